@@ -1,0 +1,10 @@
+import { preset } from "@perdure/tsup";
+
+export default preset({
+  index: "src/index.ts",
+  api: "src/api/index.ts",
+  errors: "src/errors/index.ts",
+  runtime: "src/runtime.ts",
+  world: "src/world/index.ts",
+  testing: "src/testing/index.ts",
+});

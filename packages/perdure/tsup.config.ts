@@ -1,0 +1,12 @@
+import { preset } from "@perdure/tsup";
+
+export default preset({
+  index: "src/index.ts",
+  api: "src/api.ts",
+  errors: "src/errors.ts",
+  runtime: "src/runtime.ts",
+  testing: "src/testing.ts",
+  register: "src/register.ts",
+  esbuild: "src/esbuild.ts",
+  vite: "src/vite.ts",
+});

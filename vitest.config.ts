@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+import { sourceAliases } from "./tooling/vitest/source-aliases.ts";
+
+// One vitest for the whole repository: tests read the sources of every package, spawned processes the builds.
+export default defineConfig({
+  resolve: { alias: sourceAliases(import.meta.dirname) },
+  test: {
+    include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "**/fixtures/**", "**/dist/**"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
