@@ -1,1 +1,20 @@
-export {};
+/**
+ * The World contract, for authors of storage adapters. The laws are in the doc comments of {@link World}; the suite
+ * that checks them is `@perdure/world-testkit`.
+ */
+export type { Hint, LeaseKeeper, WorldCapabilities } from "./capabilities.ts";
+export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
+export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
+export type {
+  DeleteRunsRequest,
+  HookPage,
+  HookRecord,
+  ListHooksQuery,
+  ListRunsQuery,
+  RunPage,
+} from "./read.ts";
+export { isTerminal, type RunRecord, type RunStatus, type TerminalStatus } from "./run.ts";
+export type { ClaimedRun, ClaimRequest, ClaimResult, Lease, RenewRequest, RenewResult } from "./schedule.ts";
+export type { CreateRun, CreateRunResult, StartKey } from "./start.ts";
+export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";

@@ -1,0 +1,43 @@
+/** What a World can do beyond the laws, as data. Everything defaults to the weaker answer; the engine fails closed. */
+export interface WorldCapabilities {
+  /**
+   * What an acknowledged commit survives: `nothing` (memory), `process` (the end of any process of ours by any
+   * signal), `machine` (power loss). Shown to users; the engine does not act on it.
+   */
+  readonly durability: "nothing" | "process" | "machine";
+  /**
+   * Hints reach subscribers in other processes. Without it a worker finds the work of other processes by its
+   * idle poll only (at most one cheap query a second).
+   */
+  readonly notifications: boolean;
+  /**
+   * How many commit batches may be under way at once. 1: the store has one writer, so a second batch would only
+   * wait. The engine never has two commits of one run under way.
+   */
+  readonly commitsInFlight: number;
+  /**
+   * How a second instance of this World is opened in another thread, so that leases are renewed while a step
+   * blocks the event loop. `null`: leases are renewed from the event loop, and a step that blocks it for longer
+   * than the lease may be executed twice.
+   */
+  readonly leaseKeeper: LeaseKeeper | null;
+}
+
+/** A module whose `openWorld(options)` gives a World on the same store. */
+export interface LeaseKeeper {
+  /** URL of an ES module. */
+  readonly module: string;
+  /** Structured-cloneable argument. */
+  readonly options: unknown;
+}
+
+/** What happened, as far as a hint tells. A hint can be lost, late, doubled or wrong. */
+export type Hint =
+  /** A run may be due. */
+  | { readonly type: "due" }
+  /** A run has mail. */
+  | { readonly type: "mail"; readonly runId: string }
+  /** A run ended. */
+  | { readonly type: "finished"; readonly runId: string }
+  /** Another process wrote something. */
+  | { readonly type: "changed" };

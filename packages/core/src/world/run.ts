@@ -1,0 +1,48 @@
+/** The run row: the fold of a run's journal, plus what scheduling needs. */
+
+/**
+ * `diverged`: the code asked for something else than the journal holds. The run is parked and tried again;
+ * nothing of it is lost.
+ */
+export type RunStatus = "pending" | "running" | "completed" | "failed" | "cancelled" | "diverged";
+
+/** The statuses after which nothing is written any more. */
+export type TerminalStatus = "completed" | "failed" | "cancelled";
+
+/** Tells whether a status is final. */
+export function isTerminal(status: RunStatus): status is TerminalStatus {
+  return status === "completed" || status === "failed" || status === "cancelled";
+}
+
+/** One run as the World keeps it. */
+export interface RunRecord {
+  /** `wrun_` + ULID. */
+  readonly runId: string;
+  /** The workflow's id, `workflow//./path//name` or the id given to `workflow(id, fn)`. */
+  readonly workflow: string;
+  readonly status: RunStatus;
+  /** The fencing token: every claim adds one. 0 before the first. */
+  readonly epoch: number;
+  /** Length of the journal. */
+  readonly seq: number;
+  /** Number of the last message that was delivered to the run; 0 before the first. */
+  readonly mailSeq: number;
+  /** Number of the last message that the owner has taken into the journal or dropped. */
+  readonly mailDone: number;
+  /** The worker that holds the lease, or `null`. An expired lease still names its owner until it is claimed again. */
+  readonly owner: string | null;
+  /**
+   * When a worker must look at the run next, ms since the epoch: now if it is ready, the wake-up time if it
+   * sleeps, the lease's expiry while it is leased. `null` when only a message can wake it, and when it is terminal.
+   */
+  readonly dueAt: number | null;
+  /** The encoded return value of a completed run. */
+  readonly output: Uint8Array | null;
+  /** The encoded error of a failed, cancelled or diverged run. */
+  readonly error: Uint8Array | null;
+  /** The key given to `start`, or `null`. */
+  readonly idempotencyKey: string | null;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly completedAt: number | null;
+}

@@ -1,0 +1,150 @@
+import type { Hint, WorldCapabilities } from "./capabilities.ts";
+import type { CommitResult, RunCommit } from "./commit.ts";
+import type { JournalEvent } from "./event.ts";
+import type { DeliverResult, Mail, Message } from "./mailbox.ts";
+import type {
+  DeleteRunsRequest,
+  HookPage,
+  HookRecord,
+  ListHooksQuery,
+  ListRunsQuery,
+  RunPage,
+} from "./read.ts";
+import type { RunRecord } from "./run.ts";
+import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
+import type { CreateRun, CreateRunResult } from "./start.ts";
+
+/** The version of this interface. The engine refuses a World of another version. */
+export const CONTRACT_VERSION = 1;
+
+/**
+ * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace.
+ *
+ * A World is dumb: bytes in, bytes out. Serialization, retry policy, replay and scheduling policy are the core's.
+ *
+ * Laws of every method:
+ * - **Crash.** They hold when the process dies between any two store operations, when an answer is lost after the
+ *   write, and when any number of processes race.
+ * - **Errors.** A method that rejects may or may not have written (an *ambiguous answer*); the caller sends the
+ *   same request again and gets the answer that the first sending would have got. A World MAY retry by itself.
+ * - **Time.** `now` and all ids come from the caller. A World whose store has a clock of its own MAY judge leases
+ *   and `dueAt` by that clock in place of `now`, always by that one; such a World MUST offer an option that makes it
+ *   use `now`, and the conformance suite runs with it.
+ * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
+ *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
+ * - **Strings.** Ids, tokens and keys are any strings of at most 255 characters, compared exactly (NUL, emoji and
+ *   case included).
+ */
+export interface World {
+  /** Short name for logs, such as `sqlite`. */
+  readonly name: string;
+  readonly contractVersion: typeof CONTRACT_VERSION;
+  readonly capabilities: WorldCapabilities;
+
+  /** Settings of the store that a user should see, such as journal mode and fsync policy. Valid after {@link open}. */
+  describe(): Readonly<Record<string, string | number>>;
+
+  /** Connects and migrates. Idempotent, and safe from several processes at once; the other methods need it first. */
+  open(): Promise<void>;
+
+  /** Ends what {@link open} began. Idempotent. Leases stay as they are. A client that the user passed in stays open. */
+  close(): Promise<void>;
+
+  /**
+   * Creates runs. Atomic per run: row, `run_created` event, start key and first lease appear together or not at all.
+   *
+   * - Of all requests with one `(workflow, startKey.key)` exactly one wins, whoever races, also within one batch. The
+   *   others get the winner's row: `exists`, or `mismatch` where their fingerprint differs.
+   * - A key whose run is terminal is free once `expiresAt` has passed; a key whose run was deleted is free.
+   * - The same `runId` sent again answers `created` and writes nothing. The lease is given again if the run still
+   *   has it (epoch 1, same owner), else `null`.
+   */
+  createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]>;
+
+  /**
+   * Takes due runs (`dueAt <= now`, not terminal) of the given workflows, the longest due first. Each gets
+   * `epoch + 1`, the caller as owner and `dueAt = now + ttl`, atomically with the check.
+   *
+   * - No two claims give the same run unless the first one's lease has run out or was released in between.
+   * - A backlog of other workflows does not slow a claim.
+   * - `lost` is true exactly when the row still named an owner: a lease that ran out.
+   * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
+   * - A claim whose answer was lost is not repeated: its runs come due again when their leases run out.
+   */
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+
+  /**
+   * Extends leases to `now + ttl`. A lease that ran out but was not claimed by anyone since is renewed; one whose
+   * epoch has moved on, or that was released, is `lost`. Never shortens a lease. Safe to repeat.
+   */
+  renew(request: RenewRequest): Promise<readonly RenewResult[]>;
+
+  /**
+   * THE write verb. At most one commit per run in a batch. For each commit, in one atomic act:
+   *
+   * 1. Check: the row's `epoch` is the commit's and its lease not released (else `fenced`), the run not terminal (else
+   *    `finished`), its journal `seq` long (else `out_of_step`). A failed check writes nothing. A lease that has run
+   *    out but that nobody has claimed since still commits.
+   * 2. Append `events` at `seq + 1`, `seq + 2` … in their order. Hooks, also in that order: a `hook_created` event
+   *    takes the token `name` for the hook `id` of this run. If another live hook has the token (also one of this run,
+   *    or one taken earlier in the batch), the event is written as `hook_conflict`, its `data` the UTF-8 bytes of the
+   *    owning run's id, and reported in `conflicts`. A `hook_disposed` event frees the token of the hook `id`.
+   * 3. Set the row: `seq`, `mailDone`, the patch, and owner and `dueAt` by `lease`. A terminal status frees every
+   *    token of the run.
+   * 4. Parking never loses a wake-up: if the row's `mailSeq` is greater than the commit's `mailDone`, a parked run is due
+   *    `now`, whatever `dueAt` was asked for.
+   *
+   * The same commit sent twice is once in the journal and answers `committed` both times, with the same conflicts,
+   * also when the first one parked or finished the run: a row with the commit's epoch and a journal of
+   * `seq + events.length` has it in (one owner commits in order). For a commit without events this makes the second
+   * sending a repetition of the same row change, which is harmless only as long as the lease is still held; once
+   * it is released the second sending writes nothing.
+   */
+  commit(batch: readonly RunCommit[], now: number): Promise<readonly CommitResult[]>;
+
+  /**
+   * Puts messages into mailboxes; durable before it returns. For each message, in one atomic act: the message gets the
+   * run's next `mailSeq`, and a run that nobody holds a lease on becomes due `now`. It always writes the run row, so
+   * that it conflicts with a commit that parks the run: one of the two sees the other.
+   *
+   * A `messageId` that is in the run's mailbox, consumed or not, is `delivered` again without a second message, also
+   * after the hook is gone or the run is terminal, for as long as the run is stored.
+   * An expired lease counts as held: its expiry makes the run due anyway.
+   */
+  deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]>;
+
+  /** The rows of these runs, in their order; `null` for an unknown run. */
+  getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
+
+  /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
+  listRuns(query: ListRunsQuery): Promise<RunPage>;
+
+  /** The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing. */
+  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
+
+  /** For each run, the messages with `mailSeq > after` that are not consumed, in order. */
+  listMail(
+    runs: readonly { readonly runId: string; readonly after: number }[],
+  ): Promise<readonly (readonly Mail[])[]>;
+
+  /** The live hook that has the token, or `null`. */
+  getHookByToken(token: string): Promise<HookRecord | null>;
+
+  /** Pages through live hooks by token. */
+  listHooks(query: ListHooksQuery): Promise<HookPage>;
+
+  /** Deletes old terminal runs with everything that belongs to them; returns how many. Call again while it returns `limit`. */
+  deleteRuns(request: DeleteRunsRequest): Promise<number>;
+
+  /**
+   * Calls `listener` when something may have changed. A hint only: losing every one of them costs latency, never
+   * progress. Returns the function that ends it. Never keeps the process alive.
+   */
+  subscribe(listener: (hint: Hint) => void): () => void;
+}
+
+/**
+ * For the conformance suite: called with the operation's name before every store operation of a World that was opened
+ * with it. Where it throws or rejects, the World must behave as if its process had died there.
+ */
+export type OperationProbe = (operation: string) => void | Promise<void>;
