@@ -1,0 +1,26 @@
+import { type AsyncFunction, registerWorkflow } from "./registry.ts";
+
+/**
+ * Makes an async function a workflow: what the `"use workflow"` directive compiles to.
+ *
+ * The function itself is returned, registered under the id. Called directly it runs as ordinary code; `start()` runs it
+ * durably. It must be deterministic: everything with a side effect belongs in a step.
+ *
+ * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
+ * @example
+ * ```ts
+ * const charge = workflow("charge", async (customer: string) => {
+ *   return await createCharge(customer);
+ * });
+ * ```
+ */
+export function workflow<F extends AsyncFunction>(id: string, fn: F): F {
+  if (typeof id !== "string" || id === "" || id.length > 255) {
+    throw new TypeError(`workflow(id, fn): the id must be a string of 1 to 255 characters, got ${String(id)}.`);
+  }
+  if (typeof fn !== "function") {
+    throw new TypeError(`workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`);
+  }
+  registerWorkflow(id, fn);
+  return fn;
+}

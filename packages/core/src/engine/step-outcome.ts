@@ -1,0 +1,58 @@
+import { backoffDelay, DEFAULT_MAX_RETRIES, durationMs } from "../define/retry-policy.ts";
+import { FatalError, RetryableError, StepInterruptedError } from "../errors/index.ts";
+import type { RetryRecord } from "../interpreter/replay.ts";
+import type { PendingStep } from "../interpreter/pending.ts";
+import { encodeError } from "../serialization/index.ts";
+
+/** What follows when an attempt of a step did not succeed. */
+
+export type Verdict =
+  | { readonly type: "retry"; readonly record: RetryRecord }
+  /** `error` is encoded, with the step's name, id and attempt on it. */
+  | { readonly type: "fail"; readonly error: Uint8Array };
+
+/** Decides between another attempt and failure. `now` is the engine's clock, `random` its generator (for the jitter). */
+export function judgeFailure(
+  step: PendingStep,
+  error: unknown,
+  reason: RetryRecord["reason"],
+  now: number,
+  random: () => number,
+): Verdict {
+  const { options } = step.definition;
+  const fail = (): Verdict => ({ type: "fail", error: encodeError(withStep(error, step)) });
+  try {
+    if (FatalError.is(error)) return fail();
+    if (step.attempt > (options.maxRetries ?? DEFAULT_MAX_RETRIES)) return fail();
+    const interrupted = reason === "owner_lost" || reason === "shutdown";
+    if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
+    const retryAt = interrupted
+      ? now
+      : RetryableError.is(error)
+        ? Math.max(now, error.retryAfter.getTime())
+        : now + backoffDelay(options.backoff, step.attempt, error, random);
+    if (options.deadline !== undefined && retryAt > step.createdAt + durationMs(options.deadline)) return fail();
+    return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
+  } catch (policyError) {
+    // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
+    const wrapped = new FatalError(`The retry policy of step ${step.definition.id} threw: ${String(policyError)}`, {
+      cause: error,
+    });
+    return { type: "fail", error: encodeError(withStep(wrapped, step)) };
+  }
+}
+
+/** The failure of an attempt whose worker went away. */
+export function interruptedError(step: PendingStep): StepInterruptedError {
+  return new StepInterruptedError(step.definition.id, step.id, step.attempt);
+}
+
+/** Names the step on the error that reaches the workflow. Errors that refuse properties stay as they are. */
+function withStep(error: unknown, step: PendingStep): unknown {
+  if (typeof error !== "object" || error === null) return error;
+  try {
+    return Object.assign(error, { stepName: step.definition.id, stepId: step.id, attempt: step.attempt });
+  } catch {
+    return error;
+  }
+}

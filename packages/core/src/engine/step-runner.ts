@@ -1,0 +1,122 @@
+import type { Clock } from "../clock.ts";
+import type { Context, WorkflowMetadata } from "../context.ts";
+import { durationMs } from "../define/retry-policy.ts";
+import { StepTimeoutError } from "../errors/index.ts";
+import type { PendingStep } from "../interpreter/pending.ts";
+import { decode, encode } from "../serialization/index.ts";
+import { sharedState } from "../shared-state.ts";
+
+/** Executing step bodies: context, abort signal, timeout, and a limit on how many run at once. */
+
+/** How one attempt ended. */
+export type AttemptResult =
+  | { readonly type: "completed"; readonly value: Uint8Array | null }
+  | { readonly type: "failed"; readonly error: unknown; readonly reason: "error" | "timeout" };
+
+/** One attempt that is under way or queued. */
+export interface Attempt {
+  readonly step: PendingStep;
+  readonly attempt: number;
+  /** Aborts the body's signal; its result no longer counts. */
+  abort(reason: unknown): void;
+}
+
+export class StepRunner {
+  readonly #clock: Clock;
+  readonly #concurrency: number;
+  #queue: (() => void)[] = [];
+  #queueHead = 0;
+  #running = 0;
+
+  constructor(clock: Clock, concurrency: number) {
+    this.#clock = clock;
+    this.#concurrency = concurrency;
+  }
+
+  /** Attempts that wait for a place. */
+  get queued(): number {
+    return this.#queue.length - this.#queueHead;
+  }
+
+  /** Starts an attempt as soon as there is a place. `onEnd` is called once, unless the attempt is aborted before. */
+  start(step: PendingStep, workflow: WorkflowMetadata, onEnd: (result: AttemptResult) => void): Attempt {
+    const controller = new AbortController();
+    let over = false;
+    let cancelTimeout: (() => void) | undefined;
+    const end = (result: AttemptResult): void => {
+      if (over) return;
+      over = true;
+      cancelTimeout?.();
+      onEnd(result);
+    };
+    const attempt = step.attempt;
+    const body = (): void => {
+      if (over) return;
+      this.#running++;
+      const timeout = step.definition.options.timeout;
+      if (timeout !== undefined) {
+        const ms = durationMs(timeout);
+        cancelTimeout = this.#clock.setTimer(this.#clock.now() + ms, () => {
+          const error = new StepTimeoutError(step.definition.id, step.id, attempt, ms);
+          controller.abort(error);
+          end({ type: "failed", error, reason: "timeout" });
+        });
+      }
+      this.#execute(step, attempt, workflow, controller.signal).then((result) => {
+        this.#running--;
+        end(result);
+        this.#startQueued();
+      });
+    };
+    if (this.#running < this.#concurrency) body();
+    else this.#queue.push(body);
+    return {
+      step,
+      attempt,
+      abort(reason) {
+        over = true;
+        cancelTimeout?.();
+        controller.abort(reason);
+      },
+    };
+  }
+
+  async #execute(
+    step: PendingStep,
+    attempt: number,
+    workflow: WorkflowMetadata,
+    signal: AbortSignal,
+  ): Promise<AttemptResult> {
+    const context: Context = {
+      kind: "step",
+      workflow,
+      step: {
+        stepName: step.definition.id,
+        stepId: step.id,
+        attempt,
+        stepStartedAt: new Date(this.#clock.now()),
+        signal,
+      },
+    };
+    try {
+      const args = decode(step.args) as unknown[];
+      const value = await sharedState().contexts.run(context, () =>
+        step.definition.fn.apply(step.thisArg, args),
+      );
+      return { type: "completed", value: encode(value, "result") };
+    } catch (error) {
+      return { type: "failed", error, reason: "error" };
+    }
+  }
+
+  #startQueued(): void {
+    while (this.#running < this.#concurrency && this.#queueHead < this.#queue.length) {
+      const body = this.#queue[this.#queueHead++] as () => void;
+      if (this.#queueHead > 1024 && this.#queueHead * 2 > this.#queue.length) {
+        this.#queue = this.#queue.slice(this.#queueHead);
+        this.#queueHead = 0;
+      }
+      body();
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { createHash, randomBytes } from "node:crypto";
+import { monotonicFactory } from "ulid";
+
+/** Ids: those of runs come from time and randomness, those inside a run are pure functions of it. */
+
+/** Makes new, unguessable ids. Injected, so that a simulation is repeatable. */
+export interface IdSource {
+  /** A run id: `wrun_` + ULID of the time. */
+  runId(now: number): string;
+  /** A random string of 32 characters in `[A-Za-z0-9_-]`: message ids, worker ids, hook tokens. */
+  token(): string;
+}
+
+/** Ids from the system's randomness. */
+export function systemIds(): IdSource {
+  const ulid = monotonicFactory();
+  return {
+    runId: (now) => `wrun_${ulid(now)}`,
+    token: () => randomBytes(24).toString("base64url"),
+  };
+}
+
+/** Ids from a given generator of numbers in [0, 1). For tests. */
+export function seededIds(random: () => number): IdSource {
+  const ulid = monotonicFactory(random);
+  return {
+    runId: (now) => `wrun_${ulid(now)}`,
+    token: () =>
+      Buffer.from(Array.from({ length: 24 }, () => Math.floor(random() * 256))).toString("base64url"),
+  };
+}
+
+/** What an id inside a run names. */
+export type EntityKind = "step" | "wait" | "hook";
+
+/**
+ * The id of the `count`-th (from 1) entity of this name in a run. The same across retries, replays and machines; does
+ * not move when an unrelated step is added; 162 bits of SHA-256, so unique over all runs; 32 characters.
+ */
+export function entityId(kind: EntityKind, runId: string, name: string, count: number): string {
+  const digest = createHash("sha256").update(`${runId}\0${kind}\0${name}\0${count}`).digest("base64url");
+  return `${kind}_${digest.slice(0, 27)}`;
+}

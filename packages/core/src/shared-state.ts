@@ -1,0 +1,27 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Context } from "./context.ts";
+import type { Registry } from "./define/registry.ts";
+
+/**
+ * State that must be one per process even when this package is loaded twice (a bundle beside `node_modules`, a duplicate
+ * in a dependency): the async context, the registered workflows, the configured World.
+ */
+export interface SharedState {
+  readonly contexts: AsyncLocalStorage<Context>;
+  readonly registry: Registry;
+  /** What `configure()` set; typed where it is used. */
+  runtime: unknown;
+}
+
+const KEY = Symbol.for("perdure.shared-state/1");
+const holder = globalThis as { [KEY]?: SharedState };
+
+/** The process-wide state, made on first use. */
+export function sharedState(): SharedState {
+  holder[KEY] ??= {
+    contexts: new AsyncLocalStorage<Context>(),
+    registry: { workflows: new Map(), listeners: new Set() },
+    runtime: undefined,
+  };
+  return holder[KEY];
+}
