@@ -1,1 +1,32 @@
-export {};
+/**
+ * `perdure/errors`: every error class, with stable codes. The names of the Workflow SDK's errors are kept.
+ */
+export { WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+export type { ErrorCode } from "./codes.ts";
+export { HookConflictError, HookNotFoundError } from "./hook.ts";
+export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
+export { ContextError, DurationError, NonDeterminismError, SerializationError } from "./input.ts";
+export {
+  WorkflowRunCancelledError,
+  WorkflowRunFailedError,
+  WorkflowRunNotCompletedError,
+  WorkflowRunNotFoundError,
+} from "./run.ts";
+export {
+  type Divergence,
+  LeaseLostError,
+  ReplayDivergenceError,
+  StepNotRegisteredError,
+  WorkflowNotRegisteredError,
+  WorkflowRuntimeError,
+  WorldError,
+} from "./runtime.ts";
+export {
+  FatalError,
+  RetryableError,
+  type RetryableErrorOptions,
+  retryAt,
+  type StepFacts,
+  StepInterruptedError,
+  StepTimeoutError,
+} from "./step.ts";

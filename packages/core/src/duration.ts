@@ -1,0 +1,47 @@
+/**
+ * The one reading of durations: `sleep("3 days")`, `retryAfter: "5m"`, `timeout: 30_000`, `ttl: new Date(…)`.
+ */
+import ms, { type StringValue } from "ms";
+import { DurationError } from "./errors/input.ts";
+
+/** A length in milliseconds, a text such as `"90s"`, `"5m"` or `"3 days"`, or the point in time itself. */
+export type Duration = number | StringValue | Date;
+
+/** The latest time that a `Date` can hold, in milliseconds since the epoch. */
+const LATEST = 8_640_000_000_000_000;
+
+/**
+ * The length of a duration in milliseconds, or `undefined` for a `Date`, which is a point in time.
+ *
+ * @throws {DurationError} if it is negative, not finite, or cannot be read
+ */
+export function durationMs(value: number | string | Date): number | undefined {
+  if (isDate(value)) {
+    if (Number.isNaN(value.getTime())) throw new DurationError(value);
+    return undefined;
+  }
+  const length = typeof value === "string" ? parse(value) : value;
+  if (typeof length !== "number" || !(length >= 0 && length <= LATEST)) throw new DurationError(value);
+  return length;
+}
+
+/**
+ * The absolute time at which a duration that begins at `now` ends, both in milliseconds since the epoch.
+ * A `Date` is returned as its time, also when it has passed.
+ *
+ * @throws {DurationError} if it is negative, not finite, or cannot be read
+ */
+export function parseDuration(value: number | string | Date, now: number): number {
+  const length = durationMs(value);
+  return length === undefined ? (value as Date).getTime() : Math.min(now + length, LATEST);
+}
+
+function parse(text: string): number | undefined {
+  // ms throws on the empty string and on texts over 100 characters; both are unreadable to us.
+  if (text.length === 0 || text.length > 100) return undefined;
+  return ms(text as StringValue);
+}
+
+function isDate(value: unknown): value is Date {
+  return Object.prototype.toString.call(value) === "[object Date]";
+}

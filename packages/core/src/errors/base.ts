@@ -1,0 +1,102 @@
+/**
+ * The base class of every error of this package and the brand by which `is()` knows them.
+ *
+ * The brand sits on the prototypes, under a global symbol: it survives subclassing, works across realms, and two
+ * copies of this package in one process recognise each other's errors.
+ */
+import { ERROR_KINDS, type ErrorCode } from "./codes.ts";
+
+const BRAND = Symbol.for("perdure.error");
+
+/** A class of this package, as the registry below keeps it. */
+export interface ErrorClass {
+  readonly prototype: WorkflowError;
+}
+
+/** The classes by code, for reading stored errors back as what they were. Filled by `defineKind`. */
+export const ERROR_CLASSES: Map<ErrorCode, ErrorClass> = new Map();
+
+interface Branded {
+  readonly [BRAND]?: ErrorCode;
+}
+
+/** Options of every error of this package. */
+export interface WorkflowErrorOptions {
+  /** What led to this error; kept as it is. */
+  cause?: unknown;
+  /** Overrides the class's own answer to whether the same call may succeed later. */
+  retryable?: boolean;
+}
+
+/**
+ * The base class of every error that this package throws.
+ *
+ * @example
+ * try {
+ *   await run.returnValue;
+ * } catch (error) {
+ *   if (WorkflowError.is(error)) console.error(error.code, error.message);
+ * }
+ */
+export class WorkflowError extends Error {
+  static {
+    defineKind(WorkflowError, "WORKFLOW_ERROR");
+  }
+
+  /** Stable, and the same in every version: `FATAL`, `RUN_FAILED`, … */
+  readonly code: string;
+  /** Whether the same call may succeed later without its caller changing it. */
+  readonly retryable: boolean;
+
+  constructor(message: string, options: WorkflowErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    const code = brandOf(this) ?? "WORKFLOW_ERROR";
+    this.code = code;
+    this.retryable = options.retryable ?? ERROR_KINDS[code].retryable;
+  }
+
+  /** Whether a value is an error of this package, whichever copy of it or realm it comes from. */
+  static is(value: unknown): value is WorkflowError {
+    return isKind(value, "WORKFLOW_ERROR");
+  }
+}
+
+/** Gives a class its code and its name. Called once in each class's static block. */
+export function defineKind(cls: ErrorClass, code: ErrorCode): void {
+  Object.defineProperty(cls.prototype, BRAND, { value: code });
+  // On the prototype, as with built-in errors: the stack's first line then has the right name.
+  Object.defineProperty(cls.prototype, "name", {
+    value: ERROR_KINDS[code].name,
+    writable: true,
+    configurable: true,
+  });
+  ERROR_CLASSES.set(code, cls);
+}
+
+/** The code of the nearest class of this package in a value's prototype chain. */
+export function brandOf(value: object): ErrorCode | undefined {
+  const code = (value as Branded)[BRAND];
+  return code !== undefined && Object.hasOwn(ERROR_KINDS, code) ? code : undefined;
+}
+
+/** Whether a class with this code is in the value's prototype chain. Never throws. */
+export function isKind(value: unknown, code: ErrorCode): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    for (let link: object | null = value; link !== null; link = Object.getPrototypeOf(link)) {
+      if (Object.hasOwn(link, BRAND) && (link as Branded)[BRAND] === code) return true;
+    }
+  } catch {
+    // A revoked proxy or a hostile trap: not one of ours.
+  }
+  return false;
+}
+
+/** Whether a value is an `Error` that goes by this name. Never throws. */
+export function isNamed(value: unknown, name: string): boolean {
+  try {
+    return value instanceof Error && value.name === name;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The registry of this package's errors: one line per class, with the `code` that never changes and whether the same
+ * call may succeed later without the caller changing it. Logs, stored errors and `is()` go by the code.
+ */
+
+interface ErrorKind {
+  readonly name: string;
+  readonly retryable: boolean;
+}
+
+/** Every code, with the name of its class. */
+export const ERROR_KINDS = {
+  WORKFLOW_ERROR: { name: "WorkflowError", retryable: false },
+  FATAL: { name: "FatalError", retryable: false },
+  RETRYABLE: { name: "RetryableError", retryable: true },
+  STEP_TIMEOUT: { name: "StepTimeoutError", retryable: true },
+  STEP_INTERRUPTED: { name: "StepInterruptedError", retryable: true },
+  RUN_FAILED: { name: "WorkflowRunFailedError", retryable: false },
+  RUN_CANCELLED: { name: "WorkflowRunCancelledError", retryable: false },
+  RUN_NOT_FOUND: { name: "WorkflowRunNotFoundError", retryable: false },
+  RUN_NOT_COMPLETED: { name: "WorkflowRunNotCompletedError", retryable: true },
+  HOOK_NOT_FOUND: { name: "HookNotFoundError", retryable: false },
+  HOOK_CONFLICT: { name: "HookConflictError", retryable: false },
+  IDEMPOTENCY_MISMATCH: { name: "IdempotencyMismatchError", retryable: false },
+  IDEMPOTENCY_CONFLICT: { name: "IdempotencyConflictError", retryable: false },
+  SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },
+  INVALID_DURATION: { name: "DurationError", retryable: false },
+  WRONG_CONTEXT: { name: "ContextError", retryable: false },
+  NON_DETERMINISM: { name: "NonDeterminismError", retryable: false },
+  RUNTIME_ERROR: { name: "WorkflowRuntimeError", retryable: false },
+  WORKFLOW_NOT_REGISTERED: { name: "WorkflowNotRegisteredError", retryable: true },
+  STEP_NOT_REGISTERED: { name: "StepNotRegisteredError", retryable: true },
+  REPLAY_DIVERGENCE: { name: "ReplayDivergenceError", retryable: true },
+  WORLD_ERROR: { name: "WorldError", retryable: true },
+  LEASE_LOST: { name: "LeaseLostError", retryable: false },
+} as const satisfies Record<string, ErrorKind>;
+
+/** The stable code of one of this package's error classes. */
+export type ErrorCode = keyof typeof ERROR_KINDS;

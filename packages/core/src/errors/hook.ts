@@ -1,0 +1,59 @@
+/**
+ * Errors of hooks, by their token.
+ */
+import { defineKind, isKind, WorkflowError } from "./base.ts";
+
+/**
+ * No live hook has this token: it was never created, it was disposed, or its run has ended.
+ *
+ * @example
+ * try {
+ *   await resumeHook(token, payload);
+ * } catch (error) {
+ *   if (HookNotFoundError.is(error)) await start(myWorkflow, [payload]);
+ *   else throw error;
+ * }
+ */
+export class HookNotFoundError extends WorkflowError {
+  static {
+    defineKind(HookNotFoundError, "HOOK_NOT_FOUND");
+  }
+
+  readonly token: string;
+
+  constructor(token: string) {
+    super(
+      `No live hook has the token ${JSON.stringify(token)}: its run has not created it yet, has disposed it, or has ended.`,
+    );
+    this.token = token;
+  }
+
+  static override is(value: unknown): value is HookNotFoundError {
+    return isKind(value, "HOOK_NOT_FOUND");
+  }
+}
+
+/** Another run's live hook has this token. */
+export class HookConflictError extends WorkflowError {
+  static {
+    defineKind(HookConflictError, "HOOK_CONFLICT");
+  }
+
+  readonly token: string;
+  /** The run that has the token, if it is known. */
+  readonly conflictingRunId: string | undefined;
+
+  constructor(token: string, conflictingRunId?: string) {
+    const owner = conflictingRunId === undefined ? "another run" : `run "${conflictingRunId}"`;
+    super(
+      `The hook token ${JSON.stringify(token)} is in use by ${owner}. Use a token of your own, or send to the run that ` +
+        `has it with resumeHook().`,
+    );
+    this.token = token;
+    this.conflictingRunId = conflictingRunId;
+  }
+
+  static override is(value: unknown): value is HookConflictError {
+    return isKind(value, "HOOK_CONFLICT");
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Errors of `start(…, { idempotencyKey })`. Both carry the run that has the key.
+ */
+import { defineKind, isKind, WorkflowError } from "./base.ts";
+
+/** The key was used before to start the workflow with other arguments. */
+export class IdempotencyMismatchError extends WorkflowError {
+  static {
+    defineKind(IdempotencyMismatchError, "IDEMPOTENCY_MISMATCH");
+  }
+
+  readonly idempotencyKey: string;
+  /** The run that the key started. */
+  readonly runId: string;
+
+  constructor(workflowName: string, idempotencyKey: string, runId: string) {
+    super(
+      `The idempotency key ${JSON.stringify(idempotencyKey)} of workflow "${workflowName}" started run "${runId}" with ` +
+        `other arguments. Use one key per set of arguments, or getRun("${runId}") for the run it started.`,
+    );
+    this.idempotencyKey = idempotencyKey;
+    this.runId = runId;
+  }
+
+  static override is(value: unknown): value is IdempotencyMismatchError {
+    return isKind(value, "IDEMPOTENCY_MISMATCH");
+  }
+}
+
+/** The key has started a run already, and `onConflict: "reject"` was asked for. */
+export class IdempotencyConflictError extends WorkflowError {
+  static {
+    defineKind(IdempotencyConflictError, "IDEMPOTENCY_CONFLICT");
+  }
+
+  readonly idempotencyKey: string;
+  /** The run that the key started. */
+  readonly runId: string;
+
+  constructor(workflowName: string, idempotencyKey: string, runId: string) {
+    super(
+      `The idempotency key ${JSON.stringify(idempotencyKey)} of workflow "${workflowName}" has started run "${runId}" ` +
+        `already. Use getRun("${runId}"), or onConflict: "return" to get that run from start().`,
+    );
+    this.idempotencyKey = idempotencyKey;
+    this.runId = runId;
+  }
+
+  static override is(value: unknown): value is IdempotencyConflictError {
+    return isKind(value, "IDEMPOTENCY_CONFLICT");
+  }
+}

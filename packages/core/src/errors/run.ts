@@ -1,0 +1,104 @@
+/**
+ * Errors of runs: what `run.returnValue`, `getRun` and `start` answer when there is no result to give.
+ */
+import { defineKind, isKind, WorkflowError } from "./base.ts";
+
+/** The run failed; `cause` is the error that ended it. */
+export class WorkflowRunFailedError extends WorkflowError {
+  static {
+    defineKind(WorkflowRunFailedError, "RUN_FAILED");
+  }
+
+  readonly runId: string;
+  /** The error that ended the run. A thrown value that is no error is wrapped in one, as its `cause`. */
+  declare readonly cause: Error & { code?: string };
+
+  /** @param workflowName named in the message, if it is known */
+  constructor(runId: string, cause: unknown, workflowName?: string) {
+    const error =
+      cause instanceof Error ? cause : new Error(`The workflow threw ${display(cause)}`, { cause });
+    const of = workflowName === undefined ? "" : ` of "${workflowName}"`;
+    super(`Workflow run "${runId}"${of} failed: ${error.message}${origin(error)}`, { cause: error });
+    this.runId = runId;
+  }
+
+  static override is(value: unknown): value is WorkflowRunFailedError {
+    return isKind(value, "RUN_FAILED");
+  }
+}
+
+/** The run was cancelled, so it has no return value. */
+export class WorkflowRunCancelledError extends WorkflowError {
+  static {
+    defineKind(WorkflowRunCancelledError, "RUN_CANCELLED");
+  }
+
+  readonly runId: string;
+  /** What was given to `run.cancel({ reason })`. */
+  readonly reason: string | undefined;
+
+  constructor(runId: string, reason?: string) {
+    super(`Workflow run "${runId}" was cancelled${reason === undefined ? "" : `: ${reason}`}`);
+    this.runId = runId;
+    this.reason = reason;
+  }
+
+  static override is(value: unknown): value is WorkflowRunCancelledError {
+    return isKind(value, "RUN_CANCELLED");
+  }
+}
+
+/** No run has this id in this World. */
+export class WorkflowRunNotFoundError extends WorkflowError {
+  static {
+    defineKind(WorkflowRunNotFoundError, "RUN_NOT_FOUND");
+  }
+
+  readonly runId: string;
+
+  constructor(runId: string) {
+    super(
+      `Workflow run "${runId}" was not found. Check the id, and that this process uses the World it was started in.`,
+    );
+    this.runId = runId;
+  }
+
+  static override is(value: unknown): value is WorkflowRunNotFoundError {
+    return isKind(value, "RUN_NOT_FOUND");
+  }
+}
+
+/** The result of a run was asked for before the run had ended. */
+export class WorkflowRunNotCompletedError extends WorkflowError {
+  static {
+    defineKind(WorkflowRunNotCompletedError, "RUN_NOT_COMPLETED");
+  }
+
+  readonly runId: string;
+  readonly status: string;
+
+  constructor(runId: string, status: string) {
+    super(
+      `Workflow run "${runId}" has not completed; its status is "${status}". Await run.returnValue for its result.`,
+    );
+    this.runId = runId;
+    this.status = status;
+  }
+
+  static override is(value: unknown): value is WorkflowRunNotCompletedError {
+    return isKind(value, "RUN_NOT_COMPLETED");
+  }
+}
+
+/** `(step "createCharge", attempt 4)` if the engine noted on the error where it comes from. */
+function origin(error: Error): string {
+  const { stepName, attempt } = error as { stepName?: unknown; attempt?: unknown };
+  if (typeof stepName !== "string") return "";
+  return ` (step "${stepName}"${typeof attempt === "number" ? `, attempt ${attempt}` : ""})`;
+}
+
+function display(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 200));
+  if (typeof value === "object" && value !== null) return "an object that is not an Error";
+  return typeof value === "function" ? "a function" : String(value);
+}

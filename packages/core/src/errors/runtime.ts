@@ -1,0 +1,133 @@
+/**
+ * Errors of the runtime itself: what is missing in this process, what the journal says otherwise, and the store.
+ */
+import { defineKind, isKind, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+
+/** The runtime cannot go on with a run, for a reason that is not an error of the user's code. */
+export class WorkflowRuntimeError extends WorkflowError {
+  static {
+    defineKind(WorkflowRuntimeError, "RUNTIME_ERROR");
+  }
+
+  static override is(value: unknown): value is WorkflowRuntimeError {
+    return isKind(value, "RUNTIME_ERROR");
+  }
+}
+
+/** This process has no workflow of this name. */
+export class WorkflowNotRegisteredError extends WorkflowRuntimeError {
+  static {
+    defineKind(WorkflowNotRegisteredError, "WORKFLOW_NOT_REGISTERED");
+  }
+
+  readonly workflowName: string;
+
+  constructor(workflowName: string) {
+    super(
+      `Workflow "${workflowName}" is not registered in this process. Import the module that defines it, and check that ` +
+        `the function begins with "use workflow" and that its file went through the compiler.`,
+    );
+    this.workflowName = workflowName;
+  }
+
+  static override is(value: unknown): value is WorkflowNotRegisteredError {
+    return isKind(value, "WORKFLOW_NOT_REGISTERED");
+  }
+}
+
+/** This process has no step of this name. */
+export class StepNotRegisteredError extends WorkflowRuntimeError {
+  static {
+    defineKind(StepNotRegisteredError, "STEP_NOT_REGISTERED");
+  }
+
+  readonly stepName: string;
+
+  constructor(stepName: string) {
+    super(
+      `Step "${stepName}" is not registered in this process. Import the module that defines it, and check that the ` +
+        `function begins with "use step" and that its file went through the compiler.`,
+    );
+    this.stepName = stepName;
+  }
+
+  static override is(value: unknown): value is StepNotRegisteredError {
+    return isKind(value, "STEP_NOT_REGISTERED");
+  }
+}
+
+/** Where a replay left its journal. */
+export interface Divergence {
+  readonly runId: string;
+  readonly workflowName: string;
+  /** The journal's position, counted as the journal counts. */
+  readonly seq: number;
+  /** What the journal has there, in words: `step "sendReceipt"`. */
+  readonly journal: string;
+  /** What the code asked for, in words: `sleep`. */
+  readonly requested: string;
+}
+
+/** The workflow's code asked for something else than what its journal says it did. */
+export class ReplayDivergenceError extends WorkflowRuntimeError {
+  static {
+    defineKind(ReplayDivergenceError, "REPLAY_DIVERGENCE");
+  }
+
+  readonly runId: string;
+  readonly seq: number;
+
+  constructor({ runId, workflowName, seq, journal, requested }: Divergence) {
+    super(
+      `Run "${runId}" of workflow "${workflowName}" no longer follows its journal at event ${seq}:\n` +
+        `  - the journal has:    ${journal}\n` +
+        `  + the code asked for: ${requested}\n` +
+        `The workflow's code was changed while the run was under way, or it is not deterministic. Nothing is lost: the ` +
+        `run is parked, and goes on when code is deployed that makes the same calls in the same order up to here.`,
+    );
+    this.runId = runId;
+    this.seq = seq;
+  }
+
+  static override is(value: unknown): value is ReplayDivergenceError {
+    return isKind(value, "REPLAY_DIVERGENCE");
+  }
+}
+
+/** The store behind the World failed or could not be reached. Retryable unless the adapter says otherwise. */
+export class WorldError extends WorkflowError {
+  static {
+    defineKind(WorldError, "WORLD_ERROR");
+  }
+
+  /** @param message what was attempted, on which store, and what mends it */
+  constructor(message: string, options?: WorkflowErrorOptions) {
+    super(message, options);
+  }
+
+  static override is(value: unknown): value is WorldError {
+    return isKind(value, "WORLD_ERROR");
+  }
+}
+
+/** Another worker has taken this run over; what this one still had to say about it is discarded. */
+export class LeaseLostError extends WorkflowError {
+  static {
+    defineKind(LeaseLostError, "LEASE_LOST");
+  }
+
+  readonly runId: string;
+  readonly epoch: number;
+
+  constructor(runId: string, epoch: number) {
+    super(
+      `The lease of run "${runId}" under epoch ${epoch} was lost; the worker that has it now continues the run.`,
+    );
+    this.runId = runId;
+    this.epoch = epoch;
+  }
+
+  static override is(value: unknown): value is LeaseLostError {
+    return isKind(value, "LEASE_LOST");
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Errors of steps: the two that a step throws to steer its retries, and those that the engine reports in its place.
+ */
+import { systemNow } from "../clock.ts";
+import { type Duration, durationMs } from "../duration.ts";
+import { defineKind, isKind, isNamed, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+
+/** Which attempt of which step. */
+export interface StepFacts {
+  readonly stepName: string;
+  readonly stepId: string;
+  /** Counts from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * Thrown by a step: trying again is pointless, the step fails at once and the workflow sees this error.
+ *
+ * @example
+ * if (response.status === 402) throw new FatalError("The card was declined");
+ */
+export class FatalError extends WorkflowError {
+  static {
+    defineKind(FatalError, "FATAL");
+  }
+
+  readonly fatal: boolean = true;
+
+  /** Also true for the error of this name of the Workflow SDK. */
+  static override is(value: unknown): value is FatalError {
+    return isKind(value, "FATAL") || isNamed(value, "FatalError");
+  }
+}
+
+/** Options of {@link RetryableError}. */
+export interface RetryableErrorOptions extends WorkflowErrorOptions {
+  /** When to try again: milliseconds from now, a text such as `"5m"`, or the time itself. Default: one second. */
+  retryAfter?: Duration;
+}
+
+/**
+ * Thrown by a step to say when it should be tried again, instead of the step's backoff.
+ *
+ * @example
+ * throw new RetryableError("Rate limited", { retryAfter: "1m" });
+ */
+export class RetryableError extends WorkflowError {
+  static {
+    defineKind(RetryableError, "RETRYABLE");
+  }
+
+  /** When to try again, by the clock of the machine that threw. */
+  readonly retryAfter: Date;
+  /** The delay as it was given, in milliseconds; `undefined` if a time was given. */
+  readonly retryDelayMs: number | undefined;
+
+  /** @throws {DurationError} if `retryAfter` is negative or cannot be read */
+  constructor(message: string, options: RetryableErrorOptions = {}) {
+    super(message, options);
+    const retryAfter = options.retryAfter ?? 1000;
+    this.retryDelayMs = durationMs(retryAfter);
+    this.retryAfter =
+      this.retryDelayMs === undefined
+        ? new Date(retryAfter as Date)
+        : new Date(systemNow() + this.retryDelayMs);
+  }
+
+  /** Also true for the error of this name of the Workflow SDK. */
+  static override is(value: unknown): value is RetryableError {
+    return isKind(value, "RETRYABLE") || isNamed(value, "RetryableError");
+  }
+}
+
+/**
+ * When to try again, in milliseconds since the epoch, by the clock whose time is `now`. A delay counts from `now`, so
+ * the machine's clock and the engine's need not agree.
+ */
+export function retryAt(error: RetryableError, now: number): number {
+  return typeof error.retryDelayMs === "number" ? now + error.retryDelayMs : error.retryAfter.getTime();
+}
+
+/** An attempt of a step took longer than the step's `timeout`. */
+export class StepTimeoutError extends WorkflowError {
+  static {
+    defineKind(StepTimeoutError, "STEP_TIMEOUT");
+  }
+
+  readonly stepName: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly timeoutMs: number;
+
+  constructor(step: StepFacts, timeoutMs: number) {
+    super(
+      `Attempt ${step.attempt} of step "${step.stepName}" (${step.stepId}) did not finish within ${timeoutMs} ms; its ` +
+        `signal was aborted. Raise the step's timeout, or end the work when the signal of getStepMetadata() aborts.`,
+    );
+    this.stepName = step.stepName;
+    this.stepId = step.stepId;
+    this.attempt = step.attempt;
+    this.timeoutMs = timeoutMs;
+  }
+
+  static override is(value: unknown): value is StepTimeoutError {
+    return isKind(value, "STEP_TIMEOUT");
+  }
+}
+
+/** The worker that executed a step was lost in mid-attempt, so nobody knows how far the attempt got. */
+export class StepInterruptedError extends WorkflowError {
+  static {
+    defineKind(StepInterruptedError, "STEP_INTERRUPTED");
+  }
+
+  readonly stepName: string;
+  readonly stepId: string;
+  readonly attempt: number;
+
+  constructor(step: StepFacts) {
+    super(
+      `The worker was lost during attempt ${step.attempt} of step "${step.stepName}" (${step.stepId}). What the attempt ` +
+        `did outside is unknown; the next attempt has the same stepId, so pass it on as the idempotency key.`,
+    );
+    this.stepName = step.stepName;
+    this.stepId = step.stepId;
+    this.attempt = step.attempt;
+  }
+
+  static override is(value: unknown): value is StepInterruptedError {
+    return isKind(value, "STEP_INTERRUPTED");
+  }
+}
