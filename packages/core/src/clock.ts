@@ -19,3 +19,50 @@ export const systemClearImmediate: typeof clearImmediate = globalThis.clearImmed
 
 /** The `fetch` as it was at load. */
 export const systemFetch: typeof fetch = globalThis.fetch;
+
+/** Time and turns of the event loop, as the engine sees them. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls `fn` once at or after the time `at`; returns the function that cancels it. Never keeps the process alive. */
+  setTimer(at: number, fn: () => void): () => void;
+  /** Calls `fn` in a later macrotask, when every microtask that is ready now has run. */
+  turn(fn: () => void): void;
+}
+
+/** Timers of Node fire at once beyond this delay, so longer ones are cut into pieces. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+/** The machine's clock and Node's event loop. */
+export const systemClock: Clock = {
+  now: systemNow,
+  setTimer(at, fn) {
+    let timer: NodeJS.Timeout;
+    const arm = (): void => {
+      const delay = at - systemNow();
+      timer = systemSetTimeout(
+        () => (at - systemNow() > LONGEST_TIMEOUT ? arm() : fn()),
+        Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
+      );
+      timer.unref();
+    };
+    arm();
+    return () => systemClearTimeout(timer);
+  },
+  turn(fn) {
+    systemSetImmediate(fn);
+  },
+};
+
+/** Keeps the process alive until the returned function is called. */
+export function keepProcessAlive(): () => void {
+  const timer = systemSetInterval(() => {}, LONGEST_TIMEOUT);
+  return () => systemClearInterval(timer);
+}
+
+/** Resolves after a delay by the clock. */
+export function delay(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimer(clock.now() + ms, resolve);
+  });
+}

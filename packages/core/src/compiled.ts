@@ -16,7 +16,10 @@ export function methods<T extends object>(
       throw new TypeError(`Cannot make "${key}" the ${kind} ${id}: it is not a method of its object.`);
     }
     const fn = property.value as AsyncFunction;
-    Object.defineProperty(target, key, { ...property, value: kind === "step" ? step(id, fn) : workflow(id, fn) });
+    Object.defineProperty(target, key, {
+      ...property,
+      value: kind === "step" ? step(id, fn) : workflow(id, fn),
+    });
   }
   return target;
 }

@@ -50,9 +50,5 @@ export function currentContext(): Context | undefined {
 export function currentExecution(what: string): Execution {
   const context = currentContext();
   if (context?.kind === "workflow") return context.execution;
-  throw new ContextError(
-    context === undefined
-      ? `${what} was called outside a workflow. Call it in a function marked "use workflow".`
-      : `${what} was called in a step. Call it in the workflow function, and pass the result to the step.`,
-  );
+  throw new ContextError(what, "a workflow");
 }

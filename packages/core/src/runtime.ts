@@ -1,1 +1,12 @@
-export {};
+/** `perdure/runtime`: Worlds and workers of a process. */
+export {
+  type Configuration,
+  configure,
+  createLocalWorker as createWorker,
+  getWorld,
+  setDefaultWorld,
+  setWorld,
+  shutdown,
+} from "./api/runtime.ts";
+export type { CloseOptions, Worker, WorkerOptions } from "./engine/worker.ts";
+export { jsonLogger, type LogFields, type Logger, silentLogger } from "./logger.ts";

@@ -1,1 +1,71 @@
-export {};
+import type { HookInfo, ResumedHook, ResumeOptions, StartOptions, WorkflowFunction } from "./client.ts";
+import { Run } from "./run.ts";
+import { clientOf, defaultClient, getWorld } from "./runtime.ts";
+
+/** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
+
+export type { CancelOptions } from "./run.ts";
+export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOptions, type WorkflowFunction };
+
+/**
+ * Starts a run of a workflow. Resolves when the run is durable; it executes in this process if a worker is here, else in
+ * another one.
+ *
+ * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`
+ * @param args its arguments; they cross the journal by value
+ * @throws {SerializationError} for an argument that cannot be stored, with its path
+ * @throws {IdempotencyMismatchError} if the key started a run with other arguments
+ * @throws {IdempotencyConflictError} if the key has a run and `onConflict` is `"reject"`
+ * @example
+ * ```ts
+ * const run = await start(chargeCustomer, ["cus_1", 4200], { idempotencyKey: "invoice_17" });
+ * console.log(await run.returnValue);
+ * ```
+ */
+export function start<Args extends unknown[], Result>(
+  workflow: WorkflowFunction<Args, Result>,
+  args: Args,
+  options?: StartOptions,
+): Promise<Run<Result>>;
+export function start<Result>(
+  workflow: WorkflowFunction<[], Result>,
+  options?: StartOptions,
+): Promise<Run<Result>>;
+export async function start(
+  workflow: unknown,
+  argsOrOptions: unknown[] | StartOptions = [],
+  options?: StartOptions,
+): Promise<Run> {
+  const client = await defaultClient();
+  return Array.isArray(argsOrOptions)
+    ? client.start(workflow, argsOrOptions, options)
+    : client.start(workflow, [], argsOrOptions);
+}
+
+/** A handle of the run with this id. Reads nothing: `await run.exists` tells whether there is one. */
+export function getRun<T = unknown>(runId: string): Run<T> {
+  return clientOf(getWorld()).getRun<T>(runId);
+}
+
+/**
+ * Sends a payload to a live hook. Resolves when it is durable; the run gets it also if it does not wait yet.
+ *
+ * @throws {HookNotFoundError} if no live hook has the token
+ * @throws {SerializationError} for a payload that cannot be stored
+ */
+export async function resumeHook(
+  tokenOrHook: string | { readonly token: string },
+  payload?: unknown,
+  options?: ResumeOptions,
+): Promise<ResumedHook> {
+  return (await defaultClient()).resumeHook(tokenOrHook, payload, options);
+}
+
+/**
+ * Looks up a live hook.
+ *
+ * @throws {HookNotFoundError} if no live hook has the token
+ */
+export async function getHookByToken(token: string): Promise<HookInfo> {
+  return (await defaultClient()).getHookByToken(token);
+}

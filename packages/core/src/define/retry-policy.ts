@@ -1,15 +1,19 @@
-import { type Duration, parseDuration } from "../duration.ts";
+import { type Duration, durationMs } from "../duration.ts";
+import { DurationError } from "../errors/index.ts";
 
 /** How a step is retried: the options a user may set on a step, and the defaults. */
+
+/** A length of time: milliseconds, or a text such as `"30s"`. */
+export type Length = Exclude<Duration, Date>;
 
 /** Waiting times between attempts: `initial · factor^(n-1)`, at most `max`, the last `jitter` share of it random. */
 export interface ExponentialBackoff {
   /** Default 500 ms. */
-  readonly initial?: Duration;
+  readonly initial?: Length;
   /** Default 2. */
   readonly factor?: number;
   /** Default 1 minute. */
-  readonly max?: Duration;
+  readonly max?: Length;
   /** Share of the delay that is random, 0 to 1. Default 0.5. */
   readonly jitter?: number;
 }
@@ -19,11 +23,11 @@ export interface StepOptions {
   /** Attempts after the first. Default 3, so 4 attempts; 0 means at most once. */
   maxRetries?: number;
   /** An exponential backoff, or a function from the failed attempt (from 1) and its error to a delay. */
-  backoff?: ExponentialBackoff | ((attempt: number, error: unknown) => Duration);
+  backoff?: ExponentialBackoff | ((attempt: number, error: unknown) => Length);
   /** Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none. */
-  timeout?: Duration;
+  timeout?: Length;
   /** Longest time from the step's creation to the start of its last attempt. Default none. */
-  deadline?: Duration;
+  deadline?: Length;
   /** Which errors are worth another attempt. Default: all but `FatalError`. */
   retryable?: (error: unknown) => boolean;
 }
@@ -33,9 +37,11 @@ export const DEFAULT_MAX_RETRIES = 3;
 
 const DEFAULT_BACKOFF = { initial: 500, factor: 2, max: 60_000, jitter: 0.5 } as const;
 
-/** Length of a duration in milliseconds. */
-export function durationMs(value: Duration): number {
-  return parseDuration(value, 0);
+/** The length of a duration that is no point in time, in milliseconds. */
+export function lengthMs(value: Length): number {
+  const length = durationMs(value);
+  if (length === undefined) throw new DurationError(value);
+  return length;
 }
 
 /** The delay before the next attempt, in milliseconds. */
@@ -45,9 +51,9 @@ export function backoffDelay(
   error: unknown,
   random: () => number,
 ): number {
-  if (typeof backoff === "function") return durationMs(backoff(attempt, error));
-  const initial = durationMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
-  const max = durationMs(backoff?.max ?? DEFAULT_BACKOFF.max);
+  if (typeof backoff === "function") return lengthMs(backoff(attempt, error));
+  const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
+  const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);
   const factor = backoff?.factor ?? DEFAULT_BACKOFF.factor;
   const jitter = Math.min(Math.max(backoff?.jitter ?? DEFAULT_BACKOFF.jitter, 0), 1);
   const whole = Math.min(initial * factor ** (attempt - 1), max);
@@ -57,9 +63,15 @@ export function backoffDelay(
 /** Checks options where they are set, so that a typo is found at definition and not at the first failure. */
 export function checkStepOptions(id: string, options: StepOptions): void {
   const { maxRetries } = options;
-  if (maxRetries !== undefined && !(Number.isInteger(maxRetries) && maxRetries >= 0) && maxRetries !== Infinity) {
-    throw new TypeError(`Step ${id}: maxRetries must be a whole number from 0, or Infinity; got ${maxRetries}.`);
+  if (
+    maxRetries !== undefined &&
+    !(Number.isInteger(maxRetries) && maxRetries >= 0) &&
+    maxRetries !== Infinity
+  ) {
+    throw new TypeError(
+      `Step ${id}: maxRetries must be a whole number from 0, or Infinity; got ${maxRetries}.`,
+    );
   }
-  if (options.timeout !== undefined) durationMs(options.timeout);
-  if (options.deadline !== undefined) durationMs(options.deadline);
+  if (options.timeout !== undefined) lengthMs(options.timeout);
+  if (options.deadline !== undefined) lengthMs(options.deadline);
 }

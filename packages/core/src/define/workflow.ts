@@ -16,10 +16,14 @@ import { type AsyncFunction, registerWorkflow } from "./registry.ts";
  */
 export function workflow<F extends AsyncFunction>(id: string, fn: F): F {
   if (typeof id !== "string" || id === "" || id.length > 255) {
-    throw new TypeError(`workflow(id, fn): the id must be a string of 1 to 255 characters, got ${String(id)}.`);
+    throw new TypeError(
+      `workflow(id, fn): the id must be a string of 1 to 255 characters, got ${String(id)}.`,
+    );
   }
   if (typeof fn !== "function") {
-    throw new TypeError(`workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`);
+    throw new TypeError(
+      `workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`,
+    );
   }
   registerWorkflow(id, fn);
   return fn;

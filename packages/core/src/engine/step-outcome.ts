@@ -1,7 +1,13 @@
-import { backoffDelay, DEFAULT_MAX_RETRIES, durationMs } from "../define/retry-policy.ts";
-import { FatalError, RetryableError, StepInterruptedError } from "../errors/index.ts";
-import type { RetryRecord } from "../interpreter/replay.ts";
+import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs } from "../define/retry-policy.ts";
+import {
+  FatalError,
+  RetryableError,
+  retryAt as retryAfter,
+  type StepFacts,
+  StepInterruptedError,
+} from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
+import type { RetryRecord } from "../interpreter/replay.ts";
 import { encodeError } from "../serialization/index.ts";
 
 /** What follows when an attempt of a step did not succeed. */
@@ -29,30 +35,39 @@ export function judgeFailure(
     const retryAt = interrupted
       ? now
       : RetryableError.is(error)
-        ? Math.max(now, error.retryAfter.getTime())
+        ? Math.max(now, retryAfter(error, now))
         : now + backoffDelay(options.backoff, step.attempt, error, random);
-    if (options.deadline !== undefined && retryAt > step.createdAt + durationMs(options.deadline)) return fail();
+    if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
+      return fail();
     return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
   } catch (policyError) {
     // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
-    const wrapped = new FatalError(`The retry policy of step ${step.definition.id} threw: ${String(policyError)}`, {
-      cause: error,
-    });
+    const wrapped = new FatalError(
+      `The retry policy of step ${step.definition.id} threw: ${String(policyError)}`,
+      {
+        cause: error,
+      },
+    );
     return { type: "fail", error: encodeError(withStep(wrapped, step)) };
   }
 }
 
 /** The failure of an attempt whose worker went away. */
 export function interruptedError(step: PendingStep): StepInterruptedError {
-  return new StepInterruptedError(step.definition.id, step.id, step.attempt);
+  return new StepInterruptedError(stepFacts(step));
 }
 
 /** Names the step on the error that reaches the workflow. Errors that refuse properties stay as they are. */
 function withStep(error: unknown, step: PendingStep): unknown {
   if (typeof error !== "object" || error === null) return error;
   try {
-    return Object.assign(error, { stepName: step.definition.id, stepId: step.id, attempt: step.attempt });
+    return Object.assign(error, stepFacts(step));
   } catch {
     return error;
   }
+}
+
+/** What the errors of a step say of it. */
+export function stepFacts(step: PendingStep): StepFacts {
+  return { stepName: step.definition.id, stepId: step.id, attempt: step.attempt };
 }

@@ -1,22 +1,26 @@
 import type { Clock } from "../clock.ts";
 import type { Context, WorkflowMetadata } from "../context.ts";
-import { durationMs } from "../define/retry-policy.ts";
+import { lengthMs } from "../define/retry-policy.ts";
 import { StepTimeoutError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
+import type { RetryRecord } from "../interpreter/replay.ts";
 import { decode, encode } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
+import { stepFacts } from "./step-outcome.ts";
 
 /** Executing step bodies: context, abort signal, timeout, and a limit on how many run at once. */
 
 /** How one attempt ended. */
 export type AttemptResult =
   | { readonly type: "completed"; readonly value: Uint8Array | null }
-  | { readonly type: "failed"; readonly error: unknown; readonly reason: "error" | "timeout" };
+  | { readonly type: "failed"; readonly error: unknown; readonly reason: RetryRecord["reason"] };
 
 /** One attempt that is under way or queued. */
 export interface Attempt {
   readonly step: PendingStep;
   readonly attempt: number;
+  /** The body was called. */
+  readonly started: boolean;
   /** Aborts the body's signal; its result no longer counts. */
   abort(reason: unknown): void;
 }
@@ -42,6 +46,7 @@ export class StepRunner {
   start(step: PendingStep, workflow: WorkflowMetadata, onEnd: (result: AttemptResult) => void): Attempt {
     const controller = new AbortController();
     let over = false;
+    let started = false;
     let cancelTimeout: (() => void) | undefined;
     const end = (result: AttemptResult): void => {
       if (over) return;
@@ -52,12 +57,13 @@ export class StepRunner {
     const attempt = step.attempt;
     const body = (): void => {
       if (over) return;
+      started = true;
       this.#running++;
       const timeout = step.definition.options.timeout;
       if (timeout !== undefined) {
-        const ms = durationMs(timeout);
+        const ms = lengthMs(timeout);
         cancelTimeout = this.#clock.setTimer(this.#clock.now() + ms, () => {
-          const error = new StepTimeoutError(step.definition.id, step.id, attempt, ms);
+          const error = new StepTimeoutError(stepFacts(step), ms);
           controller.abort(error);
           end({ type: "failed", error, reason: "timeout" });
         });
@@ -73,6 +79,9 @@ export class StepRunner {
     return {
       step,
       attempt,
+      get started() {
+        return started;
+      },
       abort(reason) {
         over = true;
         cancelTimeout?.();

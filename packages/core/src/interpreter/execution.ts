@@ -26,8 +26,6 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** A fresh random hook token. */
   readonly newToken: () => string;
-  /** Tokens that the journal already gave, by hook id. */
-  readonly knownTokens: ReadonlyMap<string, string>;
   /** Called when the code asked for something or ended, also outside a delivery. */
   readonly onActivity: () => void;
 }
@@ -39,6 +37,8 @@ export class Execution {
   readonly pending: Map<string, Pending> = new Map();
   /** Requests since they were last taken, in order. */
   readonly requests: Request[] = [];
+  /** Tokens that the journal already gave, by hook id; filled before a replay. */
+  readonly knownTokens: Map<string, string> = new Map();
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
   /** Set when the run is being cancelled. */
@@ -74,8 +74,9 @@ export class Execution {
 
   /** The run's own random numbers, the same in every replay. */
   random(): number {
-    this.#random ??= seededRandom(this.runId);
-    return this.#random();
+    const random = this.#random ?? seededRandom(this.runId);
+    this.#random = random;
+    return random();
   }
 
   get describe(): string {
@@ -127,7 +128,7 @@ export class Execution {
 
   createHook<T>(options: HookOptions): WorkflowHook<T> {
     const id = this.#nextId("hook", "");
-    const token = options.token ?? this.#options.knownTokens.get(id) ?? this.#options.newToken();
+    const token = options.token ?? this.knownTokens.get(id) ?? this.#options.newToken();
     const metadata = encode(options.metadata, "metadata");
     const hook = new WorkflowHook<T>(this, id, token);
     if (this.#ended) return hook;

@@ -1,4 +1,4 @@
-import { ContextError, HookConflictError } from "../errors/index.ts";
+import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 import type { Execution } from "./execution.ts";
 
@@ -53,7 +53,7 @@ export class WorkflowHook<T = unknown> implements Hook<T> {
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     const value = this.#take().then((delivery) => {
-      if (delivery.done) throw new ContextError(`Hook ${this.token} was disposed, so no payload can come.`);
+      if (delivery.done) throw new HookNotFoundError(this.token);
       return delivery.value;
     });
     value.catch(() => {});

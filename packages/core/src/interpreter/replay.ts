@@ -95,8 +95,9 @@ function kindOf(type: EventType): EventKind {
     case "run_created":
       return "none";
     default:
-      throw new ReplayDivergenceError(
-        `The journal holds an event of the unknown type ${JSON.stringify(type satisfies never)}, written by a newer version. Update this worker.`,
+      // Written by a newer version of this package: parked like a divergence, until this worker is updated.
+      throw new TypeError(
+        `The journal holds an event of unknown type: ${JSON.stringify(type satisfies never)}.`,
       );
   }
 }
@@ -136,19 +137,28 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.retryAt = record.retryAt;
 }
 
-function divergence(execution: Execution, event: JournalEvent, request: Request | null): ReplayDivergenceError {
-  const code =
+function divergence(
+  execution: Execution,
+  event: JournalEvent,
+  request: Request | null,
+): ReplayDivergenceError {
+  const site = execution.lastCallSite;
+  const requested =
     request !== null
-      ? `${request.type} ${request.name ?? ""} (${request.id})`
+      ? `${describe(request)}${site === "" ? "" : ` ${site}`}`
       : execution.outcome !== null
-        ? `the end of the workflow function (it ${execution.outcome.type})`
-        : "nothing more";
-  const at = execution.lastCallSite === "" ? "" : `\n  last call of the code: ${execution.lastCallSite}`;
-  return new ReplayDivergenceError(
-    `Run ${execution.runId} of ${execution.workflow} does not follow its journal any more, at event ${event.seq}:\n` +
-      `  journal: ${event.type} ${event.name ?? ""} (${event.id ?? "run"})\n` +
-      `  code:    ${code}${at}\n` +
-      "The code of the workflow changed under a live run, or it is not deterministic. The run is parked and loses nothing: " +
-      "deploy code that asks for the same steps in the same order, and it goes on.",
-  );
+        ? `nothing more, it ${execution.outcome.type}`
+        : `nothing more${site === "" ? "" : `; its last request came ${site}`}`;
+  return new ReplayDivergenceError({
+    runId: execution.runId,
+    workflowName: execution.workflow,
+    seq: event.seq,
+    journal: describe(event),
+    requested,
+  });
+}
+
+/** `step_created "sendReceipt" (step_…)` */
+function describe({ type, name, id }: Pick<JournalEvent, "type" | "name" | "id">): string {
+  return `${type}${name === null ? "" : ` "${name}"`}${id === null ? "" : ` (${id})`}`;
 }

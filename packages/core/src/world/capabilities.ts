@@ -11,6 +11,11 @@ export interface WorldCapabilities {
    */
   readonly notifications: boolean;
   /**
+   * The store belongs to the program (a file beside it, its memory), so a program that starts runs is expected to
+   * execute them: it gets a worker in process unless it says otherwise. Default false.
+   */
+  readonly embedded?: boolean;
+  /**
    * How many commit batches may be under way at once. 1: the store has one writer, so a second batch would only
    * wait. The engine never has two commits of one run under way.
    */

@@ -1,0 +1,100 @@
+import {
+  WorkflowRunCancelledError,
+  WorkflowRunFailedError,
+  WorkflowRunNotFoundError,
+} from "../errors/index.ts";
+import { decode, decodeError } from "../serialization/index.ts";
+import type { RunRecord, RunStatus } from "../world/index.ts";
+import type { Client } from "./client.ts";
+
+/** Options of {@link Run.cancel}. */
+export interface CancelOptions {
+  /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
+  readonly reason?: string;
+}
+
+/**
+ * A handle of one run. Making one reads nothing; each property asks the World.
+ * The names are those of the Workflow SDK's `Run`.
+ */
+export class Run<T = unknown> {
+  readonly runId: string;
+  readonly #client: Client;
+
+  /** @internal */
+  constructor(client: Client, runId: string) {
+    this.#client = client;
+    this.runId = runId;
+  }
+
+  /** Whether the World has this run. */
+  get exists(): Promise<boolean> {
+    return this.#client.getRecord(this.runId).then((run) => run !== null);
+  }
+
+  /** `pending`, `running`, `completed`, `failed`, `cancelled` or `diverged`. */
+  get status(): Promise<RunStatus> {
+    return this.#record().then(({ status }) => status);
+  }
+
+  /** The workflow's id. */
+  get workflowName(): Promise<string> {
+    return this.#record().then(({ workflow }) => workflow);
+  }
+
+  get createdAt(): Promise<Date> {
+    return this.#record().then(({ createdAt }) => new Date(createdAt));
+  }
+
+  /** When the first worker began to execute it. */
+  get startedAt(): Promise<Date | undefined> {
+    return this.#record().then(({ startedAt }) => (startedAt === null ? undefined : new Date(startedAt)));
+  }
+
+  /** When it ended, in whatever way. */
+  get completedAt(): Promise<Date | undefined> {
+    return this.#record().then(({ completedAt }) =>
+      completedAt === null ? undefined : new Date(completedAt),
+    );
+  }
+
+  /**
+   * What the workflow returned, as soon as the run has ended. Waits for a notification, and keeps the process alive.
+   *
+   * Rejects with a `WorkflowRunFailedError` whose `cause` is the error that ended the run, a
+   * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
+   */
+  get returnValue(): Promise<T> {
+    return this.#client.ended(this.runId).then((run) => resultOf<T>(run));
+  }
+
+  /**
+   * Asks the run to end. Durable when it resolves. What the workflow waits for rejects with a
+   * `WorkflowRunCancelledError`, the signals of its steps are aborted, its `finally` blocks run with their steps, and the
+   * run ends `cancelled`. A run that has already ended stays as it is.
+   */
+  cancel(options: CancelOptions = {}): Promise<void> {
+    return this.#client.cancel(this.runId, options.reason);
+  }
+
+  /** Lets a worker look at the run now: a diverged run is tried again at once. */
+  wakeUp(): Promise<void> {
+    return this.#client.wake(this.runId);
+  }
+
+  async #record(): Promise<RunRecord> {
+    const run = await this.#client.getRecord(this.runId);
+    if (run === null) throw new WorkflowRunNotFoundError(this.runId);
+    return run;
+  }
+}
+
+/** The return value of a terminal run, or its error, thrown. */
+function resultOf<T>(run: RunRecord): T {
+  if (run.status === "completed") return decode(run.output) as T;
+  const error = run.error === null ? undefined : decodeError(run.error);
+  if (run.status === "cancelled") {
+    throw WorkflowRunCancelledError.is(error) ? error : new WorkflowRunCancelledError(run.runId);
+  }
+  throw new WorkflowRunFailedError(run.runId, error, run.workflow);
+}

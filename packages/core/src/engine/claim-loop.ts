@@ -1,0 +1,115 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { ClaimedRun, World } from "../world/index.ts";
+
+/**
+ * Finding due runs. One claim at a time; the next one when something says that runs may be due, when the earliest known
+ * due time comes, when there is room again, or at the latest after the idle poll.
+ */
+
+export interface ClaimLoopOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly owner: string;
+  readonly leaseTtl: number;
+  /** Longest time between two claims, in milliseconds. */
+  readonly pollInterval: number;
+  readonly workflows: () => readonly string[];
+  /** How many more runs there is room for. */
+  readonly room: () => number;
+  readonly cached: ReadonlyMap<string, number>;
+  readonly onClaimed: (claimed: ClaimedRun, leaseUntil: number, now: number) => void;
+}
+
+const LARGEST_CLAIM = 100;
+/** Events that come with a claimed run; more are read page by page. */
+export const EVENT_PAGE = 1000;
+
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions;
+  #claiming = false;
+  #again = false;
+  /** The last claim was kept small, or not made, for want of room. */
+  #starved = false;
+  #closed = false;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Runs may be due, or there is room again. */
+  wake(): void {
+    if (this.#closed) return;
+    if (this.#claiming) {
+      this.#again = true;
+      return;
+    }
+    this.#claiming = true;
+    void this.#claim().finally(() => {
+      this.#claiming = false;
+      if (this.#again) {
+        this.#again = false;
+        this.wake();
+      }
+    });
+  }
+
+  /** There is room again. */
+  roomFreed(): void {
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.wake();
+  }
+
+  /** A run will be due at this time. */
+  noteDue(at: number): void {
+    if (this.#closed || at >= this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#timerAt = at;
+    this.#cancelTimer = this.#options.clock.setTimer(at, () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.wake();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+  }
+
+  async #claim(): Promise<void> {
+    const { world, clock, logger, owner, leaseTtl, pollInterval, random } = this.#options;
+    const workflows = this.#options.workflows();
+    const limit = Math.min(this.#options.room(), LARGEST_CLAIM);
+    this.#starved = limit < LARGEST_CLAIM;
+    const now = clock.now();
+    // Jitter keeps the polls of many idle workers apart.
+    let next = now + pollInterval * (0.75 + 0.25 * random());
+    if (workflows.length > 0 && limit > 0) {
+      try {
+        const result = await world.claim({
+          workflows,
+          limit,
+          owner,
+          ttl: leaseTtl,
+          now,
+          cached: this.#options.cached,
+          eventLimit: EVENT_PAGE,
+        });
+        for (const claimed of result.runs) this.#options.onClaimed(claimed, now + leaseTtl, result.now);
+        if (result.runs.length < limit) this.#starved = false;
+        if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;
+        // A store whose clock is behind ours would make us ask again and again: wait by its clock.
+        else if (result.nextDueAt !== null)
+          next = Math.min(next, now + Math.max(result.nextDueAt - result.now, 1));
+      } catch (error) {
+        logger.warn("claim failed, trying again", { world: world.name, error });
+      }
+    }
+    this.noteDue(next);
+  }
+}

@@ -1,0 +1,101 @@
+import { type Clock, delay } from "../clock.ts";
+import { WorldError } from "../errors/index.ts";
+import type { Logger } from "../logger.ts";
+import type { CommitResult, World } from "../world/index.ts";
+import type { LiveRun, OutgoingCommit } from "./live-run.ts";
+
+/**
+ * Group commit: while batches are in flight, the next one fills. A batch whose answer is lost is sent again as it was;
+ * the World answers as it would have the first time.
+ */
+
+export interface CommitLoopOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly leaseTtl: number;
+  /** Whether runs are being given back instead of kept. */
+  readonly handingOver: () => boolean;
+  readonly onResult: (commit: OutgoingCommit, result: CommitResult) => void;
+  /** A commit that the store will never take, such as one over its size limit. */
+  readonly onRefused: (commit: OutgoingCommit, error: unknown) => void;
+}
+
+const LARGEST_BATCH = 500;
+const FIRST_DELAY = 20;
+const LONGEST_DELAY = 2000;
+
+export class CommitLoop {
+  readonly #options: CommitLoopOptions;
+  readonly #waiting: Set<LiveRun> = new Set();
+  #inFlight = 0;
+  #closed = false;
+
+  constructor(options: CommitLoopOptions) {
+    this.#options = options;
+  }
+
+  /** The run may have something to commit. */
+  add(run: LiveRun): void {
+    this.#waiting.add(run);
+  }
+
+  /** Sends what waits, as far as batches may be in flight. */
+  flush(): void {
+    const { world, clock, leaseTtl, handingOver } = this.#options;
+    while (!this.#closed && this.#waiting.size > 0 && this.#inFlight < world.capabilities.commitsInFlight) {
+      const now = clock.now();
+      const batch: OutgoingCommit[] = [];
+      for (const run of this.#waiting) {
+        this.#waiting.delete(run);
+        const commit = run.nextCommit(now, leaseTtl, handingOver());
+        if (commit !== null && batch.push(commit) === LARGEST_BATCH) break;
+      }
+      if (batch.length === 0) return;
+      this.#inFlight++;
+      void this.#send(batch).finally(() => {
+        this.#inFlight--;
+        this.flush();
+      });
+    }
+  }
+
+  /** Ends the retrying of batches. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #send(batch: readonly OutgoingCommit[]): Promise<void> {
+    const { world, clock, logger } = this.#options;
+    for (let pause = FIRST_DELAY; !this.#closed; pause = Math.min(pause * 2, LONGEST_DELAY)) {
+      try {
+        const results = await world.commit(
+          batch.map(({ request }) => request),
+          clock.now(),
+        );
+        batch.forEach((commit, index) => {
+          this.#options.onResult(commit, results[index] as CommitResult);
+        });
+        return;
+      } catch (error) {
+        if (WorldError.is(error) && !error.retryable) {
+          await this.#separate(batch, error);
+          return;
+        }
+        logger.warn("commit failed, sending it again", { world: world.name, runs: batch.length, error });
+        await delay(clock, pause);
+      }
+    }
+  }
+
+  /** One commit of the batch is at fault: send each alone, so that it does not hold up the others. */
+  async #separate(batch: readonly OutgoingCommit[], error: unknown): Promise<void> {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) {
+      this.#options.logger.error("the store refused a commit", { runId: only.run.runId, error });
+      this.#options.onRefused(only, error);
+      return;
+    }
+    for (const commit of batch) await this.#send([commit]);
+  }
+}

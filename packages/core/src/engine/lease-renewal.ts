@@ -1,0 +1,73 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { World } from "../world/index.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** Keeping leases from the event loop: every third of a lease, those that no commit has extended lately. */
+
+export interface LeaseRenewalOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly leaseTtl: number;
+  readonly runs: () => Iterable<LiveRun>;
+  readonly onRenewed: (run: LiveRun, mailSeq: number) => void;
+  readonly onLost: (run: LiveRun) => void;
+}
+
+export class LeaseRenewal {
+  readonly #options: LeaseRenewalOptions;
+  #cancelTimer: (() => void) | undefined;
+  #renewing: Promise<void> | undefined;
+
+  constructor(options: LeaseRenewalOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, leaseTtl } = this.#options;
+    this.#cancelTimer = clock.setTimer(clock.now() + leaseTtl / 3, () => {
+      this.start();
+      void this.renew((run, now) => run.leaseUntil - now < (leaseTtl * 2) / 3);
+    });
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+  }
+
+  /** Renews the leases that `which` selects; one request at a time. */
+  async renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+    while (this.#renewing !== undefined) await this.#renewing;
+    this.#renewing = this.#renew(which).finally(() => {
+      this.#renewing = undefined;
+    });
+    await this.#renewing;
+  }
+
+  async #renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+    const { world, clock, logger, leaseTtl } = this.#options;
+    const now = clock.now();
+    const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, now));
+    if (runs.length === 0) return;
+    const leases = runs.map(({ runId, epoch }) => ({ runId, epoch }));
+    try {
+      const results = await world.renew({ leases, ttl: leaseTtl, now });
+      runs.forEach((run, index) => {
+        const result = results[index];
+        // The run may have been parked, ended or claimed anew while the answer was on its way.
+        if (result === undefined || run.epoch !== leases[index]?.epoch) return;
+        if (run.phase === "parked" || run.phase === "ended") return;
+        if (result.outcome === "renewed") {
+          run.leaseUntil = Math.max(run.leaseUntil, now + leaseTtl);
+          this.#options.onRenewed(run, result.mailSeq);
+        } else if (!run.committing) {
+          // With a commit under way its own answer tells: it may be the one that gave the lease back.
+          this.#options.onLost(run);
+        }
+      });
+    } catch (error) {
+      logger.warn("lease renewal failed, trying again", { world: world.name, leases: runs.length, error });
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
+import { workflowIdOf } from "../define/registry.ts";
+import { installGuard } from "../determinism/index.ts";
+import { WorkflowNotRegisteredError } from "../errors/index.ts";
+import { type IdSource, systemIds } from "../ids.ts";
+import { guardedExecution } from "../interpreter/execution.ts";
+import { type Logger, silentLogger } from "../logger.ts";
+import { sharedState } from "../shared-state.ts";
+import type { Lease, NewEvent, World } from "../world/index.ts";
+import { RunPool } from "./run-pool.ts";
+
+/** The worker: what a program creates to execute runs. Owns the lifecycle; the work is in {@link RunPool}. */
+
+export interface WorkerOptions {
+  /** Where the runs are. Opened by `start()`, left open by `close()`. */
+  readonly world: World;
+  /** The workflows to execute, as functions or ids. Default: every workflow that is registered in this process. */
+  // biome-ignore lint/suspicious/noExplicitAny: any workflow function.
+  readonly workflows?: readonly (string | ((...args: any[]) => Promise<any>))[];
+  /** How many step bodies run at once. Default 100. */
+  readonly concurrency?: number;
+  /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
+  readonly maxRuns?: number;
+  /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
+  readonly leaseTtl?: number;
+  /** Longest time between two looks for due runs, in milliseconds; wake-ups make most of them earlier. Default 1000. */
+  readonly pollInterval?: number;
+  /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
+  readonly divergenceRetry?: number;
+  /** Signals on which the worker closes and then lets the process end. Default none. */
+  readonly signals?: readonly NodeJS.Signals[];
+  /** Keep the process alive while the worker is open, and not just while it executes something. Default true. */
+  readonly keepAlive?: boolean;
+  readonly logger?: Logger;
+  /** For tests and simulations. */
+  readonly clock?: Clock;
+  readonly ids?: IdSource;
+  readonly random?: () => number;
+}
+
+export interface CloseOptions {
+  /**
+   * How long steps that are under way may take to finish, in milliseconds. Then their signals are aborted, the attempt
+   * is counted, and the run is handed over. Default 10 000.
+   */
+  readonly timeout?: number;
+}
+
+/** A process-local executor of runs. */
+export interface Worker {
+  /** Names the worker in leases. */
+  readonly id: string;
+  /** Opens the World and begins to execute runs. Idempotent. */
+  start(): Promise<void>;
+  /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+const DEFAULTS = {
+  concurrency: 100,
+  maxRuns: 1000,
+  leaseTtl: 15_000,
+  pollInterval: 1000,
+  divergenceRetry: 60_000,
+  closeTimeout: 10_000,
+} as const;
+
+/** The engine's worker; {@link createWorker} gives it out as {@link Worker}. */
+export class EngineWorker implements Worker {
+  readonly id: string;
+  readonly world: World;
+  readonly leaseTtl: number;
+  readonly #options: WorkerOptions;
+  readonly #pool: RunPool;
+  readonly #clock: Clock;
+  readonly #only: ReadonlySet<string> | null;
+  #state: "new" | "open" | "closed" = "new";
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #undo: (() => void)[] = [];
+
+  constructor(options: WorkerOptions) {
+    checkOptions(options);
+    const ids = options.ids ?? systemIds();
+    this.id = `worker_${ids.token()}`;
+    this.world = options.world;
+    this.leaseTtl = options.leaseTtl ?? DEFAULTS.leaseTtl;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#only = options.workflows === undefined ? null : new Set(options.workflows.map(toWorkflowId));
+    this.#pool = new RunPool({
+      world: options.world,
+      workerId: this.id,
+      clock: this.#clock,
+      ids,
+      random: options.random ?? Math.random,
+      logger: options.logger ?? silentLogger,
+      workflows: () => this.#workflows(),
+      concurrency: options.concurrency ?? DEFAULTS.concurrency,
+      maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
+      leaseTtl: this.leaseTtl,
+      pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
+      divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
+    });
+  }
+
+  start(): Promise<void> {
+    this.#opening ??= this.#start();
+    return this.#opening;
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeout ?? DEFAULTS.closeTimeout);
+    return this.#closing;
+  }
+
+  /** Whether a new run of this workflow can be taken without a claim. */
+  accepts(workflow: string): boolean {
+    return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+  }
+
+  /** Takes a run that was created with this worker's lease. */
+  adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+    this.#pool.adopt(lease, workflow, created, leaseUntil);
+  }
+
+  async #start(): Promise<void> {
+    await this.world.open();
+    if (this.#closing !== undefined) return;
+    const { listeners } = sharedState().registry;
+    const onRegistered = (workflow: string): void => {
+      if (this.#executes(workflow)) this.#pool.wake();
+    };
+    listeners.add(onRegistered);
+    this.#undo = [installGuard(guardedExecution), () => listeners.delete(onRegistered)];
+    if (this.#options.keepAlive ?? true) {
+      if (this.#options.clock === undefined) this.#undo.push(keepProcessAlive());
+    }
+    for (const signal of this.#options.signals ?? []) this.#undo.push(this.#closeOn(signal));
+    this.#state = "open";
+    this.#pool.start();
+  }
+
+  async #close(timeout: number): Promise<void> {
+    if (this.#opening !== undefined) await this.#opening.catch(() => {});
+    if (this.#state === "open") await this.#pool.close(timeout);
+    this.#state = "closed";
+    for (const undo of this.#undo) undo();
+    this.#undo = [];
+  }
+
+  #closeOn(signal: NodeJS.Signals): () => void {
+    const onSignal = (): void => {
+      void this.close().finally(() => process.kill(process.pid, signal));
+    };
+    process.once(signal, onSignal);
+    return () => process.removeListener(signal, onSignal);
+  }
+
+  #executes(workflow: string): boolean {
+    return sharedState().registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
+  }
+
+  #workflows(): readonly string[] {
+    return [...sharedState().registry.workflows.keys()].filter((id) => this.#executes(id));
+  }
+}
+
+/**
+ * Creates a worker. Call `start()` to let it work.
+ *
+ * @throws {TypeError} for an option out of range, {@link WorkflowNotRegisteredError} for a function that is no workflow
+ * @example
+ * ```ts
+ * const worker = createWorker({ world: sqliteWorld({ path: "app.db" }), signals: ["SIGTERM", "SIGINT"] });
+ * await worker.start();
+ * ```
+ */
+export function createWorker(options: WorkerOptions): Worker {
+  return new EngineWorker(options);
+}
+
+function toWorkflowId(workflow: unknown): string {
+  if (typeof workflow === "string") return workflow;
+  const id = workflowIdOf(workflow);
+  if (id === undefined)
+    throw new WorkflowNotRegisteredError((workflow as { name?: string })?.name ?? String(workflow));
+  return id;
+}
+
+function checkOptions(options: WorkerOptions): void {
+  for (const name of ["concurrency", "maxRuns", "leaseTtl", "pollInterval", "divergenceRetry"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
+      throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);
+    }
+  }
+}
