@@ -1,0 +1,54 @@
+import { type CreateRun, type CreateRunResult, isTerminal, type Lease } from "../world/index.ts";
+import { keepBytes, type MemoryRun, type MemoryState } from "./memory-state.ts";
+
+/** `World.createRuns` for one run of the batch, in memory. */
+export function createRun(state: MemoryState, request: CreateRun, now: number): CreateRunResult {
+  const sent = state.runs.get(request.runId);
+  if (sent !== undefined) return { outcome: "created", lease: leaseAgain(sent, request) };
+
+  const { startKey, lease, workflow, runId } = request;
+  if (startKey !== null) {
+    const holder = state.keyHolder(workflow, startKey.key);
+    if (holder?.startKey && !isFree(holder, now)) {
+      const same = holder.startKey.fingerprint === startKey.fingerprint;
+      return { outcome: same ? "exists" : "mismatch", run: holder.row };
+    }
+  }
+
+  state.addRun({
+    row: {
+      runId,
+      workflow,
+      status: "pending",
+      epoch: lease === null ? 0 : 1,
+      seq: 1,
+      mailSeq: 0,
+      mailDone: 0,
+      owner: lease === null ? null : lease.owner,
+      dueAt: lease === null ? request.dueAt : now + lease.ttl,
+      output: null,
+      error: null,
+      idempotencyKey: startKey === null ? null : startKey.key,
+      createdAt: request.event.at,
+      startedAt: null,
+      completedAt: null,
+    },
+    journal: [{ ...request.event, seq: 1, data: keepBytes(request.event.data) }],
+    mailbox: [],
+    startKey,
+    tokens: new Map(),
+  });
+  if (lease === null && request.dueAt <= now) state.hint({ type: "due" });
+  return { outcome: "created", lease: lease === null ? null : { runId, epoch: 1 } };
+}
+
+function isFree({ row, startKey }: MemoryRun, now: number): boolean {
+  return (
+    isTerminal(row.status) && startKey !== null && startKey.expiresAt !== null && startKey.expiresAt <= now
+  );
+}
+
+function leaseAgain({ row }: MemoryRun, { lease }: CreateRun): Lease | null {
+  if (lease === null || row.epoch !== 1 || row.owner !== lease.owner) return null;
+  return { runId: row.runId, epoch: 1 };
+}
