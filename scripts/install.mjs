@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { writeNodeShim } from "./node-shim.mjs";
-import { Mend, packagedNode, root, run, workspaceEnv } from "./process.mjs";
+import { Mend, packagedNode, root, runAside } from "./process.mjs";
 
 const stamp = join(root, "node_modules/.perdure-installed");
 
@@ -45,24 +45,17 @@ export async function ensureInstalled(say) {
 /** @param {(line: string) => void} say */
 async function install(say) {
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  say(`installing the workspace with ${packageManager} (once; a minute on a fresh machine)`);
+  say(`installing the workspace with ${packageManager} (a minute on a fresh machine)`);
   const npm = npmCli();
-  let output = "";
-  const args = ["install", "--frozen-lockfile", "--config.confirm-modules-purge=false"];
-  const code = await run(npm.file, [...npm.args, "exec", "--yes", "--", packageManager, ...args], {
-    env: workspaceEnv(),
-    onOutput: (text) => {
-      output = (output + text).slice(-20_000);
-    },
-  }).catch((error) => {
-    throw error.code === "ENOENT"
-      ? new Mend("npm was not found: install Node 18 or newer together with npm")
-      : error;
+  const install = [packageManager, "install", "--frozen-lockfile", "--config.confirm-modules-purge=false"];
+  const args = [...npm.args, "exec", "--yes", "--", ...install];
+  const { code, output } = await runAside(npm.file, args, { show: true }).catch((error) => {
+    throw error.code === "ENOENT" ? new Mend("npm was not found: install Node 18 or newer with npm") : error;
   });
   if (code !== 0) {
     const mend = mends.find(([pattern]) => pattern.test(output))?.[1](packageManager);
     throw new Mend(
-      mend ?? `the install failed: mend the error above, or see "npx ${packageManager} install"`,
+      mend ?? `the install failed: mend the error above, or run "npx ${packageManager} install"`,
     );
   }
 }
@@ -76,7 +69,7 @@ async function ensureNode(say) {
   if (!runs(packagedNode)) {
     say("fetching the workspace's own Node again");
     const pnpm = join(root, "node_modules/pnpm/bin/pnpm.cjs");
-    await run(process.execPath, [pnpm, "rebuild", "node"], { env: workspaceEnv(), stdoutTo: "stderr" });
+    await runAside(process.execPath, [pnpm, "rebuild", "node"], { show: true });
   }
   if (runs(packagedNode)) {
     writeNodeShim();
@@ -112,7 +105,7 @@ function npmCli() {
   return existsSync(beside) ? { file: process.execPath, args: [beside] } : { file: "npm", args: [] };
 }
 
-/** The folders of every workspace package, as pnpm-workspace.yaml lists them (`name/*` only). */
+/** The package.json files of the whole workspace, as pnpm-workspace.yaml lists them (`name/*` only). */
 function workspaceManifests() {
   const yaml = readFileSync(join(root, "pnpm-workspace.yaml"), "utf8");
   const groups = [...yaml.matchAll(/^\s*- "?([\w-]+)\/\*"?\s*$/gm)].map(([, group]) => join(root, group));

@@ -67,41 +67,59 @@ export function workspaceEnv() {
 }
 
 /**
- * Runs a program without a shell and resolves to its exit code (128 + n when signal n ended it). Signals that reach this
- * process are passed on, except the Ctrl-C of a terminal, which the terminal itself sends to all.
+ * Runs a program without a shell, with our stdout and stderr, and resolves to its exit code (128 + n when signal n ended
+ * it). Signals that reach this process are passed on.
  *
  * @param {string} file
  * @param {string[]} args
- * @param {{ env: NodeJS.ProcessEnv, stdoutTo?: "stdout" | "stderr", onOutput?: (text: string) => void }} options
- *   `onOutput` also sees what is printed
+ * @param {{ cwd?: string }} [options]
  * @returns {Promise<number>}
  */
-export function run(file, args, { env, stdoutTo = "stdout", onOutput }) {
-  return new Promise((resolve, reject) => {
-    const stdout = stdoutTo === "stderr" ? process.stderr.fd : "inherit";
-    const child = spawn(file, args, {
-      cwd: root,
-      env,
-      stdio: onOutput ? ["ignore", "pipe", "pipe"] : ["ignore", stdout, "inherit"],
-    });
-    for (const stream of onOutput ? [child.stdout, child.stderr] : []) {
-      stream?.on("data", (chunk) => {
+export function run(file, args, { cwd = root } = {}) {
+  return ended(spawn(file, args, { cwd, env: workspaceEnv(), stdio: ["ignore", "inherit", "inherit"] }));
+}
+
+/**
+ * Like `run`, for work that is not the command itself: its output goes to our stderr, or nowhere, and is returned.
+ *
+ * @param {string} file
+ * @param {string[]} args
+ * @param {{ show: boolean }} options
+ * @returns {Promise<{ code: number, output: string }>}
+ */
+export async function runAside(file, args, { show }) {
+  const child = spawn(file, args, { cwd: root, env: workspaceEnv(), stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+      if (show) {
         process.stderr.write(chunk);
-        onOutput?.(String(chunk));
-      });
-    }
-    const terminal = process.stderr.isTTY || process.stdout.isTTY;
-    /** @param {NodeJS.Signals} signal */
-    const pass = (signal) => {
-      if (!(signal === "SIGINT" && terminal)) {
-        child.kill(signal);
       }
-    };
-    /** @type {NodeJS.Signals[]} */
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-    for (const signal of signals) {
-      process.on(signal, pass);
+    });
+  }
+  return { code: await ended(child), output };
+}
+
+/**
+ * @param {import("node:child_process").ChildProcess} child
+ * @returns {Promise<number>}
+ */
+function ended(child) {
+  // A terminal's Ctrl-C reaches the whole foreground group; passing it on would make it two.
+  const fromTerminal = process.stderr.isTTY || process.stdout.isTTY;
+  /** @param {NodeJS.Signals} signal */
+  const pass = (signal) => {
+    if (!(signal === "SIGINT" && fromTerminal)) {
+      child.kill(signal);
     }
+  };
+  /** @type {NodeJS.Signals[]} */
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    process.on(signal, pass);
+  }
+  return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
       for (const each of signals) {

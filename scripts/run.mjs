@@ -2,10 +2,10 @@
 // nothing else: it installs the workspace, builds it and hands over to the Node that the workspace brings along.
 // Everything said here goes to stderr; stdout belongs to the command.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled } from "./install.mjs";
-import { Mend, root, run, workspaceEnv, workspaceNode } from "./process.mjs";
+import { Mend, root, run, runAside, workspaceNode } from "./process.mjs";
 
 const started = Date.now();
 
@@ -26,12 +26,11 @@ function say(line) {
 async function build() {
   say("building what changed (turbo)");
   const turbo = join(root, "node_modules/turbo/bin/turbo");
-  const code = await run(workspaceNode(), [turbo, "run", "build", "--output-logs=errors-only"], {
-    env: workspaceEnv(),
-    stdoutTo: "stderr",
-  });
+  const args = [turbo, "run", "build", "--output-logs=errors-only"];
+  const { code, output } = await runAside(workspaceNode(), args, { show: false });
   if (code !== 0) {
-    throw new Mend("the build failed: mend the error above, then run the same command again", code);
+    process.stderr.write(output);
+    throw new Mend("the build failed: mend the error above and run the same command again", code);
   }
 }
 
@@ -39,32 +38,31 @@ async function build() {
  * @param {string} name
  * @param {string[]} args
  */
-async function handOver(name, args) {
+function handOver(name, args) {
   const { says, folder } = commands[name];
   if (folder === undefined) {
-    say(`${says}: vitest run ${args.join(" ")}`.trimEnd());
-    const vitest = join(root, "node_modules/vitest/vitest.mjs");
-    return run(workspaceNode(), [vitest, "run", ...args], { env: workspaceEnv() });
+    say([`${says}: vitest run`, ...args].join(" "));
+    return run(workspaceNode(), [join(root, "node_modules/vitest/vitest.mjs"), "run", ...args]);
   }
-  if (!hasScript(folder, name)) {
-    throw new Mend(`${folder} has no "${name}" script in this checkout: check out a commit that has it`);
-  }
-  say(`${says}: ${[folder, ...args].join(" ")}`);
-  const pnpm = join(root, "node_modules/pnpm/bin/pnpm.cjs");
-  const script = [pnpm, "--silent", "-C", join(root, folder), "run", name, ...args];
-  return run(workspaceNode(), script, { env: workspaceEnv() });
+  const script = packageScript(folder, name);
+  say([`${says}: ${folder}`, ...args].join(" "));
+  return run(workspaceNode(), [...script, ...args], { cwd: join(root, folder) });
 }
 
 /**
+ * The arguments of a package script of the form `node …`. It is run without pnpm, which would keep signals to itself.
+ *
  * @param {string} folder
  * @param {string} name
  */
-function hasScript(folder, name) {
-  try {
-    return name in JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")).scripts;
-  } catch {
-    return false;
+function packageScript(folder, name) {
+  const manifest = join(root, folder, "package.json");
+  const scripts = existsSync(manifest) ? JSON.parse(readFileSync(manifest, "utf8")).scripts : {};
+  const [node, ...args] = (scripts?.[name] ?? "").split(" ");
+  if (node !== "node") {
+    throw new Mend(`${folder} has no script "${name}" of the form "node …": use a commit that has it`);
   }
+  return args;
 }
 
 async function main() {
