@@ -9,22 +9,29 @@ import { Mend, packagedNode, root, runAside } from "./process.mjs";
 
 const stamp = join(root, "node_modules/.perdure-installed");
 
-/** What a failed install says about itself → the line that mends it. */
+/**
+ * What a failed install says about itself, and the line that mends it.
+ *
+ * @type {{ says: RegExp, mend: (pnpm: string) => string }[]}
+ */
 const mends = [
-  [
-    /ERR_PNPM_OUTDATED_LOCKFILE/,
-    (pnpm) => `pnpm-lock.yaml is behind a package.json: run "npx ${pnpm} install"`,
-  ],
-  [/ENOSPC/, () => "the disk is full: free about 1 GB and run the same command again"],
-  [
-    /EACCES|EPERM/,
-    () => `no permission to write in ${root}: make it yours (chown) and run the same command again`,
-  ],
-  [
-    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_PNPM_META_FETCH_FAIL/,
-    () =>
-      "the npm registry cannot be reached: connect to the network (or set npm_config_registry) and run it again",
-  ],
+  {
+    says: /ERR_PNPM_OUTDATED_LOCKFILE/,
+    mend: (pnpm) => `pnpm-lock.yaml is behind a package.json: run "npx ${pnpm} install"`,
+  },
+  {
+    says: /ENOSPC/,
+    mend: () => "the disk is full: free about 1 GB and run the same command again",
+  },
+  {
+    says: /EACCES|EPERM/,
+    mend: () => `no permission to write in ${root}: make it yours (chown) and run the same command again`,
+  },
+  {
+    says: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_PNPM_META_FETCH_FAIL/,
+    mend: () =>
+      "no npm registry in reach: connect to the network (or set npm_config_registry) and run it again",
+  },
 ];
 
 /**
@@ -53,7 +60,7 @@ async function install(say) {
     throw error.code === "ENOENT" ? new Mend("npm was not found: install Node 18 or newer with npm") : error;
   });
   if (code !== 0) {
-    const mend = mends.find(([pattern]) => pattern.test(output))?.[1](packageManager);
+    const mend = mends.find(({ says }) => says.test(output))?.mend(packageManager);
     throw new Mend(
       mend ?? `the install failed: mend the error above, or run "npx ${packageManager} install"`,
     );
@@ -75,7 +82,7 @@ async function ensureNode(say) {
     writeNodeShim();
     return;
   }
-  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < 22 || (major === 22 && minor < 13)) {
     const platform = `${process.platform}-${process.arch}`;
     throw new Mend(
@@ -108,7 +115,9 @@ function npmCli() {
 /** The package.json files of the whole workspace, as pnpm-workspace.yaml lists them (`name/*` only). */
 function workspaceManifests() {
   const yaml = readFileSync(join(root, "pnpm-workspace.yaml"), "utf8");
-  const groups = [...yaml.matchAll(/^\s*- "?([\w-]+)\/\*"?\s*$/gm)].map(([, group]) => join(root, group));
+  const groups = [...yaml.matchAll(/^\s*- "?([\w-]+)\/\*"?\s*$/gm)].map(([, group = ""]) =>
+    join(root, group),
+  );
   const folders = groups
     .filter(existsSync)
     .flatMap((group) => readdirSync(group).map((name) => join(group, name)));

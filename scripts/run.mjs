@@ -9,13 +9,19 @@ import { Mend, root, run, runAside, workspaceNode } from "./process.mjs";
 
 const started = Date.now();
 
-/** @type {Record<string, { says: string, folder?: string }>} */
-const commands = {
-  demo: { says: "charging customers", folder: "apps/charging" },
-  sim: { says: "simulating a cluster", folder: "tooling/sim" },
-  bench: { says: "measuring", folder: "tooling/bench" },
-  test: { says: "running the tests" },
-};
+/**
+ * What each command says, and the folder whose package script it is.
+ *
+ * @type {Map<string, { says: string, folder?: string }>}
+ */
+const commands = new Map(
+  Object.entries({
+    demo: { says: "charging customers", folder: "apps/charging" },
+    sim: { says: "simulating a cluster", folder: "tooling/sim" },
+    bench: { says: "measuring", folder: "tooling/bench" },
+    test: { says: "running the tests" },
+  }),
+);
 
 /** @param {string} line */
 function say(line) {
@@ -37,9 +43,9 @@ async function build() {
 /**
  * @param {string} name
  * @param {string[]} args
+ * @param {{ says: string, folder?: string }} command
  */
-function handOver(name, args) {
-  const { says, folder } = commands[name];
+function handOver(name, args, { says, folder }) {
   if (folder === undefined) {
     say([`${says}: vitest run`, ...args].join(" "));
     return run(workspaceNode(), [join(root, "node_modules/vitest/vitest.mjs"), "run", ...args]);
@@ -67,14 +73,15 @@ function packageScript(folder, name) {
 
 async function main() {
   const [name = "", ...rest] = process.argv.slice(2);
-  if (!(name in commands)) {
-    throw new Mend(`unknown command "${name}": use one of ${Object.keys(commands).join(", ")}`);
+  const command = commands.get(name);
+  if (command === undefined) {
+    throw new Mend(`unknown command "${name}": use one of ${[...commands.keys()].join(", ")}`);
   }
   // npm swallows the `--` before a script's own flags, pnpm passes it on.
   const args = rest[0] === "--" ? rest.slice(1) : rest;
   await ensureInstalled(say);
   await build();
-  return handOver(name, args);
+  return handOver(name, args, command);
 }
 
 main().then(
