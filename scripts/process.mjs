@@ -72,7 +72,7 @@ export function workspaceEnv() {
  *
  * @param {string} file
  * @param {string[]} args
- * @param {{ cwd?: string }} [options]
+ * @param {{ cwd?: string | undefined }} [options]
  * @returns {Promise<number>}
  */
 export function run(file, args, { cwd = root } = {}) {
