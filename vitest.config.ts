@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { closingLine } from "./tooling/vitest/closing-line.ts";
 import { sourceAliases } from "./tooling/vitest/source-aliases.ts";
 
 // One vitest for the whole repository: tests read the sources of every package, spawned processes the builds.
@@ -7,6 +8,7 @@ export default defineConfig({
   test: {
     include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/fixtures/**", "**/dist/**"],
+    reporters: ["default", closingLine()],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -1,0 +1,24 @@
+// Makes `node` in every package script the packaged one (root `postinstall`). pnpm links binaries before the `node`
+// package's install script has fetched its own, so on a fresh machine the link is missing; and the link it writes later
+// keeps a shell between caller and Node, which swallows signals.
+
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isExecutable, packagedNode, root } from "./process.mjs";
+
+/** Writes `node_modules/.bin/node`; leaves it alone where there is no packaged Node (or no POSIX shell). */
+export function writeNodeShim() {
+  if (process.platform === "win32" || !isExecutable(packagedNode)) {
+    return;
+  }
+  const shim = join(root, "node_modules/.bin/node");
+  mkdirSync(dirname(shim), { recursive: true });
+  // A file and not a symlink: pnpm rewrites this path, and through a link it would overwrite the binary in its store.
+  writeFileSync(shim, `#!/bin/sh\nexec "\${0%/*}/../node/bin/node" "$@"\n`);
+  chmodSync(shim, 0o755);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeNodeShim();
+}
