@@ -3,11 +3,6 @@
  * call may succeed later without the caller changing it. Logs, stored errors and `is()` go by the code.
  */
 
-interface ErrorKind {
-  readonly name: string;
-  readonly retryable: boolean;
-}
-
 /** Every code, with the name of its class. */
 export const ERROR_KINDS = {
   WORKFLOW_ERROR: { name: "WorkflowError", retryable: false },
@@ -33,7 +28,7 @@ export const ERROR_KINDS = {
   REPLAY_DIVERGENCE: { name: "ReplayDivergenceError", retryable: true },
   WORLD_ERROR: { name: "WorldError", retryable: true },
   LEASE_LOST: { name: "LeaseLostError", retryable: false },
-} as const satisfies Record<string, ErrorKind>;
+} as const;
 
 /** The stable code of one of this package's error classes. */
 export type ErrorCode = keyof typeof ERROR_KINDS;

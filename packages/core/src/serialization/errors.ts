@@ -1,0 +1,58 @@
+/**
+ * Thrown values to bytes and back. Recording a failure must not fail, so `encodeError` never throws, and its result is
+ * bounded whatever was thrown.
+ */
+import { SerializationError } from "../errors/input.ts";
+import { cutText, ERROR_LIMITS, type ErrorLimits } from "./error-data.ts";
+import { pack } from "./format.ts";
+import { decode } from "./values.ts";
+import { write } from "./write.ts";
+
+/** No stored error is larger, in bytes. */
+export const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Tried in order until one fits. The last one always does. */
+const LIMITS: readonly ErrorLimits[] = [
+  ERROR_LIMITS,
+  { message: 4096, stack: 4096, depth: 4, property: 1024, properties: 16, errors: 4 },
+  { message: 1024, stack: 2048, depth: 0, property: 256, properties: 16, errors: 0 },
+];
+
+/**
+ * The bytes of a thrown value, at most {@link MAX_ERROR_BYTES}. An error keeps its class (Perdure's, built-in or
+ * registered), name, message, stack, cause and those own properties that can be stored; what is too long is cut with a
+ * visible mark. Any other value is kept if it can be stored, and else described by an error. Never throws.
+ */
+export function encodeError(error: unknown): Uint8Array {
+  let obstacle = `it has more than ${MAX_ERROR_BYTES} bytes.`;
+  for (const limits of LIMITS) {
+    try {
+      const thrown = typeof error === "string" ? cutText(error, limits.message) : error;
+      const bytes = pack("d", write(thrown, "thrown", limits));
+      if (bytes.length <= MAX_ERROR_BYTES) return bytes;
+    } catch (refusal) {
+      if (SerializationError.is(refusal)) obstacle = refusal.message;
+    }
+  }
+  const message = `A value that cannot be stored was thrown${messageOf(error)}: ${cutText(obstacle, 1024)}`;
+  return pack("d", write(new Error(message), "thrown"));
+}
+
+/**
+ * What `encodeError` was given: an error of the same class, or the thrown value. In a process that does not know an
+ * error's class, it is of the nearest known one and keeps its name.
+ *
+ * @throws {SerializationError} if the bytes are damaged or of an unknown format
+ */
+export function decodeError(bytes: Uint8Array): unknown {
+  return decode(bytes, { lenient: true });
+}
+
+function messageOf(thrown: unknown): string {
+  try {
+    const { message } = thrown as { message?: unknown };
+    return typeof message === "string" ? ` with the message ${JSON.stringify(cutText(message, 1024))}` : "";
+  } catch {
+    return "";
+  }
+}

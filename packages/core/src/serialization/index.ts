@@ -1,0 +1,8 @@
+/**
+ * Serialization: what crosses the journal, as bytes with a format byte in front.
+ */
+export { type Class, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./classes.ts";
+export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
+export { fingerprint } from "./fingerprint.ts";
+export type { ReadOptions } from "./read.ts";
+export { decode, encode, isImmutable } from "./values.ts";

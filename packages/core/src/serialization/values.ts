@@ -1,0 +1,59 @@
+/**
+ * Values to bytes and back: the boundary between the engine, which handles values, and a World, which stores bytes.
+ */
+import { SerializationError } from "../errors/input.ts";
+import { pack, unpack } from "./format.ts";
+import { isJsonExact } from "./json.ts";
+import { type ReadOptions, read } from "./read.ts";
+import { write } from "./write.ts";
+
+/**
+ * The bytes of a value, or `null` for `undefined`.
+ *
+ * Kept: JSON, `undefined`, `-0`, `NaN`, infinities, bigint, Date, RegExp, Map, Set, URL, URLSearchParams, ArrayBuffer,
+ * typed arrays, DataView, Buffer, Headers, errors, holes, null prototypes, own `__proto__` keys, boxed primitives,
+ * cycles and repeated references, and instances of classes with `WORKFLOW_SERIALIZE` and `WORKFLOW_DESERIALIZE`.
+ * Not kept: names that arrays have besides their elements (subclasses of Array come back as arrays), the sharing of one
+ * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give.
+ *
+ * @param where what the value is called in errors: with `args`, a socket is refused at `args[0].user.socket`
+ * @throws {SerializationError} for anything else: functions, symbols, promises, proxies, other class instances, getters
+ *   that throw
+ */
+export function encode(value: unknown, where: string): Uint8Array | null {
+  if (value === undefined) return null;
+  if (isJsonExact(value)) return pack("j", json(value, where));
+  return pack("d", write(value, where));
+}
+
+/**
+ * The value of bytes that `encode` made: a copy that shares nothing with the original.
+ *
+ * @throws {SerializationError} if the bytes are of an unknown format or contain an instance of a class that is not
+ *   registered in this process
+ */
+export function decode(bytes: Uint8Array | null, options?: ReadOptions): unknown {
+  if (bytes === null) return undefined;
+  const { format, text } = unpack(bytes);
+  try {
+    return format === "j" ? JSON.parse(text) : read(text, options);
+  } catch (cause) {
+    if (SerializationError.is(cause)) throw cause;
+    throw new SerializationError("A stored value", "cannot be read back: its bytes are damaged.", { cause });
+  }
+}
+
+/** Whether a value needs no copy: nobody can change it. Symbols are left out, for `encode` to refuse. */
+export function isImmutable(value: unknown): boolean {
+  return (
+    value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol")
+  );
+}
+
+function json(value: unknown, where: string): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new SerializationError(where, "is nested too deeply or too large to be stored.", { cause });
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * The writing half of the general path: devalue with our reducers, and refusals that name the place in the value.
+ */
+import { types } from "node:util";
+import { DevalueError, type StringifyOperations, stringify } from "devalue";
+import { SerializationError } from "../errors/input.ts";
+import { classIdOf, type SerializableClass, serializableClassOf, WORKFLOW_SERIALIZE } from "./classes.ts";
+import {
+  cutText,
+  DROP,
+  describeError,
+  ERROR_LIMITS,
+  type ErrorData,
+  type ErrorLimits,
+} from "./error-data.ts";
+import {
+  builtinTag,
+  inWords,
+  isErrorLike,
+  isPlainlyObject,
+  isPlainPrototype,
+  Refusal,
+  reasonAgainst,
+} from "./kinds.ts";
+
+/** The key under which an instance's data is stored; error paths leave it out. */
+export const DATA_KEY = "@data";
+/** The key under which an instance's class id is stored. */
+export const CLASS_KEY = "@class";
+
+/**
+ * The text of a value.
+ *
+ * @param where what the value is called in error paths: `args`
+ * @throws {SerializationError} that names the first place which cannot be stored
+ */
+export function write(value: unknown, where: string, limits: ErrorLimits = ERROR_LIMITS): string {
+  return writeWith(value, where, new Writer(limits));
+}
+
+function writeWith(value: unknown, where: string, writer: Writer): string {
+  try {
+    return stringify(value, writer.reducers(), { operations: OPERATIONS });
+  } catch (error) {
+    if (error instanceof SerializationError) throw error;
+    if (error instanceof DevalueError) {
+      const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
+      throw new SerializationError(path, reasonAgainst(error.value));
+    }
+    if (error instanceof RangeError) {
+      throw new SerializationError(
+        where,
+        `is nested too deeply or too large to be stored: ${error.message}.`,
+      );
+    }
+    throw new SerializationError(where, "cannot be stored.", { cause: error });
+  }
+}
+
+/** What one call of `write` remembers. */
+class Writer {
+  readonly #limits: ErrorLimits;
+  /** Instances whose data is being written: meeting one again means that it contains itself. */
+  readonly #open: Set<object> = new Set();
+  /** How many causes deep an error was met. */
+  readonly #depths: Map<object, number>;
+  /** Errors already described; `null` while one is being described. */
+  readonly #described: Map<object, ErrorData | null>;
+
+  constructor(limits: ErrorLimits, parent?: Writer) {
+    this.#limits = limits;
+    this.#depths = parent === undefined ? new Map() : parent.#depths;
+    this.#described = parent === undefined ? new Map() : parent.#described;
+    for (const instance of parent === undefined ? [] : parent.#open) this.#open.add(instance);
+  }
+
+  reducers(): Record<string, (value: unknown) => unknown> {
+    return {
+      Instance: (value) => this.#instance(value),
+      Error: (value) => isErrorLike(value) && this.#error(value),
+      Buffer: (value) => isPlainlyObject(value) && Buffer.isBuffer(value) && new Uint8Array(value),
+      Headers: (value) => isHeaders(value) && [...value],
+      Entries: (value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value)),
+      NullEntries: (value) => hasProtoKey(value, null) && new Map(Object.entries(value)),
+    };
+  }
+
+  #instance(value: unknown): unknown {
+    if (!isPlainlyObject(value) || this.#open.has(value)) return undefined;
+    const cls = customClassOf(value);
+    if (cls === undefined) return undefined;
+    this.#open.add(value);
+    const open = this.#open;
+    const [data, id] = dataOf(cls, value);
+    return {
+      [DATA_KEY]: data,
+      // Read after the data was written: until then the instance is open.
+      get [CLASS_KEY](): string {
+        open.delete(value);
+        return id;
+      },
+    };
+  }
+
+  #error(error: Error): ErrorData {
+    const known = this.#described.get(error);
+    if (known != null) return known;
+    // Met inside one of its own properties, which is only being tried out.
+    if (known === null) return { name: "Error", kinds: [] };
+    this.#described.set(error, null);
+    const depth = (this.#depths.get(error) ?? 0) + 1;
+    const sift = (value: unknown): unknown => this.#sift(value);
+    const data = describeError(error, this.#limits, sift, (cause) => {
+      if (!isErrorLike(cause)) return this.#sift(cause);
+      if (depth > this.#limits.depth) return `[cut: causes more than ${this.#limits.depth} deep]`;
+      if (!this.#depths.has(cause)) this.#depths.set(cause, depth);
+      return cause;
+    });
+    this.#described.set(error, data);
+    return data;
+  }
+
+  /** Keeps what can be stored and is not too large; errors with sockets in them must get through as errors. */
+  #sift(value: unknown): unknown {
+    if (value === DROP) return DROP;
+    if (typeof value === "string") return cutText(value, this.#limits.property);
+    try {
+      const size = writeWith(value, "", new Writer(this.#limits, this)).length;
+      return size <= this.#limits.property ? value : `[cut: ${size} characters]`;
+    } catch {
+      return DROP;
+    }
+  }
+}
+
+const OPERATIONS: Partial<StringifyOperations> = {
+  tagOf: builtinTag,
+  isThenable(value: object): boolean {
+    try {
+      return !types.isProxy(value) && typeof (value as { then?: unknown }).then === "function";
+    } catch {
+      return false;
+    }
+  },
+  get(value: object, key: string | number): unknown {
+    try {
+      return (value as Record<string | number, unknown>)[key];
+    } catch (error) {
+      return new Refusal(`cannot be read: its getter threw ${inWords(error)}.`);
+    }
+  },
+  shapeOf(value: object) {
+    if (types.isProxy(value)) return { kind: "not-plain" };
+    const prototype = Object.getPrototypeOf(value);
+    if (!isPlainPrototype(prototype)) return { kind: "not-plain" };
+    if (
+      Object.getOwnPropertySymbols(value).some((key) =>
+        Object.prototype.propertyIsEnumerable.call(value, key),
+      )
+    ) {
+      return { kind: "symbol-keys" };
+    }
+    return { kind: prototype === null ? "null-proto" : "plain", keys: Object.keys(value) };
+  },
+  // Only the bytes that the view shows: its buffer may be a pool with other data in it.
+  viewInfo(view: ArrayBufferView & { length?: number }) {
+    const bytes = new Uint8Array(view.byteLength);
+    bytes.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    const { buffer, byteLength } = bytes;
+    return {
+      buffer,
+      byteOffset: 0,
+      byteLength,
+      length: view.length ?? byteLength,
+      bufferByteLength: byteLength,
+    };
+  },
+};
+
+function customClassOf(value: object): SerializableClass | undefined {
+  try {
+    return serializableClassOf(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function dataOf(cls: SerializableClass, instance: object): [data: unknown, id: string] {
+  try {
+    const id = classIdOf(cls);
+    try {
+      return [cls[WORKFLOW_SERIALIZE](instance), id];
+    } catch (error) {
+      return [new Refusal(`is an instance of ${id} whose WORKFLOW_SERIALIZE threw ${inWords(error)}.`), id];
+    }
+  } catch (error) {
+    return [new Refusal((error as Error).message), ""];
+  }
+}
+
+function isHeaders(value: unknown): value is Headers {
+  if (!isPlainlyObject(value) || Object.hasOwn(value, Symbol.toStringTag)) return false;
+  const tag = Object.prototype.toString.call(value);
+  return tag === "[object Headers]" && typeof (value as Headers).getSetCookie === "function";
+}
+
+/** devalue refuses `__proto__` as an own key; such objects are stored as entries. */
+function hasProtoKey(value: unknown, prototype: object | null): value is object {
+  return (
+    isPlainlyObject(value) &&
+    Object.hasOwn(value, "__proto__") &&
+    Object.getPrototypeOf(value) === prototype &&
+    Object.getOwnPropertySymbols(value).length === 0
+  );
+}
