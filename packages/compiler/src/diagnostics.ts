@@ -178,6 +178,8 @@ export class CompileError extends Error {
   constructor(diagnostics: readonly Diagnostic[]) {
     super(diagnostics.map(formatDiagnostic).join("\n"));
     this.name = "CompileError";
+    // The places are in the message; where in the compiler it was thrown would only bury them.
+    this.stack = `${this.name}: ${this.message}`;
     this.diagnostics = diagnostics;
   }
 

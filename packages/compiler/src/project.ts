@@ -1,13 +1,23 @@
 /** What the file system says about a source file: its project's root, its path there, the runtime it can import. */
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, extname, join, relative, resolve, sep } from "node:path";
 
 /** The folder of the nearest `package.json` at or above a folder, or the folder itself. */
 export function projectRoot(folder: string): string {
-  for (let at = resolve(folder); ; at = dirname(at)) {
+  const start = realPath(folder);
+  for (let at = start; ; at = dirname(at)) {
     if (existsSync(join(at, "package.json"))) return at;
-    if (at === dirname(at)) return resolve(folder);
+    if (at === dirname(at)) return start;
+  }
+}
+
+/** A path with its symbolic links resolved, as loaders and bundlers name files; one that does not exist stays. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
   }
 }
 
