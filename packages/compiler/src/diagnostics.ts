@@ -1,5 +1,25 @@
 /** What the compiler can complain about: the registry of codes, and the error that stops a build. */
 
+/** The stable name of a complaint. `spec.md` lists when each is made. */
+export type DiagnosticCode =
+  | "misspelled-directive"
+  | "directive-not-first"
+  | "conflicting-directives"
+  | "not-async"
+  | "unsupported-function"
+  | "unsupported-position"
+  | "computed-name"
+  | "nested-workflow"
+  | "duplicate-id"
+  | "captured-write"
+  | "captured-read"
+  | "nondeterministic-call"
+  | "node-builtin"
+  | "process-env"
+  | "unused-file-directive"
+  | "commonjs-module"
+  | "syntax-error";
+
 /** What one code says. Texts take the offending detail, so that no caller words a message of its own. */
 interface Complaint {
   severity: "error" | "warning";
@@ -7,7 +27,7 @@ interface Complaint {
   fix: (detail: string) => string;
 }
 
-const complaints = {
+const complaints: Record<DiagnosticCode, Complaint> = {
   "misspelled-directive": {
     severity: "error",
     message: (found) => `${found} looks like a directive but is none: nothing would be marked.`,
@@ -105,10 +125,7 @@ const complaints = {
     message: (detail) => `The file could not be parsed: ${detail}`,
     fix: () => "Correct the syntax.",
   },
-} as const satisfies Record<string, Complaint>;
-
-/** The stable name of a complaint. `spec.md` lists when each is made. */
-export type DiagnosticCode = keyof typeof complaints;
+};
 
 /** One complaint about a place in a source file. */
 export interface Diagnostic {
@@ -140,7 +157,7 @@ export class Reporter {
 
   /** Files `code` at the UTF-16 offset; `detail` is what the code's texts are about. */
   report(code: DiagnosticCode, offset: number, detail = ""): void {
-    const { severity, message, fix }: Complaint = complaints[code];
+    const { severity, message, fix } = complaints[code];
     const before = this.#code.slice(0, offset);
     const lineStart = before.lastIndexOf("\n") + 1;
     this.diagnostics.push({

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { transform } from "@perdure/compiler";
 import { describe, expect, it } from "vitest";
+import { transform } from "../src/index.ts";
 
 // One folder per case of spec.md: input.*, output.* (absent if the compiler must leave the file as it is) and diagnostics.json.
 // `vitest run packages/compiler -u` writes what the compiler does now; read the difference before committing it.
