@@ -1,0 +1,207 @@
+/** What the compiler can complain about: the registry of codes, and the error that stops a build. */
+
+/** The stable name of a complaint. `spec.md` lists when each is made. */
+export type DiagnosticCode =
+  | "misspelled-directive"
+  | "directive-not-first"
+  | "conflicting-directives"
+  | "not-async"
+  | "unsupported-function"
+  | "unsupported-position"
+  | "computed-name"
+  | "nested-workflow"
+  | "duplicate-id"
+  | "captured-write"
+  | "captured-read"
+  | "nondeterministic-call"
+  | "node-builtin"
+  | "process-env"
+  | "unused-file-directive"
+  | "commonjs-module"
+  | "syntax-error";
+
+/** What one code says. Texts take the offending detail, so that no caller words a message of its own. */
+interface Complaint {
+  severity: "error" | "warning";
+  message: (detail: string) => string;
+  fix: (detail: string) => string;
+}
+
+const complaints: Record<DiagnosticCode, Complaint> = {
+  "misspelled-directive": {
+    severity: "error",
+    message: (found) => `${found} looks like a directive but is none: nothing would be marked.`,
+    fix: () => `Write "use step" or "use workflow", as a plain string literal.`,
+  },
+  "directive-not-first": {
+    severity: "error",
+    message: (found) => `"${found}" is not at the start of its function or file, so it is no directive.`,
+    fix: () => "Move it above every other statement of the function, or of the file, imports included.",
+  },
+  "conflicting-directives": {
+    severity: "error",
+    message: (where) => `"use step" and "use workflow" both mark ${where}.`,
+    fix: () => "Keep one: a workflow orchestrates, a step has side effects.",
+  },
+  "not-async": {
+    severity: "error",
+    message: (kind) => `A ${kind} must be an async function.`,
+    fix: () => "Add `async`.",
+  },
+  "unsupported-function": {
+    severity: "error",
+    message: (detail) => `A directive cannot mark ${detail}.`,
+    fix: () =>
+      "Use an async function, an object-literal method or a static method, and pass the data it needs.",
+  },
+  "unsupported-position": {
+    severity: "error",
+    message: (detail) => `A marked function cannot stand ${detail}.`,
+    fix: () => "Move it out: to the module, a function body, or behind what could replace it.",
+  },
+  "computed-name": {
+    severity: "error",
+    message: () => "A marked function under a computed key has no name to make its id of.",
+    fix: () => "Give it a plain key, or declare the function elsewhere and refer to it here.",
+  },
+  "nested-workflow": {
+    severity: "error",
+    message: (kind) => `A workflow inside a ${kind} could not be found again after a restart.`,
+    fix: () => "Move it to the module.",
+  },
+  "duplicate-id": {
+    severity: "error",
+    message: (id) => `Another function of this file has the id ${id} already.`,
+    fix: () => "Rename one of the two.",
+  },
+  "captured-write": {
+    severity: "error",
+    message: (name) =>
+      `The step changes \`${name}\`, a variable of its workflow. Replay does not run a completed step again, so the change would be lost.`,
+    fix: (name) => `Return the value from the step and set \`${name}\` in the workflow.`,
+  },
+  "captured-read": {
+    severity: "warning",
+    message: (name) =>
+      `The step reads \`${name}\`, which is reassigned after the step is made: a retry may see another value than the first attempt.`,
+    fix: (name) => `Pass \`${name}\` to the step as an argument.`,
+  },
+  "nondeterministic-call": {
+    severity: "error",
+    message: (name) => `\`${name}\` in a workflow is not deterministic: replay could not repeat it.`,
+    fix: (name) =>
+      /^set(Timeout|Interval|Immediate)$/.test(name)
+        ? "Use `sleep()`, which is durable."
+        : 'Call it in an async function marked "use step", and call that here.',
+  },
+  "node-builtin": {
+    severity: "error",
+    message: (name) => `${name} in a workflow is not deterministic: replay could not repeat it.`,
+    fix: (name) =>
+      name.includes("timers")
+        ? "Use `sleep()`, which is durable."
+        : name.includes("crypto")
+          ? 'Use the global `crypto` (its randomness is replayed), or an async function marked "use step".'
+          : 'Use it in an async function marked "use step", and call that here.',
+  },
+  "process-env": {
+    severity: "warning",
+    message: () => "`process.env` in a workflow may differ at replay, on another machine or after a deploy.",
+    fix: () => "Read it in a step, or pass the value as an argument of the run.",
+  },
+  "unused-file-directive": {
+    severity: "warning",
+    message: (directive) =>
+      `"${directive}" at the top of the file marks exported async functions, and there is none.`,
+    fix: () => "Export the functions, or put the directive into each function.",
+  },
+  "commonjs-module": {
+    severity: "error",
+    message: () => "Directives need an ES module, and this is CommonJS.",
+    fix: () => "Use `import` and `export`, in a `.ts`, `.mts`, `.js` or `.mjs` file.",
+  },
+  "syntax-error": {
+    severity: "error",
+    message: (detail) => `The file could not be parsed: ${detail}`,
+    fix: () => "Correct the syntax.",
+  },
+};
+
+/** One complaint about a place in a source file. */
+export interface Diagnostic {
+  /** An error stops the build; a warning is reported and the output stands. */
+  severity: "error" | "warning";
+  code: DiagnosticCode;
+  /** What is wrong, as one or two sentences. */
+  message: string;
+  /** What to do about it, as one sentence. */
+  fix: string;
+  /** The file as it was given to `transform`. */
+  file: string;
+  /** From 1. */
+  line: number;
+  /** From 1, in UTF-16 code units. */
+  column: number;
+}
+
+/** Collects the complaints about one file. */
+export class Reporter {
+  readonly diagnostics: Diagnostic[] = [];
+  readonly #file: string;
+  readonly #code: string;
+
+  constructor(file: string, code: string) {
+    this.#file = file;
+    this.#code = code;
+  }
+
+  /** Files `code` at the UTF-16 offset; `detail` is what the code's texts are about. */
+  report(code: DiagnosticCode, offset: number, detail = ""): void {
+    const { severity, message, fix } = complaints[code];
+    const before = this.#code.slice(0, offset);
+    const lineStart = before.lastIndexOf("\n") + 1;
+    this.diagnostics.push({
+      severity,
+      code,
+      message: message(detail),
+      fix: fix(detail),
+      file: this.#file,
+      line: before.split("\n").length,
+      column: offset - lineStart + 1,
+    });
+  }
+
+  get failed(): boolean {
+    return this.diagnostics.some(({ severity }) => severity === "error");
+  }
+
+  /** The complaints in the order of the source. */
+  sorted(): Diagnostic[] {
+    return this.diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+}
+
+/** `file:line:column severity code: message fix`, the form that terminals and editors make clickable. */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { file, line, column, severity, code, message, fix } = diagnostic;
+  return `${file}:${line}:${column} ${severity} ${code}: ${message} ${fix}`;
+}
+
+/** Thrown by the entry points when a file has errors. Its message holds all of them, formatted. */
+export class CompileError extends Error {
+  readonly code: "COMPILE_ERROR" = "COMPILE_ERROR";
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(formatDiagnostic).join("\n"));
+    this.name = "CompileError";
+    // The places are in the message; where in the compiler it was thrown would only bury them.
+    this.stack = `${this.name}: ${this.message}`;
+    this.diagnostics = diagnostics;
+  }
+
+  /** Recognises the error across realms and duplicate copies of this package. */
+  static is(error: unknown): error is CompileError {
+    return error instanceof Error && "code" in error && error.code === "COMPILE_ERROR";
+  }
+}

@@ -1,0 +1,114 @@
+/** The transform itself: one source file in, the same file with its marked functions wrapped out. */
+import { basename, extname } from "node:path";
+import type { Program } from "oxc-parser";
+import { checkCaptured } from "./checks/captured.ts";
+import { checkDeterminism } from "./checks/determinism.ts";
+import { type Diagnostic, Reporter } from "./diagnostics.ts";
+import { mayContainDirective } from "./directive.ts";
+import { findDirectives } from "./directives.ts";
+import { emit } from "./emit.ts";
+import { findMarks } from "./marks.ts";
+import { idPath, projectRoot, runtimeSpecifier } from "./project.ts";
+import { analyzeScopes, type Scopes } from "./scopes.ts";
+import { parse } from "./syntax.ts";
+
+/** Where a source file stands. */
+export interface TransformOptions {
+  /** Absolute path of the file; its extension decides the language. */
+  filename: string;
+  /** Absolute path of the folder that ids are relative to. Default: the nearest `package.json`'s, from the working directory up. */
+  root?: string | undefined;
+  /** The module to import `step`, `workflow` and `methods` from. Default: the first that resolves, see `spec.md`. */
+  runtime?: string | undefined;
+}
+
+/** A source map, version 3. */
+export interface SourceMap {
+  version: number;
+  sources: string[];
+  sourcesContent?: (string | null)[];
+  names: string[];
+  mappings: string;
+}
+
+/** What became of a source file. */
+export interface TransformResult {
+  /** The new source; the old one if there are errors or nothing is marked. */
+  code: string;
+  /** Maps the new source to the old, exact for every token; `null` if the source did not change. */
+  map: SourceMap | null;
+  /** Errors and warnings, in the order of the source. */
+  diagnostics: Diagnostic[];
+}
+
+/**
+ * Wraps the functions of one file that are marked `"use step"` or `"use workflow"`.
+ *
+ * Returns `null` if there is nothing to do and nothing to say, at little cost. Does not throw for what is wrong with the
+ * source: look at `diagnostics`.
+ *
+ * @example
+ * const result = transform(source, { filename: "/app/src/charge.ts", root: "/app" });
+ * console.log(result?.code ?? source);
+ */
+export function transform(code: string, options: TransformOptions): TransformResult | null {
+  if (!mayContainDirective(code)) return null;
+  const { filename, root = projectRoot(process.cwd()), runtime } = options;
+  const reporter = new Reporter(filename, code);
+  const unchanged = (): TransformResult | null =>
+    reporter.diagnostics.length === 0 ? null : { code, map: null, diagnostics: reporter.sorted() };
+
+  const parsed = parse(filename, code);
+  if (!parsed.ok) {
+    reporter.report("syntax-error", parsed.offset, parsed.message);
+    return unchanged();
+  }
+  const { program } = parsed;
+  const directives = findDirectives(program, code, reporter);
+  if (directives.marked.length === 0) return unchanged();
+
+  const marks = findMarks(directives.marked, idPath(filename, root), reporter);
+  const scopes = analyzeScopes(program);
+  if (isCommonJs(filename, parsed, scopes)) {
+    reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? 0);
+  }
+  checkCaptured(marks, scopes, reporter);
+  checkDeterminism(marks, scopes, reporter);
+  if (reporter.failed) return unchanged();
+
+  const edited = emit({
+    code,
+    program,
+    marks,
+    directives: directives.statements,
+    runtime: runtime ?? runtimeSpecifier(filename),
+  });
+  const { version, sources, sourcesContent, names, mappings } = edited.generateMap({
+    source: basename(filename),
+    includeContent: true,
+    hires: "boundary",
+  });
+  return {
+    code: edited.toString(),
+    map: { version, sources, names, mappings, ...(sourcesContent && { sourcesContent }) },
+    diagnostics: reporter.sorted(),
+  };
+}
+
+function isCommonJs(
+  filename: string,
+  { program, hasModuleSyntax }: { program: Program; hasModuleSyntax: boolean },
+  scopes: Scopes,
+): boolean {
+  if (/^\.c[jt]s$/.test(extname(filename))) return true;
+  const names = new Set(["require", "module", "exports"]);
+  return (
+    !hasModuleSyntax &&
+    scopes.mentionsIn(program).some(({ variable, node }) => !variable && names.has(node.name))
+  );
+}
+
+/** Whether a path is one that the compiler looks at: JavaScript or TypeScript, and no installed package's. */
+export function isSource(path: string): boolean {
+  return /\.[cm]?[jt]sx?$/.test(path) && !/[\\/]node_modules[\\/]/.test(path);
+}
