@@ -1,0 +1,165 @@
+/**
+ * THE write verb: one transaction per batch; per commit one look at the row, one insert per event, one update.
+ */
+
+import type { SQLInputValue } from "node:sqlite";
+import {
+  type CommitResult,
+  type HookConflict,
+  isTerminal,
+  type RunCommit,
+  type RunPatch,
+  type RunStatus,
+} from "@perdure/core/world";
+import type { Connection, Statement } from "./connection.ts";
+import { hookTokens } from "./hooks.ts";
+import type { Tables } from "./schema.ts";
+import { toStored, toStoredOrNull } from "./text.ts";
+
+/** What the checks need of the row. */
+interface HeldRow {
+  readonly id: number;
+  readonly status: RunStatus;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly mailSeq: number;
+  readonly mailDone: number;
+  /** 1 while somebody holds the lease. */
+  readonly held: number;
+}
+
+const PATCH_COLUMNS: readonly (readonly [keyof RunPatch, string])[] = [
+  ["status", "status"],
+  ["startedAt", "started_at"],
+  ["completedAt", "completed_at"],
+  ["output", "output"],
+  ["error", "error"],
+];
+
+export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
+
+export function commit(connection: Connection, tables: Tables): Commit {
+  const selectRun = connection.prepare<HeldRow>(
+    "select run",
+    `SELECT id, status, epoch, seq, mail_seq AS mailSeq, mail_done AS mailDone, owner IS NOT NULL AS held
+     FROM ${tables.runs} WHERE run_id = ?`,
+  );
+  const insertEvent = connection.prepare(
+    "insert event",
+    `INSERT INTO ${tables.events} (run, seq, type, at, id, name, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  );
+  // The payload of a consumed message is in the journal; what stays is its id, for messages sent twice.
+  const clearMail = connection.prepare(
+    "clear mail",
+    `UPDATE ${tables.mail} SET data = NULL WHERE run = ? AND mail_seq > ? AND mail_seq <= ?`,
+  );
+  const hooks = hookTokens(connection, tables);
+  const update = updateRun(connection, tables);
+
+  function commitRun(request: RunCommit, now: number): CommitResult {
+    const row = selectRun.get(toStored(request.runId));
+    if (row === undefined) return { outcome: "finished" };
+    const last = request.seq + request.events.length;
+    if (isRepeated(request, row)) {
+      const conflicts = hooks.conflictsBetween(row.id, request.seq, last);
+      return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
+    }
+    if (isTerminal(row.status)) return { outcome: "finished" };
+    if (row.epoch !== request.epoch || row.held === 0) return { outcome: "fenced" };
+    if (row.seq !== request.seq) return { outcome: "out_of_step", seq: row.seq };
+
+    const conflicts = append(row, request);
+    if (request.mailDone > row.mailDone) clearMail.run(row.id, row.mailDone, request.mailDone);
+    if (request.run.status !== undefined && isTerminal(request.run.status)) hooks.freeAll(row.id);
+    update(row, request, now);
+    return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
+  }
+
+  function append(row: HeldRow, request: RunCommit): HookConflict[] {
+    const conflicts: HookConflict[] = [];
+    let seq = request.seq;
+    for (const event of request.events) {
+      seq += 1;
+      let { type, data } = event;
+      if (type === "hook_created") {
+        const owner = hooks.take(row.id, event, seq);
+        if (owner !== null) {
+          type = "hook_conflict";
+          data = new TextEncoder().encode(owner);
+          conflicts.push({ hookId: event.id ?? "", runId: owner });
+        }
+      } else if (type === "hook_disposed") {
+        hooks.free(row.id, event.id ?? "");
+      }
+      insertEvent.run(
+        row.id,
+        seq,
+        type,
+        event.at,
+        toStoredOrNull(event.id),
+        toStoredOrNull(event.name),
+        data,
+      );
+    }
+    return conflicts;
+  }
+
+  return (batch, now) => connection.write(() => batch.map((request) => commitRun(request, now)));
+}
+
+// One owner commits in order, so a journal of the length that this commit makes has this commit in it. Without events
+// the length says nothing while the lease is held; executing the same row change again does no harm then.
+function isRepeated(request: RunCommit, row: HeldRow): boolean {
+  if (row.epoch !== request.epoch || row.seq !== request.seq + request.events.length) return false;
+  return request.events.length > 0 || row.held === 0;
+}
+
+type UpdateRun = (row: HeldRow, request: RunCommit, now: number) => void;
+
+/** Sets the row by the commit. There is one statement for each set of columns, prepared when it is first needed. */
+function updateRun(connection: Connection, tables: Tables): UpdateRun {
+  const statements = new Map<string, Statement<never>>();
+
+  function statementFor(columns: string): Statement<never> {
+    let statement = statements.get(columns);
+    if (statement === undefined) {
+      statement = connection.prepare(
+        "update run",
+        `UPDATE ${tables.runs} SET seq = ?, mail_done = ?, due_at = ?${columns} WHERE id = ?`,
+      );
+      statements.set(columns, statement);
+    }
+    return statement;
+  }
+
+  return (row, request, now) => {
+    const { lease, run } = request;
+    const parameters: SQLInputValue[] = [
+      request.seq + request.events.length,
+      request.mailDone,
+      dueAfter(row, request, now),
+    ];
+    let columns = lease.type === "hold" ? "" : ", owner = NULL";
+    for (const [key, column] of PATCH_COLUMNS) {
+      const value = run[key];
+      if (value === undefined) continue;
+      columns += `, ${column} = ?`;
+      parameters.push(value);
+    }
+    parameters.push(row.id);
+    statementFor(columns).run(...parameters);
+  };
+}
+
+function dueAfter(row: HeldRow, request: RunCommit, now: number): number | null {
+  const { lease, mailDone } = request;
+  switch (lease.type) {
+    case "hold":
+      return now + lease.ttl;
+    case "park":
+      // The transaction holds the write lock: no message can arrive between the look at the row and its update.
+      return row.mailSeq > mailDone ? now : lease.dueAt;
+    case "finish":
+      return null;
+  }
+}

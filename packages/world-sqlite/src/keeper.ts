@@ -1,0 +1,21 @@
+/**
+ * The lease keeper's way in: the engine imports this module in a thread of its own, where leases are renewed while a
+ * step blocks the main thread.
+ */
+import type { World } from "@perdure/core/world";
+import { resolveConfig, type SqliteWorldOptions } from "./config.ts";
+import { SqliteWorld } from "./world.ts";
+
+/** The options that a keeper is opened with: those that can be sent to another thread. */
+export type KeeperOptions = Pick<SqliteWorldOptions, "path" | "namespace" | "synchronous" | "busyTimeout">;
+
+/**
+ * Opens another instance on the same file.
+ *
+ * @param options `capabilities.leaseKeeper.options` of the first instance
+ */
+export async function openWorld(options: KeeperOptions): Promise<World> {
+  const world = new SqliteWorld(resolveConfig(options));
+  await world.open();
+  return world;
+}

@@ -1,0 +1,104 @@
+/**
+ * Starting runs: row, `run_created` event, start key and first lease in one transaction.
+ */
+import { type CreateRun, type CreateRunResult, isTerminal } from "@perdure/core/world";
+import type { Connection } from "./connection.ts";
+import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
+
+interface KeyRow extends RunRow {
+  readonly fingerprint: StoredText;
+  readonly expiresAt: number | null;
+}
+
+/** What a batch came to, and whether it made a run that is waiting for a worker. */
+export interface StartOutcome {
+  readonly results: readonly CreateRunResult[];
+  readonly due: boolean;
+}
+
+export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
+
+export function createRuns(connection: Connection, tables: Tables): CreateRuns {
+  const selectRun = connection.prepare<RunRow>(
+    "select run",
+    `SELECT ${RUN_COLUMNS} FROM ${tables.runs} r WHERE r.run_id = ?`,
+  );
+  const selectKey = connection.prepare<KeyRow>(
+    "select start key",
+    `SELECT ${RUN_COLUMNS}, k.fingerprint, k.expires_at AS expiresAt
+     FROM ${tables.startKeys} k JOIN ${tables.runs} r ON r.id = k.run WHERE k.workflow = ? AND k.key = ?`,
+  );
+  const insertRun = connection.prepare(
+    "insert run",
+    `INSERT INTO ${tables.runs}
+       (run_id, workflow, status, epoch, seq, mail_seq, mail_done, owner, due_at, created_at, idempotency_key)
+     VALUES (?, ?, 'pending', ?, 1, 0, 0, ?, ?, ?, ?)`,
+  );
+  const insertEvent = connection.prepare(
+    "insert event",
+    `INSERT INTO ${tables.events} (run, seq, type, at, id, name, data) VALUES (?, 1, ?, ?, ?, ?, ?)`,
+  );
+  const insertKey = connection.prepare(
+    "insert start key",
+    `INSERT OR REPLACE INTO ${tables.startKeys} (workflow, key, run, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)`,
+  );
+
+  function create(request: CreateRun, now: number): CreateRunResult {
+    const runId = toStored(request.runId);
+    const workflow = toStored(request.workflow);
+    const { event, startKey, lease } = request;
+
+    const existing = selectRun.get(runId);
+    if (existing !== undefined) {
+      const stillHeld = lease !== null && existing.epoch === 1 && toRunRecord(existing).owner === lease.owner;
+      return { outcome: "created", lease: stillHeld ? { runId: request.runId, epoch: 1 } : null };
+    }
+
+    if (startKey !== null) {
+      const holder = selectKey.get(workflow, toStored(startKey.key));
+      if (holder !== undefined && !isFree(holder, now)) {
+        const same = sameText(holder.fingerprint, toStored(startKey.fingerprint));
+        return { outcome: same ? "exists" : "mismatch", run: toRunRecord(holder) };
+      }
+    }
+
+    const id = insertRun.run(
+      runId,
+      workflow,
+      lease === null ? 0 : 1,
+      lease === null ? null : toStored(lease.owner),
+      lease === null ? request.dueAt : now + lease.ttl,
+      event.at,
+      startKey === null ? null : toStored(startKey.key),
+    );
+    insertEvent.run(
+      id,
+      event.type,
+      event.at,
+      toStoredOrNull(event.id),
+      toStoredOrNull(event.name),
+      event.data,
+    );
+    if (startKey !== null) {
+      insertKey.run(workflow, toStored(startKey.key), id, toStored(startKey.fingerprint), startKey.expiresAt);
+    }
+    return { outcome: "created", lease: lease === null ? null : { runId: request.runId, epoch: 1 } };
+  }
+
+  return (batch, now) =>
+    connection.write(() => {
+      const results = batch.map((request) => create(request, now));
+      const due = results.some((result) => result.outcome === "created" && result.lease === null);
+      return { results, due };
+    });
+}
+
+function isFree(holder: KeyRow, now: number): boolean {
+  return isTerminal(holder.status) && holder.expiresAt !== null && holder.expiresAt <= now;
+}
+
+function sameText(a: StoredText, b: StoredText): boolean {
+  if (typeof a === "string" || typeof b === "string") return a === b;
+  return Buffer.compare(a, b) === 0;
+}
