@@ -7,4 +7,5 @@ export default preset({
   runtime: "src/runtime.ts",
   world: "src/world/index.ts",
   testing: "src/testing/index.ts",
+  compiled: "src/compiled.ts",
 });

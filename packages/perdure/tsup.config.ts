@@ -9,4 +9,5 @@ export default preset({
   register: "src/register.ts",
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
+  compiled: "src/compiled.ts",
 });

@@ -6,6 +6,9 @@
 /** Milliseconds since the epoch, by the machine's own clock. */
 export const systemNow: () => number = Date.now.bind(Date);
 
+/** Random numbers in [0, 1), as they were at load: the guard must not make the engine's own jitter repeatable. */
+export const systemRandom: () => number = Math.random;
+
 /** The `Date` constructor as it was at load. */
 export const SystemDate: DateConstructor = Date;
 

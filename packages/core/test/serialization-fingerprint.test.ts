@@ -6,8 +6,12 @@ const print = (args: unknown, workflow = "charge"): string => fingerprint(workfl
 
 describe("fingerprint", () => {
   it("is 64 hexadecimal characters, the same in every version", () => {
-    expect(print([{ customerId: "cus_1", amount: 100 }])).toMatchInlineSnapshot(`"e0d405be1809b6f3a9a1cb869bd4056b52e74878f9d9f204c93c391f45fb5171"`);
-    expect(print([new Map([["a", new Date(0)]])])).toMatchInlineSnapshot(`"1b55708d9b7bd447e9c4605d4e43c3cc7dc1845d9b0556bcdcd3cddbe6da6d64"`);
+    expect(print([{ customerId: "cus_1", amount: 100 }])).toMatchInlineSnapshot(
+      `"e0d405be1809b6f3a9a1cb869bd4056b52e74878f9d9f204c93c391f45fb5171"`,
+    );
+    expect(print([new Map([["a", new Date(0)]])])).toMatchInlineSnapshot(
+      `"1b55708d9b7bd447e9c4605d4e43c3cc7dc1845d9b0556bcdcd3cddbe6da6d64"`,
+    );
     expect(print(undefined)).toMatch(/^[0-9a-f]{64}$/);
   });
 

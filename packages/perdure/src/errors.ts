@@ -1,1 +1,2 @@
-export {};
+/** `perdure/errors`: every error class. */
+export * from "@perdure/core/errors";

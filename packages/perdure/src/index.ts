@@ -1,1 +1,4 @@
-export {};
+/** `perdure`: what workflow files import. */
+import "./default-world.ts";
+
+export * from "@perdure/core";

@@ -1,1 +1,5 @@
-export {};
+/** `perdure/runtime`: Worlds and workers of a process. */
+import "./default-world.ts";
+
+export * from "@perdure/core/runtime";
+export { type SqliteWorldOptions, sqliteWorld } from "@perdure/world-sqlite";

@@ -1,1 +1,2 @@
-export {};
+/** `perdure/vite`: the compiler as a plugin. */
+export { default, type PluginOptions } from "@perdure/compiler/vite";

@@ -1,4 +1,4 @@
-import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
+import { type Clock, keepProcessAlive, systemClock, systemRandom } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError } from "../errors/index.ts";
@@ -93,7 +93,7 @@ export class EngineWorker implements Worker {
       workerId: this.id,
       clock: this.#clock,
       ids,
-      random: options.random ?? Math.random,
+      random: options.random ?? systemRandom,
       logger: options.logger ?? silentLogger,
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,

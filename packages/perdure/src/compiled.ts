@@ -1,0 +1,2 @@
+/** `perdure/compiled`: what compiled modules import. Not for people. */
+export * from "@perdure/core/compiled";
