@@ -9,7 +9,7 @@ import { decode } from "./values.ts";
 import { write } from "./write.ts";
 
 /** No stored error is larger, in bytes. */
-export const MAX_ERROR_BYTES = 64 * 1024;
+export const MAX_ERROR_BYTES: number = 64 * 1024;
 
 /** Tried in order until one fits. The last one always does. */
 const LIMITS: readonly ErrorLimits[] = [
