@@ -20,3 +20,16 @@ export function seededInteger(
 ): number {
   return min + Math.floor(seeded(seed, ...parts) * (max - min + 1));
 }
+
+/** Choices with their shares of 1; what the shares leave over is no choice. */
+export type Shares<T> = readonly (readonly [share: number, choice: T])[];
+
+/** The choice that a number in [0, 1) falls on, or undefined past the last share. */
+export function chosen<T>(draw: number, shares: Shares<T>): T | undefined {
+  let from = 0;
+  for (const [share, choice] of shares) {
+    if (draw < from + share) return choice;
+    from += share;
+  }
+  return undefined;
+}

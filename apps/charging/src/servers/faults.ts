@@ -2,7 +2,7 @@
 // the server has had for that customer, so a seed means the same faults on every machine and in every interleaving.
 // The idempotency key would not do in place of the customer: it holds the run's id, which is new in every demo.
 
-import { seeded, seededInteger } from "../seeded.ts";
+import { chosen, type Shares, seeded, seededInteger } from "../seeded.ts";
 import type { ServerName } from "./moments.ts";
 
 /** What happens to one request. */
@@ -29,14 +29,13 @@ export const noFaults: FaultPlan = () => ({ kind: "none" });
  */
 const faultyRequests = 2;
 
-/** The kinds a server may inject, with their shares of the faulty requests. */
-type Shares = readonly (readonly [share: number, make: (delayMs: number) => Fault])[];
+type MakeFault = (delayMs: number) => Fault;
 
 /**
  * A 500 comes before execution only. Stripe stores an executed 500 under the key and replays it, so an injected one
  * would be the key's answer for good, and no number of retries would charge that customer.
  */
-const paymentShares: Shares = [
+const paymentShares: Shares<MakeFault> = [
   [0.15, () => ({ kind: "reset", when: "after" })],
   [0.08, () => ({ kind: "server_error" })],
   [0.08, () => ({ kind: "rate_limited", retryAfterSeconds: 1 })],
@@ -48,7 +47,7 @@ const paymentShares: Shares = [
  * with no receipt sent, which is the printed code's choice and not a thing an engine can mend. A reset rejects the
  * fetch, so the step is retried; those and slow answers are what this server injects.
  */
-const receiptsShares: Shares = [
+const receiptsShares: Shares<MakeFault> = [
   [0.1, () => ({ kind: "reset", when: "before" })],
   [0.1, () => ({ kind: "reset", when: "after" })],
   [0.25, (delayMs) => ({ kind: "slow", delayMs })],
@@ -59,11 +58,8 @@ export function seededFaults(seed: number, server: ServerName): FaultPlan {
   const shares = server === "payment" ? paymentShares : receiptsShares;
   return (customer, n) => {
     if (n > faultyRequests) return { kind: "none" };
-    let draw = seeded(seed, "fault", server, customer, n);
-    for (const [share, make] of shares) {
-      if (draw < share) return make(seededInteger(seed, 50, 300, "delay", server, customer, n));
-      draw -= share;
-    }
-    return { kind: "none" };
+    const make = chosen(seeded(seed, "fault", server, customer, n), shares);
+    if (!make) return { kind: "none" };
+    return make(seededInteger(seed, 50, 300, "delay", server, customer, n));
   };
 }

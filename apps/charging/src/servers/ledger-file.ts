@@ -41,13 +41,23 @@ export interface RequestRecord {
   outcome: Outcome;
 }
 
-/** Returns the function that writes one row of the request log. */
-export function requestLog(db: DatabaseSync): (record: RequestRecord) => void {
+export interface RequestLog {
+  /** Writes one row, durably. */
+  logRequest(record: RequestRecord): void;
+  /** How many requests ended so. */
+  countRequests(outcome: Outcome): number;
+}
+
+export function requestLog(db: DatabaseSync): RequestLog {
   const insert = db.prepare(
     "INSERT INTO requests (at, door, customer, idempotency_key, outcome) VALUES (?, ?, ?, ?, ?)",
   );
-  return ({ at, door, customer, idempotencyKey, outcome }) => {
-    insert.run(at, door, customer, idempotencyKey, outcome);
+  const count = db.prepare("SELECT count(*) AS n FROM requests WHERE outcome = ?");
+  return {
+    logRequest({ at, door, customer, idempotencyKey, outcome }) {
+      insert.run(at, door, customer, idempotencyKey, outcome);
+    },
+    countRequests: (outcome) => (count.get(outcome) as { n: number }).n,
   };
 }
 

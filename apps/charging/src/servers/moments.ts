@@ -12,6 +12,8 @@ export type Phase = "arrived" | "executed" | "ended";
 
 export interface Moment {
   server: ServerName;
+  /** Numbers the server's requests, from 1. */
+  request: number;
   phase: Phase;
   /** The address the request came in by. Each worker is given its own, so a server can tell who is asking. */
   door: number;

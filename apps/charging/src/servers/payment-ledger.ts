@@ -1,8 +1,7 @@
 // What the payment server knows for certain: the charges that were made and the first answer of every key. A charge
 // and its answer are written in one transaction, so there is never one without the other.
 
-import type { DatabaseSync } from "node:sqlite";
-import { openLedgerFile, type RequestRecord, requestLog, transaction } from "./ledger-file.ts";
+import { openLedgerFile, type RequestLog, requestLog, transaction } from "./ledger-file.ts";
 
 /** A key is forgotten this many milliseconds after its first use: Stripe keeps keys for at least 24 hours. */
 export const keyLifetimeMs: number = 24 * 60 * 60 * 1000;
@@ -28,7 +27,7 @@ export interface StoredAnswer {
   createdAt: number;
 }
 
-export interface PaymentLedger {
+export interface PaymentLedger extends RequestLog {
   /** The answer stored under `key`, unless the key's life is over at `now`; then the key is free again. */
   findAnswer(key: string, now: number): StoredAnswer | undefined;
   /** Records the charge and, when the request had a key, the answer that the key gives from now on. Durable. */
@@ -36,7 +35,6 @@ export interface PaymentLedger {
   findCharge(id: string): ChargeRow | undefined;
   /** Newest first, at most `limit`, from the charge before `startingAfter`. */
   listCharges(query: { limit: number; customer?: string; startingAfter?: string }): ChargeRow[];
-  logRequest(record: RequestRecord): void;
   close(): void;
 }
 
@@ -61,8 +59,7 @@ const schema = `
 
 /** Opens the payment server's ledger at `path`, creating it when there is none. */
 export function openPaymentLedger(path: string): PaymentLedger {
-  const db: DatabaseSync = openLedgerFile(path, schema);
-  const logRequest = requestLog(db);
+  const db = openLedgerFile(path, schema);
   const selectAnswer = db.prepare("SELECT * FROM answers WHERE key = ?");
   const putAnswer = db.prepare(
     "INSERT OR REPLACE INTO answers (key, fingerprint, status, body, requestId, createdAt) VALUES (?, ?, ?, ?, ?, ?)",
@@ -99,7 +96,7 @@ export function openPaymentLedger(path: string): PaymentLedger {
         customer: customer ?? null,
         after: startingAfter ?? null,
       }) as unknown as ChargeRow[],
-    logRequest,
+    ...requestLog(db),
     close: () => db.close(),
   };
 }

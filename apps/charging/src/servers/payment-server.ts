@@ -38,6 +38,7 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
   /** Fingerprints of requests that are being executed, by key. */
   const inFlight = new Map<string, string>();
   const requestsOf = new Map<string, number>();
+  let requests = 0;
 
   async function postCharge(request: IncomingMessage, response: ServerResponse, door: number): Promise<void> {
     const params = new URLSearchParams(await readBody(request));
@@ -47,7 +48,7 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
     requestsOf.set(customer, n);
     const fault = faults(customer, n);
     const requestId = `req_${randomBytes(7).toString("hex")}`;
-    const moment: Omit<Moment, "phase"> = { server: "payment", door, customer, n };
+    const moment: Omit<Moment, "phase"> = { server: "payment", request: ++requests, door, customer, n };
 
     await watch({ ...moment, phase: "arrived" });
     const result = await decide();

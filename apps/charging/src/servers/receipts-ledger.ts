@@ -1,6 +1,6 @@
 // What the receipts server knows for certain: the receipts that were sent, at most one for each key.
 
-import { openLedgerFile, type RequestRecord, requestLog } from "./ledger-file.ts";
+import { openLedgerFile, type RequestLog, requestLog } from "./ledger-file.ts";
 
 export interface ReceiptRow {
   id: string;
@@ -9,7 +9,7 @@ export interface ReceiptRow {
   charge: string;
 }
 
-export interface ReceiptsLedger {
+export interface ReceiptsLedger extends RequestLog {
   findByKey(key: string): ReceiptRow | undefined;
   /**
    * Records the receipt durably. With a key that has one already, nothing is written; either way the key's receipt
@@ -17,7 +17,6 @@ export interface ReceiptsLedger {
    */
   record(receipt: ReceiptRow): ReceiptRow;
   list(): ReceiptRow[];
-  logRequest(record: RequestRecord): void;
   close(): void;
 }
 
@@ -34,7 +33,6 @@ const schema = `
 /** Opens the receipts server's ledger at `path`, creating it when there is none. */
 export function openReceiptsLedger(path: string): ReceiptsLedger {
   const db = openLedgerFile(path, schema);
-  const logRequest = requestLog(db);
   const columns = "id, key, customer, charge";
   const insert = db.prepare(
     "INSERT INTO receipts (id, key, customer, charge) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -51,7 +49,7 @@ export function openReceiptsLedger(path: string): ReceiptsLedger {
       return (receipt.key === null ? undefined : findByKey(receipt.key)) ?? receipt;
     },
     list: () => selectAll.all() as unknown as ReceiptRow[],
-    logRequest,
+    ...requestLog(db),
     close: () => db.close(),
   };
 }

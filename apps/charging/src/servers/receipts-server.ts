@@ -20,6 +20,7 @@ export interface ReceiptsServerOptions {
 export function createReceiptsServer(options: ReceiptsServerOptions): (door: number) => RequestListener {
   const { ledger, faults = noFaults, watch = nobodyWatches } = options;
   const requestsOf = new Map<string, number>();
+  let requests = 0;
 
   async function postReceipt(
     request: IncomingMessage,
@@ -33,7 +34,7 @@ export function createReceiptsServer(options: ReceiptsServerOptions): (door: num
     const n = (requestsOf.get(customer) ?? 0) + 1;
     requestsOf.set(customer, n);
     const fault = faults(customer, n);
-    const moment: Omit<Moment, "phase"> = { server: "receipts", door, customer, n };
+    const moment: Omit<Moment, "phase"> = { server: "receipts", request: ++requests, door, customer, n };
     const log = (outcome: Outcome): void =>
       ledger.logRequest({ at: Date.now(), door, customer, idempotencyKey: key, outcome });
 
