@@ -1,0 +1,47 @@
+// What really happened, read from the servers' ledgers. The engine is not asked.
+
+import { openPaymentLedger } from "./servers/payment-ledger.ts";
+import { openReceiptsLedger } from "./servers/receipts-ledger.ts";
+
+export interface Verdict {
+  charges: number;
+  /** Charges beyond each customer's first. */
+  duplicateCharges: number;
+  receipts: number;
+  /** Receipts beyond each customer's first. */
+  duplicateReceipts: number;
+  /** Customers without a charge, or without a receipt for a charge of theirs. */
+  lost: number;
+  /** Requests that a server answered with an earlier answer instead of doing the work again. */
+  replayedAnswers: number;
+}
+
+/** Reads both ledgers and counts, for these customers. */
+export function takeVerdict(
+  ledgers: { payment: string; receipts: string },
+  customers: readonly string[],
+): Verdict {
+  const payment = openPaymentLedger(ledgers.payment);
+  const receipts = openReceiptsLedger(ledgers.receipts);
+  try {
+    const charges = payment.listCharges({ limit: Number.MAX_SAFE_INTEGER });
+    const sent = receipts.list();
+    const customerOf = new Map(charges.map((charge) => [charge.id, charge.customer]));
+    const receiptedFor = new Set(
+      sent
+        .filter((receipt) => customerOf.get(receipt.charge) === receipt.customer)
+        .map(({ customer }) => customer),
+    );
+    return {
+      charges: charges.length,
+      duplicateCharges: charges.length - new Set(charges.map(({ customer }) => customer)).size,
+      receipts: sent.length,
+      duplicateReceipts: sent.length - new Set(sent.map(({ customer }) => customer)).size,
+      lost: customers.filter((customer) => !receiptedFor.has(customer)).length,
+      replayedAnswers: payment.countRequests("replayed") + receipts.countRequests("replayed"),
+    };
+  } finally {
+    payment.close();
+    receipts.close();
+  }
+}

@@ -1,0 +1,33 @@
+// One worker process of the demo. It executes the workflow until it is asked to close, or killed.
+
+import { parseArgs } from "node:util";
+import { createWorker, setWorld } from "perdure/runtime";
+import type { FromWorker } from "./fleet.ts";
+import { loadWorkflow } from "./workflows/choice.ts";
+import { worldNamed } from "./worlds.ts";
+
+const { values } = parseArgs({
+  options: {
+    world: { type: "string", default: "sqlite" },
+    address: { type: "string", default: "" },
+    workflow: { type: "string", default: "fetch" },
+    concurrency: { type: "string", default: "4" },
+    lease: { type: "string", default: "2000" },
+  },
+});
+
+const world = worldNamed(values.world).open(values.address);
+setWorld(world);
+const worker = createWorker({
+  world,
+  workflows: [await loadWorkflow(values.workflow)],
+  concurrency: Number(values.concurrency),
+  leaseTtl: Number(values.lease),
+});
+await worker.start();
+
+const ready: FromWorker = { type: "ready" };
+process.send?.(ready);
+process.once("SIGTERM", () => void worker.close().then(() => process.exit()));
+// The demo is gone, however it went: nobody would ever end this process.
+process.once("disconnect", () => process.exit(1));

@@ -1,0 +1,34 @@
+// The Worlds that the demo can run on, by name. A World that needs a server brings it up in `prepare`; the address it
+// returns is all that a worker process is told.
+
+import { join } from "node:path";
+import { sqliteWorld } from "@perdure/world-sqlite";
+import type { World } from "perdure/runtime";
+
+export interface PreparedStore {
+  /** What `open` needs to reach the store from another process. */
+  address: string;
+  /** Ends what `prepare` brought up. */
+  release(): Promise<void>;
+}
+
+export interface WorldChoice {
+  /** Brings up a fresh, empty store. `dir` is the demo's own directory, removed when the demo ends. */
+  prepare(dir: string): Promise<PreparedStore>;
+  /** A World on that store. */
+  open(address: string): World;
+}
+
+export const worlds: Readonly<Record<string, WorldChoice>> = {
+  sqlite: {
+    prepare: async (dir) => ({ address: join(dir, "journal.db"), release: async () => {} }),
+    open: (address) => sqliteWorld({ path: address }),
+  },
+};
+
+/** The choice of that name. Throws for a name that is none. */
+export function worldNamed(name: string): WorldChoice {
+  const choice = worlds[name];
+  if (!choice) throw new Error(`There is no World '${name}'. Known: ${Object.keys(worlds).join(", ")}.`);
+  return choice;
+}

@@ -1,0 +1,77 @@
+import { expect, it } from "vitest";
+import { KillSchedule, planKills } from "../src/kills.ts";
+import type { Moment, Phase, ServerName } from "../src/servers/moments.ts";
+
+const options = { seed: 1, kills: 5, customers: 25, workers: 2 };
+
+/** Drives a schedule with customers whose requests never fail, a few at a time, and returns the moments of the kills. */
+function play(schedule: KillSchedule, customers: number, workers: number): Moment[] {
+  const kills: Moment[] = [];
+  let request = 0;
+  for (let i = 0; i < customers; i++) {
+    for (const server of ["payment", "receipts"] as ServerName[]) {
+      for (let n = 1, killed = true; killed; n++) {
+        killed = false;
+        const moment = { server, request: ++request, door: (i + n) % workers, customer: `cus_${i}`, n };
+        for (const phase of ["arrived", "executed", "ended"] as Phase[]) {
+          if (!schedule.observe({ ...moment, phase })) continue;
+          kills.push({ ...moment, phase });
+          schedule.up(moment.door);
+          killed = true;
+        }
+      }
+    }
+  }
+  return kills;
+}
+
+it("plans the same kills for a seed, each while customers are still to be charged", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const plan = planKills({ ...options, seed });
+    expect(plan).toEqual(planKills({ ...options, seed }));
+    expect(plan.every((kill, i) => kill.afterCharges >= (plan[i - 1]?.afterCharges ?? 0))).toBe(true);
+    expect(plan.every((kill) => kill.afterCharges < options.customers && kill.worker < 2)).toBe(true);
+  }
+  expect(planKills(options)).not.toEqual(planKills({ ...options, seed: 2 }));
+});
+
+it("carries out every kill of the plan, whatever the seed, with one kill per customer too", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    for (const customers of [1, 5, 25]) {
+      const kills = play(
+        new KillSchedule({ seed, kills: Math.min(5, customers), customers, workers: 2 }),
+        customers,
+        2,
+      );
+      expect(kills).toHaveLength(Math.min(5, customers));
+    }
+  }
+});
+
+it("never kills a worker that holds a request past its customer's second", () => {
+  const schedule = new KillSchedule({ seed: 1, kills: 1, customers: 1, workers: 1 });
+  const late = { server: "receipts", request: 1, door: 0, customer: "cus_9", n: 3 } as const;
+  schedule.observe({ ...late, phase: "arrived" });
+  expect(play(schedule, 1, 1)).toHaveLength(0);
+  schedule.observe({ ...late, phase: "ended" });
+  expect(play(schedule, 1, 1)).toHaveLength(1);
+});
+
+it("does not kill a restarted worker for a request that its predecessor left behind", () => {
+  const schedule = new KillSchedule({ seed: 1, kills: 2, customers: 2, workers: 1 });
+  const moments = (["payment", "receipts"] as const).flatMap((server, i) =>
+    (["arrived", "executed", "ended"] as const).map((phase) => ({
+      server,
+      request: i + 1,
+      door: 0,
+      customer: "cus_1",
+      n: 1,
+      phase,
+    })),
+  );
+  const first = moments.findIndex((moment) => schedule.observe(moment));
+  schedule.up(0);
+  const rest = moments.slice(first + 1).filter((moment) => moment.request === moments[first]?.request);
+  expect(rest.some((moment) => schedule.observe(moment))).toBe(false);
+  expect(schedule.left).toBe(1);
+});
