@@ -20,7 +20,13 @@ export interface ExponentialBackoff {
 
 /** Per-step options, given to `step(id, fn, options)` or set as properties of the step function. */
 export interface StepOptions {
-  /** Attempts after the first. Default 3, so 4 attempts; 0 means at most once. */
+  /**
+   * How many failures are followed by another attempt. Default 3, so 4 attempts. 0 means at most once: the body is never
+   * called again, not even when the worker was lost in the middle of it.
+   *
+   * An attempt that was cut off because its worker died or shut down counts in `attempt`, but not here: it says nothing
+   * about the step. After {@link MAX_INTERRUPTIONS} lost workers the step fails, since it may be what kills them.
+   */
   maxRetries?: number;
   /** An exponential backoff, or a function from the failed attempt (from 1) and its error to a delay. */
   backoff?: ExponentialBackoff | ((attempt: number, error: unknown) => Length);
@@ -34,6 +40,9 @@ export interface StepOptions {
 
 /** The default number of attempts after the first. */
 export const DEFAULT_MAX_RETRIES = 3;
+
+/** A step that was under way while so many workers were lost is not tried again. */
+export const MAX_INTERRUPTIONS = 20;
 
 const DEFAULT_BACKOFF = { initial: 500, factor: 2, max: 60_000, jitter: 0.5 } as const;
 

@@ -1,4 +1,4 @@
-import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs } from "../define/retry-policy.ts";
+import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs, MAX_INTERRUPTIONS } from "../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -29,8 +29,10 @@ export function judgeFailure(
   const fail = (): Verdict => ({ type: "fail", error: encodeError(withStep(error, step)) });
   try {
     if (FatalError.is(error)) return fail();
-    if (step.attempt > (options.maxRetries ?? DEFAULT_MAX_RETRIES)) return fail();
+    const maxRetries = options.maxRetries ?? DEFAULT_MAX_RETRIES;
     const interrupted = reason === "owner_lost" || reason === "shutdown";
+    if (maxRetries === 0) return fail();
+    if (interrupted ? step.interruptions >= MAX_INTERRUPTIONS : step.failures >= maxRetries) return fail();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     const retryAt = interrupted
       ? now

@@ -109,6 +109,8 @@ export class Execution {
       args: encoded,
       createdAt: 0,
       attempt: 1,
+      failures: 0,
+      interruptions: 0,
       retryAt: null,
       result: deferred(),
     };

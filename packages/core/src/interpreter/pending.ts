@@ -15,6 +15,10 @@ export interface PendingStep {
   createdAt: number;
   /** The attempt that is under way or comes next, from 1. */
   attempt: number;
+  /** Attempts that threw or ran out of time. */
+  failures: number;
+  /** Attempts whose worker was lost. */
+  interruptions: number;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   retryAt: number | null;
   readonly result: Deferred<unknown>;

@@ -135,6 +135,8 @@ function noteRetry(execution: Execution, event: JournalEvent): void {
 export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.attempt = record.attempt + 1;
   step.retryAt = record.retryAt;
+  if (record.reason === "error" || record.reason === "timeout") step.failures++;
+  else if (record.reason === "owner_lost") step.interruptions++;
 }
 
 function divergence(
