@@ -42,7 +42,8 @@ export const factory: UnpluginFactory<PluginOptions | undefined, false> = (optio
   };
 };
 
-const sourceFile = /\.[cm]?[jt]sx?$/;
+// No query: `?raw` and parts of single-file components are not modules of their own.
+const sourceFile = /^[^?]+\.[cm]?[jt]sx?$/;
 const installedFile = /[\\/]node_modules[\\/]/;
 
 /** Hands the diagnostics to the bundler; tells whether the build must stop. */
