@@ -8,14 +8,6 @@ import { ERROR_KINDS, type ErrorCode } from "./codes.ts";
 
 const BRAND = Symbol.for("perdure.error");
 
-/** A class of this package, as the registry below keeps it. */
-export interface ErrorClass {
-  readonly prototype: WorkflowError;
-}
-
-/** The classes by code, for reading stored errors back as what they were. Filled by `defineKind`. */
-export const ERROR_CLASSES: Map<ErrorCode, ErrorClass> = new Map();
-
 interface Branded {
   readonly [BRAND]?: ErrorCode;
 }
@@ -62,7 +54,7 @@ export class WorkflowError extends Error {
 }
 
 /** Gives a class its code and its name. Called once in each class's static block. */
-export function defineKind(cls: ErrorClass, code: ErrorCode): void {
+export function defineKind(cls: { readonly prototype: WorkflowError }, code: ErrorCode): void {
   Object.defineProperty(cls.prototype, BRAND, { value: code });
   // On the prototype, as with built-in errors: the stack's first line then has the right name.
   Object.defineProperty(cls.prototype, "name", {
@@ -70,7 +62,6 @@ export function defineKind(cls: ErrorClass, code: ErrorCode): void {
     writable: true,
     configurable: true,
   });
-  ERROR_CLASSES.set(code, cls);
 }
 
 /** The code of the nearest class of this package in a value's prototype chain. */
@@ -84,7 +75,7 @@ export function isKind(value: unknown, code: ErrorCode): boolean {
   if (typeof value !== "object" || value === null) return false;
   try {
     for (let link: object | null = value; link !== null; link = Object.getPrototypeOf(link)) {
-      if (Object.hasOwn(link, BRAND) && (link as Branded)[BRAND] === code) return true;
+      if ((link as Branded)[BRAND] === code) return true;
     }
   } catch {
     // A revoked proxy or a hostile trap: not one of ours.
