@@ -31,10 +31,6 @@ export interface WorkflowErrorOptions {
  * }
  */
 export class WorkflowError extends Error {
-  static {
-    defineKind(WorkflowError, "WORKFLOW_ERROR");
-  }
-
   /** Stable, and the same in every version: `FATAL`, `RUN_FAILED`, … */
   readonly code: string;
   /** Whether the same call may succeed later without its caller changing it. */
@@ -52,8 +48,9 @@ export class WorkflowError extends Error {
     return isKind(value, "WORKFLOW_ERROR");
   }
 }
+defineKind(WorkflowError, "WORKFLOW_ERROR");
 
-/** Gives a class its code and its name. Called once in each class's static block. */
+/** Gives a class its code and its name. Called once, right after the class: inside it, bundlers would rename the class. */
 export function defineKind(cls: { readonly prototype: WorkflowError }, code: ErrorCode): void {
   Object.defineProperty(cls.prototype, BRAND, { value: code });
   // On the prototype, as with built-in errors: the stack's first line then has the right name.
