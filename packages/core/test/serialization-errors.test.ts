@@ -175,8 +175,8 @@ describe("errors are bounded", () => {
   it("in all, whatever they are made of", () => {
     const nasty = "\u0000\ud800é🎉".repeat(5000);
     const text = fc.constantFrom("", "short", nasty, "x".repeat(30_000));
-    const error = fc.memo<Error>((depth) => {
-      const causes = depth > 1 ? fc.array(error(), { maxLength: 3 }) : fc.constant([]);
+    const error: fc.Memo<Error> = fc.memo((depth) => {
+      const causes: fc.Arbitrary<Error[]> = depth > 1 ? fc.array(error(), { maxLength: 3 }) : fc.constant([]);
       return fc
         .record({ message: text, stack: text, name: text, keys: fc.array(text, { maxLength: 5 }), causes })
         .map(({ message, stack, name, keys, causes }) => {

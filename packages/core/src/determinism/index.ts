@@ -1,10 +1,6 @@
-export function installGuard(_l: unknown): () => void {
-  return () => {};
-}
-export function seededRandom(_s: string): () => number {
-  let a = 1;
-  return () => {
-    a = (a * 16807) % 2147483647;
-    return a / 2147483647;
-  };
-}
+/**
+ * Determinism: what a workflow may see of the world, so that its replay sees the same.
+ */
+export type { GuardedContext, Lookup } from "./context.ts";
+export { installGuard, refreshGuard } from "./guard.ts";
+export { fillRandom, randomUuid, seededRandom } from "./random.ts";

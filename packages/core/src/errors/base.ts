@@ -8,14 +8,6 @@ import { ERROR_KINDS, type ErrorCode } from "./codes.ts";
 
 const BRAND = Symbol.for("perdure.error");
 
-/** A class of this package, as the registry below keeps it. */
-export interface ErrorClass {
-  readonly prototype: WorkflowError;
-}
-
-/** The classes by code, for reading stored errors back as what they were. Filled by `defineKind`. */
-export const ERROR_CLASSES: Map<ErrorCode, ErrorClass> = new Map();
-
 interface Branded {
   readonly [BRAND]?: ErrorCode;
 }
@@ -39,10 +31,6 @@ export interface WorkflowErrorOptions {
  * }
  */
 export class WorkflowError extends Error {
-  static {
-    defineKind(WorkflowError, "WORKFLOW_ERROR");
-  }
-
   /** Stable, and the same in every version: `FATAL`, `RUN_FAILED`, … */
   readonly code: string;
   /** Whether the same call may succeed later without its caller changing it. */
@@ -60,9 +48,10 @@ export class WorkflowError extends Error {
     return isKind(value, "WORKFLOW_ERROR");
   }
 }
+defineKind(WorkflowError, "WORKFLOW_ERROR");
 
-/** Gives a class its code and its name. Called once in each class's static block. */
-export function defineKind(cls: ErrorClass, code: ErrorCode): void {
+/** Gives a class its code and its name. Called once, right after the class: inside it, bundlers would rename the class. */
+export function defineKind(cls: { readonly prototype: WorkflowError }, code: ErrorCode): void {
   Object.defineProperty(cls.prototype, BRAND, { value: code });
   // On the prototype, as with built-in errors: the stack's first line then has the right name.
   Object.defineProperty(cls.prototype, "name", {
@@ -70,7 +59,6 @@ export function defineKind(cls: ErrorClass, code: ErrorCode): void {
     writable: true,
     configurable: true,
   });
-  ERROR_CLASSES.set(code, cls);
 }
 
 /** The code of the nearest class of this package in a value's prototype chain. */
@@ -84,7 +72,7 @@ export function isKind(value: unknown, code: ErrorCode): boolean {
   if (typeof value !== "object" || value === null) return false;
   try {
     for (let link: object | null = value; link !== null; link = Object.getPrototypeOf(link)) {
-      if (Object.hasOwn(link, BRAND) && (link as Branded)[BRAND] === code) return true;
+      if ((link as Branded)[BRAND] === code) return true;
     }
   } catch {
     // A revoked proxy or a hostile trap: not one of ours.

@@ -15,10 +15,6 @@ import { defineKind, isKind, WorkflowError } from "./base.ts";
  * }
  */
 export class HookNotFoundError extends WorkflowError {
-  static {
-    defineKind(HookNotFoundError, "HOOK_NOT_FOUND");
-  }
-
   readonly token: string;
 
   constructor(token: string) {
@@ -32,13 +28,10 @@ export class HookNotFoundError extends WorkflowError {
     return isKind(value, "HOOK_NOT_FOUND");
   }
 }
+defineKind(HookNotFoundError, "HOOK_NOT_FOUND");
 
 /** Another run's live hook has this token. */
 export class HookConflictError extends WorkflowError {
-  static {
-    defineKind(HookConflictError, "HOOK_CONFLICT");
-  }
-
   readonly token: string;
   /** The run that has the token, if it is known. */
   readonly conflictingRunId: string | undefined;
@@ -57,3 +50,4 @@ export class HookConflictError extends WorkflowError {
     return isKind(value, "HOOK_CONFLICT");
   }
 }
+defineKind(HookConflictError, "HOOK_CONFLICT");

@@ -5,10 +5,6 @@ import { defineKind, isKind, WorkflowError } from "./base.ts";
 
 /** The key was used before to start the workflow with other arguments. */
 export class IdempotencyMismatchError extends WorkflowError {
-  static {
-    defineKind(IdempotencyMismatchError, "IDEMPOTENCY_MISMATCH");
-  }
-
   readonly idempotencyKey: string;
   /** The run that the key started. */
   readonly runId: string;
@@ -26,13 +22,10 @@ export class IdempotencyMismatchError extends WorkflowError {
     return isKind(value, "IDEMPOTENCY_MISMATCH");
   }
 }
+defineKind(IdempotencyMismatchError, "IDEMPOTENCY_MISMATCH");
 
 /** The key has started a run already, and `onConflict: "reject"` was asked for. */
 export class IdempotencyConflictError extends WorkflowError {
-  static {
-    defineKind(IdempotencyConflictError, "IDEMPOTENCY_CONFLICT");
-  }
-
   readonly idempotencyKey: string;
   /** The run that the key started. */
   readonly runId: string;
@@ -50,3 +43,4 @@ export class IdempotencyConflictError extends WorkflowError {
     return isKind(value, "IDEMPOTENCY_CONFLICT");
   }
 }
+defineKind(IdempotencyConflictError, "IDEMPOTENCY_CONFLICT");

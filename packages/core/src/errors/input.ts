@@ -5,10 +5,6 @@ import { defineKind, isKind, WorkflowError, type WorkflowErrorOptions } from "./
 
 /** A value cannot be stored, or stored bytes cannot be read back. */
 export class SerializationError extends WorkflowError {
-  static {
-    defineKind(SerializationError, "SERIALIZATION_FAILED");
-  }
-
   /** Where in the value: `args[0].user.socket`. */
   readonly path: string;
 
@@ -22,13 +18,10 @@ export class SerializationError extends WorkflowError {
     return isKind(value, "SERIALIZATION_FAILED");
   }
 }
+defineKind(SerializationError, "SERIALIZATION_FAILED");
 
 /** A duration is negative, not finite, or cannot be read. */
 export class DurationError extends WorkflowError {
-  static {
-    defineKind(DurationError, "INVALID_DURATION");
-  }
-
   constructor(value: unknown) {
     super(
       `${display(value)} is not a duration. Pass milliseconds (30_000), a text such as "90s", "5m", "2 hours" or ` +
@@ -40,13 +33,10 @@ export class DurationError extends WorkflowError {
     return isKind(value, "INVALID_DURATION");
   }
 }
+defineKind(DurationError, "INVALID_DURATION");
 
 /** A function was called outside the workflow or the step that it belongs to. */
 export class ContextError extends WorkflowError {
-  static {
-    defineKind(ContextError, "WRONG_CONTEXT");
-  }
-
   /**
    * @param called the function as the user wrote it: `getStepMetadata()`
    * @param needs where it may be called: `a step`, `a workflow`
@@ -63,13 +53,10 @@ export class ContextError extends WorkflowError {
     return isKind(value, "WRONG_CONTEXT");
   }
 }
+defineKind(ContextError, "WRONG_CONTEXT");
 
 /** A workflow used something whose outcome differs between its execution and its replay. */
 export class NonDeterminismError extends WorkflowError {
-  static {
-    defineKind(NonDeterminismError, "NON_DETERMINISM");
-  }
-
   /**
    * @param used what was used: `setTimeout()`
    * @param inside the workflow and run, for the message
@@ -83,6 +70,7 @@ export class NonDeterminismError extends WorkflowError {
     return isKind(value, "NON_DETERMINISM");
   }
 }
+defineKind(NonDeterminismError, "NON_DETERMINISM");
 
 function display(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);

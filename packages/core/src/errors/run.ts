@@ -5,10 +5,6 @@ import { defineKind, isKind, WorkflowError } from "./base.ts";
 
 /** The run failed; `cause` is the error that ended it. */
 export class WorkflowRunFailedError extends WorkflowError {
-  static {
-    defineKind(WorkflowRunFailedError, "RUN_FAILED");
-  }
-
   readonly runId: string;
   /** The error that ended the run. A thrown value that is no error is wrapped in one, as its `cause`. */
   declare readonly cause: Error & { code?: string };
@@ -26,13 +22,10 @@ export class WorkflowRunFailedError extends WorkflowError {
     return isKind(value, "RUN_FAILED");
   }
 }
+defineKind(WorkflowRunFailedError, "RUN_FAILED");
 
 /** The run was cancelled, so it has no return value. */
 export class WorkflowRunCancelledError extends WorkflowError {
-  static {
-    defineKind(WorkflowRunCancelledError, "RUN_CANCELLED");
-  }
-
   readonly runId: string;
   /** What was given to `run.cancel({ reason })`. */
   readonly reason: string | undefined;
@@ -47,13 +40,10 @@ export class WorkflowRunCancelledError extends WorkflowError {
     return isKind(value, "RUN_CANCELLED");
   }
 }
+defineKind(WorkflowRunCancelledError, "RUN_CANCELLED");
 
 /** No run has this id in this World. */
 export class WorkflowRunNotFoundError extends WorkflowError {
-  static {
-    defineKind(WorkflowRunNotFoundError, "RUN_NOT_FOUND");
-  }
-
   readonly runId: string;
 
   constructor(runId: string) {
@@ -67,13 +57,10 @@ export class WorkflowRunNotFoundError extends WorkflowError {
     return isKind(value, "RUN_NOT_FOUND");
   }
 }
+defineKind(WorkflowRunNotFoundError, "RUN_NOT_FOUND");
 
 /** The result of a run was asked for before the run had ended. */
 export class WorkflowRunNotCompletedError extends WorkflowError {
-  static {
-    defineKind(WorkflowRunNotCompletedError, "RUN_NOT_COMPLETED");
-  }
-
   readonly runId: string;
   readonly status: string;
 
@@ -89,6 +76,7 @@ export class WorkflowRunNotCompletedError extends WorkflowError {
     return isKind(value, "RUN_NOT_COMPLETED");
   }
 }
+defineKind(WorkflowRunNotCompletedError, "RUN_NOT_COMPLETED");
 
 /** `(step "createCharge", attempt 4)` if the engine noted on the error where it comes from. */
 function origin(error: Error): string {

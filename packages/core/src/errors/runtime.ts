@@ -5,21 +5,14 @@ import { defineKind, isKind, WorkflowError, type WorkflowErrorOptions } from "./
 
 /** The runtime cannot go on with a run, for a reason that is not an error of the user's code. */
 export class WorkflowRuntimeError extends WorkflowError {
-  static {
-    defineKind(WorkflowRuntimeError, "RUNTIME_ERROR");
-  }
-
   static override is(value: unknown): value is WorkflowRuntimeError {
     return isKind(value, "RUNTIME_ERROR");
   }
 }
+defineKind(WorkflowRuntimeError, "RUNTIME_ERROR");
 
 /** This process has no workflow of this name. */
 export class WorkflowNotRegisteredError extends WorkflowRuntimeError {
-  static {
-    defineKind(WorkflowNotRegisteredError, "WORKFLOW_NOT_REGISTERED");
-  }
-
   readonly workflowName: string;
 
   constructor(workflowName: string) {
@@ -34,13 +27,10 @@ export class WorkflowNotRegisteredError extends WorkflowRuntimeError {
     return isKind(value, "WORKFLOW_NOT_REGISTERED");
   }
 }
+defineKind(WorkflowNotRegisteredError, "WORKFLOW_NOT_REGISTERED");
 
 /** This process has no step of this name. */
 export class StepNotRegisteredError extends WorkflowRuntimeError {
-  static {
-    defineKind(StepNotRegisteredError, "STEP_NOT_REGISTERED");
-  }
-
   readonly stepName: string;
 
   constructor(stepName: string) {
@@ -55,6 +45,7 @@ export class StepNotRegisteredError extends WorkflowRuntimeError {
     return isKind(value, "STEP_NOT_REGISTERED");
   }
 }
+defineKind(StepNotRegisteredError, "STEP_NOT_REGISTERED");
 
 /** Where a replay left its journal. */
 export interface Divergence {
@@ -70,10 +61,6 @@ export interface Divergence {
 
 /** The workflow's code asked for something else than what its journal says it did. */
 export class ReplayDivergenceError extends WorkflowRuntimeError {
-  static {
-    defineKind(ReplayDivergenceError, "REPLAY_DIVERGENCE");
-  }
-
   readonly runId: string;
   readonly seq: number;
 
@@ -93,13 +80,10 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
     return isKind(value, "REPLAY_DIVERGENCE");
   }
 }
+defineKind(ReplayDivergenceError, "REPLAY_DIVERGENCE");
 
 /** The store behind the World failed or could not be reached. Retryable unless the adapter says otherwise. */
 export class WorldError extends WorkflowError {
-  static {
-    defineKind(WorldError, "WORLD_ERROR");
-  }
-
   /** @param message what was attempted, on which store, and what mends it */
   constructor(message: string, options?: WorkflowErrorOptions) {
     super(message, options);
@@ -109,13 +93,10 @@ export class WorldError extends WorkflowError {
     return isKind(value, "WORLD_ERROR");
   }
 }
+defineKind(WorldError, "WORLD_ERROR");
 
 /** Another worker has taken this run over; what this one still had to say about it is discarded. */
 export class LeaseLostError extends WorkflowError {
-  static {
-    defineKind(LeaseLostError, "LEASE_LOST");
-  }
-
   readonly runId: string;
   readonly epoch: number;
 
@@ -131,3 +112,4 @@ export class LeaseLostError extends WorkflowError {
     return isKind(value, "LEASE_LOST");
   }
 }
+defineKind(LeaseLostError, "LEASE_LOST");

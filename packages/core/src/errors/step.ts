@@ -20,10 +20,6 @@ export interface StepFacts {
  * if (response.status === 402) throw new FatalError("The card was declined");
  */
 export class FatalError extends WorkflowError {
-  static {
-    defineKind(FatalError, "FATAL");
-  }
-
   readonly fatal: boolean = true;
 
   /** Also true for the error of this name of the Workflow SDK. */
@@ -31,6 +27,7 @@ export class FatalError extends WorkflowError {
     return isKind(value, "FATAL") || isNamed(value, "FatalError");
   }
 }
+defineKind(FatalError, "FATAL");
 
 /** Options of {@link RetryableError}. */
 export interface RetryableErrorOptions extends WorkflowErrorOptions {
@@ -45,10 +42,6 @@ export interface RetryableErrorOptions extends WorkflowErrorOptions {
  * throw new RetryableError("Rate limited", { retryAfter: "1m" });
  */
 export class RetryableError extends WorkflowError {
-  static {
-    defineKind(RetryableError, "RETRYABLE");
-  }
-
   /** When to try again, by the clock of the machine that threw. */
   readonly retryAfter: Date;
   /** The delay as it was given, in milliseconds; `undefined` if a time was given. */
@@ -70,6 +63,7 @@ export class RetryableError extends WorkflowError {
     return isKind(value, "RETRYABLE") || isNamed(value, "RetryableError");
   }
 }
+defineKind(RetryableError, "RETRYABLE");
 
 /**
  * When to try again, in milliseconds since the epoch, by the clock whose time is `now`. A delay counts from `now`, so
@@ -81,10 +75,6 @@ export function retryAt(error: RetryableError, now: number): number {
 
 /** An attempt of a step took longer than the step's `timeout`. */
 export class StepTimeoutError extends WorkflowError {
-  static {
-    defineKind(StepTimeoutError, "STEP_TIMEOUT");
-  }
-
   readonly stepName: string;
   readonly stepId: string;
   readonly attempt: number;
@@ -105,13 +95,10 @@ export class StepTimeoutError extends WorkflowError {
     return isKind(value, "STEP_TIMEOUT");
   }
 }
+defineKind(StepTimeoutError, "STEP_TIMEOUT");
 
 /** The worker that executed a step was lost in mid-attempt, so nobody knows how far the attempt got. */
 export class StepInterruptedError extends WorkflowError {
-  static {
-    defineKind(StepInterruptedError, "STEP_INTERRUPTED");
-  }
-
   readonly stepName: string;
   readonly stepId: string;
   readonly attempt: number;
@@ -130,3 +117,4 @@ export class StepInterruptedError extends WorkflowError {
     return isKind(value, "STEP_INTERRUPTED");
   }
 }
+defineKind(StepInterruptedError, "STEP_INTERRUPTED");

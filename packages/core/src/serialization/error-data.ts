@@ -4,8 +4,8 @@
  * Looking at an error must never make things worse: whatever it throws while it is read, it is described by what could
  * be read.
  */
-import { brandOf, ERROR_CLASSES } from "../errors/base.ts";
-import type { ErrorCode } from "../errors/codes.ts";
+import { brandOf } from "../errors/base.ts";
+import * as errors from "../errors/index.ts";
 import { findClass, registeredId } from "./classes.ts";
 import { nameOfClass } from "./kinds.ts";
 
@@ -58,6 +58,13 @@ const BUILTINS: ReadonlyMap<string, ErrorConstructor> = new Map(
     .concat(["AggregateError", "SuppressedError", "DOMException"])
     .map((name): [string, unknown] => [name, (globalThis as Record<string, unknown>)[name]])
     .filter((entry): entry is [string, ErrorConstructor] => typeof entry[1] === "function"),
+);
+
+/** Our own classes, by code. */
+const OURS: ReadonlyMap<string, ErrorConstructor> = new Map(
+  Object.values(errors as unknown as Record<string, ErrorConstructor>)
+    .filter((value) => value.prototype instanceof Error)
+    .map((cls) => [brandOf(cls.prototype) ?? "", cls]),
 );
 
 /** Describes an error within these limits. `sift` decides about values, `siftCause` about the cause and `errors`. */
@@ -171,7 +178,7 @@ function classFor(kinds: readonly string[]): ErrorConstructor {
   for (const kind of kinds) {
     const found = kind.startsWith("class:")
       ? findClass(kind.slice("class:".length))
-      : (ERROR_CLASSES.get(kind as ErrorCode) ?? BUILTINS.get(kind));
+      : (OURS.get(kind) ?? BUILTINS.get(kind));
     if (found !== undefined) return found as unknown as ErrorConstructor;
   }
   return Error;

@@ -40,7 +40,7 @@ export function write(value: unknown, where: string, limits: ErrorLimits = ERROR
 
 function writeWith(value: unknown, where: string, writer: Writer): string {
   try {
-    return stringify(value, writer.reducers(), { operations: OPERATIONS });
+    return stringify(value, writer.reducers(), { operations: writer.operations() });
   } catch (error) {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
@@ -82,6 +82,14 @@ class Writer {
       Headers: (value) => isHeaders(value) && [...value],
       Entries: (value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value)),
       NullEntries: (value) => hasProtoKey(value, null) && new Map(Object.entries(value)),
+    };
+  }
+
+  operations(): Partial<StringifyOperations> {
+    return {
+      ...OPERATIONS,
+      // devalue knows an open instance by its identity and would only name it again; unknown, it is refused.
+      identify: (value: unknown) => (this.#open.has(value as object) ? Symbol() : value),
     };
   }
 

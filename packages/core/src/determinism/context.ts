@@ -1,0 +1,16 @@
+/**
+ * What the determinism guard asks its host: which workflow is calling, and what it may see.
+ */
+
+/** What the guard answers from, inside a workflow. */
+export interface GuardedContext {
+  /** The workflow's time, in milliseconds since the epoch. */
+  now(): number;
+  /** The workflow's next random number, in [0, 1). */
+  random(): number;
+  /** The workflow and run, for error messages: `workflow "charge" (run wrun_…)`. */
+  readonly describe: string;
+}
+
+/** The context of the workflow that is calling, or `undefined` outside workflows. */
+export type Lookup = () => GuardedContext | undefined;
