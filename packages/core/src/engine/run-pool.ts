@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { refreshGuard } from "../determinism/index.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
@@ -164,6 +165,8 @@ export class RunPool {
       const runs = this.#dirty;
       this.#dirty = new Set();
       const now = clock.now();
+      // Fake timers or spies may have been put over the guard since the last tick.
+      refreshGuard();
       let unsettled = false;
       for (const run of runs) {
         if (this.#deliver(run, now)) unsettled = true;
