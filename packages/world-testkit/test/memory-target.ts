@@ -2,25 +2,29 @@ import { MemoryState, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 import type { WorldTarget } from "../src/index.ts";
 
-/** One shared state; each World is a view that can die. */
+/** What a planted bug can get at. */
+export interface Planted {
+  readonly world: World;
+  readonly state: MemoryState;
+  /** A store operation of its own: a crash point. */
+  readonly operation: (name: string) => Promise<void>;
+}
+
+/** One shared state; each World is a view that can die. `plant` gives it a bug. */
 export async function memoryTarget(
-  plant: (world: World, state: MemoryState) => World = (world) => world,
+  plant: (planted: Planted) => World = ({ world }) => world,
 ): Promise<WorldTarget> {
   const state = new MemoryState();
   const dead = new Set<World>();
   return {
     async open({ beforeOperation }) {
-      const world: World = plant(
-        memoryWorld({
-          state,
-          async beforeOperation(operation) {
-            if (dead.has(world)) throw new Error("the process of this World is dead");
-            await beforeOperation?.(operation);
-          },
-        }),
-        state,
-      );
-      return world;
+      const operation = async (name: string) => {
+        if (dead.has(planted)) throw new Error("the process of this World is dead");
+        await beforeOperation?.(name);
+      };
+      const world = memoryWorld({ state, beforeOperation: operation });
+      const planted = plant({ world, state, operation });
+      return planted;
     },
     async kill(world) {
       dead.add(world);

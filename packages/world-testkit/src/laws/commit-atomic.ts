@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import type { World } from "@perdure/core/world";
 import { claimOne, commitOne, deliverOne, journalOf, leasedRun, mailOf, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
@@ -135,24 +136,30 @@ export const commitAtomic: Law = {
       const [world, reader] = (await stage.openMany(2)) as [World, World];
       const run = await leasedRun(world);
       let writing = true;
-      const reading = (async () => {
+      const reading = async () => {
         while (writing) {
           const row = await rowOf(reader, run.runId);
           const journal = await journalOf(reader, run.runId);
           equal(journal.length >= row.seq, true, `${row.seq} events told, ${journal.length} found`);
           if (row.mailDone > 0) equal(row.seq > 1, true, "mail consumed without its event");
-          await new Promise((resolve) => setImmediate(resolve));
+          await turn();
         }
-      })();
-      let row = run;
-      for (let turn = 0; turn < 40; turn++) {
-        await deliverOne(world, toRun(run.runId, `m${turn}`));
-        const events = [stepCreated(`${turn}-a`), stepCreated(`${turn}-b`), stepCreated(`${turn}-c`)];
-        row = await write(world, holding(row, events, { mailDone: turn + 1 }));
-      }
-      writing = false;
-      await reading;
-      await write(world, parking(row, START));
+      };
+      const write40 = async () => {
+        let row = run;
+        for (let round = 0; round < 40; round++) {
+          await deliverOne(world, toRun(run.runId, `m${round}`));
+          const events = ["a", "b", "c"].map((part) => stepCreated(`${round}-${part}`));
+          row = await write(world, holding(row, events, { mailDone: round + 1 }));
+        }
+        await write(world, parking(row, START));
+      };
+      await Promise.all([
+        reading(),
+        write40().finally(() => {
+          writing = false;
+        }),
+      ]);
     },
   },
 };

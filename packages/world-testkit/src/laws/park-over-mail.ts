@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import type { World } from "@perdure/core/world";
 import { claimOne, commitOne, deliverOne, leasedRun, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
@@ -79,13 +80,14 @@ export const parkOverMail: Law = {
       const run = await leasedRun(world);
       const hook = await write(world, holding(run, [hookCreated("hook-1", "token-1")]));
       await write(world, parking(hook, null));
-      const sending = Promise.all(
-        Array.from({ length: 12 }, async (_, sender) => {
-          for (let index = 0; index < 5; index++) {
-            await deliverOne(worlds[sender % 4] ?? world, toToken("token-1", `${sender}-${index}`), NOW);
-          }
-        }),
-      );
+      const sending = () =>
+        Promise.all(
+          Array.from({ length: 12 }, async (_, sender) => {
+            for (let index = 0; index < 5; index++) {
+              await deliverOne(worlds[sender % 4] ?? world, toToken("token-1", `${sender}-${index}`), NOW);
+            }
+          }),
+        );
       const received: string[] = [];
       const receive = async () => {
         const claimed = await claimOne(world, { now: NOW });
@@ -96,18 +98,15 @@ export const parkOverMail: Law = {
         return true;
       };
       let sent = false;
-      void sending.then(
-        () => {
+      const receiving = async () => {
+        while (!sent) if (!(await receive())) await turn();
+      };
+      await Promise.all([
+        receiving(),
+        sending().finally(() => {
           sent = true;
-        },
-        () => {
-          sent = true;
-        },
-      );
-      while (!sent) {
-        if (!(await receive())) await new Promise((resolve) => setImmediate(resolve));
-      }
-      await sending;
+        }),
+      ]);
       while (await receive());
       equal(received.length, 60, "messages received");
       equal(new Set(received).size, 60, "each once");
