@@ -101,6 +101,8 @@ async function play(stage: Stage, prefix: string, title: string, point: number |
     if (point !== null && act.title === title) {
       died = await sendAndDie(stage, point, act.send);
       from = await stage.open();
+      // Also when nobody sends the request again.
+      if (act.crash === "same") await checkInvariants(from);
     }
     const answer = await act.send(from);
     if (act.crash !== "uncounted") answers.push(answer);
