@@ -2,4 +2,5 @@ import { preset } from "@perdure/tsup";
 
 export default preset({
   index: "src/index.ts",
+  invariants: "src/invariants/index.ts",
 });

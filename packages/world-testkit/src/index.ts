@@ -1,1 +1,14 @@
-export {};
+/** The conformance suite of the World contract: an adapter is one when `describeWorld` is green on it. */
+export { type DescribeWorldOptions, describeWorld } from "./describe-world.ts";
+export {
+  checkInvariants,
+  type RunSnapshot,
+  readStore,
+  type StoreSnapshot,
+  snapshotOfState,
+  violationsOf,
+  violationsOfRun,
+} from "./invariants/index.ts";
+export { CaseSkipped, type Law, runCase, runLaw, Stage } from "./law.ts";
+export { laws } from "./laws/index.ts";
+export type { CreateTarget, WorldTarget } from "./target.ts";

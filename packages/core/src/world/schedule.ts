@@ -44,7 +44,10 @@ export interface ClaimedRun {
 
 export interface ClaimResult {
   readonly runs: readonly ClaimedRun[];
-  /** The earliest `dueAt` of a run of these workflows that this claim left, or `null`. May be in the past when `limit` was reached. */
+  /**
+   * The earliest `dueAt` of a run of these workflows that this claim did not take, or `null`. May be in the past when
+   * `limit` was reached.
+   */
   readonly nextDueAt: number | null;
   /** The time by which the World judged what is due. */
   readonly now: number;

@@ -82,9 +82,9 @@ export interface World {
   /**
    * THE write verb. At most one commit per run in a batch. For each commit, in one atomic act:
    *
-   * 1. Check: the row's `epoch` is the commit's and its lease not released (else `fenced`), the run not terminal (else
-   *    `finished`), its journal `seq` long (else `out_of_step`). A failed check writes nothing. A lease that has run
-   *    out but that nobody has claimed since still commits.
+   * 1. Check, in this order: the run is stored and not terminal (else `finished`, whatever the epoch), the row's `epoch`
+   *    is the commit's and its lease not released (else `fenced`), its journal `seq` long (else `out_of_step`). A failed
+   *    check writes nothing. A lease that has run out but that nobody has claimed since still commits.
    * 2. Append `events` at `seq + 1`, `seq + 2` … in their order. Hooks, also in that order: a `hook_created` event
    *    takes the token `name` for the hook `id` of this run. If another live hook has the token (also one of this run,
    *    or one taken earlier in the batch), the event is written as `hook_conflict`, its `data` the UTF-8 bytes of the

@@ -1,0 +1,191 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { World } from "@perdure/core/world";
+import { claimOne, deliverOne, journalOf, leasedRun, write } from "../acts.ts";
+import type { Law } from "../law.ts";
+import {
+  ALICE,
+  BOB,
+  bytesOf,
+  claiming,
+  finishing,
+  holding,
+  newRun,
+  parking,
+  START,
+  stepCreated,
+  TTL,
+  toRun,
+} from "../requests.ts";
+import { same } from "../same.ts";
+
+/** `claim`: one winner for each due run, in the order of the queue, with all that it needs to go on. */
+export const claimExclusive: Law = {
+  name: "claim-exclusive",
+  cases: {
+    "twelve claimers on four Worlds: each run has one winner": async (stage) => {
+      const worlds = await stage.openMany(4);
+      const [world] = worlds as [World];
+      const batch = Array.from({ length: 60 }, () => newRun());
+      await world.createRuns(batch, START);
+      const claimers = Array.from({ length: 12 }, (_, index) => worlds[index % 4] ?? world);
+      const taken = await Promise.all(
+        claimers.map(async (claimer, index) => {
+          const runIds: string[] = [];
+          for (;;) {
+            const { runs } = await claimer.claim(
+              claiming({ owner: `worker-${index}`, limit: 1 + (index % 7) }),
+            );
+            if (runs.length === 0) return runIds;
+            for (const { run } of runs) equal(run.owner, `worker-${index}`);
+            runIds.push(...runs.map(({ run }) => run.runId));
+          }
+        }),
+      );
+      deepEqual(taken.flat().sort(), batch.map(({ runId }) => runId).sort());
+      for (const row of await world.getRuns(batch.map(({ runId }) => runId))) equal(row?.epoch, 1, "epoch");
+    },
+
+    "twelve claimers for one run, twenty times: one winner": async (stage) => {
+      const worlds = await stage.openMany(4);
+      const [world] = worlds as [World];
+      for (let round = 0; round < 20; round++) {
+        await world.createRuns([newRun()], START);
+        const claims = await Promise.all(
+          Array.from({ length: 12 }, (_, index) => (worlds[index % 4] ?? world).claim(claiming())),
+        );
+        equal(claims.flatMap(({ runs }) => runs).length, 1, `winners in round ${round}`);
+      }
+    },
+
+    "a claim adds one to the epoch and holds the run for its lease": async (stage) => {
+      const world = await stage.open();
+      const request = newRun({ dueAt: START - 3 });
+      await world.createRuns([request], START);
+      const { runs, now } = await world.claim(claiming({ owner: BOB, ttl: 4_000, now: START + 5 }));
+      equal(now, START + 5);
+      const [row] = await world.getRuns([request.runId]);
+      same(runs, [{ run: row, lost: false, events: await journalOf(world, request.runId), mail: [] }]);
+      const { epoch, owner, dueAt } = runs[0]?.run ?? {};
+      same({ epoch, owner, dueAt }, { epoch: 1, owner: BOB, dueAt: START + 4_005 });
+    },
+
+    "only due runs, and only of the given workflows": async (stage) => {
+      const world = await stage.open();
+      const mine = newRun({ workflow: "mine" });
+      const later = newRun({ workflow: "mine", dueAt: START + 1 });
+      const held = newRun({ workflow: "mine", lease: { owner: ALICE, ttl: TTL } });
+      const others = Array.from({ length: 20 }, () => newRun({ workflow: "others", dueAt: START - 100 }));
+      await world.createRuns([...others, later, held, mine], START);
+      const ended = await leasedRun(world, { workflow: "mine" });
+      await write(world, finishing(ended));
+      const claim = async (workflows: string[], now: number) => {
+        const { runs } = await world.claim(claiming({ workflows, limit: 10, now }));
+        return runs.map(({ run }) => run.runId);
+      };
+      deepEqual(await claim([], START + 5), []);
+      deepEqual(await claim(["unknown"], START + 5), []);
+      deepEqual(await claim(["mine"], START), [mine.runId]);
+      deepEqual(await claim(["mine", "unknown"], START + 1), [later.runId], "due at exactly its time");
+    },
+
+    "the longest due first, across workflows, up to the limit": async (stage) => {
+      const world = await stage.open();
+      const dues = [7, 3, 9, 1, 5, 8, 2, 6, 4];
+      const batch = dues.map((due) => newRun({ workflow: due % 2 ? "odd" : "even", dueAt: START - due }));
+      await world.createRuns(batch, START);
+      const dueOf = new Map(batch.map(({ runId }, index) => [runId, dues[index]]));
+      const claim = async (limit: number) => {
+        const { runs } = await world.claim(claiming({ workflows: ["odd", "even"], limit }));
+        return runs.map(({ run }) => dueOf.get(run.runId)).sort();
+      };
+      deepEqual(await claim(2), [8, 9]);
+      deepEqual(await claim(4), [4, 5, 6, 7]);
+      deepEqual(await claim(100), [1, 2, 3]);
+      deepEqual(await claim(100), []);
+    },
+
+    "a claim tells when the next run is due": async (stage) => {
+      const world = await stage.open();
+      const next = async (limit: number, workflows = ["mine"]) =>
+        (await world.claim(claiming({ workflows, limit, now: START }))).nextDueAt;
+      equal(await next(5), null);
+      await world.createRuns([newRun({ workflow: "others", dueAt: START - 9 })], START);
+      equal(await next(5), null, "runs of other workflows do not count");
+      const dues = [START - 2, START - 1, START + 50, START + 90];
+      await world.createRuns(
+        dues.map((dueAt) => newRun({ workflow: "mine", dueAt })),
+        START,
+      );
+      equal(await next(1), START - 1, "what the limit left is due already");
+      equal(await next(5), START + 50, "the earliest that is not due yet");
+      equal(await next(5), START + 50);
+      await leasedRun(world, { workflow: "mine", lease: { owner: ALICE, ttl: 10 } });
+      equal(await next(5), START + 10, "the expiry of another's lease");
+    },
+
+    "a claimer that has the journal gets none": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      const parked = await write(world, parking(run, START, [stepCreated("step-1")]));
+      const mine = await claimOne(world, { cached: new Map([[run.runId, 1]]) });
+      same([mine?.run.epoch, mine?.run.seq, mine?.events], [2, 2, []]);
+      await write(world, parking({ ...parked, epoch: 2 }, START, [stepCreated("step-2")]));
+      const stale = await claimOne(world, { cached: new Map([[run.runId, 1]]) });
+      same(stale?.events, await journalOf(world, run.runId), "somebody wrote in between");
+      equal(stale?.events.length, 3);
+    },
+
+    "a long journal comes in pages": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      await write(
+        world,
+        parking(
+          run,
+          START,
+          Array.from({ length: 24 }, (_, index) => stepCreated(`step-${index}`)),
+        ),
+      );
+      const claimed = await claimOne(world, { eventLimit: 10 });
+      const whole = await journalOf(world, run.runId);
+      equal(claimed?.run.seq, 25);
+      same(claimed?.events, whole.slice(0, 10));
+      same(await world.listEvents(run.runId, 10, 10), whole.slice(10, 20));
+      same(await world.listEvents(run.runId, 20, 10), whole.slice(20));
+    },
+
+    "a claim brings the mail that is not consumed": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      for (const id of ["m1", "m2", "m3", "m4"])
+        await deliverOne(world, toRun(run.runId, id, { data: bytesOf(id) }));
+      await write(world, parking(run, START, [stepCreated("step-1")], { mailDone: 2 }));
+      const claimed = await claimOne(world);
+      const mail = (mailSeq: number, messageId: string) =>
+        ({ mailSeq, messageId, type: "wake", hookId: null, at: START, data: bytesOf(messageId) }) as const;
+      same(claimed?.mail, [mail(3, "m3"), mail(4, "m4")]);
+      equal(claimed?.run.mailDone, 2);
+    },
+
+    "a journal stays whole while claims and commits race": async (stage) => {
+      const worlds = await stage.openMany(3);
+      const [world] = worlds as [World];
+      await world.createRuns(
+        Array.from({ length: 6 }, () => newRun()),
+        START,
+      );
+      await Promise.all(
+        Array.from({ length: 6 }, async (_, index) => {
+          const mine = worlds[index % 3] ?? world;
+          for (let turn = 0; turn < 20; turn++) {
+            const claimed = await claimOne(mine, { owner: `worker-${index}` });
+            if (claimed === undefined) continue;
+            equal(claimed.events.length, claimed.run.seq, "the journal that came with the claim");
+            const held = await write(mine, holding(claimed.run, [stepCreated(`${index}-${turn}-a`)]));
+            await write(mine, parking(held, START, [stepCreated(`${index}-${turn}-b`)]));
+          }
+        }),
+      );
+    },
+  },
+};

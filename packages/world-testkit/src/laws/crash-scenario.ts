@@ -1,0 +1,210 @@
+import type { World } from "@perdure/core/world";
+import {
+  ALICE,
+  BOB,
+  bytesOf,
+  claiming,
+  eventOf,
+  finishing,
+  holding,
+  hookCreated,
+  hookDisposed,
+  keyOf,
+  newRun,
+  parking,
+  START,
+  stepCreated,
+  TTL,
+  toRun,
+  toToken,
+} from "../requests.ts";
+
+/** One request of the scenario. */
+export interface Act {
+  readonly title: string;
+  /**
+   * `same`: may be sent again, and the answer is the same. `uncounted`: may be sent again, and the answer tells only
+   * what was left to do. `none`: no crash in this one.
+   */
+  readonly crash: "same" | "uncounted" | "none";
+  readonly send: (world: World) => Promise<unknown>;
+}
+
+/**
+ * Every write verb on three runs that get in each other's way. All ids begin with `prefix`, which has no bearing on
+ * their order, so that two scenarios on one store do not meet.
+ */
+export function scenario(prefix: string): readonly Act[] {
+  const [a, b, c, twin] = ["a", "b", "c", "twin"].map((name) => `${prefix}${name}`) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const id = (name: string) => `${prefix}${name}`;
+  const workflow = id("workflow");
+  const lease = { owner: ALICE, ttl: TTL };
+  const key = keyOf(id("order-1"));
+  const at = (runId: string, epoch: number, seq: number, mailDone: number) => ({
+    runId,
+    epoch,
+    seq,
+    mailDone,
+  });
+  // Deletion goes by time alone: the runs of each scenario end at a time of their own, all before START.
+  const ended = START - 1;
+
+  return [
+    {
+      title: "createRuns, with keys and leases",
+      crash: "same",
+      send: (world) =>
+        world.createRuns(
+          [
+            newRun({
+              runId: b,
+              workflow,
+              lease,
+              event: eventOf("run_created", { data: bytesOf("input of b") }),
+            }),
+            newRun({ runId: a, workflow, lease, startKey: key }),
+            newRun({ runId: twin, workflow, lease, startKey: key }),
+            newRun({ runId: c, workflow, dueAt: START + 9_000 }),
+          ],
+          START,
+        ),
+    },
+    {
+      title: "commit, holding, with hooks that conflict",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            holding(at(b, 1, 1, 0), [stepCreated(id("step-1")), hookCreated("hook-b", id("token-1"))]),
+            holding(
+              at(a, 1, 1, 0),
+              [
+                hookCreated("hook-a1", id("token-1"), bytesOf("metadata")),
+                eventOf("run_started"),
+                hookCreated("hook-a2", id("token-2")),
+              ],
+              { run: { status: "running", startedAt: START } },
+            ),
+          ],
+          START + 1,
+        ),
+    },
+    {
+      title: "deliver, to hooks and runs",
+      crash: "same",
+      send: (world) =>
+        world.deliver(
+          [
+            toToken(id("token-1"), id("m1"), { data: bytesOf("payload") }),
+            toRun(c, id("m2")),
+            toToken(id("token-2"), id("m3")),
+            toToken(id("no token"), id("m4")),
+            toRun(a, id("m5"), { type: "cancel_requested" }),
+            toToken(id("token-1"), id("m1")),
+          ],
+          START + 2,
+        ),
+    },
+    {
+      title: "renew",
+      crash: "same",
+      send: (world) =>
+        world.renew({
+          leases: [
+            { runId: b, epoch: 1 },
+            { runId: a, epoch: 1 },
+            { runId: c, epoch: 1 },
+          ],
+          ttl: TTL,
+          now: START + 3,
+        }),
+    },
+    {
+      title: "commit, parking, with mail consumed and mail left",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            parking(
+              at(b, 1, 3, 0),
+              null,
+              [
+                eventOf("hook_received", { id: "hook-b" }),
+                hookDisposed("hook-b"),
+                hookCreated("hook-b2", id("token-1")),
+              ],
+              { mailDone: 1 },
+            ),
+            parking(at(a, 1, 4, 0), START + 900, [eventOf("wait_created", { id: "wait-1" })], {
+              mailDone: 1,
+            }),
+          ],
+          START + 4,
+        ),
+    },
+    {
+      title: "deliver, to a parked run",
+      crash: "same",
+      send: (world) => world.deliver([toToken(id("token-1"), id("m6")), toRun(a, id("m7"))], START + 5),
+    },
+    {
+      title: "claim",
+      crash: "none",
+      send: async (world) => {
+        const { runs } = await world.claim(
+          claiming({ workflows: [workflow], limit: 5, now: START + 6, owner: BOB }),
+        );
+        return runs.toSorted((left, right) => (left.run.runId < right.run.runId ? -1 : 1));
+      },
+    },
+    {
+      title: "commit, without events",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            parking(at(c, 1, 1, 0), START + 9_000, [], { mailDone: 1 }),
+            holding(at(b, 2, 6, 1), [], {
+              mailDone: 2,
+              run: { status: "diverged", error: bytesOf("a diff") },
+            }),
+          ],
+          START + 7,
+        ),
+    },
+    {
+      title: "commit, finishing, with a token that another run takes",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            finishing(at(b, 2, 6, 2), ended, [stepCreated(id("step-2"))], {
+              run: { status: "completed", completedAt: ended, error: null, output: bytesOf("output of b") },
+            }),
+            holding(at(a, 2, 5, 1), [hookCreated("hook-a3", id("token-1"))]),
+            holding(at(c, 9, 1, 1), [stepCreated(id("step-3"))]),
+          ],
+          START + 8,
+        ),
+    },
+    {
+      title: "createRuns, again after all that",
+      crash: "same",
+      send: (world) =>
+        world.createRuns(
+          [newRun({ runId: a, workflow, lease, startKey: key }), newRun({ runId: b, workflow })],
+          START,
+        ),
+    },
+    {
+      title: "deleteRuns",
+      crash: "uncounted",
+      send: (world) => world.deleteRuns({ completedBefore: START, limit: 100 }),
+    },
+  ];
+}

@@ -1,0 +1,39 @@
+import type { Law } from "../law.ts";
+import { claimExclusive } from "./claim-exclusive.ts";
+import { commitAtomic } from "./commit-atomic.ts";
+import { commitFenced } from "./commit-fenced.ts";
+import { commitOnce } from "./commit-once.ts";
+import { crashPoints } from "./crash-points.ts";
+import { deliver } from "./deliver.ts";
+import { hookTokens } from "./hook-tokens.ts";
+import { journal } from "./journal.ts";
+import { leaseTakeover } from "./lease-takeover.ts";
+import { open } from "./open.ts";
+import { parkOverMail } from "./park-over-mail.ts";
+import { reads } from "./reads.ts";
+import { retention } from "./retention.ts";
+import { startKeys } from "./start-keys.ts";
+import { startOnce } from "./start-once.ts";
+import { subscribe } from "./subscribe.ts";
+import { values } from "./values.ts";
+
+/** Every law of the contract, one file each. */
+export const laws: readonly Law[] = [
+  open,
+  startOnce,
+  startKeys,
+  claimExclusive,
+  leaseTakeover,
+  commitFenced,
+  commitOnce,
+  commitAtomic,
+  parkOverMail,
+  deliver,
+  hookTokens,
+  journal,
+  reads,
+  values,
+  retention,
+  subscribe,
+  crashPoints,
+];

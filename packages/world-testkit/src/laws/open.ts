@@ -1,0 +1,55 @@
+import { equal, match } from "node:assert/strict";
+import { CONTRACT_VERSION } from "@perdure/core/world";
+import { claimOne, createOne, leasedRun, rowOf } from "../acts.ts";
+import { readStore } from "../invariants/index.ts";
+import type { Law } from "../law.ts";
+import { newRun } from "../requests.ts";
+import { same } from "../same.ts";
+
+/** `open`, `close` and what a World tells of itself. */
+export const open: Law = {
+  name: "open",
+  cases: {
+    "eight Worlds open a new store at once": async (stage) => {
+      const worlds = await Promise.all(Array.from({ length: 8 }, () => stage.connect()));
+      await Promise.all(worlds.map((world) => world.open()));
+      const runs = worlds.map(() => newRun());
+      await Promise.all(worlds.map((world, index) => createOne(world, runs[index] ?? newRun())));
+      for (const world of worlds) {
+        const rows = await world.getRuns(runs.map(({ runId }) => runId));
+        equal(rows.filter((row) => row !== null).length, runs.length);
+      }
+    },
+
+    "opening again changes nothing": async (stage) => {
+      const world = await stage.open();
+      await leasedRun(world);
+      const before = await readStore(world);
+      await world.open();
+      await stage.open();
+      same(await readStore(world), before);
+    },
+
+    "closing ends only the World: runs and leases stay": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      await world.close();
+      await world.close();
+      const other = await stage.open();
+      same(await rowOf(other, run.runId), run);
+      equal(await claimOne(other), undefined, "the lease is still held");
+    },
+
+    "name, version, capabilities and settings are told": async (stage) => {
+      const world = await stage.open();
+      match(world.name, /\S/);
+      equal(world.contractVersion, CONTRACT_VERSION);
+      const { durability, notifications, commitsInFlight, leaseKeeper } = world.capabilities;
+      match(durability, /^(nothing|process|machine)$/);
+      equal(typeof notifications, "boolean");
+      equal(Number.isInteger(commitsInFlight) && commitsInFlight >= 1, true, "commitsInFlight");
+      if (leaseKeeper !== null) equal(URL.canParse(leaseKeeper.module), true, "leaseKeeper.module is a URL");
+      for (const setting of Object.values(world.describe())) match(typeof setting, /^(string|number)$/);
+    },
+  },
+};

@@ -1,0 +1,164 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { CreateRunResult } from "@perdure/core/world";
+import { claimOne, createOne, journalOf, leasedRun, only, rowOf, write } from "../acts.ts";
+import { readStore } from "../invariants/index.ts";
+import type { Law } from "../law.ts";
+import {
+  ALICE,
+  BOB,
+  bytesOf,
+  eventOf,
+  holding,
+  keyOf,
+  newRun,
+  parking,
+  START,
+  stepCreated,
+  TTL,
+  WORKFLOW,
+} from "../requests.ts";
+import { same } from "../same.ts";
+
+/** `createRuns`: a run appears whole, and once for its id and for its key. */
+export const startOnce: Law = {
+  name: "start-once",
+  cases: {
+    "row, event, key and due time appear together": async (stage) => {
+      const world = await stage.open();
+      const event = eventOf("run_created", { at: START - 5, name: "a name", data: bytesOf("arguments") });
+      const run = newRun({ event, dueAt: START + 77, startKey: keyOf("order-1") });
+      same(only(await world.createRuns([run], START)), { outcome: "created", lease: null });
+      const other = await stage.open();
+      same(await rowOf(other, run.runId), {
+        runId: run.runId,
+        workflow: WORKFLOW,
+        status: "pending",
+        epoch: 0,
+        seq: 1,
+        mailSeq: 0,
+        mailDone: 0,
+        owner: null,
+        dueAt: START + 77,
+        output: null,
+        error: null,
+        idempotencyKey: "order-1",
+        createdAt: START - 5,
+        startedAt: null,
+        completedAt: null,
+      });
+      same(await journalOf(other, run.runId), [{ ...event, seq: 1 }]);
+    },
+
+    "the first lease comes in the same act": async (stage) => {
+      const world = await stage.open();
+      const run = newRun({ lease: { owner: ALICE, ttl: TTL } });
+      const result = await createOne(world, run);
+      same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1 } });
+      const { epoch, owner, dueAt } = await rowOf(world, run.runId);
+      same({ epoch, owner, dueAt }, { epoch: 1, owner: ALICE, dueAt: START + TTL });
+      equal(await claimOne(await stage.open()), undefined, "nobody else can claim it");
+      await write(world, holding(await rowOf(world, run.runId), [stepCreated("step-1")]));
+    },
+
+    "a hundred starts with one key on four Worlds make one run": async (stage) => {
+      const worlds = await stage.openMany(4);
+      const starts = Array.from({ length: 100 }, (_, index) =>
+        newRun({
+          startKey: keyOf("order-1"),
+          lease: index % 2 === 0 ? { owner: ALICE, ttl: TTL } : null,
+        }),
+      );
+      const results = await Promise.all(
+        starts.map((run, index) => createOne(worlds[index % 4] ?? (worlds[0] as never), run)),
+      );
+      const winners = starts.filter((_, index) => results[index]?.outcome === "created");
+      equal(winners.length, 1, "runs created");
+      const [world] = worlds as [(typeof worlds)[0]];
+      const winner = await rowOf(world, winners[0]?.runId ?? "");
+      for (const result of results) {
+        if (result.outcome !== "created") same(result, { outcome: "exists", run: winner });
+      }
+      const rows = await world.getRuns(starts.map(({ runId }) => runId));
+      equal(rows.filter((row) => row !== null).length, 1, "the losers' runs do not exist");
+    },
+
+    "one key twice in one batch is one run": async (stage) => {
+      const world = await stage.open();
+      const batch = [
+        newRun({ startKey: keyOf("order-1") }),
+        newRun({ startKey: keyOf("order-1") }),
+        newRun({ startKey: keyOf("order-1", "other arguments") }),
+        newRun(),
+        newRun({ startKey: keyOf("order-2") }),
+      ];
+      const results = await world.createRuns(batch, START);
+      deepEqual(outcomes(results), ["created", "exists", "mismatch", "created", "created"]);
+      const winner = await rowOf(world, batch[0]?.runId ?? "");
+      same(results[1], { outcome: "exists", run: winner });
+      same(results[2], { outcome: "mismatch", run: winner });
+    },
+
+    "starts that lose write nothing": async (stage) => {
+      const world = await stage.open();
+      await createOne(world, newRun({ startKey: keyOf("order-1") }));
+      const before = await readStore(world);
+      const lease = { owner: ALICE, ttl: TTL };
+      const loser = newRun({ startKey: keyOf("order-1"), lease });
+      const stranger = newRun({ startKey: keyOf("order-1", "other arguments"), lease });
+      for (let sending = 0; sending < 2; sending++) {
+        deepEqual(outcomes(await world.createRuns([loser, stranger], START)), ["exists", "mismatch"]);
+      }
+      same(await readStore(world), before);
+    },
+
+    "keys of different workflows do not meet": async (stage) => {
+      const world = await stage.open();
+      const batch = ["a", "b"].map((workflow) => newRun({ workflow, startKey: keyOf("order-1") }));
+      deepEqual(outcomes(await world.createRuns(batch, START)), ["created", "created"]);
+    },
+
+    "the same request again answers `created` and writes nothing": async (stage) => {
+      const world = await stage.open();
+      const run = newRun({
+        startKey: keyOf("order-1"),
+        event: eventOf("run_created", { data: bytesOf("a") }),
+      });
+      equal((await createOne(world, run)).outcome, "created");
+      const claimed = await claimOne(world);
+      if (claimed === undefined) throw new Error("the run was not claimed");
+      await write(world, parking(claimed.run, START + 500, [stepCreated("step-1")]));
+      const before = await readStore(world);
+      same(await createOne(await stage.open(), run, START + 9), { outcome: "created", lease: null });
+      same(await readStore(world), before);
+    },
+
+    "the same request ten times at once makes one run": async (stage) => {
+      const worlds = await stage.openMany(5);
+      const run = newRun({ startKey: keyOf("order-1"), lease: { owner: ALICE, ttl: TTL } });
+      const results = await Promise.all([...worlds, ...worlds].map((world) => createOne(world, run)));
+      for (const result of results) {
+        same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1 } });
+      }
+    },
+
+    "the first lease is given again only while the run still has it": async (stage) => {
+      const world = await stage.open();
+      const request = newRun({ lease: { owner: ALICE, ttl: TTL } });
+      const run = await leasedRun(world, request);
+      const again = async (owner = ALICE) => {
+        const result = await createOne(world, { ...request, lease: { owner, ttl: TTL } });
+        return result.outcome === "created" ? result.lease : result.outcome;
+      };
+      same(await again(), { runId: run.runId, epoch: 1 });
+      same(await again(BOB), null, "another worker does not get it");
+      await write(world, parking(run, START, [stepCreated("step-1")]));
+      same(await again(), null, "a released lease is gone");
+      equal((await claimOne(world, { owner: ALICE }))?.run.epoch, 2);
+      same(await again(), null, "a later lease is not the first");
+    },
+  },
+};
+
+function outcomes(results: readonly CreateRunResult[]): string[] {
+  return results.map(({ outcome }) => outcome);
+}

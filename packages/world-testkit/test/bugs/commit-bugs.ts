@@ -1,0 +1,235 @@
+import type { RunCommit, World } from "@perdure/core/world";
+import type { Planted } from "../memory-target.ts";
+import { type Bug, bug, gap, stored } from "./bug.ts";
+
+export const commitBugs: readonly Bug[] = [
+  bug("commit-fenced", "the epoch is not looked at", (planted) =>
+    rewriting(planted, (commit, row) => ({ ...commit, epoch: row?.epoch ?? commit.epoch })),
+  ),
+  bug("commit-fenced", "a released lease can still write", (planted) => ({
+    commit(batch, now) {
+      for (const { runId } of batch) {
+        const run = stored(planted, runId);
+        if (run?.row.owner === null && run.row.completedAt === null)
+          planted.state.setRow(run, { owner: "zombie" });
+      }
+      return planted.world.commit(batch, now);
+    },
+  })),
+  bug("commit-fenced", "an ended run can still be written", (planted) => ({
+    commit(batch, now) {
+      for (const { runId, seq } of batch) {
+        const run = stored(planted, runId);
+        if (run && run.row.completedAt !== null && run.row.seq === seq) {
+          planted.state.setRow(run, { status: "pending", owner: "zombie" });
+        }
+      }
+      return planted.world.commit(batch, now);
+    },
+  })),
+  bug("commit-fenced", "the length of the journal is not looked at", (planted) =>
+    rewriting(planted, (commit, row) => ({
+      ...commit,
+      seq: row === undefined || row.seq === commit.seq + commit.events.length ? commit.seq : row.seq,
+    })),
+  ),
+  bug("commit-fenced", "a refused commit still moves the lease", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const [index, { runId, lease }] of batch.entries()) {
+        const run = stored(planted, runId);
+        if (run && results[index]?.outcome === "fenced" && lease.type === "park") {
+          planted.state.setRow(run, { dueAt: lease.dueAt });
+        }
+      }
+      return results;
+    },
+  })),
+  bug("commit-fenced", "a lease that ran out cannot commit", (planted) => ({
+    async commit(batch, now) {
+      const late = batch.some(({ runId }) => (stored(planted, runId)?.row.dueAt ?? now) < now);
+      if (late) return batch.map(() => ({ outcome: "fenced" }));
+      return planted.world.commit(batch, now);
+    },
+  })),
+
+  bug("commit-once", "a commit sent again is written again", (planted) =>
+    rewriting(planted, (commit, row) =>
+      row && row.owner !== null && commit.events.length > 0 ? { ...commit, seq: row.seq } : commit,
+    ),
+  ),
+  bug("commit-once", "a commit sent again is out of step", (planted) => ({
+    async commit(batch, now) {
+      const known = batch.map(({ runId, seq }) => (stored(planted, runId)?.row.seq ?? seq) > seq);
+      const results = await planted.world.commit(batch, now);
+      return results.map((result, index) => (known[index] ? { outcome: "out_of_step", seq: 0 } : result));
+    },
+  })),
+  bug("commit-once", "a parking commit sent again parks again", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const { runId, epoch, lease } of batch) {
+        const run = stored(planted, runId);
+        if (lease.type !== "park" || run?.row.epoch !== epoch || run.row.owner !== null) continue;
+        const parkedBefore = run.row.dueAt !== now;
+        if (parkedBefore) planted.state.setRow(run, { dueAt: lease.dueAt });
+      }
+      return results;
+    },
+  })),
+  bug("commit-once", "the second answer forgets the conflicts", (planted) => ({
+    async commit(batch, now) {
+      const known = batch.map(({ runId, seq }) => (stored(planted, runId)?.row.seq ?? seq) > seq);
+      const results = await planted.world.commit(batch, now);
+      return results.map((result, index) =>
+        known[index] && result.outcome === "committed" ? { ...result, conflicts: [] } : result,
+      );
+    },
+  })),
+  bug("commit-once", "a commit that finished, sent again, frees tokens of others", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const { lease, events } of batch) {
+        if (lease.type !== "finish" || events[0]?.type !== "hook_disposed") continue;
+        for (const run of planted.state.runs.values()) if (now > 0) planted.state.freeToken(run, "hook-2");
+      }
+      return results;
+    },
+  })),
+
+  bug("commit-atomic", "one bad commit spoils its batch", (planted) => ({
+    async commit(batch, now) {
+      const bad = batch.some(({ runId, epoch, seq, events }) => {
+        const row = stored(planted, runId)?.row;
+        return row?.epoch !== epoch || (row.seq !== seq && row.seq !== seq + events.length);
+      });
+      return bad ? batch.map(() => ({ outcome: "fenced" })) : planted.world.commit(batch, now);
+    },
+  })),
+  bug("commit-atomic", "the row is written before the journal", (planted) => ({
+    async commit(batch, now) {
+      for (const { runId, events } of batch) {
+        const run = stored(planted, runId);
+        if (run) planted.state.setRow(run, { seq: run.row.seq + events.length });
+      }
+      await gap();
+      await gap();
+      for (const { runId } of batch) {
+        const run = stored(planted, runId);
+        if (run) planted.state.setRow(run, { seq: run.journal.length });
+      }
+      return planted.world.commit(batch, now);
+    },
+  })),
+  bug("commit-atomic", "fields that are not named are cleared", (planted) =>
+    rewriting(planted, (commit) => ({ ...commit, run: { error: null, ...commit.run } })),
+  ),
+  bug("commit-atomic", "mail is not consumed", (planted) =>
+    rewriting(planted, (commit, row) => ({ ...commit, mailDone: row?.mailDone ?? 0 })),
+  ),
+  bug("commit-atomic", "a finished run comes due again", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const { runId, lease } of batch) {
+        const run = stored(planted, runId);
+        if (run && lease.type === "finish") planted.state.setRow(run, { dueAt: now + 1 });
+      }
+      return results;
+    },
+  })),
+  bug("commit-atomic", "answers come in the order of the run ids", ({ world }) => ({
+    commit: (batch, now) =>
+      world.commit(
+        batch.toSorted((a, b) => (a.runId < b.runId ? -1 : 1)),
+        now,
+      ),
+  })),
+
+  bug("park-over-mail", "a run parks over its mail", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const [index, { runId, lease }] of batch.entries()) {
+        const run = stored(planted, runId);
+        if (run && lease.type === "park" && results[index]?.outcome === "committed") {
+          planted.state.setRow(run, { dueAt: lease.dueAt });
+        }
+      }
+      return results;
+    },
+  })),
+  bug("park-over-mail", "a delivery looks for the lease first and wakes later", (planted) => ({
+    async deliver(batch, now) {
+      const held = new Set(
+        [...planted.state.runs.values()].flatMap(({ row }) => (row.owner === null ? [] : [row.runId])),
+      );
+      await gap();
+      const dues = new Map([...planted.state.runs.values()].map(({ row }) => [row.runId, row.dueAt]));
+      const results = await planted.world.deliver(batch, now);
+      for (const result of results) {
+        const run = result.outcome === "delivered" ? stored(planted, result.runId) : undefined;
+        if (run && held.has(run.row.runId))
+          planted.state.setRow(run, { dueAt: dues.get(run.row.runId) ?? null });
+      }
+      return results;
+    },
+  })),
+  bug("park-over-mail", "a commit does not tell of new mail", ({ world }) => ({
+    async commit(batch, now) {
+      const results = await world.commit(batch, now);
+      return results.map((result, index) =>
+        result.outcome === "committed" ? { ...result, mailSeq: batch[index]?.mailDone ?? 0 } : result,
+      );
+    },
+  })),
+
+  bug("crash-points", "events are written first and the row in a second operation", (planted) => ({
+    async commit(batch, now) {
+      const runs = batch.map((commit) => ({ commit, run: stored(planted, commit.runId) }));
+      const fit = runs.flatMap(({ commit, run }) =>
+        run && run.row.epoch === commit.epoch && run.row.seq === commit.seq ? [{ commit, run }] : [],
+      );
+      for (const { commit, run } of fit) {
+        run.journal.push(...commit.events.map((event, index) => ({ ...event, seq: commit.seq + index + 1 })));
+      }
+      await planted.operation("update rows");
+      for (const { commit, run } of fit) run.journal.length -= commit.events.length;
+      return planted.world.commit(batch, now);
+    },
+  })),
+  bug("crash-points", "a message is written first and the row in a second operation", (planted) => ({
+    async deliver(batch, now) {
+      const rows = [...planted.state.runs.values()].map((run) => ({ run, row: run.row }));
+      const results = await planted.world.deliver(batch, now);
+      const after = rows.map(({ run }) => ({ run, row: run.row }));
+      for (const { run, row } of rows) planted.state.setRow(run, row);
+      await planted.operation("update rows");
+      for (const { run, row } of after) planted.state.setRow(run, row);
+      return results;
+    },
+  })),
+  bug("crash-points", "a claim that died keeps its runs for ever", (planted) => ({
+    async claim(request) {
+      const dues = [...planted.state.runs.values()].map((run) => ({ run, dueAt: run.row.dueAt }));
+      for (const { run } of dues) if (run.row.owner !== null) planted.state.setRow(run, { dueAt: null });
+      await planted.operation("take");
+      for (const { run, dueAt } of dues) planted.state.setRow(run, { dueAt });
+      return planted.world.claim(request);
+    },
+  })),
+];
+
+/** A World that sends something else than it was asked for. */
+function rewriting(
+  planted: Planted,
+  change: (commit: RunCommit, row: RunRow) => RunCommit,
+): Pick<World, "commit"> {
+  return {
+    commit: (batch, now) =>
+      planted.world.commit(
+        batch.map((commit) => change(commit, stored(planted, commit.runId)?.row)),
+        now,
+      ),
+  };
+}
+
+type RunRow = NonNullable<ReturnType<typeof stored>>["row"] | undefined;

@@ -1,0 +1,148 @@
+import type { ClaimedRun } from "@perdure/core/world";
+import { type Bug, bug, gap, stored } from "./bug.ts";
+
+export const scheduleBugs: readonly Bug[] = [
+  bug("claim-exclusive", "due runs are looked up first and taken later", ({ world, state }) => ({
+    async claim(request) {
+      const due = [...state.runs.values()].filter(
+        ({ row }) =>
+          request.workflows.includes(row.workflow) && row.dueAt !== null && row.dueAt <= request.now,
+      );
+      await gap();
+      for (const run of due) state.setRow(run, { dueAt: Math.min(run.row.dueAt ?? 0, request.now) });
+      return world.claim(request);
+    },
+  })),
+  bug("claim-exclusive", "runs of any workflow are claimed", ({ world, state }) => ({
+    claim: (request) =>
+      world.claim({ ...request, workflows: [...state.runs.values()].map(({ row }) => row.workflow) }),
+  })),
+  bug("claim-exclusive", "runs are claimed before they are due", ({ world }) => ({
+    claim: (request) => world.claim({ ...request, now: request.now + 1 }),
+  })),
+  bug("claim-exclusive", "the next due time is not told", ({ world }) => ({
+    claim: async (request) => ({ ...(await world.claim(request)), nextDueAt: null }),
+  })),
+  bug("claim-exclusive", "the newest due run comes first", ({ world, state }) => ({
+    async claim(request) {
+      const due = [...state.runs.values()].filter(
+        ({ row }) => row.dueAt !== null && row.dueAt <= request.now,
+      );
+      for (const run of due) state.setRow(run, { dueAt: 2 * request.now - (run.row.dueAt ?? 0) - 1e12 });
+      return world.claim(request);
+    },
+  })),
+  bug("claim-exclusive", "who has an old journal in memory gets no events", ({ world, state }) => ({
+    claim: (request) =>
+      world.claim({
+        ...request,
+        cached: new Map(
+          [...request.cached.keys()].map((runId) => [runId, state.runs.get(runId)?.row.epoch ?? 0]),
+        ),
+      }),
+  })),
+  bug("claim-exclusive", "the journal is read before the claim", (planted) => ({
+    async claim(request) {
+      const journals = new Map(
+        [...planted.state.runs.values()].map(({ row, journal }) => [row.runId, [...journal]]),
+      );
+      await gap();
+      const result = await planted.world.claim(request);
+      const stale = ({ run, events, ...rest }: ClaimedRun): ClaimedRun => ({
+        ...rest,
+        run,
+        events: events.length === 0 ? events : (journals.get(run.runId) ?? []).slice(0, request.eventLimit),
+      });
+      return { ...result, runs: result.runs.map(stale) };
+    },
+  })),
+  bug("claim-exclusive", "consumed mail comes again", (planted) => ({
+    async claim(request) {
+      const result = await planted.world.claim(request);
+      return {
+        ...result,
+        runs: result.runs.map((claimed) => ({
+          ...claimed,
+          mail: [...(stored(planted, claimed.run.runId)?.mailbox ?? [])],
+        })),
+      };
+    },
+  })),
+
+  bug("lease-takeover", "a lease that ran out is not told as lost", ({ world }) => ({
+    async claim(request) {
+      const result = await world.claim(request);
+      return { ...result, runs: result.runs.map((claimed) => ({ ...claimed, lost: false })) };
+    },
+  })),
+  bug("lease-takeover", "a released lease is told as lost", ({ world }) => ({
+    async claim(request) {
+      const result = await world.claim(request);
+      return { ...result, runs: result.runs.map((claimed) => ({ ...claimed, lost: claimed.run.epoch > 1 })) };
+    },
+  })),
+  bug("lease-takeover", "an expired lease keeps its epoch when its owner claims again", (planted) => ({
+    async claim(request) {
+      const owners = new Map([...planted.state.runs.values()].map(({ row }) => [row.runId, row.owner]));
+      const result = await planted.world.claim(request);
+      const runs = result.runs.map((claimed) => {
+        const run = stored(planted, claimed.run.runId);
+        if (run === undefined || owners.get(run.row.runId) !== request.owner) return claimed;
+        planted.state.setRow(run, { epoch: run.row.epoch - 1 });
+        return { ...claimed, run: run.row };
+      });
+      return { ...result, runs };
+    },
+  })),
+  bug("lease-takeover", "renewing does not look at the epoch", (planted) => ({
+    renew: (request) =>
+      planted.world.renew({
+        ...request,
+        leases: request.leases.map((lease) => ({
+          ...lease,
+          epoch: stored(planted, lease.runId)?.row.epoch ?? lease.epoch,
+        })),
+      }),
+  })),
+  bug("lease-takeover", "a released lease is renewed", ({ world, state }) => ({
+    renew(request) {
+      for (const { runId } of request.leases) {
+        const run = state.runs.get(runId);
+        if (run?.row.owner === null) state.setRow(run, { owner: "nobody" });
+      }
+      return world.renew(request);
+    },
+  })),
+  bug("lease-takeover", "renewing shortens a lease", ({ world, state }) => ({
+    async renew(request) {
+      const results = await world.renew(request);
+      for (const [index, { runId }] of request.leases.entries()) {
+        const run = state.runs.get(runId);
+        if (run && results[index]?.outcome === "renewed")
+          state.setRow(run, { dueAt: request.now + request.ttl });
+      }
+      return results;
+    },
+  })),
+  bug("lease-takeover", "an expired lease is not renewed", ({ world, state }) => ({
+    async renew(request) {
+      const results = await world.renew({ ...request, ttl: 0 });
+      return results.map((result, index) => {
+        const run = state.runs.get(request.leases[index]?.runId ?? "");
+        const dueAt = run?.row.dueAt ?? 0;
+        if (run === undefined || result.outcome === "lost" || dueAt <= request.now)
+          return { outcome: "lost" };
+        state.setRow(run, { dueAt: Math.max(dueAt, request.now + request.ttl) });
+        return result;
+      });
+    },
+  })),
+
+  bug("subscribe", "no hint is given", () => ({ subscribe: () => () => {} })),
+  bug("subscribe", "nobody can unsubscribe", ({ world }) => ({
+    subscribe(listener) {
+      world.subscribe(listener);
+      return () => {};
+    },
+  })),
+];

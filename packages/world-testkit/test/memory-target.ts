@@ -1,0 +1,34 @@
+import { MemoryState, memoryWorld } from "@perdure/core/testing";
+import type { World } from "@perdure/core/world";
+import type { WorldTarget } from "../src/index.ts";
+
+/** What a planted bug can get at. */
+export interface Planted {
+  readonly world: World;
+  readonly state: MemoryState;
+  /** A store operation of its own: a crash point. */
+  readonly operation: (name: string) => Promise<void>;
+}
+
+/** One shared state; each World is a view that can die. `plant` gives it a bug. */
+export async function memoryTarget(
+  plant: (planted: Planted) => World = ({ world }) => world,
+): Promise<WorldTarget> {
+  const state = new MemoryState();
+  const dead = new Set<World>();
+  return {
+    async open({ beforeOperation }) {
+      const operation = async (name: string) => {
+        if (dead.has(planted)) throw new Error("the process of this World is dead");
+        await beforeOperation?.(name);
+      };
+      const world = memoryWorld({ state, beforeOperation: operation });
+      const planted = plant({ world, state, operation });
+      return planted;
+    },
+    async kill(world) {
+      dead.add(world);
+    },
+    async destroy() {},
+  };
+}

@@ -1,0 +1,4 @@
+import { describeWorld } from "../src/index.ts";
+import { memoryTarget } from "./memory-target.ts";
+
+describeWorld({ name: "memory", create: () => memoryTarget() });

@@ -1,0 +1,29 @@
+import { deepEqual } from "node:assert/strict";
+import { describe, expect, it } from "vitest";
+import { laws, runLaw } from "../src/index.ts";
+import type { Bug } from "./bugs/bug.ts";
+import { commitBugs } from "./bugs/commit-bugs.ts";
+import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
+import { readBugs } from "./bugs/read-bugs.ts";
+import { scheduleBugs } from "./bugs/schedule-bugs.ts";
+import { startBugs } from "./bugs/start-bugs.ts";
+import { memoryTarget } from "./memory-target.ts";
+
+// Every law's file must be able to fail: a memory World that breaks the law turns that file red.
+
+const bugs: readonly Bug[] = [...startBugs, ...scheduleBugs, ...commitBugs, ...mailboxBugs, ...readBugs];
+
+describe("planted bugs", () => {
+  it("there is one for every law", () => {
+    deepEqual(new Set(bugs.map(({ law }) => law)), new Set(laws.map(({ name }) => name)));
+  });
+
+  for (const { law: name, what, plant } of bugs) {
+    it(`${name} finds: ${what}`, async () => {
+      const law = laws.find((candidate) => candidate.name === name);
+      if (law === undefined) throw new Error(`there is no law ${name}`);
+      const create = () => memoryTarget((planted) => ({ ...planted.world, ...plant(planted) }));
+      await expect(runLaw(create, law)).rejects.toThrow();
+    });
+  }
+});
