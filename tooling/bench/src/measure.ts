@@ -36,35 +36,23 @@ export async function measure(kind: BenchWorld, sizes: Sizes, say: (line: string
   say(`${kind.name} on Node ${process.version}: ${JSON.stringify(store)}`);
   const raw = await taken("raw", "the bare driver", () => measureRaw(kind, sizes.raw));
   const { runs, steps } = sizes.throughput;
-  const throughput = await taken(
-    "throughput",
-    `${runs} runs of ${steps} steps`,
-    () => () => measureThroughput(kind, sizes.throughput),
+  const throughput = await taken("throughput", `${runs} runs of ${steps} steps`, () =>
+    measureThroughput(kind, sizes.throughput),
   );
-  const latency = await taken(
-    "latency",
-    `between ${sizes.latency.steps} steps of one run`,
-    () => () => measureLatency(kind, sizes.latency.steps),
+  const latency = await taken("latency", `between ${sizes.latency.steps} steps of one run`, () =>
+    measureLatency(kind, sizes.latency.steps),
   );
-  const long = await taken(
-    "long",
-    `${sizes.long.steps} steps in one run`,
-    () => () => measureLong(kind, sizes.long.steps),
+  const long = await taken("long", `${sizes.long.steps} steps in one run`, () =>
+    measureLong(kind, sizes.long.steps),
   );
-  const fanOut = await taken(
-    "fanOut",
-    `${sizes.fanOut.steps} steps at once`,
-    () => () => measureFanOut(kind, sizes.fanOut.steps),
+  const fanOut = await taken("fanOut", `${sizes.fanOut.steps} steps at once`, () =>
+    measureFanOut(kind, sizes.fanOut.steps),
   );
-  const replay = await taken(
-    "replay",
-    `a journal of ${sizes.replay.steps} steps, by a new worker`,
-    () => () => measureReplay(kind, sizes.replay.steps),
+  const replay = await taken("replay", `a journal of ${sizes.replay.steps} steps, by a new worker`, () =>
+    measureReplay(kind, sizes.replay.steps),
   );
-  const perStep = await taken(
-    "perStep",
-    "what a step costs the store",
-    () => () => measurePerStep(kind, sizes.perStep.steps),
+  const perStep = await taken("perStep", "what a step costs the store", () =>
+    measurePerStep(kind, sizes.perStep.steps),
   );
   const { name: world } = kind;
   return { world, node: process.version, store, throughput, latency, long, fanOut, replay, raw, perStep };
