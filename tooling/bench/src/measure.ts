@@ -14,7 +14,7 @@ import type { BenchWorld } from "./worlds.ts";
 export interface Result {
   readonly world: string;
   readonly node: string;
-  /** The store's settings, as the World describes them. */
+  /** The store's settings, as the World describes them; its path is this benchmark's own folder and says nothing. */
   readonly store: Readonly<Record<string, string | number>>;
   readonly throughput: ThroughputFigures;
   readonly latency: LatencyFigures;
@@ -62,7 +62,7 @@ function describe(kind: BenchWorld): Promise<Readonly<Record<string, string | nu
   return withFolder(async (folder) => {
     const world = kind.create(folder);
     await world.open();
-    const settings = world.describe();
+    const { path, ...settings } = world.describe();
     await world.close();
     return settings;
   });
