@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, systemSetImmediate } from "../clock.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -32,7 +32,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   function turn(fn: () => void): void {
     turns++;
-    setImmediate(() => {
+    systemSetImmediate(() => {
       turns--;
       fn();
     });
@@ -40,7 +40,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   async function settle(): Promise<void> {
     do {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await new Promise<void>((resolve) => systemSetImmediate(resolve));
     } while (turns > 0);
   }
 
