@@ -30,6 +30,7 @@ const files: Record<string, string> = {
   "packages/core/src/clock.ts": Object.values(readings)
     .map(({ code }, index) => code.replace(/const \w+/, `const reading${index}`))
     .join("\n"),
+  "packages/world-sqlite/src/watch.ts": `${readings["set-timeout"].code}\n${readings["date-now"].code}`,
   "packages/core/src/passed.ts": "export const at = (now: number): Date => new Date(now);",
   "packages/core/src/a.ts": `import { b } from "./b.ts";\nexport const a = (): unknown => b;`,
   "packages/core/src/b.ts": `import { a } from "./a.ts";\nexport const b = (): unknown => a;`,
@@ -88,6 +89,10 @@ describe.each(Object.entries(readings))("%s", (name, { rule }) => {
 test("the clock module reads the machine's time, and a passed time is no reading", () => {
   expect(reports.get("packages/core/src/clock.ts")).toBeUndefined();
   expect(reports.get("packages/core/src/passed.ts")).toBeUndefined();
+});
+
+test("the module that watches a store has timers, but no clock", () => {
+  expect(reports.get("packages/world-sqlite/src/watch.ts")).toEqual(["plugin"]);
 });
 
 test.each([...deepImports.entries()])("deep import %i, of %s, is forbidden", (index) => {

@@ -1,0 +1,35 @@
+/** The Worlds that can be measured. A new one is one entry here; everything else is the same for all. */
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { World } from "@perdure/core/world";
+import { sqliteWorld } from "@perdure/world-sqlite";
+import { openRawSqlite, type RawStore } from "./raw-sqlite.ts";
+
+/** What the benchmark needs to know of a World. Each folder is a store of its own. */
+export interface BenchWorld {
+  readonly name: string;
+  /** The World as a user gets it, with its default settings. */
+  create(folder: string): World;
+  /** The same store with the same durability, through its bare driver. */
+  openRaw(folder: string): Promise<RawStore>;
+  /** Bytes that the closed store takes. */
+  bytes(folder: string): number;
+}
+
+const sqliteFile = (folder: string): string => join(folder, "perdure.db");
+
+/** By the name that `--world` takes. */
+export const worlds: Readonly<Record<string, BenchWorld>> = {
+  sqlite: {
+    name: "sqlite",
+    create: (folder) => sqliteWorld({ path: sqliteFile(folder) }),
+    openRaw: async (folder) => openRawSqlite(join(folder, "raw.db")),
+    bytes: (folder) => {
+      const database = new DatabaseSync(sqliteFile(folder));
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      database.close();
+      return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+    },
+  },
+};
