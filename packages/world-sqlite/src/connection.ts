@@ -7,10 +7,11 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
+import { WorldError } from "@perdure/core/errors";
 import type { OperationProbe } from "@perdure/core/world";
 import type { Config } from "./config.ts";
 import { RESULT, resultCode, sqlite } from "./driver.ts";
-import { WorldError, worldError } from "./errors.ts";
+import { worldError } from "./errors.ts";
 
 // A checkpoint runs inside the commit that fills the WAL to this many pages. Measured at batches of 100: a stall of
 // about 10 ms with 1,000 pages, 15 ms with 2,000 and 60 to 100 ms with 16,000, for the same throughput.
