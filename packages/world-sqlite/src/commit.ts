@@ -12,9 +12,10 @@ import {
   type RunPatch,
   type RunStatus,
 } from "@perdure/core/world";
-import type { Connection, Statement } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
 import type { Tables } from "./schema.ts";
+import type { Statement } from "./statement.ts";
 import { toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */
