@@ -13,7 +13,7 @@ import type {
 import type { Connection } from "./connection.ts";
 import {
   EVENT_COLUMNS,
-  type EventRow,
+  type EventTuple,
   MAIL_COLUMNS,
   type MailRow,
   RUN_COLUMNS,
@@ -57,7 +57,7 @@ export function claim(connection: Connection, tables: Tables): Claim {
     "take lease",
     `UPDATE ${runs} SET epoch = ?, owner = ?, due_at = ? WHERE id = ?`,
   );
-  const selectEvents = connection.prepare<EventRow>(
+  const selectEvents = connection.prepareTuples<EventTuple>(
     "select events",
     `SELECT ${EVENT_COLUMNS} FROM ${events} WHERE run = ? AND seq <= ? ORDER BY seq LIMIT ?`,
   );
@@ -104,7 +104,7 @@ export function claim(connection: Connection, tables: Tables): Claim {
       run,
       lost,
       events: inMemory ? [] : selectEvents.all(id, run.seq, request.eventLimit).map(toJournalEvent),
-      mail: selectMail.all(id, run.mailDone).map(toMail),
+      mail: run.mailSeq === run.mailDone ? [] : selectMail.all(id, run.mailDone).map(toMail),
     };
   }
 

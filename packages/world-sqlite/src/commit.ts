@@ -7,13 +7,15 @@ import {
   type CommitResult,
   type HookConflict,
   isTerminal,
+  type LeaseChange,
   type RunCommit,
   type RunPatch,
   type RunStatus,
 } from "@perdure/core/world";
-import type { Connection, Statement } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
 import type { Tables } from "./schema.ts";
+import type { Statement } from "./statement.ts";
 import { toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */
@@ -81,15 +83,15 @@ export function commit(connection: Connection, tables: Tables): Commit {
     for (const event of request.events) {
       seq += 1;
       let { type, data } = event;
-      if (type === "hook_created") {
-        const owner = hooks.take(row.id, event, seq);
+      if (type === "hook_created" && event.id !== null && event.name !== null) {
+        const owner = hooks.take(row.id, event.id, event.name, seq);
         if (owner !== null) {
           type = "hook_conflict";
           data = new TextEncoder().encode(owner);
-          conflicts.push({ hookId: event.id ?? "", runId: owner });
+          conflicts.push({ hookId: event.id, runId: owner });
         }
-      } else if (type === "hook_disposed") {
-        hooks.free(row.id, event.id ?? "");
+      } else if (type === "hook_disposed" && event.id !== null) {
+        hooks.free(row.id, event.id);
       }
       insertEvent.run(
         row.id,
@@ -134,10 +136,12 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
 
   return (row, request, now) => {
     const { lease, run } = request;
+    // A commit without events can arrive late, after its own repetition: consumed mail does not come back.
+    const mailDone = Math.max(row.mailDone, request.mailDone);
     const parameters: SQLInputValue[] = [
       request.seq + request.events.length,
-      request.mailDone,
-      dueAfter(row, request, now),
+      mailDone,
+      dueAfter(row, lease, mailDone, now),
     ];
     let columns = lease.type === "hold" ? "" : ", owner = NULL";
     for (const [key, column] of PATCH_COLUMNS) {
@@ -151,8 +155,7 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
   };
 }
 
-function dueAfter(row: HeldRow, request: RunCommit, now: number): number | null {
-  const { lease, mailDone } = request;
+function dueAfter(row: HeldRow, lease: LeaseChange, mailDone: number, now: number): number | null {
   switch (lease.type) {
     case "hold":
       return now + lease.ttl;

@@ -5,12 +5,14 @@
 import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
+import { WorldError } from "@perdure/core/errors";
 import type { OperationProbe } from "@perdure/core/world";
 import type { Config } from "./config.ts";
 import { RESULT, resultCode, sqlite } from "./driver.ts";
-import { WorldError, worldError } from "./errors.ts";
+import { worldError } from "./errors.ts";
+import { type Operations, Statement, TupleStatement } from "./statement.ts";
 
 // A checkpoint runs inside the commit that fills the WAL to this many pages. Measured at batches of 100: a stall of
 // about 10 ms with 1,000 pages, 15 ms with 2,000 and 60 to 100 ms with 16,000, for the same throughput.
@@ -23,38 +25,7 @@ const WAL_SIZE_LIMIT = 64 * 1024 * 1024;
 // so the longest waiting has the same chance at every gap as the newcomer.
 const LONGEST_PAUSE = 10;
 
-/** A prepared statement whose rows are `Row`s. */
-export class Statement<Row> {
-  readonly #connection: Connection;
-  readonly #operation: string;
-  readonly #statement: StatementSync;
-
-  constructor(connection: Connection, operation: string, statement: StatementSync) {
-    this.#connection = connection;
-    this.#operation = operation;
-    this.#statement = statement;
-  }
-
-  /** Executes it; returns the rowid of the last inserted row. */
-  run(...parameters: SQLInputValue[]): number {
-    this.#connection.operation(this.#operation);
-    return Number(this.#statement.run(...parameters).lastInsertRowid);
-  }
-
-  /** The first row. */
-  get(...parameters: SQLInputValue[]): Row | undefined {
-    this.#connection.operation(this.#operation);
-    return this.#statement.get(...parameters) as Row | undefined;
-  }
-
-  /** All rows. */
-  all(...parameters: SQLInputValue[]): Row[] {
-    this.#connection.operation(this.#operation);
-    return this.#statement.all(...parameters) as Row[];
-  }
-}
-
-export class Connection {
+export class Connection implements Operations {
   /** For messages: the file, or what else it is. */
   readonly location: string;
   readonly #database: DatabaseSync;
@@ -108,6 +79,11 @@ export class Connection {
   /** Prepares a statement; `operation` is its name for the conformance suite's probe. */
   prepare<Row = never>(operation: string, sql: string): Statement<Row> {
     return new Statement(this, operation, this.#database.prepare(sql));
+  }
+
+  /** Prepares a query for many rows. */
+  prepareTuples<Row extends readonly unknown[]>(operation: string, sql: string): TupleStatement<Row> {
+    return new TupleStatement(this, operation, this.#database.prepare(sql));
   }
 
   /** Executes statements that take no parameters. */

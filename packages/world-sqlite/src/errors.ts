@@ -2,21 +2,8 @@
  * What a user reads when SQLite refuses: which file, what is wrong with it and what to do. SQLite's own error stays
  * the `cause`.
  */
+import { WorldError } from "@perdure/core/errors";
 import { RESULT, resultCode } from "./driver.ts";
-
-/** The store behind the World failed or could not be reached. */
-export class WorldError extends Error {
-  /** Stable: `WORLD_ERROR`. */
-  readonly code: string = "WORLD_ERROR";
-  /** Whether the same call may succeed later. */
-  readonly retryable: boolean;
-
-  constructor(message: string, options: { cause?: unknown; retryable?: boolean } = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
-    this.name = "WorldError";
-    this.retryable = options.retryable ?? true;
-  }
-}
 
 interface Explanation {
   readonly name: string;

@@ -1,7 +1,7 @@
 /**
  * Hook tokens, as far as a commit claims and releases them. Runs inside the commit's transaction.
  */
-import type { HookConflict, NewEvent } from "@perdure/core/world";
+import type { HookConflict } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored } from "./text.ts";
@@ -16,8 +16,8 @@ interface ConflictRow {
 }
 
 export interface HookTokens {
-  /** Takes the token of a `hook_created` event that becomes `seq`; returns the run that has it if it is taken. */
-  take(run: number, event: NewEvent, seq: number): string | null;
+  /** Takes a token for a hook whose `hook_created` event becomes `seq`; returns the run that has it if it is taken. */
+  take(run: number, hookId: string, token: string, seq: number): string | null;
   /** Frees the token of one hook. */
   free(run: number, hookId: string): void;
   /** Frees every token of a run. */
@@ -44,11 +44,10 @@ export function hookTokens(connection: Connection, tables: Tables): HookTokens {
   );
 
   return {
-    take(run, event, seq) {
-      const token = toStored(event.name ?? "");
-      const owner = selectOwner.get(token);
+    take(run, hookId, token, seq) {
+      const owner = selectOwner.get(toStored(token));
       if (owner !== undefined) return fromStored(owner.runId);
-      insert.run(token, run, toStored(event.id ?? ""), seq);
+      insert.run(toStored(token), run, toStored(hookId), seq);
       return null;
     },
     free(run, hookId) {
@@ -60,7 +59,7 @@ export function hookTokens(connection: Connection, tables: Tables): HookTokens {
     conflictsBetween(run, seq, last) {
       return selectConflicts.all(run, seq, last).map((row) => ({
         hookId: fromStoredOrNull(row.id) ?? "",
-        runId: new TextDecoder().decode(row.data),
+        runId: new TextDecoder("utf-8", { ignoreBOM: true }).decode(row.data),
       }));
     },
   };

@@ -2,8 +2,8 @@
  * Brings the tables of a namespace to the version that this package works with. Each version is applied in the same
  * transaction that records it, so any number of processes may open a store at once and a killed one leaves no half.
  */
+import { WorldError } from "@perdure/core/errors";
 import type { Connection } from "./connection.ts";
-import { WorldError } from "./errors.ts";
 import { createTables, type Tables } from "./schema.ts";
 
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */

@@ -17,7 +17,7 @@ import type {
 import type { Connection } from "./connection.ts";
 import {
   EVENT_COLUMNS,
-  type EventRow,
+  type EventTuple,
   MAIL_COLUMNS,
   type MailRow,
   RUN_COLUMNS,
@@ -54,7 +54,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
     "select run",
     `SELECT ${RUN_COLUMNS} FROM ${runs} r WHERE r.run_id = ?`,
   );
-  const selectEvents = connection.prepare<EventRow>(
+  const selectEvents = connection.prepareTuples<EventTuple>(
     "select events",
     `SELECT ${EVENT_COLUMNS} FROM ${events}
      WHERE run = (SELECT id FROM ${runs} WHERE run_id = ?) AND seq > ? ORDER BY seq LIMIT ?`,

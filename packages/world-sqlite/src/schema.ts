@@ -150,26 +150,19 @@ export function toRunRecord(row: RunRow): RunRecord {
 }
 
 /** An event as {@link EVENT_COLUMNS} selects it. */
-export interface EventRow {
-  readonly seq: number;
-  readonly type: JournalEvent["type"];
-  readonly at: number;
-  readonly id: StoredText | null;
-  readonly name: StoredText | null;
-  readonly data: Uint8Array | null;
-}
+export type EventTuple = readonly [
+  seq: number,
+  type: JournalEvent["type"],
+  at: number,
+  id: StoredText | null,
+  name: StoredText | null,
+  data: Uint8Array | null,
+];
 
 export const EVENT_COLUMNS = "seq, type, at, id, name, data";
 
-export function toJournalEvent(row: EventRow): JournalEvent {
-  return {
-    seq: row.seq,
-    type: row.type,
-    at: row.at,
-    id: fromStoredOrNull(row.id),
-    name: fromStoredOrNull(row.name),
-    data: row.data,
-  };
+export function toJournalEvent([seq, type, at, id, name, data]: EventTuple): JournalEvent {
+  return { seq, type, at, id: fromStoredOrNull(id), name: fromStoredOrNull(name), data };
 }
 
 /** A message as {@link MAIL_COLUMNS} selects it. */

@@ -1,6 +1,7 @@
 /**
  * The SQLite World: puts the verbs together on one connection, and tells subscribers what they wrote.
  */
+import { WorldError } from "@perdure/core/errors";
 import {
   type ClaimRequest,
   type ClaimResult,
@@ -30,7 +31,6 @@ import { type Claim, claim, type Renew, renew } from "./claim.ts";
 import { type Commit, commit } from "./commit.ts";
 import { type Config, capabilitiesOf } from "./config.ts";
 import { Connection } from "./connection.ts";
-import { WorldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import { type Deliver, deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";

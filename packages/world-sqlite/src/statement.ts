@@ -1,0 +1,72 @@
+/**
+ * Prepared statements. Each execution is one operation on the store, which the connection's probe hears of first.
+ */
+import type { SQLInputValue, StatementSync } from "node:sqlite";
+
+/** What a statement reports to before it executes. */
+export interface Operations {
+  operation(name: string): void;
+}
+
+/** A prepared statement whose rows are `Row`s. */
+export class Statement<Row> {
+  readonly #operations: Operations;
+  readonly #operation: string;
+  readonly #statement: StatementSync;
+
+  constructor(operations: Operations, operation: string, statement: StatementSync) {
+    this.#operations = operations;
+    this.#operation = operation;
+    this.#statement = statement;
+  }
+
+  /** Executes it; returns the rowid of the last inserted row. */
+  run(...parameters: SQLInputValue[]): number {
+    this.#operations.operation(this.#operation);
+    return Number(this.#statement.run(...parameters).lastInsertRowid);
+  }
+
+  /** The first row. */
+  get(...parameters: SQLInputValue[]): Row | undefined {
+    this.#operations.operation(this.#operation);
+    return this.#statement.get(...parameters) as Row | undefined;
+  }
+
+  /** All rows. */
+  all(...parameters: SQLInputValue[]): Row[] {
+    this.#operations.operation(this.#operation);
+    return this.#statement.all(...parameters) as Row[];
+  }
+}
+
+/**
+ * A prepared query whose rows are tuples in the order of its columns. Node builds them in a third of the time that it
+ * takes for objects, which shows when a long journal is read.
+ */
+export class TupleStatement<Row extends readonly unknown[]> {
+  readonly #operations: Operations;
+  readonly #operation: string;
+  readonly #statement: StatementSync;
+
+  constructor(operations: Operations, operation: string, statement: StatementSync) {
+    this.#operations = operations;
+    this.#operation = operation;
+    this.#statement = statement;
+    if (returnsArrays(statement)) statement.setReturnArrays(true);
+  }
+
+  /** All rows. */
+  all(...parameters: SQLInputValue[]): Row[] {
+    this.#operations.operation(this.#operation);
+    const rows: readonly unknown[] = this.#statement.all(...parameters);
+    if (Array.isArray(rows[0])) return rows as Row[];
+    return rows.map((row) => Object.values(row as object)) as unknown[] as Row[];
+  }
+}
+
+// Node 22.13 has no such method yet.
+function returnsArrays(
+  statement: StatementSync,
+): statement is StatementSync & { setReturnArrays(enabled: boolean): void } {
+  return "setReturnArrays" in statement;
+}

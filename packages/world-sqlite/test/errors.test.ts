@@ -1,0 +1,134 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { WorldError } from "@perdure/core/errors";
+import { expect, test } from "vitest";
+import { sqliteWorld } from "../src/index.ts";
+import { hold, NOW, newRun, openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
+
+test("a path in a missing directory: the directory is created", async () => {
+  const path = join(temporaryDirectory(), "a", "b", "perdure.db");
+  await openWorld({ path });
+  expect(statSync(path).isFile()).toBe(true);
+});
+
+test("a directory that cannot be created", async () => {
+  const file = temporaryFile();
+  writeFileSync(file, "");
+  await refuses(sqliteWorld({ path: join(file, "perdure.db") }).open(), {
+    message: /The directory .*perdure\.db for the SQLite World cannot be created/,
+    retryable: false,
+  });
+});
+
+test("a path that is a directory", async () => {
+  const path = temporaryFile();
+  mkdirSync(path);
+  await refuses(sqliteWorld({ path }).open(), {
+    message: /perdure\.db cannot be opened\. .*\(SQLITE_CANTOPEN\)/,
+    retryable: false,
+  });
+});
+
+test("a file that is no database is refused and stays as it is", async () => {
+  const path = temporaryFile();
+  const text = "not a database at all\n".repeat(100);
+  writeFileSync(path, text);
+  await refuses(sqliteWorld({ path }).open(), {
+    message: /perdure\.db is not an SQLite database\. .*\(SQLITE_NOTADB\)/,
+    retryable: false,
+  });
+  expect(readFileSync(path, "utf8")).toBe(text);
+});
+
+test("a damaged file", async () => {
+  const path = temporaryFile();
+  const world = await openWorld({ path });
+  await world.createRuns([newRun("wrun_1")], NOW);
+  await world.close();
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0xff, 4096));
+  await refuses(sqliteWorld({ path }).open(), {
+    message: /perdure\.db is damaged\. .*\(SQLITE_CORRUPT\)/,
+    retryable: false,
+  });
+});
+
+test("a database that this process may only read", async () => {
+  const path = temporaryFile();
+  await (await openWorld({ path })).close();
+  const database = new DatabaseSync(path, { readOnly: true });
+  const world = await openWorld({ database });
+  await refuses(world.createRuns([newRun("wrun_1")], NOW), {
+    message: /perdure\.db cannot be written\. .*\(SQLITE_READONLY\)/,
+    retryable: false,
+  });
+  database.close();
+});
+
+test("a full disk: the batch is not written, and is once there is room", async () => {
+  const database = new DatabaseSync(temporaryFile());
+  const world = await openWorld({ database });
+  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1 } })], NOW);
+  const pages = Number(database.prepare("PRAGMA page_count").get()?.page_count);
+  database.exec(`PRAGMA max_page_count = ${pages + 1}`);
+
+  const data = new Uint8Array(100_000);
+  const commit = hold("wrun_1", 1, [{ type: "step_completed", at: NOW, id: "s", name: null, data }]);
+  await refuses(world.commit([commit], NOW), {
+    message: /perdure\.db cannot grow: the disk is full\. .*\(SQLITE_FULL\)/,
+    retryable: true,
+  });
+  expect(await world.listEvents("wrun_1", 1, 10)).toEqual([]);
+
+  database.exec(`PRAGMA max_page_count = ${pages + 1000}`);
+  expect(await world.commit([commit], NOW)).toMatchObject([{ outcome: "committed" }]);
+  expect(await world.listEvents("wrun_1", 1, 10)).toHaveLength(1);
+  await world.close();
+  database.close();
+});
+
+test("a lock that others keep: waits without blocking, then says so", async () => {
+  const path = temporaryFile();
+  const world = await openWorld({ path });
+  const hasty = await openWorld({ path, busyTimeout: 20 });
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+
+  const waiting = world.createRuns([newRun("wrun_1")], NOW);
+  await refuses(hasty.createRuns([newRun("wrun_2")], NOW), {
+    message: /perdure\.db is locked: .*\(SQLITE_BUSY\)/,
+    retryable: true,
+  });
+  other.exec("ROLLBACK");
+  expect(await waiting).toMatchObject([{ outcome: "created" }]);
+  expect(await hasty.createRuns([newRun("wrun_2")], NOW)).toMatchObject([{ outcome: "created" }]);
+  other.close();
+});
+
+test("calls before open and after close", async () => {
+  const world = sqliteWorld({ path: temporaryFile() });
+  await refuses(world.getRuns([]), { message: /is not open\. Call open\(\) first/, retryable: false });
+  await world.open();
+  await world.close();
+  await world.close();
+  await refuses(world.getRuns([]), { message: /is not open/, retryable: false });
+  await world.open();
+  expect(await world.getRuns([])).toEqual([]);
+  await world.close();
+});
+
+async function refuses(
+  call: Promise<unknown>,
+  expected: { message: RegExp; retryable: boolean },
+): Promise<void> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(WorldError.is(error)).toBe(true);
+  expect(error).toMatchObject({
+    message: expect.stringMatching(expected.message),
+    retryable: expected.retryable,
+  });
+}

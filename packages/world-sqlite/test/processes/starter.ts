@@ -1,0 +1,22 @@
+/** `starter <path> <workflow> <now>`: starts one run. */
+import { sqliteWorld } from "../../src/index.ts";
+
+const [path = "", workflow = "", now = ""] = process.argv.slice(2);
+const at = Number(now);
+
+const world = sqliteWorld({ path });
+await world.open();
+await world.createRuns(
+  [
+    {
+      runId: `wrun_${process.pid}`,
+      workflow,
+      event: { type: "run_created", at, id: null, name: null, data: null },
+      dueAt: at,
+      startKey: null,
+      lease: null,
+    },
+  ],
+  at,
+);
+await world.close();

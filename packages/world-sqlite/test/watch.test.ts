@@ -1,0 +1,63 @@
+import { appendFileSync, writeFileSync } from "node:fs";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { watchForChanges } from "../src/watch.ts";
+import { temporaryFile } from "./store.ts";
+
+test("a write that changes no version is this instance's own: no hint, and the looking ends", async () => {
+  const file = temporaryFile();
+  writeFileSync(`${file}-wal`, "");
+  let looks = 0;
+  const onChange = vi.fn();
+  const stop = watchForChanges(
+    file,
+    () => {
+      looks += 1;
+      return 1;
+    },
+    onChange,
+  );
+  onTestFinished(stop);
+  await vi.waitFor(() => {
+    appendFileSync(`${file}-wal`, "frame");
+    expect(looks).toBeGreaterThan(5);
+  });
+  expect(onChange).not.toHaveBeenCalled();
+});
+
+test("a commit that becomes visible only after its last write is noticed by a later look", async () => {
+  const file = temporaryFile();
+  writeFileSync(`${file}-wal`, "");
+  let looks = 0;
+  const onChange = vi.fn();
+  // The version changes with the fourth look after the write: the flush took its time.
+  const stop = watchForChanges(file, () => (++looks < 5 ? 1 : 2), onChange);
+  onTestFinished(stop);
+  appendFileSync(`${file}-wal`, "frame");
+  await vi.waitFor(() => expect(onChange).toHaveBeenCalledTimes(1));
+});
+
+test("where the file cannot be watched, it is looked at", async () => {
+  let version = 1;
+  const onChange = vi.fn();
+  const stop = watchForChanges(temporaryFile(), () => version, onChange);
+  onTestFinished(stop);
+  version = 2;
+  await vi.waitFor(() => expect(onChange).toHaveBeenCalledTimes(1));
+});
+
+test("a look that fails is no change", async () => {
+  let looks = 0;
+  const onChange = vi.fn();
+  const stop = watchForChanges(
+    temporaryFile(),
+    () => {
+      looks += 1;
+      if (looks === 2) throw new Error("database is locked");
+      return looks < 4 ? 1 : 2;
+    },
+    onChange,
+  );
+  onTestFinished(stop);
+  await vi.waitFor(() => expect(onChange).toHaveBeenCalledTimes(1), { timeout: 5_000 });
+  expect(looks).toBe(4);
+});
