@@ -7,7 +7,7 @@ import { type DemoResult, runDemo } from "./run-demo.ts";
 const options = readOptions(process.argv.slice(2));
 // With --json the standard output holds the result and nothing else.
 const stream = options.json ? process.stderr : process.stdout;
-const progress = showProgress(stream, options.customers);
+const progress = showProgress(stream, options);
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => interrupted.abort(new Error(`Stopped by ${signal}.`)));

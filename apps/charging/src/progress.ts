@@ -3,9 +3,15 @@
 import { styleText } from "node:util";
 import { createLogUpdate } from "log-update";
 
+export interface Counts {
+  charged: number;
+  receipted: number;
+  killed: number;
+}
+
 export interface Progress {
-  /** Customers that have a charge by now, and a receipt. */
-  counts(charged: number, receipted: number): void;
+  /** Customers that have a charge by now, and a receipt, and workers killed so far. */
+  counts(now: Counts): void;
   /** Something worth a line of its own. */
   note(line: string): void;
   /** Ends the display; what was noted stays. */
@@ -15,23 +21,30 @@ export interface Progress {
 const barWidth = 30;
 const frameMs = 80;
 
-/** Shows progress on `stream` for this many customers. */
-export function showProgress(stream: NodeJS.WriteStream, customers: number): Progress {
-  return stream.isTTY ? live(stream, customers) : plain(stream, customers);
+/** Shows progress on `stream` towards this many customers and kills. */
+export function showProgress(
+  stream: NodeJS.WriteStream,
+  goal: { customers: number; kills: number },
+): Progress {
+  return stream.isTTY ? live(stream, goal) : plain(stream, goal.customers);
 }
 
-function live(stream: NodeJS.WriteStream, customers: number): Progress {
+function live(stream: NodeJS.WriteStream, goal: { customers: number; kills: number }): Progress {
   const log = createLogUpdate(stream);
-  let charged = 0;
-  let receipted = 0;
+  let now: Counts = { charged: 0, receipted: 0, killed: 0 };
   const draw = (): void =>
-    log(`${bar("charged", charged, customers)}\n${bar("receipts", receipted, customers)}`);
+    log(
+      [
+        bar("charged", now.charged, goal.customers),
+        bar("receipts", now.receipted, goal.customers),
+        bar("kills", now.killed, goal.kills),
+      ].join("\n"),
+    );
   // Drawn by the clock, so that thousands of charges a second do not become thousands of frames.
   const timer = setInterval(draw, frameMs);
   return {
-    counts(newCharged, newReceipted) {
-      charged = newCharged;
-      receipted = newReceipted;
+    counts(counted) {
+      now = counted;
     },
     note(line) {
       log.clear();
@@ -47,7 +60,7 @@ function live(stream: NodeJS.WriteStream, customers: number): Progress {
 }
 
 function bar(name: string, count: number, of: number): string {
-  const filled = Math.round((count / of) * barWidth);
+  const filled = of === 0 ? 0 : Math.round((count / of) * barWidth);
   const blocks = styleText("green", "█".repeat(filled)) + styleText("dim", "░".repeat(barWidth - filled));
   return `${name.padEnd(10)}${blocks}  ${count}/${of}`;
 }
@@ -56,7 +69,7 @@ function plain(stream: NodeJS.WriteStream, customers: number): Progress {
   const stride = Math.max(1, Math.floor(customers / 5));
   let shown = 0;
   return {
-    counts(charged, receipted) {
+    counts({ charged, receipted }) {
       if (charged === shown || (charged % stride !== 0 && charged !== customers)) return;
       shown = charged;
       stream.write(`${charged} of ${customers} customers charged, ${receipted} receipts sent\n`);

@@ -55,15 +55,18 @@ export async function runDemo(
   const done = { payment: new Set<string>(), receipts: new Set<string>() };
   let kills = 0;
 
+  const count = (): void =>
+    progress.counts({ charged: done.payment.size, receipted: done.receipts.size, killed: kills });
   const watch = async (moment: Moment): Promise<void> => {
     if (moment.phase === "executed") {
       done[moment.server].add(moment.customer);
-      progress.counts(done.payment.size, done.receipts.size);
+      count();
     }
     if (!schedule.observe(moment) || ended.aborted) return;
     const pid = fleet.pid(moment.door);
     if (!(await fleet.kill(moment.door))) return;
     kills++;
+    count();
     progress.note(`Killed worker ${moment.door} (pid ${pid}) ${caught(moment)}`);
     // Restarted beside the request, which goes on: its server must not wait for a worker that is not its client.
     fleet.start(moment.door).then(
