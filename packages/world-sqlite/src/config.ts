@@ -88,6 +88,7 @@ export function capabilitiesOf(config: Config): WorldCapabilities {
   return {
     durability: inMemory ? "nothing" : config.synchronous === "full" ? "machine" : "process",
     notifications: !inMemory,
+    embedded: true,
     commitsInFlight: 1,
     leaseKeeper: leaseKeeperOf(config),
   };

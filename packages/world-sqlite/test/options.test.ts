@@ -42,6 +42,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
   const world = await openWorld({ path: ":memory:" });
   expect(world.capabilities).toEqual({
     durability: "nothing",
+    embedded: true,
     notifications: false,
     commitsInFlight: 1,
     leaseKeeper: null,

@@ -11,6 +11,8 @@ export interface LeaseRenewalOptions {
   readonly logger: Logger;
   readonly leaseTtl: number;
   readonly runs: () => Iterable<LiveRun>;
+  /** The event loop is alive: called every third of a lease. */
+  readonly onBeat: () => void;
   readonly onRenewed: (run: LiveRun, mailSeq: number) => void;
   readonly onLost: (run: LiveRun) => void;
 }
@@ -28,6 +30,7 @@ export class LeaseRenewal {
     const { clock, leaseTtl } = this.#options;
     this.#cancelTimer = clock.setTimer(clock.now() + leaseTtl / 3, () => {
       this.start();
+      this.#options.onBeat();
       void this.renew((run, now) => run.leaseUntil - now < (leaseTtl * 2) / 3);
     });
   }

@@ -68,6 +68,8 @@ export class LiveRun {
   /** The last message that is known to exist, and the last one that was read. */
   mailSeq = 0;
   mailRead = 0;
+  /** The workflow function has not been called yet. */
+  toBegin = false;
   /** Every microtask that the last delivery set off has run, and {@link gather} saw what came of it. */
   settled = true;
   /** The user was told that the workflow waits for something that is not durable. */
@@ -114,6 +116,7 @@ export class LiveRun {
     const event = this.#append("run_started", now, null, null, null);
     this.#patch.status = "running";
     this.#patch.startedAt = event.at;
+    this.toBegin = false;
     this.settled = false;
     this.execution.begin(event.at);
   }
@@ -181,6 +184,7 @@ export class LiveRun {
     return (
       this.phase === "held" &&
       this.settled &&
+      !this.toBegin &&
       this.#incoming.length > 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
@@ -323,7 +327,7 @@ export class LiveRun {
 
   /** The workflow waits for something that the journal knows nothing of. */
   get stalled(): boolean {
-    return this.phase === "held" && !this.#terminal && this.execution.stalled;
+    return this.phase === "held" && !this.toBegin && !this.#terminal && this.execution.stalled;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
@@ -453,6 +457,7 @@ export class LiveRun {
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
     if (this.#incoming.length > 0) return false;
     if (this.execution.requests.length > 0 || this.execution.awaitsRegistration) return false;
+    if (this.toBegin) return handOver;
     return !this.execution.stalled || handOver;
   }
 

@@ -11,6 +11,7 @@ import type { ClaimedRun, CommitResult, Hint, JournalEvent, Lease, NewEvent, Wor
 import { ClaimLoop, EVENT_PAGE } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import { LiveRun, type OutgoingCommit } from "./live-run.ts";
 import { newExecution, readJournal, replayJournal } from "./loader.ts";
@@ -36,6 +37,8 @@ export interface RunPoolOptions {
   readonly pollInterval: number;
   readonly divergenceRetry: number;
   readonly keepProcessAlive: () => () => void;
+  /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
+  readonly keeperThread: boolean;
 }
 
 /** So many ticks may pass before what they gathered is committed, when every tick makes the next one possible. */
@@ -59,6 +62,7 @@ export class RunPool {
   #onEmpty: (() => void) | undefined;
   #releaseProcess: (() => void) | undefined;
   #unsubscribe: () => void = () => {};
+  #keeper: LeaseKeeper | undefined;
   #cancelWake: (() => void) | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
 
@@ -95,6 +99,7 @@ export class RunPool {
       leaseTtl,
       runs: () => this.#held.values(),
       onRenewed: (run, mailSeq) => this.#noteMail(run, mailSeq),
+      onBeat: () => this.#keeper?.beat(),
       onLost: (run) => this.#drop(run, new LeaseLostError(run.runId, run.epoch)),
     });
   }
@@ -106,6 +111,9 @@ export class RunPool {
   }
 
   start(): void {
+    const { world, leaseTtl, logger, keeperThread } = this.#options;
+    const { leaseKeeper } = world.capabilities;
+    if (keeperThread && leaseKeeper !== null) this.#keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
     this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
     this.#renewal.start();
     this.#claims.wake();
@@ -120,7 +128,7 @@ export class RunPool {
   adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
     const run = this.#newRun(lease.runId, workflow, [created]);
     this.#hold(run, { epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: created.at });
-    if (this.#phase === "open") run.begin(this.#options.clock.now());
+    run.toBegin = true;
     this.#touch(run);
   }
 
@@ -147,6 +155,7 @@ export class RunPool {
     this.#renewal.close();
     this.#commits.close();
     this.#cancelWake?.();
+    await this.#keeper?.close();
     for (const run of [...this.#held.values(), ...this.#parked.values()]) this.#drop(run, undefined);
   }
 
@@ -165,6 +174,7 @@ export class RunPool {
       const runs = this.#dirty;
       this.#dirty = new Set();
       const now = clock.now();
+      this.#keeper?.flush();
       // Fake timers or spies may have been put over the guard since the last tick.
       refreshGuard();
       let unsettled = false;
@@ -183,6 +193,11 @@ export class RunPool {
     if (run.phase !== "held" || !run.settled) return run.phase === "held";
     run.wake(now);
     try {
+      if (run.toBegin) {
+        if (this.#phase !== "open") return false;
+        run.begin(now);
+        return true;
+      }
       return run.deliverNext(now);
     } catch (error) {
       void this.#diverge(run, error);
@@ -348,7 +363,7 @@ export class RunPool {
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
-      else if (this.#phase === "open") run.begin(clock.now());
+      else run.toBegin = true;
       run.receiveMail(mail);
     }
     this.#touch(run);
@@ -470,6 +485,7 @@ export class RunPool {
     run.epoch = epoch;
     run.leaseUntil = leaseUntil;
     this.#held.set(run.runId, run);
+    this.#keeper?.take({ runId: run.runId, epoch });
     this.#releaseProcess ??= this.#options.keepProcessAlive();
   }
 
@@ -512,7 +528,10 @@ export class RunPool {
   }
 
   #forget(run: LiveRun): void {
-    if (this.#held.get(run.runId) === run) this.#held.delete(run.runId);
+    if (this.#held.get(run.runId) === run) {
+      this.#held.delete(run.runId);
+      this.#keeper?.release(run.runId);
+    }
     if (this.#held.size === 0) {
       this.#releaseProcess?.();
       this.#releaseProcess = undefined;

@@ -101,6 +101,7 @@ export class EngineWorker implements Worker {
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });
   }

@@ -42,7 +42,13 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
   return {
     name,
     contractVersion: CONTRACT_VERSION,
-    capabilities: { durability: "nothing", notifications: true, commitsInFlight: 4, leaseKeeper: null },
+    capabilities: {
+      durability: "nothing",
+      notifications: true,
+      embedded: true,
+      commitsInFlight: 4,
+      leaseKeeper: null,
+    },
     describe: () => ({ store: "memory", durability: "nothing" }),
     open: () => verb("open", () => {}),
     close: async () => {},
