@@ -10,3 +10,4 @@ export {
 } from "./api/runtime.ts";
 export type { CloseOptions, Worker, WorkerOptions } from "./engine/worker.ts";
 export { jsonLogger, type LogFields, type Logger, silentLogger } from "./logger.ts";
+export type { World } from "./world/index.ts";

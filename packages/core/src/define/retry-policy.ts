@@ -28,8 +28,8 @@ export interface StepOptions {
    * about the step. After {@link MAX_INTERRUPTIONS} lost workers the step fails, since it may be what kills them.
    */
   maxRetries?: number;
-  /** An exponential backoff, or a function from the failed attempt (from 1) and its error to a delay. */
-  backoff?: ExponentialBackoff | ((attempt: number, error: unknown) => Length);
+  /** An exponential backoff, or a function from the number of failures so far (from 1) and the last error to a delay. */
+  backoff?: ExponentialBackoff | ((failures: number, error: unknown) => Length);
   /** Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none. */
   timeout?: Length;
   /** Longest time from the step's creation to the start of its last attempt. Default none. */
@@ -56,16 +56,16 @@ export function lengthMs(value: Length): number {
 /** The delay before the next attempt, in milliseconds. */
 export function backoffDelay(
   backoff: StepOptions["backoff"],
-  attempt: number,
+  failures: number,
   error: unknown,
   random: () => number,
 ): number {
-  if (typeof backoff === "function") return lengthMs(backoff(attempt, error));
+  if (typeof backoff === "function") return lengthMs(backoff(failures, error));
   const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
   const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);
   const factor = backoff?.factor ?? DEFAULT_BACKOFF.factor;
   const jitter = Math.min(Math.max(backoff?.jitter ?? DEFAULT_BACKOFF.jitter, 0), 1);
-  const whole = Math.min(initial * factor ** (attempt - 1), max);
+  const whole = Math.min(initial * factor ** (failures - 1), max);
   return Math.round(whole * (1 - jitter * random()));
 }
 

@@ -38,7 +38,7 @@ export function judgeFailure(
       ? now
       : RetryableError.is(error)
         ? Math.max(now, retryAfter(error, now))
-        : now + backoffDelay(options.backoff, step.attempt, error, random);
+        : now + backoffDelay(options.backoff, step.failures + 1, error, random);
     if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
       return fail();
     return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
