@@ -3,8 +3,11 @@
  *
  * The operating system says when the WAL file changes, and `PRAGMA data_version` says whether that was somebody else:
  * it does not count this connection's own writes. Losing a change costs latency only.
+ *
+ * The timers are real ones, whatever clock the engine runs by: they wait for the disk.
  */
 import { type FSWatcher, watch } from "node:fs";
+import { clearTimeout, setInterval, setTimeout } from "node:timers";
 
 // A commit becomes visible only after its last write to the WAL and the flush that follows, so one look at the first
 // sign of a write could be too early. Milliseconds from one look to the next.
