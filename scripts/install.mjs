@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { writeNodeShim } from "./node-shim.mjs";
-import { Mend, packagedNode, root, runAside } from "./process.mjs";
+import { isExecutable, Mend, packagedNode, root, runAside } from "./process.mjs";
 
 const stamp = join(root, "node_modules/.perdure-installed");
 
@@ -82,14 +82,18 @@ async function ensureNode(say) {
     writeNodeShim();
     return;
   }
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major < 22 || (major === 22 && minor < 13)) {
+  if (!thisNodeIsEnough()) {
     const platform = `${process.platform}-${process.arch}`;
     throw new Mend(
       `no packaged Node runs on ${platform}: install Node 22.13 or newer and run the same command again`,
     );
   }
   say(`no packaged Node runs here, so this Node ${process.versions.node} runs everything`);
+}
+
+function thisNodeIsEnough() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return major > 22 || (major === 22 && minor >= 13);
 }
 
 /** @param {string} node */
@@ -140,6 +144,9 @@ function hash(manifests) {
  */
 function isInstalled(manifests, fingerprint) {
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== fingerprint) {
+    return false;
+  }
+  if (!isExecutable(packagedNode) && !thisNodeIsEnough()) {
     return false;
   }
   return manifests.every((manifest) => {

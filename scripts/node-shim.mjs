@@ -7,16 +7,28 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isExecutable, packagedNode, root } from "./process.mjs";
 
+// While the `node` package is being installed its binary is missing, and it is a Node in PATH that fetches it.
+const shim = `#!/bin/sh
+here=\${0%/*}
+if [ -x "$here/../node/bin/node" ]; then exec "$here/../node/bin/node" "$@"; fi
+IFS=:
+for folder in $PATH; do
+  if [ -x "$folder/node" ] && ! [ "$folder" -ef "$here" ]; then exec "$folder/node" "$@"; fi
+done
+echo "node: not found beside $here or in PATH" >&2
+exit 127
+`;
+
 /** Writes `node_modules/.bin/node`; leaves it alone where there is no packaged Node (or no POSIX shell). */
 export function writeNodeShim() {
   if (process.platform === "win32" || !isExecutable(packagedNode)) {
     return;
   }
-  const shim = join(root, "node_modules/.bin/node");
-  mkdirSync(dirname(shim), { recursive: true });
+  const file = join(root, "node_modules/.bin/node");
+  mkdirSync(dirname(file), { recursive: true });
   // A file and not a symlink: pnpm rewrites this path, and through a link it would overwrite the binary in its store.
-  writeFileSync(shim, `#!/bin/sh\nexec "\${0%/*}/../node/bin/node" "$@"\n`);
-  chmodSync(shim, 0o755);
+  writeFileSync(file, shim);
+  chmodSync(file, 0o755);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

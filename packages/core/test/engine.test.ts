@@ -32,7 +32,10 @@ it("runs", async () => {
   const run2 = await client.start(flow, [10]);
   console.log(await run2.returnValue);
   const run3 = await client.start(hooked, []);
-  for (;;) { if ((await world.getHookByToken("t")) !== null) break; await new Promise((r) => setTimeout(r, 5)); }
+  for (;;) {
+    if ((await world.getHookByToken("t")) !== null) break;
+    await new Promise((r) => setTimeout(r, 5));
+  }
   await client.resumeHook("t", 1);
   await client.resumeHook("t", 2);
   console.log(await run3.returnValue);

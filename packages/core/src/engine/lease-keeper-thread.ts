@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { systemNow, systemSetInterval } from "../clock.ts";
 import type { Lease, LeaseKeeper, World } from "../world/index.ts";
 
 /** The thread of the lease keeper; see `lease-keeper.ts`. Its timers are those of its own event loop. */
@@ -31,7 +32,7 @@ let silentChecks = 0;
 let renewing = false;
 
 // The main thread beats every third of a lease. Four silent checks are half a lease: time enough to renew.
-setInterval(() => void check(), leaseTtl / 8);
+systemSetInterval(() => void check(), leaseTtl / 8);
 
 async function check(): Promise<void> {
   const beat = Atomics.load(heartbeat, 0);
@@ -41,7 +42,7 @@ async function check(): Promise<void> {
   renewing = true;
   try {
     const held = [...leases].map(([runId, epoch]) => ({ runId, epoch }));
-    const results = await world.renew({ leases: held, ttl: leaseTtl, now: Date.now() });
+    const results = await world.renew({ leases: held, ttl: leaseTtl, now: systemNow() });
     results.forEach(({ outcome }, index) => {
       const lease = held[index];
       if (outcome === "lost" && lease !== undefined && leases.get(lease.runId) === lease.epoch) {

@@ -1,6 +1,6 @@
 import { Worker as Thread } from "node:worker_threads";
 import type { Logger } from "../logger.ts";
-import type { Lease, LeaseKeeper as KeeperModule } from "../world/index.ts";
+import type { LeaseKeeper as KeeperModule, Lease } from "../world/index.ts";
 import type { KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
 
 /**
