@@ -1,8 +1,9 @@
 // The demo's side of the engine: starts the runs, waits for them, and counts in the journal what they took. The demo
 // executes none of them; that is left to the worker processes.
 
+import type { World } from "@perdure/core/world";
 import { start } from "perdure/api";
-import { configure, type World } from "perdure/runtime";
+import { configure } from "perdure/runtime";
 import { loadWorkflow, type Variant } from "./workflows/choice.ts";
 
 export interface ChargeOrder {

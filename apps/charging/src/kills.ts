@@ -45,8 +45,9 @@ export function planKills({ seed, kills, customers, workers }: KillPlanOptions):
 }
 
 /**
- * The last request of a customer at which a kill may hit it. A step has four attempts; faults stop after two requests
- * too, so whatever meets a customer, a later attempt is left alone.
+ * The last request of a customer at which a kill may hit it. A step has four attempts; with this and the servers' own
+ * limit on faults, at most two of them are lost with a request under way. The others are for the kills that hit a
+ * step between two requests, which no server sees.
  */
 const lastKilledRequest = 2;
 

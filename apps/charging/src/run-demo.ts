@@ -120,6 +120,8 @@ export async function runDemo(
   const ms = Math.round(performance.now() - startedAt);
   ended.throwIfAborted();
   for (const line of troubles(outcomes)) progress.note(line);
+  if (schedule.left > 0)
+    progress.note(`${schedule.left} kills found no request to hit before the work was done`);
 
   await fleet.stopAll();
   const { attempts, diverged } = await journal.count();

@@ -22,6 +22,8 @@ const worker = createWorker({
   world,
   workflows: [await loadWorkflow(values.workflow)],
   concurrency: Number(values.concurrency),
+  // No more runs than it can execute: a kill costs every run that the worker holds an attempt, begun or not.
+  maxRuns: Number(values.concurrency),
   leaseTtl: Number(values.lease),
 });
 await worker.start();

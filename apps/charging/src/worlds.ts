@@ -2,8 +2,8 @@
 // returns is all that a worker process is told.
 
 import { join } from "node:path";
+import type { World } from "@perdure/core/world";
 import { sqliteWorld } from "@perdure/world-sqlite";
-import type { World } from "perdure/runtime";
 
 export interface PreparedStore {
   /** What `open` needs to reach the store from another process. */

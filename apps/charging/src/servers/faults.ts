@@ -24,10 +24,11 @@ export type FaultPlan = (customer: string, n: number) => Fault;
 export const noFaults: FaultPlan = () => ({ kind: "none" });
 
 /**
- * Requests of one customer that may meet a fault. A step has four attempts by default (`maxRetries` 3), and a kill
- * can take some of them: from the third request on, the servers behave.
+ * The last request of a customer that may meet a fault. A step has four attempts by default (`maxRetries` 3), and kills
+ * take some of them: so only the first request of a customer fails, the second is at worst slow, and from the third on
+ * the servers behave.
  */
-const faultyRequests = 2;
+const lastFaultyRequest = 2;
 
 type MakeFault = (delayMs: number) => Fault;
 
@@ -57,9 +58,9 @@ const receiptsShares: Shares<MakeFault> = [
 export function seededFaults(seed: number, server: ServerName): FaultPlan {
   const shares = server === "payment" ? paymentShares : receiptsShares;
   return (customer, n) => {
-    if (n > faultyRequests) return { kind: "none" };
+    if (n > lastFaultyRequest) return { kind: "none" };
     const make = chosen(seeded(seed, "fault", server, customer, n), shares);
-    if (!make) return { kind: "none" };
-    return make(seededInteger(seed, 50, 300, "delay", server, customer, n));
+    const fault = make?.(seededInteger(seed, 50, 300, "delay", server, customer, n)) ?? { kind: "none" };
+    return n === 1 || fault.kind === "slow" ? fault : { kind: "none" };
   };
 }
