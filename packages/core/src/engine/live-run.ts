@@ -63,8 +63,12 @@ export class LiveRun {
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
   /** A commit is under way. */
   committing = false;
+  /** That commit gives the lease back, so nothing may be delivered until the run is held again. */
+  #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
+  /** Something came meanwhile that may be a message after those. */
+  fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
   mailSeq = 0;
   mailRead = 0;
@@ -185,6 +189,7 @@ export class LiveRun {
       this.phase === "held" &&
       this.settled &&
       !this.toBegin &&
+      !this.#leaving &&
       this.#incoming.length > 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
@@ -260,6 +265,7 @@ export class LiveRun {
     this.#patch = {};
     this.#toStart = [];
     this.committing = true;
+    this.#leaving = lease.type !== "hold";
     return { run: this, request, steps, leaseUntil: now + ttl };
   }
 
@@ -267,6 +273,7 @@ export class LiveRun {
   committed(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
     const { request } = commit;
     this.committing = false;
+    this.#leaving = false;
     this.seq += request.events.length;
     this.mailCommitted = request.mailDone;
     this.mailSeq = Math.max(this.mailSeq, result.mailSeq);
@@ -305,6 +312,11 @@ export class LiveRun {
       this.attempts.delete(attempt.step.id);
       if (attempt.started) this.#interrupt(attempt.step, interrupted(attempt.step), "shutdown");
     }
+  }
+
+  /** The workflow has ended, which may not be durable yet: no body begins any more. */
+  get over(): boolean {
+    return this.#terminal;
   }
 
   /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
@@ -408,6 +420,8 @@ export class LiveRun {
   #end(now: number): void {
     this.#terminal = true;
     this.#toStart = [];
+    // Attempts that are under way learn of it when the end is durable.
+    for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
     const { outcome, cancelled } = this.execution;
     this.#patch.completedAt = Math.max(this.#lastAt, now);
     if (cancelled !== null) {
