@@ -1,24 +1,26 @@
 /** Writes the calls into the source: insertions only, none of which adds a line. */
 import MagicString from "magic-string";
 import type { ClassBody, ExpressionStatement, Node, ObjectExpression, Program } from "oxc-parser";
+import type { StoredClass } from "./classes.ts";
 import type { Mark } from "./marks.ts";
 
 /** A runtime function that emitted code calls. */
-type RuntimeName = "step" | "workflow" | "methods";
+type RuntimeName = "step" | "workflow" | "methods" | "registerClass";
 
 /** What `emit` needs to know. */
 export interface Emission {
   code: string;
   program: Program;
   marks: readonly Mark[];
+  classes: readonly StoredClass[];
   /** The directives to remove. */
   directives: readonly ExpressionStatement[];
-  /** The module that exports `step`, `workflow` and `methods`. */
+  /** The module that exports the runtime functions. */
   runtime: string;
 }
 
 /** Wraps the marked functions and returns the edited source. */
-export function emit({ code, program, marks, directives, runtime }: Emission): MagicString {
+export function emit({ code, program, marks, classes, directives, runtime }: Emission): MagicString {
   const edited = new MagicString(code);
   const used = new Map<RuntimeName, string>();
   const call = (name: RuntimeName): string => {
@@ -57,6 +59,9 @@ export function emit({ code, program, marks, directives, runtime }: Emission): M
       edited.appendRight(target.start, `${call("methods")}(`);
       edited.appendLeft(target.end, `, ${marksOf})`);
     }
+  }
+  for (const { body, id } of classes) {
+    edited.appendLeft(body.start + 1, ` static { ${call("registerClass")}(${JSON.stringify(id)}, this); }`);
   }
   for (const [scope, statements] of assignments) {
     if (scope !== program) insertAtTop(edited, scope, statements.join(" "), code, directives);

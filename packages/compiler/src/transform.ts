@@ -3,6 +3,7 @@ import { basename, extname } from "node:path";
 import type { Program } from "oxc-parser";
 import { checkCaptured } from "./checks/captured.ts";
 import { checkDeterminism } from "./checks/determinism.ts";
+import { findStoredClasses, mayContainStoredClass } from "./classes.ts";
 import { type Diagnostic, Reporter } from "./diagnostics.ts";
 import { mayContainDirective } from "./directive.ts";
 import { findDirectives } from "./directives.ts";
@@ -18,7 +19,7 @@ export interface TransformOptions {
   filename: string;
   /** Absolute path of the folder that ids are relative to. Default: the nearest `package.json`'s, from the working directory up. */
   root?: string | undefined;
-  /** The module to import `step`, `workflow` and `methods` from. Default: the first that resolves, see `spec.md`. */
+  /** The module to import the runtime functions from. Default: the first that resolves, see `spec.md`. */
   runtime?: string | undefined;
 }
 
@@ -42,7 +43,8 @@ export interface TransformResult {
 }
 
 /**
- * Wraps the functions of one file that are marked `"use step"` or `"use workflow"`.
+ * Wraps the functions of one file that are marked `"use step"` or `"use workflow"`, and registers the classes that say how
+ * their instances are stored.
  *
  * Returns `null` if there is nothing to do and nothing to say, at little cost. Does not throw for what is wrong with the
  * source: look at `diagnostics`.
@@ -52,7 +54,7 @@ export interface TransformResult {
  * console.log(result?.code ?? source);
  */
 export function transform(code: string, options: TransformOptions): TransformResult | null {
-  if (!mayContainDirective(code)) return null;
+  if (!mayContainDirective(code) && !mayContainStoredClass(code)) return null;
   const { filename, root = projectRoot(process.cwd()), runtime } = options;
   const reporter = new Reporter(filename, code);
   const unchanged = (): TransformResult | null =>
@@ -65,12 +67,14 @@ export function transform(code: string, options: TransformOptions): TransformRes
   }
   const { program } = parsed;
   const directives = findDirectives(program, code, reporter);
-  if (directives.marked.length === 0) return unchanged();
+  const path = idPath(filename, root);
+  const classes = findStoredClasses(program, code, path, reporter);
+  if (directives.marked.length === 0 && classes.length === 0) return unchanged();
 
-  const marks = findMarks(directives.marked, idPath(filename, root), reporter);
+  const marks = findMarks(directives.marked, path, reporter);
   const scopes = analyzeScopes(program);
   if (isCommonJs(filename, parsed, scopes)) {
-    reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? 0);
+    reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
   }
   checkCaptured(marks, scopes, reporter);
   checkDeterminism(marks, scopes, reporter);
@@ -80,6 +84,7 @@ export function transform(code: string, options: TransformOptions): TransformRes
     code,
     program,
     marks,
+    classes,
     directives: directives.statements,
     runtime: runtime ?? runtimeSpecifier(filename),
   });

@@ -1,9 +1,10 @@
 import type { AsyncFunction } from "./define/registry.ts";
 import { step } from "./define/step.ts";
 import { workflow } from "./define/workflow.ts";
+import { registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */
-export { step, workflow };
+export { registerClass, step, workflow };
 
 /** Marks methods of an object literal or static methods of a class, keeping `this` and `super`. */
 export function methods<T extends object>(
