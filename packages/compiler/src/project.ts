@@ -1,6 +1,5 @@
 /** What the file system says about a source file: its project's root, its path there, the runtime it can import. */
-import { existsSync, realpathSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, extname, join, relative, resolve, sep } from "node:path";
 
 /** The folder of the nearest `package.json` at or above a folder, or the folder itself. */
@@ -28,26 +27,28 @@ export function idPath(filename: string, root: string): string {
   return bare.startsWith("../") ? bare : `./${bare}`;
 }
 
-const candidates = ["perdure/compiled", "workflow/compiled", "@perdure/core/compiled"];
+/** Packages that export the runtime as `./compiled`. */
+const candidates = ["perdure", "workflow", "@perdure/core"];
 const known = new Map<string, string>();
 
-/** The first runtime module that resolves from a file; the usual one where none does, so that the bundler can say so. */
+/** The first runtime module that an import in the file would find; the usual one where none is, so that the bundler can say so. */
 export function runtimeSpecifier(filename: string): string {
   const folder = dirname(filename);
   let found = known.get(folder);
   if (found === undefined) {
-    const require = createRequire(filename);
-    found = candidates.find((specifier) => resolves(require, specifier)) ?? "perdure/compiled";
+    found = `${candidates.find((name) => hasRuntime(folder, name)) ?? "perdure"}/compiled`;
     known.set(folder, found);
   }
   return found;
 }
 
-function resolves(require: NodeJS.Require, specifier: string): boolean {
-  try {
-    require.resolve(specifier);
-    return true;
-  } catch {
-    return false;
+/** Looks where an ES import would. `require.resolve` also looks in `NODE_PATH`, which pnpm sets and imports ignore. */
+function hasRuntime(folder: string, name: string): boolean {
+  const manifest = join(folder, "node_modules", name, "package.json");
+  if (existsSync(manifest)) {
+    const { exports } = JSON.parse(readFileSync(manifest, "utf8")) as { exports?: unknown };
+    return typeof exports === "object" && exports !== null && "./compiled" in exports;
   }
+  const parent = dirname(folder);
+  return parent !== folder && hasRuntime(parent, name);
 }
