@@ -8,9 +8,12 @@ const options = readOptions(process.argv.slice(2));
 // With --json the standard output holds the result and nothing else.
 const stream = options.json ? process.stderr : process.stdout;
 const progress = showProgress(stream, options);
+// A terminal that was closed takes no more words, which is no reason to leave processes behind.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 const interrupted = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => interrupted.abort(new Error(`Stopped by ${signal}.`)));
+// Package managers pass a Ctrl-C on that the terminal has sent already: the second one must not cut the cleaning short.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => interrupted.abort(new Error(`Stopped by ${signal}.`)));
 }
 
 try {
@@ -21,22 +24,31 @@ try {
   process.exitCode = result.ok ? 0 : 1;
 } catch (error) {
   progress.done();
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  const reason: unknown = interrupted.signal.aborted ? interrupted.signal.reason : error;
+  process.stderr.write(`${reason instanceof Error ? reason.message : String(reason)}\n`);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 }
 
 function summary(result: DemoResult): string {
-  const { customers, charges, receipts, duplicateCharges, duplicateReceipts, lost } = result;
-  const seconds = (result.ms / 1000).toFixed(1);
-  return [
-    "",
-    `  ${customers} customers, ${charges} charges, ${receipts} receipts: ` +
-      `${duplicateCharges} charges and ${duplicateReceipts} receipts too many, ${lost} customers lost`,
-    `  ${result.kills} workers killed, ${result.attempts} attempts of steps, ` +
-      `${result.replayedAnswers} answers replayed, ${result.diverged} runs diverged, ${seconds} s`,
-    "",
-    `  ${result.ok ? "Every customer was charged once and got one receipt." : "NOT every customer was charged once and got one receipt."}`,
-  ].join("\n");
+  const lines = [
+    [`customers ${result.customers}`, `charges ${result.charges}`, `receipts ${result.receipts}`],
+    [
+      `duplicate charges ${result.duplicateCharges}`,
+      `duplicate receipts ${result.duplicateReceipts}`,
+      `customers lost ${result.lost}`,
+    ],
+    [
+      `workers killed ${result.kills}`,
+      `attempts of steps ${result.attempts}`,
+      `answers replayed ${result.replayedAnswers}`,
+      `runs diverged ${result.diverged}`,
+      `${(result.ms / 1000).toFixed(1)} s`,
+    ],
+  ];
+  const verdict = result.ok
+    ? "Every customer was charged once and got one receipt."
+    : "NOT every customer was charged once and got one receipt.";
+  return `\n${lines.map((line) => `  ${line.join(" · ")}\n`).join("")}\n  ${verdict}`;
 }
 
 /** The fields in the order the documentation gives them. */
