@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { monotonicFactory } from "ulid";
 
 /** Ids: those of runs come from time and randomness, those inside a run are pure functions of it. */
@@ -38,6 +38,6 @@ export type EntityKind = "step" | "wait" | "hook";
  * not move when an unrelated step is added; 162 bits of SHA-256, so unique over all runs; 32 characters.
  */
 export function entityId(kind: EntityKind, runId: string, name: string, count: number): string {
-  const digest = createHash("sha256").update(`${runId}\0${kind}\0${name}\0${count}`).digest("base64url");
+  const digest = hash("sha256", `${runId}\0${kind}\0${name}\0${count}`, "base64url");
   return `${kind}_${digest.slice(0, 27)}`;
 }
