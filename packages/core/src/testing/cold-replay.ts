@@ -1,0 +1,43 @@
+import type { Clock } from "../clock.ts";
+import { newExecution, replayJournal } from "../engine/loader.ts";
+import { encode } from "../serialization/index.ts";
+import type { JournalEvent } from "../world/index.ts";
+
+/** How a replay of a whole journal ended. */
+export interface ColdReplay {
+  /** `open`: the function has not ended, or it has and asked for something beyond the journal. */
+  readonly outcome: "returned" | "threw" | "open";
+  /** The encoded return value; `null` unless it returned. */
+  readonly output: Uint8Array | null;
+  readonly error: unknown;
+  /** What the code asked for beyond the end of the journal, such as `step_created "charge"`. */
+  readonly unmatched: readonly string[];
+}
+
+/**
+ * Runs a workflow against a journal as a worker does after a crash, without a store and without executing steps.
+ *
+ * @throws {ReplayDivergenceError} if code and journal disagree
+ */
+export async function coldReplay(
+  run: { readonly runId: string; readonly workflow: string },
+  journal: readonly JournalEvent[],
+  clock: Clock,
+): Promise<ColdReplay> {
+  const execution = newExecution({
+    ...run,
+    events: journal,
+    newToken: () => "not in the journal",
+    onActivity: () => {},
+  });
+  await replayJournal(execution, journal, clock);
+  const { outcome } = execution;
+  const unmatched = execution.requests.map(({ type, name }) => `${type} ${JSON.stringify(name)}`);
+  execution.drop();
+  return {
+    outcome: outcome === null || unmatched.length > 0 ? "open" : outcome.type,
+    output: outcome?.type === "returned" ? encode(outcome.value, "return value") : null,
+    error: outcome?.type === "threw" ? outcome.error : undefined,
+    unmatched,
+  };
+}

@@ -1,0 +1,59 @@
+import { LawBroken } from "./failure.ts";
+import { currentProcess } from "./process.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Store } from "./store.ts";
+import type { Trace } from "./trace.ts";
+import type { BodyObserver } from "./workflow.ts";
+
+/** The laws about step bodies, checked in the moment in which one starts. */
+export class Bodies implements BodyObserver {
+  readonly #scheduler: Scheduler;
+  readonly #store: Store;
+  readonly #trace: Trace;
+  readonly #fail: (error: unknown) => void;
+  /** Attempts that have started, as `stepId/attempt`. */
+  readonly #started: Set<string> = new Set();
+
+  constructor(scheduler: Scheduler, store: Store, trace: Trace, fail: (error: unknown) => void) {
+    this.#scheduler = scheduler;
+    this.#store = store;
+    this.#trace = trace;
+    this.#fail = fail;
+  }
+
+  started(runId: string, stepId: string, attempt: number, key: string): void {
+    const process = currentProcess();
+    const who = process?.name ?? "nobody";
+    this.#trace.add(this.#scheduler.now, who, `body ${key} attempt ${attempt}`, runId, () => stepId.slice(0, 10));
+    try {
+      this.#check(runId, stepId, attempt, process?.workerId ?? null);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #check(runId: string, stepId: string, attempt: number, workerId: string | null): void {
+    const fold = this.#store.checks.fold(runId);
+    const row = this.#store.state.runs.get(runId)?.row;
+    if (fold === undefined || row === undefined) throw new Error(`a body of an unknown run ${runId}`);
+    if (fold.closedSteps.has(stepId)) {
+      throw new LawBroken("completed steps do not run again", `step ${stepId}, attempt ${attempt}`, runId);
+    }
+    if (row.owner !== workerId || row.dueAt === null || row.dueAt <= this.#scheduler.now) {
+      const lease = `the lease is that of ${row.owner} until ${row.dueAt}`;
+      throw new LawBroken("bodies run under a lease", `step ${stepId} starts in ${workerId}, but ${lease}`, runId);
+    }
+    if (!fold.openSteps.has(stepId)) {
+      throw new LawBroken("bodies run under a lease", `step ${stepId} starts before it is in the journal`, runId);
+    }
+    const expected = 1 + (fold.retries.get(stepId) ?? 0);
+    if (attempt !== expected) {
+      throw new LawBroken("attempts are counted", `step ${stepId} starts as ${attempt}, not ${expected}`, runId);
+    }
+    const id = `${stepId}/${attempt}`;
+    if (this.#started.has(id)) {
+      throw new LawBroken("attempts are counted", `attempt ${attempt} of step ${stepId} starts twice`, runId);
+    }
+    this.#started.add(id);
+  }
+}

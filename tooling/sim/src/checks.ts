@@ -1,0 +1,173 @@
+import { decode, type MemoryState } from "@perdure/core/testing";
+import { isTerminal, type JournalEvent, type RunRecord } from "@perdure/core/world";
+import { LawBroken } from "./failure.ts";
+import { RunFold } from "./fold.ts";
+
+/** The laws that hold after every write, read from the store itself. */
+
+type StoredRun = NonNullable<ReturnType<MemoryState["runs"]["get"]>>;
+
+/** What the last check saw of a run. */
+interface Seen {
+  readonly fold: RunFold;
+  row: RunRecord;
+  last: JournalEvent | undefined;
+  /** Virtual time of the last change of its journal. */
+  changedAt: number;
+  /** How many of its messages the journal has consumed. */
+  mailDone: number;
+}
+
+export class Checks {
+  readonly #state: MemoryState;
+  readonly #seen: Map<string, Seen> = new Map();
+
+  constructor(state: MemoryState) {
+    this.#state = state;
+  }
+
+  /** What the journal of a run says, as of the last write. */
+  fold(runId: string): RunFold | undefined {
+    return this.#seen.get(runId)?.fold;
+  }
+
+  /** Checks a run that was just written to. */
+  written(runId: string, now: number): void {
+    const run = this.#state.runs.get(runId);
+    if (run === undefined) return;
+    const seen = this.#journal(run, now);
+    this.#row(run.row, seen);
+    this.#tokens(run, seen.fold);
+    this.#alive(run.row, seen.fold, now);
+    seen.row = run.row;
+  }
+
+  /** A lease was renewed: the run must have something to do here. */
+  renewed(runId: string, now: number, patience: number): void {
+    const seen = this.#seen.get(runId);
+    const run = this.#state.runs.get(runId);
+    if (seen === undefined || run === undefined || now - seen.changedAt < patience) return;
+    if (seen.fold.openSteps.size > 0 || run.row.mailSeq > run.row.mailDone) return;
+    if (run.row.status === "pending") return;
+    throw new LawBroken(
+      "idle runs are parked",
+      `nothing has happened for ${now - seen.changedAt} ms and no step is under way, but the lease is renewed`,
+      runId,
+    );
+  }
+
+  /** Another run with this key may not exist. */
+  started(runId: string): void {
+    const row = this.#state.runs.get(runId)?.row;
+    if (row === undefined || row.idempotencyKey === null) return;
+    for (const { row: other } of this.#state.runs.values()) {
+      if (other.runId === runId || other.workflow !== row.workflow) continue;
+      if (other.idempotencyKey === row.idempotencyKey) {
+        throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
+      }
+    }
+  }
+
+  #journal({ row, journal, mailbox }: StoredRun, now: number): Seen {
+    let seen = this.#seen.get(row.runId);
+    if (seen === undefined) {
+      seen = { fold: new RunFold(row.runId, decode), row, last: undefined, changedAt: now, mailDone: 0 };
+      this.#seen.set(row.runId, seen);
+    }
+    const { fold } = seen;
+    if (journal.length < fold.length || journal[fold.length - 1] !== seen.last) {
+      throw new LawBroken("journal order", "the journal was changed behind its end", row.runId);
+    }
+    if (journal.length > fold.length) seen.changedAt = now;
+    // Messages that were consumed now, for hooks that are live before this write and after it.
+    const consumed = mailbox.slice(seen.mailDone, row.mailDone);
+    const before = new Set(fold.hooks.keys());
+    const fresh = journal.slice(fold.length);
+    for (const event of fresh) fold.apply(event);
+    seen.last = journal.at(-1);
+    seen.mailDone = row.mailDone;
+    const owed = consumed.flatMap(({ hookId, data }) =>
+      hookId !== null && before.has(hookId) && fold.hooks.has(hookId) ? [{ hookId, data }] : [],
+    );
+    const got = fresh.filter(({ type, id }) => type === "hook_received" && fold.hooks.has(id ?? ""));
+    if (!sameMail(owed, got)) {
+      throw new LawBroken(
+        "mail is read once and in order",
+        `messages up to ${row.mailDone} are consumed, ${owed.length} of them for live hooks; the journal got ${got.length}`,
+        row.runId,
+      );
+    }
+    return seen;
+  }
+
+  #row(row: RunRecord, { fold, row: before }: Seen): void {
+    const broken = (what: string): never => {
+      throw new LawBroken("row is the fold of the journal", what, row.runId);
+    };
+    if (row.seq !== fold.length) broken(`seq is ${row.seq}, the journal has ${fold.length} events`);
+    if (row.status === "diverged") throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
+    if (row.status !== fold.status) broken(`status is ${row.status}, the journal says ${fold.status}`);
+    if (row.startedAt !== fold.startedAt) broken("startedAt is not that of run_started");
+    if (row.completedAt !== fold.completedAt) broken(`completedAt is ${row.completedAt}, not ${fold.completedAt}`);
+    if (!sameBytes(row.output, fold.output)) broken("output is not that of run_completed");
+    if (!sameBytes(row.error, fold.error)) broken("error is not that of the last event");
+    if (fold.cancelRequested && fold.status === "pending") {
+      broken("a run that never began was cancelled and goes on");
+    }
+    if (row.epoch < before.epoch || row.mailDone < before.mailDone || row.mailSeq < before.mailSeq) {
+      broken("epoch, mailSeq or mailDone went back");
+    }
+  }
+
+  #tokens({ row, tokens }: StoredRun, fold: RunFold): void {
+    for (const [hookId, token] of fold.hooks) {
+      const holder = this.#state.hooks.get(token);
+      if (holder?.hookId !== hookId || holder.runId !== row.runId) {
+        throw new LawBroken(
+          "tokens are unique",
+          `the journal says that hook ${hookId} is live, but its token ${token} is ${holder?.hookId ?? "free"}`,
+          row.runId,
+        );
+      }
+    }
+    if (tokens.size !== fold.hooks.size) {
+      throw new LawBroken("tokens are unique", "the run holds tokens of hooks that are gone", row.runId);
+    }
+  }
+
+  /** DESIGN.md §2: every run that is not terminal has a `dueAt`, or a live hook. */
+  #alive(row: RunRecord, fold: RunFold, now: number): void {
+    const broken = (what: string): never => {
+      throw new LawBroken("liveness of a parked run", what, row.runId);
+    };
+    if (isTerminal(row.status)) {
+      if (row.owner !== null || row.dueAt !== null) broken("the run is over and still due");
+      return;
+    }
+    const { owner, dueAt, mailSeq, mailDone } = row;
+    if (dueAt === null && (owner !== null || fold.hooks.size === 0)) broken("it has neither a due time nor a hook");
+    if (owner !== null) return;
+    if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
+    if (mailSeq > mailDone && (dueAt === null || dueAt > now)) {
+      broken(`message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`);
+    }
+    const wakeAt = fold.wakeAt;
+    if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now))) {
+      broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
+    }
+  }
+}
+
+function sameMail(
+  owed: readonly { readonly hookId: string; readonly data: Uint8Array | null }[],
+  got: readonly JournalEvent[],
+): boolean {
+  return (
+    owed.length === got.length &&
+    owed.every(({ hookId, data }, index) => got[index]?.id === hookId && sameBytes(data, got[index].data))
+  );
+}
+
+function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+}

@@ -1,0 +1,69 @@
+import { type Random, randomOf } from "./random.ts";
+
+/** What a seed decides about a cluster before it starts. */
+
+/** Faults that can be left out, to see which one a failure needs. */
+export const FAULTS = ["kill", "freeze", "lost", "latency", "duplicate", "hints", "close", "cancel"] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Planted bugs: each breaks one law of the World on purpose. */
+export const PLANTS = [
+  "no-epoch-check",
+  "deliver-without-wake",
+  "park-over-mail",
+  "commit-applied-twice",
+  "event-order-swapped",
+] as const;
+export type Plant = (typeof PLANTS)[number];
+
+/** What to simulate. The same options give the same course. */
+export interface SimOptions {
+  readonly seed: number;
+  /** Default: by seed. */
+  readonly workers?: number;
+  readonly faults: readonly Fault[];
+  readonly plant?: Plant;
+  /** Indices of the programs to run. Default: all. */
+  readonly only?: readonly number[];
+}
+
+/** The settings of one simulated cluster. */
+export interface ClusterConfig {
+  readonly workers: number;
+  readonly clients: number;
+  readonly programs: number;
+  readonly leaseTtl: number;
+  readonly maxRuns: number;
+  readonly concurrency: number;
+  readonly pollInterval: number;
+  /** Virtual time from the start after which no more faults happen. */
+  readonly faultsEnd: number;
+  /** Mean time between two kills, freezes or closings of workers. */
+  readonly disturbance: number;
+  /** Probability of a fault at one call of the World. */
+  readonly callFaults: number;
+}
+
+export function configOf({ seed, workers }: SimOptions): ClusterConfig {
+  const random = randomOf(seed, "config");
+  return {
+    workers: workers ?? random.int(1, 3),
+    clients: random.int(1, 3),
+    programs: random.int(1, 6),
+    leaseTtl: random.pick([500, 1000, 3000]),
+    maxRuns: random.pick([1, 2, 3, 100]),
+    concurrency: random.pick([1, 2, 100]),
+    pollInterval: random.pick([200, 1000, 3000]),
+    faultsEnd: random.pick([0, 5_000, 20_000, 60_000]),
+    disturbance: random.pick([500, 2_000, 10_000]),
+    callFaults: random.pick([0.005, 0.03, 0.1]),
+  };
+}
+
+/** Milliseconds that something of the network or the machine takes. */
+export function latency(random: Random, slow: boolean, leaseTtl: number): number {
+  const kind = slow ? random.next() : 0;
+  if (kind < 0.8) return random.int(0, 5);
+  if (kind < 0.98) return random.int(0, 200);
+  return random.int(0, leaseTtl * 3);
+}

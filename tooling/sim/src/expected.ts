@@ -1,0 +1,86 @@
+import type { Node } from "./program.ts";
+import type { Value } from "./workflow.ts";
+
+/** What a program may give, by a plain reading of it: no engine, no journal. */
+
+/** Ends in an error. */
+const THROWS = Symbol("throws");
+/** Anything: only what the run's own journal says is known. */
+const UNKNOWN = Symbol("unknown");
+
+type Alternative = string | null | { readonly list: readonly Alternatives[] } | typeof THROWS | typeof UNKNOWN;
+type Alternatives = readonly Alternative[];
+
+/** Whether the program can return this value. */
+export function mayReturn(root: Node, value: Value): boolean {
+  return matches(outcomes(root), value);
+}
+
+/** Whether the program can end in an error. */
+export function mayThrow(root: Node): boolean {
+  return outcomes(root).includes(THROWS);
+}
+
+function outcomes(node: Node): Alternatives {
+  switch (node.type) {
+    case "step": {
+      const { kind, end, key } = node.step;
+      if (end === "fatal") return [THROWS];
+      // A worker that is lost in the middle of it ends a step that is called at most once.
+      return kind === "once" ? [key, THROWS] : [key];
+    }
+    case "sequence":
+      return together(node.nodes.map(outcomes));
+    case "parallel":
+      return parallel(node.how, node.nodes.map(outcomes));
+    case "sleep":
+      return [null];
+    case "limit":
+      return [...outcomes(node.node), "late"];
+    case "helper":
+      return together([outcomes(node.node)]);
+    case "try":
+      return outcomes(node.node).map((outcome) => (outcome === THROWS ? "caught" : outcome));
+    case "finally":
+    case "loop":
+      return outcomes(node.node);
+    case "hook":
+      return [UNKNOWN];
+    case "shared":
+      return [...outcomes(node.node), "conflict"];
+    case "floating":
+      return ["floating"];
+  }
+}
+
+function parallel(how: "all" | "allSettled" | "race" | "any", children: readonly Alternatives[]): Alternatives {
+  switch (how) {
+    case "all":
+      return together(children);
+    case "allSettled":
+      return [{ list: children.map((child) => child.map((one) => (one === THROWS ? "rejected" : one))) }];
+    case "race":
+      return children.flat();
+    case "any": {
+      const values = children.flat().filter((one) => one !== THROWS);
+      return children.every((child) => child.includes(THROWS)) ? [...values, THROWS] : values;
+    }
+  }
+}
+
+/** All of them, or the error of one. */
+function together(children: readonly Alternatives[]): Alternatives {
+  const list: Alternatives[] = children.map((child) => child.filter((one) => one !== THROWS));
+  const throws: Alternatives = children.some((child) => child.includes(THROWS)) ? [THROWS] : [];
+  return list.some((child) => child.length === 0) ? throws : [{ list }, ...throws];
+}
+
+function matches(alternatives: Alternatives, value: Value): boolean {
+  return alternatives.some((one) => {
+    if (one === UNKNOWN) return true;
+    if (one === THROWS) return false;
+    if (typeof one !== "object" || one === null) return one === value;
+    if (!Array.isArray(value) || value.length !== one.list.length) return false;
+    return one.list.every((child, index) => matches(child, value[index] as Value));
+  });
+}

@@ -1,0 +1,34 @@
+/** What a simulation can find. One name per law, so that a test can say which one a planted bug breaks. */
+export type Law =
+  | "journal order"
+  | "journal grammar"
+  | "row is the fold of the journal"
+  | "fencing"
+  | "liveness of a parked run"
+  | "idle runs are parked"
+  | "tokens are unique"
+  | "start keys are unique"
+  | "mail is read once and in order"
+  | "bodies run under a lease"
+  | "completed steps do not run again"
+  | "attempts are counted"
+  | "every run ends"
+  | "workers close"
+  | "cold replay"
+  | "expected result"
+  | "client answers"
+  | "cleanup runs"
+  | "no divergence"
+  | "no engine errors";
+
+/** A law was broken. */
+export class LawBroken extends Error {
+  readonly law: Law;
+  readonly runId: string | null;
+
+  constructor(law: Law, message: string, runId: string | null = null) {
+    super(`${law}: ${message}`);
+    this.law = law;
+    this.runId = runId;
+  }
+}

@@ -1,0 +1,109 @@
+import { type Clock, coldReplay, decode } from "@perdure/core/testing";
+import type { JournalEvent, RunRecord } from "@perdure/core/world";
+import { LawBroken } from "./failure.ts";
+import type { Play } from "./play.ts";
+import { hooksOf } from "./program.ts";
+import type { Store } from "./store.ts";
+import { mayReturn, mayThrow } from "./expected.ts";
+import { observeCleanups, type Value } from "./workflow.ts";
+
+/** What must hold of a run once it is over. */
+
+/** A step that was interrupted so often fails by itself; then no result is foreseen. */
+const TOO_MANY_ATTEMPTS = 20;
+
+const replayClock: Clock = {
+  now: () => 0,
+  setTimer: () => () => {},
+  turn: (fn) => void setImmediate(fn),
+};
+
+export async function checkEnded(store: Store, play: Play): Promise<void> {
+  const run = store.state.runs.get(play.runId ?? "");
+  if (run === undefined) throw new LawBroken("every run ends", `program ${play.program.index} has no run`);
+  checkAnswer(play, run.row);
+  checkResult(store, play, run.row);
+  checkPayloads(play, run.row, run.journal);
+  await checkReplay(run.row, run.journal);
+}
+
+/** The client that waited was told what the store says. */
+function checkAnswer({ answer }: Play, row: RunRecord): void {
+  const value = JSON.stringify(decode(row.output));
+  if (answer?.status !== row.status || JSON.stringify(answer.value) !== value) {
+    throw new LawBroken(
+      "client answers",
+      `the run is ${row.status} ${value}, a client was told ${JSON.stringify(answer)}`,
+      row.runId,
+    );
+  }
+}
+
+function checkResult(store: Store, { program }: Play, row: RunRecord): void {
+  const fold = store.checks.fold(row.runId);
+  if (Math.max(0, ...(fold?.retries.values() ?? [])) >= TOO_MANY_ATTEMPTS) return;
+  const value = decode(row.output) as Value;
+  const expected =
+    row.status === "cancelled"
+      ? fold?.cancelRequested === true
+      : row.status === "completed"
+        ? mayReturn(program.root, value)
+        : mayThrow(program.root);
+  if (expected) return;
+  throw new LawBroken(
+    "expected result",
+    `the run is ${row.status} ${JSON.stringify(value)}, which the program cannot give`,
+    row.runId,
+  );
+}
+
+/** No payload twice, those of one sender in order, and all of them where the workflow took all. */
+function checkPayloads({ program }: Play, row: RunRecord, journal: readonly JournalEvent[]): void {
+  const tokens = new Map(journal.flatMap(({ type, id, name }) => (type === "hook_created" ? [[id, name]] : [])));
+  for (const { token, takes, sent } of hooksOf(program.root)) {
+    const received = journal
+      .filter(({ type, id }) => type === "hook_received" && tokens.get(id) === token)
+      .map(({ data }) => decode(data) as string);
+    const last = new Map<string, number>();
+    for (const payload of received) {
+      const [sender = "", n = ""] = payload.split("#");
+      if (Number(n) <= (last.get(sender) ?? -1)) {
+        throw new LawBroken("mail is read once and in order", `${token} received ${received.join(" ")}`, row.runId);
+      }
+      last.set(sender, Number(n));
+    }
+    if (received.length > sent) throw new Error(`${token} received more than was sent`);
+    if (row.status === "completed" && takes > sent) throw new Error(`${token} takes more than is sent`);
+  }
+}
+
+async function checkReplay(row: RunRecord, journal: readonly JournalEvent[]): Promise<void> {
+  const broken = (what: string): never => {
+    throw new LawBroken("cold replay", what, row.runId);
+  };
+  const begun = journal.some(({ type }) => type === "run_started");
+  if (!begun) return;
+  const open = new Set<string>();
+  observeCleanups((key, phase) => void (phase === "entered" ? open.add(key) : open.delete(key)));
+  try {
+    const { outcome, output, unmatched } = await coldReplay(row, journal, replayClock);
+    if (unmatched.length > 0) broken(`the code asks for ${unmatched.join(", ")} after the end`);
+    if (outcome === "open") broken("the code has not ended");
+    if (row.status === "completed" && (outcome !== "returned" || !same(output, row.output))) {
+      broken(`gives ${JSON.stringify(decode(output))}, not ${JSON.stringify(decode(row.output))}`);
+    }
+    if (row.status === "failed" && outcome !== "threw") broken("returns, but the run has failed");
+  } catch (error) {
+    if (error instanceof LawBroken) throw error;
+    broken(String(error));
+  } finally {
+    observeCleanups(null);
+  }
+  if (row.status === "cancelled" && open.size > 0) {
+    throw new LawBroken("cleanup runs", `finally blocks ${[...open].join(", ")} did not end`, row.runId);
+  }
+}
+
+function same(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+}

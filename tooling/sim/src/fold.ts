@@ -1,0 +1,164 @@
+import type { JournalEvent, RunStatus } from "@perdure/core/world";
+import { LawBroken } from "./failure.ts";
+
+/**
+ * What a journal says of its run, read event by event without the engine. Refuses events that cannot follow what came
+ * before.
+ */
+export class RunFold {
+  readonly runId: string;
+  status: RunStatus = "pending";
+  startedAt: number | null = null;
+  completedAt: number | null = null;
+  output: Uint8Array | null = null;
+  error: Uint8Array | null = null;
+  cancelRequested = false;
+  /** Attempts that are over without success, by the step's id. */
+  readonly retries: Map<string, number> = new Map();
+  /** Steps that have neither completed nor failed; when their next attempt is due, or `null` for at once. */
+  readonly openSteps: Map<string, number | null> = new Map();
+  /** Steps that have completed or failed. */
+  readonly closedSteps: Set<string> = new Set();
+  /** Sleeps that are not over, with their wake-up times. */
+  readonly openWaits: Map<string, number> = new Map();
+  /** Live hooks with their tokens. */
+  readonly hooks: Map<string, string> = new Map();
+  readonly #ids: Set<string> = new Set();
+  #length = 0;
+  #lastAt = 0;
+
+  readonly #decode: (data: Uint8Array | null) => unknown;
+
+  constructor(runId: string, decode: (data: Uint8Array | null) => unknown) {
+    this.runId = runId;
+    this.#decode = decode;
+  }
+
+  /** The number of events that were read. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get terminal(): boolean {
+    return this.status === "completed" || this.status === "failed" || this.status === "cancelled";
+  }
+
+  /** The earliest time at which the run has something to do by itself; `null` when it waits for messages only. */
+  get wakeAt(): number | null {
+    let at: number | null = null;
+    for (const due of [...this.openWaits.values(), ...this.openSteps.values()]) {
+      const time = due ?? 0;
+      if (at === null || time < at) at = time;
+    }
+    return at;
+  }
+
+  apply(event: JournalEvent): void {
+    const { type, seq, at } = event;
+    this.#length++;
+    if (seq !== this.#length) this.#broken("journal order", `event ${this.#length} has seq ${seq}`);
+    if (at < this.#lastAt) this.#broken("journal order", `event ${seq} is older than the one before it`);
+    this.#lastAt = at;
+    if ((seq === 1) !== (type === "run_created")) this.#refuse(event, "run_created comes first and once");
+    if (this.terminal) this.#refuse(event, `the run is ${this.status}`);
+    this.#change(event);
+  }
+
+  #change(event: JournalEvent): void {
+    const id = event.id ?? "";
+    switch (event.type) {
+      case "run_created":
+        return;
+      case "run_started":
+        if (this.status !== "pending" || event.seq !== 2) this.#refuse(event, "it has begun before");
+        this.status = "running";
+        this.startedAt = event.at;
+        return;
+      case "step_created":
+        this.#new(event);
+        this.openSteps.set(id, null);
+        this.retries.set(id, 0);
+        return;
+      case "step_retrying":
+        return this.#retrying(event);
+      case "step_completed":
+      case "step_failed":
+        if (!this.openSteps.delete(id)) this.#refuse(event, "the step is not under way");
+        this.closedSteps.add(id);
+        return;
+      case "wait_created":
+        this.#new(event);
+        this.openWaits.set(id, this.#decode(event.data) as number);
+        return;
+      case "wait_completed": {
+        const due = this.openWaits.get(id);
+        if (due === undefined) this.#refuse(event, "the sleep is not under way");
+        else if (event.at < due) this.#refuse(event, `the sleep ends at ${due}`);
+        this.openWaits.delete(id);
+        return;
+      }
+      case "hook_created":
+        this.#new(event);
+        this.hooks.set(id, event.name ?? "");
+        return;
+      case "hook_conflict":
+        this.#new(event);
+        return;
+      case "hook_received":
+        if (!this.hooks.has(id)) this.#refuse(event, "the hook is not live");
+        return;
+      case "hook_disposed":
+        if (!this.#ids.has(id)) this.#refuse(event, "there is no such hook");
+        this.hooks.delete(id);
+        return;
+      case "run_cancel_requested":
+        if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
+        this.cancelRequested = true;
+        this.openSteps.clear();
+        this.openWaits.clear();
+        return;
+      case "run_completed":
+      case "run_failed":
+      case "run_cancelled":
+        return this.#end(event);
+    }
+  }
+
+  #retrying(event: JournalEvent): void {
+    const id = event.id ?? "";
+    const retries = this.retries.get(id);
+    if (retries === undefined || !this.openSteps.has(id)) this.#refuse(event, "the step is not under way");
+    const { attempt, retryAt } = this.#decode(event.data) as { attempt: number; retryAt: number };
+    if (attempt !== (retries ?? 0) + 1) {
+      this.#broken("attempts are counted", `event ${event.seq} ends attempt ${attempt} after ${retries} others`);
+    }
+    this.retries.set(id, attempt);
+    this.openSteps.set(id, retryAt);
+  }
+
+  #end(event: JournalEvent): void {
+    const status = event.type.slice("run_".length) as "completed" | "failed" | "cancelled";
+    if (this.status === "pending" && status !== "cancelled") this.#refuse(event, "the run has not begun");
+    if (this.cancelRequested !== (status === "cancelled")) this.#refuse(event, "a cancelled run ends cancelled");
+    this.status = status;
+    this.completedAt = event.at;
+    if (status === "completed") this.output = event.data;
+    else this.error = event.data;
+    this.hooks.clear();
+  }
+
+  #new(event: JournalEvent): void {
+    const id = event.id ?? "";
+    if (this.status !== "running") this.#refuse(event, "the run has not begun");
+    if (this.#ids.has(id)) this.#refuse(event, "the id was used before");
+    this.#ids.add(id);
+  }
+
+  #refuse(event: JournalEvent, why: string): never {
+    this.#broken("journal grammar", `event ${event.seq}, ${event.type} ${event.id ?? ""}: ${why}`);
+  }
+
+  #broken(law: "journal order" | "journal grammar" | "attempts are counted", message: string): never {
+    throw new LawBroken(law, message, this.runId);
+  }
+}

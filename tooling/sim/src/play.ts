@@ -1,0 +1,151 @@
+import { HookNotFoundError, WorkflowRunCancelledError, WorkflowRunFailedError } from "@perdure/core/errors";
+import { isTerminal } from "@perdure/core/world";
+import type { Cluster, Member } from "./cluster.ts";
+import { LawBroken } from "./failure.ts";
+import { pause } from "./process.ts";
+import { type HookSpec, hooksOf, type Program } from "./program.ts";
+import type { Random } from "./random.ts";
+import type { Store } from "./store.ts";
+import { simulated, type Value } from "./workflow.ts";
+
+/** What the outside world does with one program: starts it, sends to its hooks, cancels it, waits for its result. */
+
+export interface Play {
+  readonly program: Program;
+  runId: string | null;
+  /** What a client was told of the run's end; `null` until then. */
+  answer: { readonly status: "completed" | "failed" | "cancelled"; readonly value?: Value } | null;
+  /** Nothing is left to do. */
+  done: boolean;
+}
+
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly store: Store;
+  readonly random: Random;
+  /** Whether messages are sent twice. */
+  readonly duplicates: () => boolean;
+  readonly cancels: boolean;
+}
+
+/** How long a caller waits for an answer before it asks elsewhere. */
+const PATIENCE = 5000;
+
+export async function play(stage: Stage, act: Play): Promise<void> {
+  const { cluster } = stage;
+  const { program } = act;
+  await pause(cluster.driver, program.startsAt);
+  const runIds = await Promise.all(Array.from({ length: program.starters }, () => start(stage, program)));
+  const [runId] = runIds;
+  if (runId === undefined || runIds.some((other) => other !== runId)) {
+    throw new LawBroken("start keys are unique", `starts with one key gave ${runIds.join(", ")}`);
+  }
+  act.runId = runId;
+  await Promise.all([
+    ...hooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
+    cancel(stage, runId, program.cancelsAt),
+    wait(stage, act, runId),
+  ]);
+  act.done = true;
+}
+
+async function start(stage: Stage, program: Program): Promise<string> {
+  const options = { idempotencyKey: `program ${program.index}` };
+  return await untilAnswered(stage, async ({ client }) => {
+    const run = await client.start(simulated, [`program ${program.index}`, program.root], options);
+    return run.runId;
+  });
+}
+
+/** Each sends its share of the payloads, the next one when the last one is in. */
+function senders(stage: Stage, runId: string, hook: HookSpec): readonly Promise<void>[] {
+  return Array.from({ length: hook.senders }, async (_, sender) => {
+    for (let n = sender; n < hook.sent; n += hook.senders) {
+      await pause(stage.cluster.driver, stage.random.int(0, 400));
+      await send(stage, runId, hook.token, `${sender}#${n}`);
+    }
+  });
+}
+
+async function send(stage: Stage, runId: string, token: string, payload: string): Promise<void> {
+  const { cluster, random } = stage;
+  const options = { idempotencyKey: `${token} ${payload}` };
+  const once = (): Promise<boolean> =>
+    untilAnswered(stage, async ({ client }) => {
+      try {
+        await client.resumeHook(token, payload, options);
+        return true;
+      } catch (error) {
+        if (HookNotFoundError.is(error)) return false;
+        throw error;
+      }
+    });
+  while (!ended(stage, runId)) {
+    const sendings = stage.duplicates() && random.chance(0.3) ? [once(), once()] : [once()];
+    if ((await Promise.all(sendings)).includes(true)) return;
+    await pause(cluster.driver, 300);
+  }
+}
+
+async function cancel(stage: Stage, runId: string, after: number | null): Promise<void> {
+  if (after === null || !stage.cancels) return;
+  await pause(stage.cluster.driver, after);
+  await untilAnswered(stage, async ({ client }) => {
+    await client.getRun(runId).cancel({ reason: "simulated" });
+    return true;
+  });
+}
+
+async function wait(stage: Stage, act: Play, runId: string): Promise<void> {
+  const { client, process } = stage.random.pick(stage.cluster.clients);
+  await new Promise<void>((resolve, reject) => {
+    process.clock.turn(() => {
+      client
+        .getRun<Value>(runId)
+        .returnValue.then(
+          (value) => {
+            act.answer = { status: "completed", value };
+          },
+          (error: unknown) => {
+            if (WorkflowRunCancelledError.is(error)) act.answer = { status: "cancelled" };
+            else if (WorkflowRunFailedError.is(error)) act.answer = { status: "failed" };
+            else throw error;
+          },
+        )
+        .then(resolve, reject);
+    });
+  });
+}
+
+/** Asks some process, and another one when that does not answer. Everything asked here may be asked twice. */
+function untilAnswered<T>(stage: Stage, ask: (member: Member) => Promise<T>): Promise<T> {
+  const { cluster, random } = stage;
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const attempt = (): void => {
+      if (settled) return;
+      const member = random.pick([...cluster.clients, ...cluster.workers]);
+      cluster.driver.clock.setTimer(cluster.driver.clock.now() + PATIENCE, attempt);
+      member.process.clock.turn(() => {
+        ask(member).then(
+          (answer) => {
+            settled = true;
+            resolve(answer);
+          },
+          (error: unknown) => {
+            // The store did not answer for a while: the patience above tries again.
+            if ((error as { code?: string }).code === "WORLD_ERROR") return;
+            settled = true;
+            reject(error);
+          },
+        );
+      });
+    };
+    attempt();
+  });
+}
+
+function ended({ store }: Stage, runId: string): boolean {
+  const row = store.state.runs.get(runId)?.row;
+  return row !== undefined && isTerminal(row.status);
+}

@@ -1,0 +1,176 @@
+import type { Random } from "./random.ts";
+
+/** Seeded workflow programs, as data: the simulated workflow interprets them. */
+
+/** Which of the simulated steps, with their retry options. */
+export type StepKind = "patient" | "default" | "once" | "timed";
+
+export interface StepSpec {
+  readonly kind: StepKind;
+  /** Unique in its program; what the step returns. */
+  readonly key: string;
+  /** How long an attempt takes, in ms. */
+  readonly ms: number;
+  /** How many attempts do not succeed. */
+  readonly failures: number;
+  /** How those fail: an error, a `RetryableError`, or by not ending at all (of a step with a timeout). */
+  readonly how: "plain" | "later" | "hang";
+  /** After the failures: a value, or a `FatalError`. */
+  readonly end: "value" | "fatal";
+}
+
+export interface HookSpec {
+  readonly token: string;
+  /** How many payloads the workflow takes. */
+  readonly takes: number;
+  /** How many are sent. */
+  readonly sent: number;
+  readonly senders: number;
+  readonly how: "await" | "iterate" | "dispose";
+}
+
+export type Node =
+  | { readonly type: "step"; readonly step: StepSpec }
+  | { readonly type: "sequence"; readonly nodes: readonly Node[] }
+  | {
+      readonly type: "parallel";
+      readonly how: "all" | "allSettled" | "race" | "any";
+      readonly nodes: readonly Node[];
+    }
+  | { readonly type: "sleep"; readonly ms: number }
+  | { readonly type: "limit"; readonly node: Node; readonly ms: number }
+  | { readonly type: "helper"; readonly node: Node }
+  | { readonly type: "try"; readonly node: Node }
+  | { readonly type: "finally"; readonly node: Node; readonly cleanup: StepSpec; readonly key: string }
+  | { readonly type: "hook"; readonly hook: HookSpec }
+  | { readonly type: "shared"; readonly token: string; readonly node: Node }
+  | { readonly type: "floating"; readonly node: Node }
+  | { readonly type: "loop"; readonly times: number; readonly node: Node };
+
+export interface Program {
+  readonly index: number;
+  readonly root: Node;
+  /** When its first start comes, in ms after the beginning. */
+  readonly startsAt: number;
+  /** How many clients start it at once, all with one key. */
+  readonly starters: number;
+  /** When it is cancelled, in ms after its start, or `null`. */
+  readonly cancelsAt: number | null;
+}
+
+const DEPTH = 3;
+
+export function newProgram(index: number, random: Random): Program {
+  const generator = new Generator(`p${index}`, random);
+  return {
+    index,
+    root: generator.sequence(0),
+    startsAt: random.int(0, 3000),
+    starters: random.pick([1, 1, 2, 4]),
+    cancelsAt: random.chance(0.2) ? random.int(0, 6000) : null,
+  };
+}
+
+class Generator {
+  readonly #name: string;
+  readonly #random: Random;
+  #count = 0;
+
+  constructor(name: string, random: Random) {
+    this.#name = name;
+    this.#random = random;
+  }
+
+  sequence(depth: number): Node {
+    return { type: "sequence", nodes: this.#several(1, depth === 0 ? 6 : 3, depth) };
+  }
+
+  #several(low: number, high: number, depth: number): readonly Node[] {
+    return Array.from({ length: this.#random.int(low, high) }, () => this.#node(depth + 1));
+  }
+
+  #node(depth: number): Node {
+    const random = this.#random;
+    if (depth >= DEPTH || random.chance(0.45)) return this.#leaf();
+    switch (random.int(0, 9)) {
+      case 0:
+        return this.sequence(depth);
+      case 1:
+      case 2: {
+        const how = random.pick(["all", "allSettled", "race", "any"] as const);
+        return { type: "parallel", how, nodes: this.#several(2, 4, depth) };
+      }
+      case 3:
+        return { type: "limit", node: this.#node(depth + 1), ms: this.#random.int(0, 800) };
+      case 4:
+        return { type: "helper", node: this.#node(depth + 1) };
+      case 5:
+        return { type: "try", node: this.#node(depth + 1) };
+      case 6:
+        return {
+          type: "finally",
+          node: this.#node(depth + 1),
+          cleanup: { ...this.#step(), kind: "patient", failures: 0, end: "value" },
+          key: this.#key(),
+        };
+      case 7:
+        return { type: "shared", token: `shared${random.int(0, 1)}`, node: this.#node(depth + 1) };
+      case 8:
+        return { type: "floating", node: this.#node(depth + 1) };
+      default:
+        return { type: "loop", times: random.int(2, 5), node: { type: "step", step: this.#step() } };
+    }
+  }
+
+  #leaf(): Node {
+    const random = this.#random;
+    const kind = random.next();
+    if (kind < 0.7) return { type: "step", step: this.#step() };
+    if (kind < 0.85) return { type: "sleep", ms: random.pick([0, 1, 10, 300, 2000, 15_000]) };
+    const takes = random.int(1, 4);
+    return {
+      type: "hook",
+      hook: {
+        token: `${this.#name}/hook${this.#count++}`,
+        takes,
+        sent: takes + random.pick([0, 0, 1]),
+        senders: random.int(1, 2),
+        how: random.pick(["await", "iterate", "dispose"] as const),
+      },
+    };
+  }
+
+  #step(): StepSpec {
+    const random = this.#random;
+    const kind = random.pick(["patient", "patient", "default", "once", "timed"] as const);
+    const failures = kind === "once" ? 0 : random.pick([0, 0, 0, 1, 2, 3]);
+    return {
+      kind,
+      key: this.#key(),
+      ms: random.pick([0, 0, 1, 20, 200, 1500]),
+      failures,
+      how: kind === "timed" ? "hang" : random.pick(["plain", "later"] as const),
+      end: random.chance(0.15) ? "fatal" : "value",
+    };
+  }
+
+  #key(): string {
+    return `${this.#name}/${this.#count++}`;
+  }
+}
+
+/** All hooks of a program that others send to. */
+export function hooksOf(node: Node): readonly HookSpec[] {
+  switch (node.type) {
+    case "hook":
+      return [node.hook];
+    case "sequence":
+    case "parallel":
+      return node.nodes.flatMap(hooksOf);
+    case "step":
+    case "sleep":
+      return [];
+    default:
+      return hooksOf(node.node);
+  }
+}

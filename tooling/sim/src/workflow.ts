@@ -1,0 +1,167 @@
+import { createHook, FatalError, getStepMetadata, getWorkflowMetadata, RetryableError, sleep, step, workflow } from "@perdure/core";
+import { HookConflictError, WorkflowRunCancelledError } from "@perdure/core/errors";
+import { currentProcess, pause } from "./process.ts";
+import type { HookSpec, Node, StepKind, StepSpec } from "./program.ts";
+
+/** The one workflow and the few steps that every simulated program is made of. */
+
+/** What a body tells the simulation that executes it. */
+export interface BodyObserver {
+  started(runId: string, stepId: string, attempt: number, key: string): void;
+}
+
+let observer: BodyObserver | null = null;
+
+/** Sets who is told of step bodies. One simulation at a time. */
+export function observeBodies(next: BodyObserver | null): void {
+  observer = next;
+}
+
+/** Called in the workflow when a `finally` block begins and ends; `null` except during the last replay. */
+let cleanups: ((key: string, phase: "entered" | "left") => void) | null = null;
+
+export function observeCleanups(next: typeof cleanups): void {
+  cleanups = next;
+}
+
+async function body(spec: StepSpec): Promise<string> {
+  const { stepId, attempt, signal } = getStepMetadata();
+  const process = currentProcess();
+  if (process === undefined) throw new Error("a body runs in a process");
+  observer?.started(getWorkflowMetadata().workflowRunId, stepId, attempt, spec.key);
+  if (spec.ms > 0) await pause(process, spec.ms);
+  if (attempt <= spec.failures) {
+    if (spec.how === "hang") await aborted(signal);
+    if (spec.how === "later") throw new RetryableError(`${spec.key} later`, { retryAfter: 700 });
+    throw new Error(`${spec.key} failed`);
+  }
+  if (spec.end === "fatal") throw new FatalError(`${spec.key} is fatal`);
+  return spec.key;
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+const steps: Record<StepKind, (spec: StepSpec) => Promise<string>> = {
+  patient: step("sim//patient", body, { maxRetries: 1000, backoff: { initial: 50, max: 1000 } }),
+  default: step("sim//default", body),
+  once: step("sim//once", body, { maxRetries: 0 }),
+  timed: step("sim//timed", body, { timeout: 3000, maxRetries: 5, backoff: () => 100 }),
+};
+
+/** What a program returns, and what its nodes give each other. */
+export type Value = string | null | readonly Value[];
+
+async function execute(node: Node, floating: Promise<unknown>[]): Promise<Value> {
+  switch (node.type) {
+    case "step":
+      return await steps[node.step.kind](node.step);
+    case "sequence": {
+      const values: Value[] = [];
+      for (const child of node.nodes) values.push(await execute(child, floating));
+      return values;
+    }
+    case "parallel":
+      return await parallel(node.how, node.nodes.map((child) => execute(child, floating)));
+    case "sleep":
+      await sleep(node.ms);
+      return null;
+    case "limit":
+      return await Promise.race([execute(node.node, floating), sleep(node.ms).then(() => "late")]);
+    case "helper":
+      return await helper(node.node, floating);
+    case "try":
+      try {
+        return await execute(node.node, floating);
+      } catch (error) {
+        if (WorkflowRunCancelledError.is(error)) throw error;
+        return "caught";
+      }
+    case "finally":
+      try {
+        return await execute(node.node, floating);
+      } finally {
+        cleanups?.(node.key, "entered");
+        await steps.patient(node.cleanup);
+        cleanups?.(node.key, "left");
+      }
+    case "hook":
+      return await receive(node.hook);
+    case "shared":
+      return await exclusive(node.token, node.node, floating);
+    case "floating": {
+      // Nobody awaits it: the run may end before it does, whatever becomes of it.
+      const promise = execute(node.node, floating);
+      promise.catch(() => {});
+      floating.push(promise);
+      return "floating";
+    }
+    case "loop": {
+      let value: Value = null;
+      for (let i = 0; i < node.times; i++) value = await execute(node.node, floating);
+      return value;
+    }
+  }
+}
+
+async function helper(node: Node, floating: Promise<unknown>[]): Promise<Value> {
+  await null;
+  const value = await execute(node, floating);
+  await null;
+  return [value];
+}
+
+async function parallel(how: "all" | "allSettled" | "race" | "any", promises: Promise<Value>[]): Promise<Value> {
+  for (const promise of promises) promise.catch(() => {});
+  switch (how) {
+    case "all":
+      return await Promise.all(promises);
+    case "allSettled": {
+      const results = await Promise.allSettled(promises);
+      return results.map((result) => (result.status === "fulfilled" ? result.value : "rejected"));
+    }
+    case "race":
+      return await Promise.race(promises);
+    case "any":
+      return await Promise.any(promises);
+  }
+}
+
+async function receive({ token, takes, how }: HookSpec): Promise<Value> {
+  const hook = createHook<string>({ token, metadata: { takes } });
+  const values: string[] = [];
+  if (how === "iterate") {
+    for await (const value of hook) {
+      values.push(value);
+      if (values.length === takes) break;
+    }
+  } else {
+    while (values.length < takes) values.push(await hook);
+  }
+  if (how === "dispose") hook.dispose();
+  return values;
+}
+
+async function exclusive(token: string, node: Node, floating: Promise<unknown>[]): Promise<Value> {
+  using hook = createHook({ token });
+  const conflict = await hook.getConflict();
+  if (conflict !== null) {
+    try {
+      await hook;
+    } catch (error) {
+      if (HookConflictError.is(error)) return "conflict";
+      throw error;
+    }
+  }
+  return await execute(node, floating);
+}
+
+export const simulated: (name: string, root: Node) => Promise<Value> = workflow(
+  "sim//program",
+  async (_name: string, root: Node): Promise<Value> => await execute(root, []),
+);
