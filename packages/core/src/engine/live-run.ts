@@ -63,6 +63,8 @@ export class LiveRun {
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
   /** A commit is under way. */
   committing = false;
+  /** That commit gives the lease back, so nothing may be delivered until the run is held again. */
+  #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
   /** The last message that is known to exist, and the last one that was read. */
@@ -185,6 +187,7 @@ export class LiveRun {
       this.phase === "held" &&
       this.settled &&
       !this.toBegin &&
+      !this.#leaving &&
       this.#incoming.length > 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
@@ -260,6 +263,7 @@ export class LiveRun {
     this.#patch = {};
     this.#toStart = [];
     this.committing = true;
+    this.#leaving = lease.type !== "hold";
     return { run: this, request, steps, leaseUntil: now + ttl };
   }
 
@@ -267,6 +271,7 @@ export class LiveRun {
   committed(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
     const { request } = commit;
     this.committing = false;
+    this.#leaving = false;
     this.seq += request.events.length;
     this.mailCommitted = request.mailDone;
     this.mailSeq = Math.max(this.mailSeq, result.mailSeq);
