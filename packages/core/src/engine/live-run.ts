@@ -67,6 +67,8 @@ export class LiveRun {
   #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
+  /** Something came meanwhile that may be a message after those. */
+  fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
   mailSeq = 0;
   mailRead = 0;

@@ -418,9 +418,16 @@ export class RunPool {
     if (run.mailSeq > run.mailRead && !run.fetching) void this.#fetchMail(run);
   }
 
+  /** A hint may be wrong: it is a reason to look, but only the store says that there is mail. */
+  #lookForMail(run: LiveRun): void {
+    if (run.fetching) run.fetchAgain = true;
+    else void this.#fetchMail(run);
+  }
+
   async #fetchMail(run: LiveRun): Promise<void> {
     const { world, logger } = this.#options;
     run.fetching = true;
+    run.fetchAgain = false;
     try {
       const [mail] = await world.listMail([{ runId: run.runId, after: run.mailRead }]);
       run.receiveMail(mail ?? []);
@@ -428,7 +435,9 @@ export class RunPool {
       logger.warn("reading mail failed, the next commit or renewal tries again", { runId: run.runId, error });
     }
     run.fetching = false;
-    if (run.phase === "held") this.#touch(run);
+    if (run.phase !== "held") return;
+    if (run.fetchAgain) void this.#fetchMail(run);
+    this.#touch(run);
   }
 
   #onHint(hint: Hint): void {
@@ -439,7 +448,7 @@ export class RunPool {
         break;
       case "mail": {
         const run = this.#held.get(hint.runId);
-        if (run !== undefined) this.#noteMail(run, run.mailRead + 1);
+        if (run !== undefined) this.#lookForMail(run);
         break;
       }
       case "finished":
