@@ -314,6 +314,11 @@ export class LiveRun {
     }
   }
 
+  /** The workflow has ended, which may not be durable yet: no body begins any more. */
+  get over(): boolean {
+    return this.#terminal;
+  }
+
   /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
   endCancelled(mail: Mail, now: number): void {
     this.#mailDone = mail.mailSeq;
@@ -415,6 +420,8 @@ export class LiveRun {
   #end(now: number): void {
     this.#terminal = true;
     this.#toStart = [];
+    // Attempts that are under way learn of it when the end is durable.
+    for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
     const { outcome, cancelled } = this.execution;
     this.#patch.completedAt = Math.max(this.#lastAt, now);
     if (cancelled !== null) {

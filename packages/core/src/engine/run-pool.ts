@@ -229,8 +229,8 @@ export class RunPool {
   // Steps.
 
   #startStep(run: LiveRun, step: PendingStep): void {
-    if (run.phase !== "held" || run.execution.pending.get(step.id) !== step || run.attempts.has(step.id))
-      return;
+    if (run.phase !== "held" || run.over) return;
+    if (run.execution.pending.get(step.id) !== step || run.attempts.has(step.id)) return;
     if (this.#options.clock.now() >= run.leaseUntil) {
       void this.#startAfterRenewal(run, step);
       return;
