@@ -44,7 +44,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   const scheduler = new Scheduler(randomOf(seed, "scheduler"), enterProcess);
   const faultsEnd = START + config.faultsEnd;
   const on = (fault: Fault): boolean => options.faults.includes(fault) && scheduler.now < faultsEnd;
-  const store = newStore(options.plant, config.leaseTtl);
+  const store = newStore(options.plant, config.leaseTtl, () => scheduler.now);
   let cluster: Cluster | null = null;
   const network = new Network({
     scheduler,
