@@ -131,7 +131,10 @@ export class LiveRun {
    */
   schedule(lost: boolean, now: number, interrupted: (step: PendingStep) => unknown): void {
     this.#dues = newDues();
+    const unwritten = new Set(this.execution.requests.map(({ id }) => id));
     for (const entry of [...this.execution.pending.values()]) {
+      // Asked for at the end of the replay, so the journal has yet to hear of it: see gather().
+      if (unwritten.has(entry.id)) continue;
       if (entry.kind === "wait") {
         this.#dues.push({ at: entry.resumeAt, id: entry.id });
       } else if (lost && (entry.retryAt === null || entry.retryAt <= now)) {
@@ -191,6 +194,7 @@ export class LiveRun {
       !this.toBegin &&
       !this.#leaving &&
       this.#incoming.length > 0 &&
+      this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
       !this.#terminal
