@@ -67,6 +67,8 @@ export class LiveRun {
   #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
+  /** The store is being asked whether the lease is still ours. */
+  renewing = false;
   /** Something came meanwhile that may be a message after those. */
   fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
@@ -247,6 +249,11 @@ export class LiveRun {
     const steps = this.#toStart;
     this.#toStart = [];
     return steps;
+  }
+
+  /** The step may not start yet, so the run may not park; it comes again with {@link takeRestarts} or a commit. */
+  postpone(step: PendingStep): void {
+    this.#toStart.push(step);
   }
 
   /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */

@@ -25,6 +25,16 @@ export interface Attempt {
   abort(reason: unknown): void;
 }
 
+/** What a {@link StepRunner} asks and tells about an attempt. Nothing any more once it is aborted. */
+export interface AttemptListener {
+  /** Whether the body may begin, after the attempt has waited for its place. */
+  mayBegin(): boolean;
+  /** It may not: the attempt is over without having begun. */
+  onPostponed(): void;
+  /** Called once, unless it was postponed. */
+  onEnd(result: AttemptResult): void;
+}
+
 export class StepRunner {
   readonly #clock: Clock;
   readonly #concurrency: number;
@@ -42,8 +52,8 @@ export class StepRunner {
     return this.#queue.length - this.#queueHead;
   }
 
-  /** Starts an attempt as soon as there is a place. `onEnd` is called once, unless the attempt is aborted before. */
-  start(step: PendingStep, workflow: WorkflowMetadata, onEnd: (result: AttemptResult) => void): Attempt {
+  /** Starts an attempt as soon as there is a place. */
+  start(step: PendingStep, workflow: WorkflowMetadata, listener: AttemptListener): Attempt {
     const controller = new AbortController();
     let over = false;
     let started = false;
@@ -52,7 +62,7 @@ export class StepRunner {
       if (over) return;
       over = true;
       cancelTimeout?.();
-      onEnd(result);
+      listener.onEnd(result);
     };
     const attempt = step.attempt;
     const body = (): void => {
@@ -74,8 +84,13 @@ export class StepRunner {
         this.#startQueued();
       });
     };
+    const afterQueue = (): void => {
+      if (over || listener.mayBegin()) return body();
+      over = true;
+      listener.onPostponed();
+    };
     if (this.#running < this.#concurrency) body();
-    else this.#queue.push(body);
+    else this.#queue.push(afterQueue);
     return {
       step,
       attempt,
