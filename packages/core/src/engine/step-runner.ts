@@ -69,16 +69,21 @@ export class StepRunner {
       if (over) return;
       started = true;
       this.#running++;
-      const timeout = step.definition.options.timeout;
-      if (timeout !== undefined) {
-        const ms = lengthMs(timeout);
-        cancelTimeout = this.#clock.setTimer(this.#clock.now() + ms, () => {
-          const error = new StepTimeoutError(stepFacts(step), ms);
+      let refused: AttemptResult | undefined;
+      try {
+        cancelTimeout = this.#limit(step, (error) => {
           controller.abort(error);
           end({ type: "failed", error, reason: "timeout" });
         });
+      } catch (error) {
+        // A timeout that is no length, set as a property of the step.
+        refused = { type: "failed", error, reason: "error" };
       }
-      this.#execute(step, attempt, workflow, controller.signal).then((result) => {
+      const ending =
+        refused === undefined
+          ? this.#execute(step, attempt, workflow, controller.signal)
+          : Promise.resolve(refused);
+      ending.then((result) => {
         this.#running--;
         end(result);
         this.#startQueued();
@@ -103,6 +108,15 @@ export class StepRunner {
         controller.abort(reason);
       },
     };
+  }
+
+  /** Sets the timer of an attempt's timeout, if it has one; returns what cancels it. */
+  #limit(step: PendingStep, onTimeout: (error: StepTimeoutError) => void): (() => void) | undefined {
+    const { timeout } = step.definition.options;
+    if (timeout === undefined) return undefined;
+    const ms = lengthMs(timeout);
+    const onTime = (): void => onTimeout(new StepTimeoutError(stepFacts(step), ms));
+    return this.#clock.setTimer(this.#clock.now() + ms, onTime);
   }
 
   async #execute(
