@@ -130,6 +130,7 @@ export class RunPool {
 
   /** Takes a run that was created under a lease of this worker. */
   adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+    if (this.#isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [created]);
     this.#hold(run, { epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: created.at });
     run.toBegin = true;
@@ -394,6 +395,7 @@ export class RunPool {
     const { runId, workflow, epoch } = claimed.run;
     try {
       const events = await world.listEvents(runId, 0, EVENT_PAGE);
+      if (this.#isOutdated({ runId, epoch })) return;
       const run = this.#newRun(runId, workflow, events);
       this.#register(run, epoch, leaseUntil);
       await this.#load(run, { ...claimed, events }, now);
@@ -507,6 +509,11 @@ export class RunPool {
     });
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
     return run;
+  }
+
+  /** The answer that gave the lease was so late that this worker holds the run under a newer one. */
+  #isOutdated({ runId, epoch }: Lease): boolean {
+    return (this.#held.get(runId)?.epoch ?? 0) > epoch;
   }
 
   #register(run: LiveRun, epoch: number, leaseUntil: number): void {
