@@ -26,6 +26,7 @@ interface HeldRow {
   readonly seq: number;
   readonly mailSeq: number;
   readonly mailDone: number;
+  readonly dueAt: number | null;
   /** 1 while somebody holds the lease. */
   readonly held: number;
 }
@@ -43,7 +44,8 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 export function commit(connection: Connection, tables: Tables): Commit {
   const selectRun = connection.prepare<HeldRow>(
     "select run",
-    `SELECT id, status, epoch, seq, mail_seq AS mailSeq, mail_done AS mailDone, owner IS NOT NULL AS held
+    `SELECT id, status, epoch, seq, mail_seq AS mailSeq, mail_done AS mailDone, due_at AS dueAt,
+       owner IS NOT NULL AS held
      FROM ${tables.runs} WHERE run_id = ?`,
   );
   const insertEvent = connection.prepare(
@@ -158,7 +160,7 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
 function dueAfter(row: HeldRow, lease: LeaseChange, mailDone: number, now: number): number | null {
   switch (lease.type) {
     case "hold":
-      return now + lease.ttl;
+      return Math.max(row.dueAt ?? 0, now + lease.ttl);
     case "park":
       // The transaction holds the write lock: no message can arrive between the look at the row and its update.
       return row.mailSeq > mailDone ? now : lease.dueAt;

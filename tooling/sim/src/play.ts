@@ -1,4 +1,4 @@
-import { HookNotFoundError, WorkflowRunCancelledError, WorkflowRunFailedError } from "@perdure/core/errors";
+import { HookNotFoundError, WorkflowRunCancelledError, WorkflowRunFailedError, WorldError } from "@perdure/core/errors";
 import { isTerminal } from "@perdure/core/world";
 import type { Cluster, Member } from "./cluster.ts";
 import { LawBroken } from "./failure.ts";
@@ -99,21 +99,22 @@ async function cancel(stage: Stage, runId: string, after: number | null): Promis
 async function wait(stage: Stage, act: Play, runId: string): Promise<void> {
   const { client, process } = stage.random.pick(stage.cluster.clients);
   await new Promise<void>((resolve, reject) => {
-    process.clock.turn(() => {
-      client
-        .getRun<Value>(runId)
-        .returnValue.then(
-          (value) => {
-            act.answer = { status: "completed", value };
-          },
-          (error: unknown) => {
-            if (WorkflowRunCancelledError.is(error)) act.answer = { status: "cancelled" };
-            else if (WorkflowRunFailedError.is(error)) act.answer = { status: "failed" };
-            else throw error;
-          },
-        )
-        .then(resolve, reject);
-    });
+    const told = (answer: Play["answer"]): void => {
+      act.answer = answer;
+      resolve();
+    };
+    const ask = (): void => {
+      client.getRun<Value>(runId).returnValue.then(
+        (value) => told({ status: "completed", value }),
+        (error: unknown) => {
+          if (WorkflowRunCancelledError.is(error)) told({ status: "cancelled" });
+          else if (WorkflowRunFailedError.is(error)) told({ status: "failed" });
+          else if (WorldError.is(error)) process.clock.setTimer(process.clock.now() + PATIENCE, ask);
+          else reject(error);
+        },
+      );
+    };
+    process.clock.turn(ask);
   });
 }
 
@@ -134,7 +135,7 @@ function untilAnswered<T>(stage: Stage, ask: (member: Member) => Promise<T>): Pr
           },
           (error: unknown) => {
             // The store did not answer for a while: the patience above tries again.
-            if ((error as { code?: string }).code === "WORLD_ERROR") return;
+            if (WorldError.is(error)) return;
             settled = true;
             reject(error);
           },

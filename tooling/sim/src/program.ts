@@ -174,3 +174,19 @@ export function hooksOf(node: Node): readonly HookSpec[] {
       return hooksOf(node.node);
   }
 }
+
+/** The `finally` blocks that the workflow itself waits for, whatever happens beside them. */
+export function awaitedCleanups(node: Node): readonly string[] {
+  switch (node.type) {
+    case "finally":
+      return [node.key, ...awaitedCleanups(node.node)];
+    case "sequence":
+      return node.nodes.flatMap(awaitedCleanups);
+    case "try":
+    case "helper":
+    case "shared":
+      return awaitedCleanups(node.node);
+    default:
+      return [];
+  }
+}

@@ -51,7 +51,8 @@ export class Scheduler {
 
   /** Calls `fn` in a macrotask of the lane once the time has come; returns what cancels it. */
   at(at: number, lane: Lane, fn: () => void): () => void {
-    const timer: Timer = { at: Math.max(at, this.now), order: this.#order++, lane, fn };
+    // Clocks tell whole milliseconds.
+    const timer: Timer = { at: Math.max(Math.ceil(at), this.now), order: this.#order++, lane, fn };
     this.#timers.push(timer);
     return () => {
       timer.fn = null;

@@ -44,7 +44,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   const scheduler = new Scheduler(randomOf(seed, "scheduler"), enterProcess);
   const faultsEnd = START + config.faultsEnd;
   const on = (fault: Fault): boolean => options.faults.includes(fault) && scheduler.now < faultsEnd;
-  const store = newStore(options.plant, config.leaseTtl);
+  const store = newStore(options.plant, config.leaseTtl, () => scheduler.now);
   let cluster: Cluster | null = null;
   const network = new Network({
     scheduler,
@@ -80,9 +80,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   begin(() => members.disturb());
 
   const onRejection = (error: unknown): void => {
-    fail(
-      new LawBroken("no engine errors", `unhandled rejection: ${(error as Error)?.stack ?? String(error)}`),
-    );
+    fail(new LawBroken("no engine errors", `unhandled rejection: ${(error as Error)?.stack ?? String(error)}`));
   };
   process.on("unhandledRejection", onRejection);
   try {

@@ -12,7 +12,7 @@ export interface Store {
   readonly checks: Checks;
 }
 
-export function newStore(plant: Plant | undefined, leaseTtl: number): Store {
+export function newStore(plant: Plant | undefined, leaseTtl: number, time: () => number): Store {
   const state = new MemoryState();
   const memory = memoryWorld({ state });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
@@ -25,7 +25,7 @@ export function newStore(plant: Plant | undefined, leaseTtl: number): Store {
       async createRuns(batch, now) {
         const results = await world.createRuns(batch, now);
         for (const { runId } of batch) {
-          checks.written(runId, now);
+          checks.written(runId, time());
           checks.started(runId);
         }
         return results;
@@ -39,14 +39,14 @@ export function newStore(plant: Plant | undefined, leaseTtl: number): Store {
             throw new LawBroken("fencing", `claimed while due at ${before?.dueAt}`, run.runId);
           }
           if (lost !== (before.owner !== null)) throw new LawBroken("fencing", `lost is ${lost}`, run.runId);
-          checks.written(run.runId, request.now);
+          checks.written(run.runId, time());
         }
         return result;
       },
       async renew(request) {
         const results = await world.renew(request);
         request.leases.forEach(({ runId }, index) => {
-          if (results[index]?.outcome === "renewed") checks.renewed(runId, request.now, leaseTtl * 4);
+          if (results[index]?.outcome === "renewed") checks.renewed(runId, time(), leaseTtl * 4);
         });
         return results;
       },
@@ -63,13 +63,13 @@ export function newStore(plant: Plant | undefined, leaseTtl: number): Store {
               commit.runId,
             );
           }
-          checks.written(commit.runId, now);
+          checks.written(commit.runId, time());
         });
         return results;
       },
       async deliver(batch, now) {
         const results = await world.deliver(batch, now);
-        for (const result of results) if ("runId" in result) checks.written(result.runId, now);
+        for (const result of results) if ("runId" in result) checks.written(result.runId, time());
         return results;
       },
     },

@@ -67,6 +67,8 @@ export class LiveRun {
   #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
+  /** The store is being asked whether the lease is still ours. */
+  renewing = false;
   /** Something came meanwhile that may be a message after those. */
   fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
@@ -131,7 +133,10 @@ export class LiveRun {
    */
   schedule(lost: boolean, now: number, interrupted: (step: PendingStep) => unknown): void {
     this.#dues = newDues();
+    const unwritten = new Set(this.execution.requests.map(({ id }) => id));
     for (const entry of [...this.execution.pending.values()]) {
+      // Asked for at the end of the replay, so the journal has yet to hear of it: see gather().
+      if (unwritten.has(entry.id)) continue;
       if (entry.kind === "wait") {
         this.#dues.push({ at: entry.resumeAt, id: entry.id });
       } else if (lost && (entry.retryAt === null || entry.retryAt <= now)) {
@@ -191,6 +196,7 @@ export class LiveRun {
       !this.toBegin &&
       !this.#leaving &&
       this.#incoming.length > 0 &&
+      this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
       !this.#terminal
@@ -243,6 +249,11 @@ export class LiveRun {
     const steps = this.#toStart;
     this.#toStart = [];
     return steps;
+  }
+
+  /** The step may not start yet, so the run may not park; it comes again with {@link takeRestarts} or a commit. */
+  postpone(step: PendingStep): void {
+    this.#toStart.push(step);
   }
 
   /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */

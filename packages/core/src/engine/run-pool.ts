@@ -16,7 +16,7 @@ import { LeaseRenewal } from "./lease-renewal.ts";
 import { LiveRun, type OutgoingCommit } from "./live-run.ts";
 import { newExecution, readJournal, replayJournal } from "./loader.ts";
 import { interruptedError } from "./step-outcome.ts";
-import { type AttemptResult, StepRunner } from "./step-runner.ts";
+import { StepRunner } from "./step-runner.ts";
 
 /**
  * All runs that one worker has in memory, and the tick that moves them: deliver one event to each, let the event loop
@@ -98,7 +98,11 @@ export class RunPool {
       logger,
       leaseTtl,
       runs: () => this.#held.values(),
-      onRenewed: (run, mailSeq) => this.#noteMail(run, mailSeq),
+      onRenewed: (run, mailSeq) => {
+        this.#noteMail(run, mailSeq);
+        // Steps may have waited for it.
+        if (run.hasWork) this.#touch(run);
+      },
       onBeat: () => this.#keeper?.beat(),
       onLost: (run) => this.#drop(run, new LeaseLostError(run.runId, run.epoch)),
     });
@@ -126,6 +130,7 @@ export class RunPool {
 
   /** Takes a run that was created under a lease of this worker. */
   adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+    if (this.#isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [created]);
     this.#hold(run, { epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: created.at });
     run.toBegin = true;
@@ -231,24 +236,39 @@ export class RunPool {
   #startStep(run: LiveRun, step: PendingStep): void {
     if (run.phase !== "held" || run.over) return;
     if (run.execution.pending.get(step.id) !== step || run.attempts.has(step.id)) return;
-    if (this.#options.clock.now() >= run.leaseUntil) {
-      void this.#startAfterRenewal(run, step);
+    const holdsLease = (): boolean => this.#options.clock.now() < run.leaseUntil;
+    if (!holdsLease()) {
+      this.#postpone(run, step);
       return;
     }
-    const attempt = this.#steps.start(step, run.execution.metadata, (result: AttemptResult) => {
-      if (run.attempts.get(step.id) === attempt) run.attempts.delete(step.id);
-      run.receive({ type: "attempt_ended", attempt, result });
-      this.#touch(run);
-      if (this.#steps.queued === 0) this.#claims.roomFreed();
+    const attempt = this.#steps.start(step, run.execution.metadata, {
+      mayBegin: holdsLease,
+      onPostponed: () => {
+        if (run.attempts.get(step.id) !== attempt) return;
+        run.attempts.delete(step.id);
+        this.#postpone(run, step);
+      },
+      onEnd: (result) => {
+        if (run.attempts.get(step.id) === attempt) run.attempts.delete(step.id);
+        run.receive({ type: "attempt_ended", attempt, result });
+        this.#touch(run);
+        if (this.#steps.queued === 0) this.#claims.roomFreed();
+      },
     });
     run.attempts.set(step.id, attempt);
   }
 
   /** The lease may have run out while this process was held up: no body starts before the store says it is ours. */
-  async #startAfterRenewal(run: LiveRun, step: PendingStep): Promise<void> {
-    const { epoch } = run;
-    await this.#renewal.renew((other) => other === run);
-    if (run.epoch === epoch) this.#startStep(run, step);
+  #postpone(run: LiveRun, step: PendingStep): void {
+    run.postpone(step);
+    if (run.renewing) return;
+    run.renewing = true;
+    // A failed renewal is repeated with the next of all leases.
+    void this.#renewal
+      .renew((other) => other === run)
+      .finally(() => {
+        run.renewing = false;
+      });
   }
 
   #giveUpAttempts(which: "queued" | "all"): void {
@@ -375,6 +395,7 @@ export class RunPool {
     const { runId, workflow, epoch } = claimed.run;
     try {
       const events = await world.listEvents(runId, 0, EVENT_PAGE);
+      if (this.#isOutdated({ runId, epoch })) return;
       const run = this.#newRun(runId, workflow, events);
       this.#register(run, epoch, leaseUntil);
       await this.#load(run, { ...claimed, events }, now);
@@ -488,6 +509,11 @@ export class RunPool {
     });
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
     return run;
+  }
+
+  /** The answer that gave the lease was so late that this worker holds the run under a newer one. */
+  #isOutdated({ runId, epoch }: Lease): boolean {
+    return (this.#held.get(runId)?.epoch ?? 0) > epoch;
   }
 
   #register(run: LiveRun, epoch: number, leaseUntil: number): void {

@@ -25,6 +25,16 @@ export interface Attempt {
   abort(reason: unknown): void;
 }
 
+/** What a {@link StepRunner} asks and tells about an attempt. Nothing any more once it is aborted. */
+export interface AttemptListener {
+  /** Whether the body may begin, after the attempt has waited for its place. */
+  mayBegin(): boolean;
+  /** It may not: the attempt is over without having begun. */
+  onPostponed(): void;
+  /** Called once, unless it was postponed. */
+  onEnd(result: AttemptResult): void;
+}
+
 export class StepRunner {
   readonly #clock: Clock;
   readonly #concurrency: number;
@@ -42,8 +52,8 @@ export class StepRunner {
     return this.#queue.length - this.#queueHead;
   }
 
-  /** Starts an attempt as soon as there is a place. `onEnd` is called once, unless the attempt is aborted before. */
-  start(step: PendingStep, workflow: WorkflowMetadata, onEnd: (result: AttemptResult) => void): Attempt {
+  /** Starts an attempt as soon as there is a place. */
+  start(step: PendingStep, workflow: WorkflowMetadata, listener: AttemptListener): Attempt {
     const controller = new AbortController();
     let over = false;
     let started = false;
@@ -52,30 +62,40 @@ export class StepRunner {
       if (over) return;
       over = true;
       cancelTimeout?.();
-      onEnd(result);
+      listener.onEnd(result);
     };
     const attempt = step.attempt;
     const body = (): void => {
       if (over) return;
       started = true;
       this.#running++;
-      const timeout = step.definition.options.timeout;
-      if (timeout !== undefined) {
-        const ms = lengthMs(timeout);
-        cancelTimeout = this.#clock.setTimer(this.#clock.now() + ms, () => {
-          const error = new StepTimeoutError(stepFacts(step), ms);
+      let refused: AttemptResult | undefined;
+      try {
+        cancelTimeout = this.#limit(step, (error) => {
           controller.abort(error);
           end({ type: "failed", error, reason: "timeout" });
         });
+      } catch (error) {
+        // A timeout that is no length, set as a property of the step.
+        refused = { type: "failed", error, reason: "error" };
       }
-      this.#execute(step, attempt, workflow, controller.signal).then((result) => {
+      const ending =
+        refused === undefined
+          ? this.#execute(step, attempt, workflow, controller.signal)
+          : Promise.resolve(refused);
+      ending.then((result) => {
         this.#running--;
         end(result);
         this.#startQueued();
       });
     };
+    const afterQueue = (): void => {
+      if (over || listener.mayBegin()) return body();
+      over = true;
+      listener.onPostponed();
+    };
     if (this.#running < this.#concurrency) body();
-    else this.#queue.push(body);
+    else this.#queue.push(afterQueue);
     return {
       step,
       attempt,
@@ -88,6 +108,15 @@ export class StepRunner {
         controller.abort(reason);
       },
     };
+  }
+
+  /** Sets the timer of an attempt's timeout, if it has one; returns what cancels it. */
+  #limit(step: PendingStep, onTimeout: (error: StepTimeoutError) => void): (() => void) | undefined {
+    const { timeout } = step.definition.options;
+    if (timeout === undefined) return undefined;
+    const ms = lengthMs(timeout);
+    const onTime = (): void => onTimeout(new StepTimeoutError(stepFacts(step), ms));
+    return this.#clock.setTimer(this.#clock.now() + ms, onTime);
   }
 
   async #execute(

@@ -56,7 +56,7 @@ function changeRow(state: MemoryState, run: MemoryRun, commit: RunCommit, now: n
   const kept = { ...patchOf(commit.run), seq: run.journal.length, mailDone };
   switch (lease.type) {
     case "hold":
-      state.setRow(run, { ...kept, dueAt: now + lease.ttl });
+      state.setRow(run, { ...kept, dueAt: Math.max(run.row.dueAt ?? 0, now + lease.ttl) });
       return;
     case "park": {
       const dueAt = run.row.mailSeq > mailDone ? now : lease.dueAt;

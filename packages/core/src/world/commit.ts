@@ -14,7 +14,10 @@ export interface RunPatch {
 
 /** What becomes of the lease. */
 export type LeaseChange =
-  /** Keep it: it now runs out `ttl` milliseconds from `now`. */
+  /**
+   * Keep it: it now runs out `ttl` milliseconds from `now`. Never shortens it: a renewal that was sent after the commit may
+   * have been quicker, and its sender relies on it.
+   */
   | { readonly type: "hold"; readonly ttl: number }
   /**
    * Give it back; the run is next due at `dueAt`. If the mailbox holds a message beyond the commit's `mailDone`,

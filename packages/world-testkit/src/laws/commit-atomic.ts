@@ -36,7 +36,7 @@ export const commitAtomic: Law = {
         run: { status: "running", startedAt: START + 3 },
         lease: { type: "park", dueAt: START + 900 },
       });
-      const result = await commitOne(world, { ...commit, lease: { type: "hold", ttl: 777 } }, START + 4);
+      const result = await commitOne(world, { ...commit, lease: { type: "hold", ttl: 77_777 } }, START + 4);
       same(result, { outcome: "committed", mailSeq: 2, conflicts: [] });
       const other = await stage.open();
       same(await rowOf(other, run.runId), {
@@ -46,7 +46,7 @@ export const commitAtomic: Law = {
         mailSeq: 2,
         mailDone: 1,
         startedAt: START + 3,
-        dueAt: START + 4 + 777,
+        dueAt: START + 4 + 77_777,
       });
       const journal = await journalOf(other, run.runId);
       same(

@@ -7,6 +7,7 @@ import {
   BOB,
   claiming,
   finishing,
+  holding,
   hookCreated,
   newRun,
   parking,
@@ -80,6 +81,14 @@ export const leaseTakeover: Law = {
       const run = await leasedRun(world);
       same(await renewOne(world, run, START, 10), { outcome: "renewed", mailSeq: 0 });
       equal((await rowOf(world, run.runId)).dueAt, EXPIRY);
+    },
+
+    "a commit that is slower than a renewal sent after it does not shorten the lease": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      same(await renewOne(world, run, START + 90), { outcome: "renewed", mailSeq: 0 });
+      await write(world, holding(run, [stepCreated("step-1")]), START + 1);
+      equal((await rowOf(world, run.runId)).dueAt, EXPIRY + 90);
     },
 
     "a lease that ran out but was not claimed is renewed": async (stage) => {
