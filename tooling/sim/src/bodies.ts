@@ -24,7 +24,9 @@ export class Bodies implements BodyObserver {
   started(runId: string, stepId: string, attempt: number, key: string): void {
     const process = currentProcess();
     const who = process?.name ?? "nobody";
-    this.#trace.add(this.#scheduler.now, who, `body ${key} attempt ${attempt}`, runId, () => stepId.slice(0, 10));
+    this.#trace.add(this.#scheduler.now, who, `body ${key} attempt ${attempt}`, runId, () =>
+      stepId.slice(0, 10),
+    );
     try {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
     } catch (error) {
@@ -41,14 +43,26 @@ export class Bodies implements BodyObserver {
     }
     if (row.owner !== workerId || row.dueAt === null || row.dueAt <= this.#scheduler.now) {
       const lease = `the lease is that of ${row.owner} until ${row.dueAt}`;
-      throw new LawBroken("bodies run under a lease", `step ${stepId} starts in ${workerId}, but ${lease}`, runId);
+      throw new LawBroken(
+        "bodies run under a lease",
+        `step ${stepId} starts in ${workerId}, but ${lease}`,
+        runId,
+      );
     }
     if (!fold.openSteps.has(stepId)) {
-      throw new LawBroken("bodies run under a lease", `step ${stepId} starts before it is in the journal`, runId);
+      throw new LawBroken(
+        "bodies run under a lease",
+        `step ${stepId} starts before it is in the journal`,
+        runId,
+      );
     }
     const expected = 1 + (fold.retries.get(stepId) ?? 0);
     if (attempt !== expected) {
-      throw new LawBroken("attempts are counted", `step ${stepId} starts as ${attempt}, not ${expected}`, runId);
+      throw new LawBroken(
+        "attempts are counted",
+        `step ${stepId} starts as ${attempt}, not ${expected}`,
+        runId,
+      );
     }
     const id = `${stepId}/${attempt}`;
     if (this.#started.has(id)) {

@@ -105,10 +105,12 @@ export class Checks {
       throw new LawBroken("row is the fold of the journal", what, row.runId);
     };
     if (row.seq !== fold.length) broken(`seq is ${row.seq}, the journal has ${fold.length} events`);
-    if (row.status === "diverged") throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
+    if (row.status === "diverged")
+      throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
     if (row.status !== fold.status) broken(`status is ${row.status}, the journal says ${fold.status}`);
     if (row.startedAt !== fold.startedAt) broken("startedAt is not that of run_started");
-    if (row.completedAt !== fold.completedAt) broken(`completedAt is ${row.completedAt}, not ${fold.completedAt}`);
+    if (row.completedAt !== fold.completedAt)
+      broken(`completedAt is ${row.completedAt}, not ${fold.completedAt}`);
     if (!sameBytes(row.output, fold.output)) broken("output is not that of run_completed");
     if (!sameBytes(row.error, fold.error)) broken("error is not that of the last event");
     if (fold.cancelRequested && fold.status === "pending") {
@@ -145,7 +147,8 @@ export class Checks {
       return;
     }
     const { owner, dueAt, mailSeq, mailDone } = row;
-    if (dueAt === null && (owner !== null || fold.hooks.size === 0)) broken("it has neither a due time nor a hook");
+    if (dueAt === null && (owner !== null || fold.hooks.size === 0))
+      broken("it has neither a due time nor a hook");
     if (owner !== null) return;
     if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
     if (mailSeq > mailDone && (dueAt === null || dueAt > now)) {

@@ -41,9 +41,14 @@ async function main(flags: Flags): Promise<void> {
       process.exitCode = 1;
       return;
     }
-    if (verbose) console.log(`seed ${result.seed}: ${result.programs} programs, ${result.events} events, ${result.turns} turns, ${result.elapsed / 1000} s`);
+    if (verbose)
+      console.log(
+        `seed ${result.seed}: ${result.programs} programs, ${result.events} events, ${result.turns} turns, ${result.elapsed / 1000} s`,
+      );
     if (done % 100 === 0 || done === runs) {
-      console.log(`${done} clusters, ${events} events, ${turns} turns, ${Math.round(elapsed / 1000)} s of virtual time: every law holds`);
+      console.log(
+        `${done} clusters, ${events} events, ${turns} turns, ${Math.round(elapsed / 1000)} s of virtual time: every law holds`,
+      );
     }
   }
 }

@@ -1,5 +1,5 @@
-import { Client, EngineWorker, seededIds } from "@perdure/core/testing";
 import type { Logger } from "@perdure/core/runtime";
+import { Client, EngineWorker, seededIds } from "@perdure/core/testing";
 import type { ClusterConfig, Fault } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import type { Network } from "./network.ts";
@@ -152,7 +152,9 @@ export class Cluster {
     const { scheduler, trace, fail } = this.#options;
     const note = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
       const runId = typeof fields?.runId === "string" ? fields.runId : null;
-      trace.add(scheduler.now, process.name, `${level}: ${message}`, runId, () => String(fields?.error ?? ""));
+      trace.add(scheduler.now, process.name, `${level}: ${message}`, runId, () =>
+        String(fields?.error ?? ""),
+      );
       if (level !== "error") return;
       const law = message.includes("diverged") ? "no divergence" : "no engine errors";
       fail(new LawBroken(law, `${message}: ${String(fields?.error ?? JSON.stringify(fields))}`, runId));

@@ -8,7 +8,12 @@ const THROWS = Symbol("throws");
 /** Anything: only what the run's own journal says is known. */
 const UNKNOWN = Symbol("unknown");
 
-type Alternative = string | null | { readonly list: readonly Alternatives[] } | typeof THROWS | typeof UNKNOWN;
+type Alternative =
+  | string
+  | null
+  | { readonly list: readonly Alternatives[] }
+  | typeof THROWS
+  | typeof UNKNOWN;
 type Alternatives = readonly Alternative[];
 
 /** Whether the program can return this value. */
@@ -53,7 +58,10 @@ function outcomes(node: Node): Alternatives {
   }
 }
 
-function parallel(how: "all" | "allSettled" | "race" | "any", children: readonly Alternatives[]): Alternatives {
+function parallel(
+  how: "all" | "allSettled" | "race" | "any",
+  children: readonly Alternatives[],
+): Alternatives {
   switch (how) {
     case "all":
       return together(children);

@@ -1,10 +1,10 @@
 import { type Clock, coldReplay, decode } from "@perdure/core/testing";
 import type { JournalEvent, RunRecord } from "@perdure/core/world";
+import { mayReturn, mayThrow } from "./expected.ts";
 import { LawBroken } from "./failure.ts";
 import type { Play } from "./play.ts";
 import { awaitedCleanups, hooksOf, type Program } from "./program.ts";
 import type { Store } from "./store.ts";
-import { mayReturn, mayThrow } from "./expected.ts";
 import { observeCleanups, type Value } from "./workflow.ts";
 
 /** What must hold of a run once it is over. */
@@ -59,7 +59,9 @@ function checkResult(store: Store, { program }: Play, row: RunRecord): void {
 
 /** No payload twice, those of one sender in order, and all of them where the workflow took all. */
 function checkPayloads({ program }: Play, row: RunRecord, journal: readonly JournalEvent[]): void {
-  const tokens = new Map(journal.flatMap(({ type, id, name }) => (type === "hook_created" ? [[id, name]] : [])));
+  const tokens = new Map(
+    journal.flatMap(({ type, id, name }) => (type === "hook_created" ? [[id, name]] : [])),
+  );
   for (const { token, takes, sent } of hooksOf(program.root)) {
     const received = journal
       .filter(({ type, id }) => type === "hook_received" && tokens.get(id) === token)
@@ -68,7 +70,11 @@ function checkPayloads({ program }: Play, row: RunRecord, journal: readonly Jour
     for (const payload of received) {
       const [sender = "", n = ""] = payload.split("#");
       if (Number(n) <= (last.get(sender) ?? -1)) {
-        throw new LawBroken("mail is read once and in order", `${token} received ${received.join(" ")}`, row.runId);
+        throw new LawBroken(
+          "mail is read once and in order",
+          `${token} received ${received.join(" ")}`,
+          row.runId,
+        );
       }
       last.set(sender, Number(n));
     }
@@ -77,7 +83,11 @@ function checkPayloads({ program }: Play, row: RunRecord, journal: readonly Jour
   }
 }
 
-async function checkReplay(program: Program, row: RunRecord, journal: readonly JournalEvent[]): Promise<void> {
+async function checkReplay(
+  program: Program,
+  row: RunRecord,
+  journal: readonly JournalEvent[],
+): Promise<void> {
   const broken = (what: string): never => {
     throw new LawBroken("cold replay", what, row.runId);
   };

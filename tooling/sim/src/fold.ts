@@ -130,7 +130,10 @@ export class RunFold {
     if (retries === undefined || !this.openSteps.has(id)) this.#refuse(event, "the step is not under way");
     const { attempt, retryAt } = this.#decode(event.data) as { attempt: number; retryAt: number };
     if (attempt !== (retries ?? 0) + 1) {
-      this.#broken("attempts are counted", `event ${event.seq} ends attempt ${attempt} after ${retries} others`);
+      this.#broken(
+        "attempts are counted",
+        `event ${event.seq} ends attempt ${attempt} after ${retries} others`,
+      );
     }
     this.retries.set(id, attempt);
     this.openSteps.set(id, retryAt);
@@ -139,7 +142,8 @@ export class RunFold {
   #end(event: JournalEvent): void {
     const status = event.type.slice("run_".length) as "completed" | "failed" | "cancelled";
     if (this.status === "pending" && status !== "cancelled") this.#refuse(event, "the run has not begun");
-    if (this.cancelRequested !== (status === "cancelled")) this.#refuse(event, "a cancelled run ends cancelled");
+    if (this.cancelRequested !== (status === "cancelled"))
+      this.#refuse(event, "a cancelled run ends cancelled");
     this.status = status;
     this.completedAt = event.at;
     if (status === "completed") this.output = event.data;

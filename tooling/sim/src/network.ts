@@ -120,7 +120,11 @@ export class Network {
     return on(fault) && (process.mortal || fault === "lost") ? fate : "normal";
   }
 
-  async #perform<T>(process: SimProcess, call: Call<T>, resolve: ((result: T) => void) | null): Promise<void> {
+  async #perform<T>(
+    process: SimProcess,
+    call: Call<T>,
+    resolve: ((result: T) => void) | null,
+  ): Promise<void> {
     const { scheduler, fail } = this.options;
     try {
       const result = await call.effect();

@@ -48,10 +48,17 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
           // The second sending of a commit is taken for the next one.
           const again = ({ runId, epoch, seq, events }: RunCommit): boolean => {
             const now = row(runId);
-            return events.length > 0 && now?.epoch === epoch && now.owner !== null && now.seq === seq + events.length;
+            return (
+              events.length > 0 &&
+              now?.epoch === epoch &&
+              now.owner !== null &&
+              now.seq === seq + events.length
+            );
           };
           return world.commit(
-            batch.map((commit) => (again(commit) ? { ...commit, seq: commit.seq + commit.events.length } : commit)),
+            batch.map((commit) =>
+              again(commit) ? { ...commit, seq: commit.seq + commit.events.length } : commit,
+            ),
             now,
           );
         },

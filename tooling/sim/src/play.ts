@@ -1,4 +1,9 @@
-import { HookNotFoundError, WorkflowRunCancelledError, WorkflowRunFailedError, WorldError } from "@perdure/core/errors";
+import {
+  HookNotFoundError,
+  WorkflowRunCancelledError,
+  WorkflowRunFailedError,
+  WorldError,
+} from "@perdure/core/errors";
 import { isTerminal } from "@perdure/core/world";
 import type { Cluster, Member } from "./cluster.ts";
 import { LawBroken } from "./failure.ts";

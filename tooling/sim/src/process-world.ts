@@ -54,13 +54,21 @@ export function processWorld(network: Network, world: World, process: SimProcess
         verb: "commit",
         runs: ids(batch),
         details: (results) =>
-          batch.map((commit, index) => `${describe(commit)} -> ${results?.[index]?.outcome ?? "?"}`).join("; "),
+          batch
+            .map((commit, index) => `${describe(commit)} -> ${results?.[index]?.outcome ?? "?"}`)
+            .join("; "),
         effect: () => world.commit(batch, now),
         onAnswer: (results) => {
           results.forEach((result, index) => {
             if (result.outcome !== "out_of_step") return;
             const runId = batch[index]?.runId ?? null;
-            fail(new LawBroken("journal order", `the owner wrote behind the end, at ${batch[index]?.seq}`, runId));
+            fail(
+              new LawBroken(
+                "journal order",
+                `the owner wrote behind the end, at ${batch[index]?.seq}`,
+                runId,
+              ),
+            );
           });
         },
       }),
@@ -95,7 +103,12 @@ export function processWorld(network: Network, world: World, process: SimProcess
 }
 
 /** Hints get lost, come late, doubled, and for no reason. */
-function hints(network: Network, world: World, process: SimProcess, listener: (hint: Hint) => void): () => void {
+function hints(
+  network: Network,
+  world: World,
+  process: SimProcess,
+  listener: (hint: Hint) => void,
+): () => void {
   const { scheduler, random, on } = network.options;
   let open = true;
   const tell = (hint: Hint): void => {

@@ -80,7 +80,9 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   begin(() => members.disturb());
 
   const onRejection = (error: unknown): void => {
-    fail(new LawBroken("no engine errors", `unhandled rejection: ${(error as Error)?.stack ?? String(error)}`));
+    fail(
+      new LawBroken("no engine errors", `unhandled rejection: ${(error as Error)?.stack ?? String(error)}`),
+    );
   };
   process.on("unhandledRejection", onRejection);
   try {

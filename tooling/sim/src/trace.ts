@@ -13,7 +13,13 @@ export interface TraceEntry {
 export class Trace {
   readonly #entries: TraceEntry[] = [];
 
-  add(at: number, who: string, what: string, runId: string | null = null, details: () => string = none): void {
+  add(
+    at: number,
+    who: string,
+    what: string,
+    runId: string | null = null,
+    details: () => string = none,
+  ): void {
     this.#entries.push({ at, who, what, runId, details });
   }
 

@@ -1,4 +1,13 @@
-import { createHook, FatalError, getStepMetadata, getWorkflowMetadata, RetryableError, sleep, step, workflow } from "@perdure/core";
+import {
+  createHook,
+  FatalError,
+  getStepMetadata,
+  getWorkflowMetadata,
+  RetryableError,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { HookConflictError, WorkflowRunCancelledError } from "@perdure/core/errors";
 import { currentProcess, pause } from "./process.ts";
 import type { HookSpec, Node, StepKind, StepSpec } from "./program.ts";
@@ -67,7 +76,10 @@ async function execute(node: Node, floating: Promise<unknown>[]): Promise<Value>
       return values;
     }
     case "parallel":
-      return await parallel(node.how, node.nodes.map((child) => execute(child, floating)));
+      return await parallel(
+        node.how,
+        node.nodes.map((child) => execute(child, floating)),
+      );
     case "sleep":
       await sleep(node.ms);
       return null;
@@ -116,7 +128,10 @@ async function helper(node: Node, floating: Promise<unknown>[]): Promise<Value> 
   return [value];
 }
 
-async function parallel(how: "all" | "allSettled" | "race" | "any", promises: Promise<Value>[]): Promise<Value> {
+async function parallel(
+  how: "all" | "allSettled" | "race" | "any",
+  promises: Promise<Value>[],
+): Promise<Value> {
   for (const promise of promises) promise.catch(() => {});
   switch (how) {
     case "all":

@@ -10,11 +10,3 @@ export { type ColdReplay, coldReplay } from "./cold-replay.ts";
 export { type MemoryRun, MemoryState } from "./memory-state.ts";
 export { type MemoryWorldOptions, memoryWorld } from "./memory-world.ts";
 export { type VirtualClock, virtualClock } from "./virtual-clock.ts";
-
-/** For simulations of whole clusters: the engine's parts, which take clock, ids, randomness and World from outside. */
-export { Client, type ClientOptions } from "../api/client.ts";
-export type { Clock } from "../clock.ts";
-export { EngineWorker } from "../engine/worker.ts";
-export { type IdSource, seededIds } from "../ids.ts";
-export { decode } from "../serialization/index.ts";
-export { type ColdReplay, coldReplay } from "./cold-replay.ts";
