@@ -77,8 +77,8 @@ export class Run<T = unknown> {
     return this.#client.cancel(this.runId, options.reason);
   }
 
-  /** Lets a worker look at the run now: a diverged run is tried again at once. */
-  wakeUp(): Promise<void> {
+  /** Tries a diverged run again now, and not after the worker's `divergenceRetry`. Changes nothing for other runs. */
+  retry(): Promise<void> {
     return this.#client.wake(this.runId);
   }
 

@@ -8,6 +8,7 @@ import { type Logger, silentLogger } from "../logger.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { RunPool } from "./run-pool.ts";
+import { closeOnSignal } from "./shutdown-signals.ts";
 
 /** The worker: what a program creates to execute runs. Owns the lifecycle; the work is in {@link RunPool}. */
 
@@ -27,7 +28,10 @@ export interface WorkerOptions {
   readonly pollInterval?: number;
   /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
   readonly divergenceRetry?: number;
-  /** Signals on which the worker closes and then lets the process end. Default none. */
+  /**
+   * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
+   * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
+   */
   readonly signals?: readonly NodeJS.Signals[];
   /** Keep the process alive while the worker is open, and not just while it executes something. Default true. */
   readonly keepAlive?: boolean;
@@ -64,6 +68,8 @@ const DEFAULTS = {
   divergenceRetry: 60_000,
   closeTimeout: 10_000,
 } as const;
+
+const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"];
 
 /** The engine's worker; {@link createWorker} gives it out as {@link Worker}. */
 export class EngineWorker implements Worker {
@@ -138,7 +144,10 @@ export class EngineWorker implements Worker {
     if (this.#options.keepAlive ?? true) {
       if (this.#options.clock === undefined) this.#undo.push(keepProcessAlive());
     }
-    for (const signal of this.#options.signals ?? []) this.#undo.push(this.#closeOn(signal));
+    for (const signal of this.#options.signals ??
+      (this.#options.clock === undefined ? DEFAULT_SIGNALS : [])) {
+      this.#undo.push(closeOnSignal(signal, () => this.close()));
+    }
     this.#state = "open";
     this.#pool.start();
   }
@@ -149,14 +158,6 @@ export class EngineWorker implements Worker {
     this.#state = "closed";
     for (const undo of this.#undo) undo();
     this.#undo = [];
-  }
-
-  #closeOn(signal: NodeJS.Signals): () => void {
-    const onSignal = (): void => {
-      void this.close().finally(() => process.kill(process.pid, signal));
-    };
-    process.once(signal, onSignal);
-    return () => process.removeListener(signal, onSignal);
   }
 
   #executes(workflow: string): boolean {
@@ -174,7 +175,7 @@ export class EngineWorker implements Worker {
  * @throws {TypeError} for an option out of range, {@link WorkflowNotRegisteredError} for a function that is no workflow
  * @example
  * ```ts
- * const worker = createWorker({ world: sqliteWorld({ path: "app.db" }), signals: ["SIGTERM", "SIGINT"] });
+ * const worker = createWorker({ world: sqliteWorld({ path: "app.db" }) });
  * await worker.start();
  * ```
  */
