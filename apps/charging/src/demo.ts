@@ -28,6 +28,8 @@ try {
   process.stderr.write(`${reason instanceof Error ? reason.message : String(reason)}\n`);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 }
+// Runs that were given up are still being waited for, which would keep the process.
+process.exit();
 
 function summary(result: DemoResult): string {
   const lines = [

@@ -91,6 +91,25 @@ describe("the demo", { timeout: 120_000 }, () => {
     expect(ended.code).toBe(1);
   });
 
+  it("takes the verdict when its time is up, and ends", async () => {
+    const ended = await demo(
+      "--customers",
+      "50",
+      "--kills",
+      "0",
+      "--concurrency",
+      "1",
+      "--timeout",
+      "1",
+      "--json",
+    );
+    const result = resultOf(ended);
+    expect(result.ok).toBe(false);
+    expect(result.lost).toBeGreaterThan(0);
+    expect(ended.stderr).toContain("not finished in time");
+    expect(ended.code).toBe(1);
+  });
+
   it("says what is wrong with a flag", async () => {
     const cases: [string[], string][] = [
       [["--customers", "none"], "'--customers <n>' argument 'none' is invalid. It must be a whole number"],
