@@ -113,7 +113,9 @@ async function checkReplay(
   // A block beside the main path, such as in the loser of a race, may be left behind; and a request that comes while the
   // cleanup step is under way ends that too.
   const asked = stepsBeforeCancel(journal);
-  const left = awaitedCleanups(program.root).filter(({ key, cleanup }) => open.has(key) && !asked.has(cleanup.key));
+  const left = awaitedCleanups(program.root).filter(
+    ({ key, cleanup }) => open.has(key) && !asked.has(cleanup.key),
+  );
   if (left.length === 0) return;
   const keys = left.map(({ key }) => key).join(", ");
   throw new LawBroken("cleanup runs", `finally blocks ${keys} did not end`, row.runId);
