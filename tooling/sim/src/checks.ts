@@ -12,7 +12,7 @@ interface Seen {
   readonly fold: RunFold;
   row: RunRecord;
   last: JournalEvent | undefined;
-  /** Virtual time of the last change of its journal. */
+  /** Virtual time of the last claim, or change of its journal. */
   changedAt: number;
   /** How many of its messages the journal has consumed. */
   mailDone: number;
@@ -78,7 +78,7 @@ export class Checks {
     if (journal.length < fold.length || journal[fold.length - 1] !== seen.last) {
       throw new LawBroken("journal order", "the journal was changed behind its end", row.runId);
     }
-    if (journal.length > fold.length) seen.changedAt = now;
+    if (journal.length > fold.length || row.epoch > seen.row.epoch) seen.changedAt = now;
     // Messages that were consumed now, for hooks that are live before this write and after it.
     const consumed = mailbox.slice(seen.mailDone, row.mailDone);
     const before = new Set(fold.hooks.keys());

@@ -94,13 +94,14 @@ export class Cluster {
 
   /** Closes every worker; resolves when all have. */
   async shutDown(): Promise<void> {
-    const closing = this.workers.map(
-      ({ process, worker }) =>
-        new Promise<void>((resolve) => {
-          this.#options.scheduler.turn(process, () => void worker?.close({ timeout: 5000 }).then(resolve));
-        }),
-    );
-    await Promise.all(closing);
+    const open = new Set(this.workers);
+    for (const member of open) {
+      this.#options.scheduler.turn(member.process, () => {
+        void member.worker?.close({ timeout: 5000 }).then(() => open.delete(member));
+      });
+    }
+    // One that was closing already may end its process before it tells.
+    while ([...open].some(({ process }) => process.state !== "dead")) await pause(this.driver, 100);
   }
 
   #close({ process, worker }: { process: SimProcess; worker: EngineWorker }): void {

@@ -80,7 +80,8 @@ export class RunFold {
         this.retries.set(id, 0);
         return;
       case "step_retrying":
-        return this.#retrying(event);
+        this.#retrying(event);
+        return;
       case "step_completed":
       case "step_failed":
         if (!this.openSteps.delete(id)) this.#refuse(event, "the step is not under way");
@@ -120,7 +121,7 @@ export class RunFold {
       case "run_completed":
       case "run_failed":
       case "run_cancelled":
-        return this.#end(event);
+        this.#end(event);
     }
   }
 

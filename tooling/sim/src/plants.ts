@@ -13,7 +13,8 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
           world.commit(
             batch.map((commit) => {
               const now = row(commit.runId);
-              return now === undefined ? commit : { ...commit, epoch: now.epoch, seq: now.seq };
+              if (now === undefined || now.epoch === commit.epoch) return commit;
+              return { ...commit, epoch: now.epoch, seq: now.seq };
             }),
             now,
           ),

@@ -176,10 +176,10 @@ export function hooksOf(node: Node): readonly HookSpec[] {
 }
 
 /** The `finally` blocks that the workflow itself waits for, whatever happens beside them. */
-export function awaitedCleanups(node: Node): readonly string[] {
+export function awaitedCleanups(node: Node): readonly (Node & { readonly type: "finally" })[] {
   switch (node.type) {
     case "finally":
-      return [node.key, ...awaitedCleanups(node.node)];
+      return [node, ...awaitedCleanups(node.node)];
     case "sequence":
       return node.nodes.flatMap(awaitedCleanups);
     case "try":

@@ -43,7 +43,9 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   const scheduler = new Scheduler(randomOf(seed, "scheduler"), enterProcess);
   const faultsEnd = START + config.faultsEnd;
-  const on = (fault: Fault): boolean => options.faults.includes(fault) && scheduler.now < faultsEnd;
+  let ending = false;
+  const on = (fault: Fault): boolean =>
+    !ending && options.faults.includes(fault) && scheduler.now < faultsEnd;
   const store = newStore(options.plant, config.leaseTtl, () => scheduler.now);
   let cluster: Cluster | null = null;
   const network = new Network({
@@ -92,6 +94,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     );
     if (broken === null && !over) fail(unended(store.state.runs.values(), plays));
     if (broken === null) {
+      ending = true;
       let closed = false;
       begin(async () => {
         await members.shutDown();

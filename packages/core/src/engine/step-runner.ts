@@ -90,7 +90,10 @@ export class StepRunner {
       });
     };
     const afterQueue = (): void => {
-      if (over || listener.mayBegin()) return body();
+      if (over || listener.mayBegin()) {
+        body();
+        return;
+      }
       over = true;
       listener.onPostponed();
     };
