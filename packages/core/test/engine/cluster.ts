@@ -66,9 +66,16 @@ export function cluster(): Cluster {
       settled = true;
     };
     promise.then(over, over);
-    await clock.advance(0);
-    while (!settled) await clock.advanceToNext();
+    await when(() => settled);
     return await promise;
+  }
+
+  async function when(condition: () => boolean | Promise<boolean>): Promise<void> {
+    await clock.advance(0);
+    for (let timers = 0; !(await condition()); timers++) {
+      if (timers === 5_000) throw new Error("The cluster does nothing any more that the test waits for.");
+      await clock.advanceToNext();
+    }
   }
 
   const journal = (runId: string) => state.runs.get(runId)?.journal ?? [];
@@ -112,10 +119,7 @@ export function cluster(): Cluster {
     },
     settle: () => clock.advance(0),
     until,
-    async when(condition) {
-      await clock.advance(0);
-      while (!(await condition())) await clock.advanceToNext();
-    },
+    when,
     row: (runId) => state.runs.get(runId)?.row as RunRecord,
     journal,
     types: (runId) => journal(runId).map(({ type }) => type),
