@@ -44,5 +44,5 @@ export function entityId(kind: EntityKind, runId: string, name: string, count: n
 
 /** The id of the message that carries a sender's idempotency key to a hook token; 43 characters and a prefix. */
 export function keyedMessageId(token: string, key: string): string {
-  return `key_${createHash("sha256").update(`${token}\0${key}`).digest("base64url")}`;
+  return `key_${hash("sha256", `${token}\0${key}`, "base64url")}`;
 }
