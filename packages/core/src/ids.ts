@@ -41,3 +41,8 @@ export function entityId(kind: EntityKind, runId: string, name: string, count: n
   const digest = hash("sha256", `${runId}\0${kind}\0${name}\0${count}`, "base64url");
   return `${kind}_${digest.slice(0, 27)}`;
 }
+
+/** The id of the message that carries a sender's idempotency key to a hook token; 43 characters and a prefix. */
+export function keyedMessageId(token: string, key: string): string {
+  return `key_${hash("sha256", `${token}\0${key}`, "base64url")}`;
+}

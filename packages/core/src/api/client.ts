@@ -12,7 +12,7 @@ import {
   WorkflowRunNotFoundError,
   WorkflowRuntimeError,
 } from "../errors/index.ts";
-import { type IdSource, systemIds } from "../ids.ts";
+import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { decode, encode, fingerprint } from "../serialization/index.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
@@ -53,7 +53,10 @@ export interface ResumedHook {
 
 /** Options of `resumeHook`. */
 export interface ResumeOptions {
-  /** The same key again delivers nothing more and answers as before. Default: every call is a payload of its own. */
+  /**
+   * The same key again for this token delivers nothing more and answers as before, also after the run has ended. At most
+   * 255 characters. Default: every call is a payload of its own.
+   */
   readonly idempotencyKey?: string;
 }
 
@@ -174,10 +177,12 @@ export class Client {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const data = encode(payload, "payload");
-    checkKey(options.idempotencyKey, "idempotencyKey");
+    const { idempotencyKey } = options;
+    checkKey(idempotencyKey, "idempotencyKey");
     await this.open();
     const result = await this.#deliver({
-      messageId: options.idempotencyKey ?? `msg_${this.#ids.token()}`,
+      messageId:
+        idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey),
       to: { token },
       type: "hook_received",
       at: this.#clock.now(),

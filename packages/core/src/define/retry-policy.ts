@@ -65,7 +65,8 @@ export function backoffDelay(
   const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);
   const factor = backoff?.factor ?? DEFAULT_BACKOFF.factor;
   const jitter = Math.min(Math.max(backoff?.jitter ?? DEFAULT_BACKOFF.jitter, 0), 1);
-  const whole = Math.min(initial * factor ** (failures - 1), max);
+  // No delay stays none, also where the power is infinite.
+  const whole = initial === 0 ? 0 : Math.min(initial * factor ** (failures - 1), max);
   return Math.round(whole * (1 - jitter * random()));
 }
 
@@ -83,4 +84,16 @@ export function checkStepOptions(id: string, options: StepOptions): void {
   }
   if (options.timeout !== undefined) lengthMs(options.timeout);
   if (options.deadline !== undefined) lengthMs(options.deadline);
+  if (typeof options.backoff === "object") checkBackoff(id, options.backoff);
+}
+
+function checkBackoff(id: string, { initial, max, factor, jitter }: ExponentialBackoff): void {
+  if (initial !== undefined) lengthMs(initial);
+  if (max !== undefined) lengthMs(max);
+  if (factor !== undefined && !(factor >= 0)) {
+    throw new TypeError(`Step ${id}: backoff.factor must be a number from 0; got ${factor}.`);
+  }
+  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+    throw new TypeError(`Step ${id}: backoff.jitter must be a share from 0 to 1; got ${jitter}.`);
+  }
 }

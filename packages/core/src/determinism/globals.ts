@@ -4,6 +4,7 @@
 import { NonDeterminismError } from "../errors/input.ts";
 import type { Lookup } from "./context.ts";
 import { guardDate } from "./date.ts";
+import { guardRace } from "./race.ts";
 import { fillRandom, randomUuid } from "./random.ts";
 
 /** A guarded global. */
@@ -62,6 +63,8 @@ export const SLOTS: readonly Slot[] = [
         return view;
       },
   },
+  { holder: () => globalThis.Promise, key: "race", guard: guardRace },
+  { holder: () => globalThis.Promise, key: "any", guard: guardRace },
   { holder: () => globalThis, key: "setTimeout", guard: refusal("setTimeout()", SLEEP) },
   { holder: () => globalThis, key: "setInterval", guard: refusal("setInterval()", SLEEP) },
   { holder: () => globalThis, key: "setImmediate", guard: refusal("setImmediate()", AWAIT) },

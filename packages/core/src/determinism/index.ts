@@ -3,4 +3,5 @@
  */
 export type { GuardedContext, Lookup } from "./context.ts";
 export { installGuard, refreshGuard } from "./guard.ts";
+export type { Contender, Contention, Offer } from "./race.ts";
 export { fillRandom, randomUuid, seededRandom } from "./random.ts";

@@ -37,6 +37,14 @@ export interface OutgoingCommit {
   readonly leaseUntil: number;
 }
 
+/** Why a run is parked as diverged. */
+interface Divergence {
+  readonly error: Uint8Array;
+  readonly retryAt: number;
+  /** The last message that was known when the row was told; `null` before. */
+  toldAt: number | null;
+}
+
 interface Due {
   readonly at: number;
   readonly id: string;
@@ -91,10 +99,11 @@ export class LiveRun {
   #toStart: PendingStep[] = [];
   #dues: TinyQueue<Due> = newDues();
   #mailDone = 0;
-  /** Messages up to this one are consumed by the journal as it is in the store. */
-  mailCommitted = 0;
   #lastAt = 0;
   #terminal = false;
+  /** The next message cannot be read here; it waits until the steps that are under way have ended. */
+  #mailBlocked = false;
+  #divergence: Divergence | null = null;
 
   constructor(options: LiveRunOptions) {
     this.runId = options.runId;
@@ -112,7 +121,6 @@ export class LiveRun {
     this.leaseUntil = lease.leaseUntil;
     this.phase = "held";
     this.#mailDone = lease.mailDone;
-    this.mailCommitted = lease.mailDone;
     this.mailRead = Math.max(this.mailRead, lease.mailDone);
     this.#lastAt = Math.max(this.#lastAt, lease.lastAt);
   }
@@ -149,6 +157,29 @@ export class LiveRun {
     }
   }
 
+  /**
+   * Code and journal do not agree, or something cannot be read here: no code runs any more, and the run is parked until
+   * `retryAt`. While it has messages, which would make it due at once, its lease is kept instead; a new message ends that.
+   */
+  diverge(error: unknown, retryAt: number): void {
+    this.#divergence = { error: encodeError(error), retryAt, toldAt: null };
+    // A request to look at the run has been obeyed.
+    for (const incoming of this.#incoming) {
+      if (incoming.type !== "mail" || incoming.mail.type !== "wake") break;
+      this.#mailDone = incoming.mail.mailSeq;
+    }
+    this.#incoming = [];
+    this.#toStart = [];
+    this.toBegin = false;
+    this.settled = true;
+    this.execution.drop();
+  }
+
+  /** Parked, or being parked, as diverged. */
+  get diverged(): boolean {
+    return this.#divergence !== null;
+  }
+
   /** The run was parked as diverged and follows its journal again. */
   clearDivergence(): void {
     this.#patch.status = "running";
@@ -165,7 +196,7 @@ export class LiveRun {
     for (const message of mail) {
       if (message.mailSeq <= this.mailRead) continue;
       this.mailRead = message.mailSeq;
-      this.receive({ type: "mail", mail: message });
+      if (!this.diverged) this.receive({ type: "mail", mail: message });
     }
     this.mailSeq = Math.max(this.mailSeq, this.mailRead);
   }
@@ -185,6 +216,7 @@ export class LiveRun {
 
   /** When {@link wake} has something to do next, or `null`. */
   get nextDueAt(): number | null {
+    if (this.#divergence !== null) return this.committing ? null : this.#divergence.retryAt;
     return this.#nextDue()?.at ?? null;
   }
 
@@ -195,7 +227,7 @@ export class LiveRun {
       this.settled &&
       !this.toBegin &&
       !this.#leaving &&
-      this.#incoming.length > 0 &&
+      this.#nextIncoming >= 0 &&
       this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
@@ -203,12 +235,33 @@ export class LiveRun {
     );
   }
 
-  /** Delivers one event to the execution; true if it did, so that it has to drain. */
+  /**
+   * Delivers one event to the execution; true if it did, so that it has to drain. Throws if it cannot be read here and
+   * nothing else is left to do.
+   */
   deliverNext(now: number): boolean {
     while (this.deliverable) {
-      if (this.#deliver(this.#incoming.shift() as Incoming, now)) return true;
+      const at = this.#nextIncoming;
+      const incoming = (at === 0 ? this.#incoming.shift() : this.#incoming.splice(at, 1)[0]) as Incoming;
+      try {
+        if (this.#deliver(incoming, now)) return true;
+      } catch (error) {
+        this.#incoming.unshift(incoming);
+        if (incoming.type !== "mail" || this.#mailBlocked) throw error;
+        this.#mailBlocked = true;
+      }
     }
     return false;
+  }
+
+  /** Index of what is delivered next, or -1. */
+  get #nextIncoming(): number {
+    if (this.#incoming.length === 0 || this.diverged) return -1;
+    if (!this.#mailBlocked) return 0;
+    const other = this.#incoming.findIndex(
+      (incoming) => incoming.type !== "mail" || incoming.mail.type === "cancel_requested",
+    );
+    return other >= 0 || this.attempts.size > 0 ? other : 0;
   }
 
   // What goes out.
@@ -226,7 +279,7 @@ export class LiveRun {
 
   /** After a drain: what the code asked for, and how it ended, goes to the outbox. */
   gather(now: number): void {
-    if (this.phase !== "held" || this.#terminal) return;
+    if (this.phase !== "held" || this.#terminal || this.diverged) return;
     this.settled = true;
     for (const request of this.execution.requests) {
       const event = this.#append(request.type, now, request.id, request.name, request.data);
@@ -260,6 +313,7 @@ export class LiveRun {
   nextCommit(now: number, ttl: number, handOver: boolean): OutgoingCommit | null {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
     const lease = this.#nextLease(ttl, handOver, now);
+    if (lease === null) return null;
     if (this.#outbox.length === 0 && lease.type === "hold" && Object.keys(this.#patch).length === 0)
       return null;
     const request: RunCommit = {
@@ -286,7 +340,6 @@ export class LiveRun {
     this.committing = false;
     this.#leaving = false;
     this.seq += request.events.length;
-    this.mailCommitted = request.mailDone;
     this.mailSeq = Math.max(this.mailSeq, result.mailSeq);
     if (request.lease.type === "finish") {
       this.end();
@@ -306,7 +359,7 @@ export class LiveRun {
           : { ...event, type: "hook_conflict", data: new TextEncoder().encode(conflict.runId) },
       );
     }
-    if (!this.execution.deliverRegistrations()) return false;
+    if (this.diverged || !this.execution.deliverRegistrations()) return false;
     this.settled = false;
     return true;
   }
@@ -350,7 +403,9 @@ export class LiveRun {
 
   /** The workflow waits for something that the journal knows nothing of. */
   get stalled(): boolean {
-    return this.phase === "held" && !this.toBegin && !this.#terminal && this.execution.stalled;
+    return (
+      this.phase === "held" && !this.toBegin && !this.#terminal && !this.diverged && this.execution.stalled
+    );
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
@@ -373,7 +428,9 @@ export class LiveRun {
   #attemptEnded(attempt: Attempt, result: AttemptResult, now: number): boolean {
     const { step } = attempt;
     if (this.execution.pending.get(step.id) !== step || step.attempt !== attempt.attempt) return false;
-    if (result.type === "completed") return this.#tell("step_completed", now, step.id, result.value);
+    if (result.type === "completed") {
+      return this.#tell("step_completed", now, step.id, result.value, { value: result.decoded });
+    }
     return this.#attemptFailed(step, result.error, result.reason, now);
   }
 
@@ -390,12 +447,13 @@ export class LiveRun {
   }
 
   #readMail(mail: Mail, now: number): boolean {
+    const hookId = mail.hookId as string;
+    const known = this.execution.hasHook(hookId) ? { value: decode(mail.data) } : null;
     this.#mailDone = mail.mailSeq;
+    this.#mailBlocked = false;
     switch (mail.type) {
-      case "hook_received": {
-        const hookId = mail.hookId as string;
-        return this.execution.hasHook(hookId) && this.#tell("hook_received", now, hookId, mail.data);
-      }
+      case "hook_received":
+        return known !== null && this.#tell("hook_received", now, hookId, mail.data, known);
       case "cancel_requested": {
         if (this.execution.cancelled !== null) return false;
         const reason = new WorkflowRunCancelledError(this.runId, reasonText(mail.data));
@@ -409,9 +467,15 @@ export class LiveRun {
     }
   }
 
-  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null): true {
+  #tell(
+    type: EventType,
+    now: number,
+    id: string | null,
+    data: Uint8Array | null,
+    known?: { readonly value: unknown },
+  ): true {
     this.settled = false;
-    this.execution.deliver(this.#append(type, now, id, null, data));
+    this.execution.deliver(this.#append(type, now, id, null, data), known);
     return true;
   }
 
@@ -469,10 +533,24 @@ export class LiveRun {
     this.#append("run_failed", now, null, null, encoded);
   }
 
-  #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange {
+  #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
     if (this.#terminal) return { type: "finish" };
+    if (this.#divergence !== null) return this.#divergedLease(this.#divergence, ttl, handOver, now);
     if (!this.#mayPark(handOver)) return { type: "hold", ttl };
     return { type: "park", dueAt: handOver ? now : this.nextDueAt };
+  }
+
+  #divergedLease(divergence: Divergence, ttl: number, handOver: boolean, now: number): LeaseChange | null {
+    const unread = this.mailSeq > this.#mailDone;
+    if (divergence.toldAt === null) {
+      divergence.toldAt = this.mailSeq;
+      this.#patch.status = "diverged";
+      this.#patch.error = divergence.error;
+      if (unread && !handOver) return { type: "hold", ttl };
+      return { type: "park", dueAt: handOver ? now : divergence.retryAt };
+    }
+    const again = handOver || now >= divergence.retryAt || this.mailSeq > divergence.toldAt;
+    return again ? { type: "park", dueAt: now } : null;
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */

@@ -6,7 +6,6 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { encodeError } from "../serialization/index.ts";
 import type { ClaimedRun, CommitResult, Hint, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
 import { ClaimLoop, EVENT_PAGE } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -205,7 +204,7 @@ export class RunPool {
       }
       return run.deliverNext(now);
     } catch (error) {
-      void this.#diverge(run, error);
+      this.#diverge(run, error);
       return false;
     }
   }
@@ -378,8 +377,8 @@ export class RunPool {
     if (cancel !== undefined && (!began || divergence !== null)) {
       run.endCancelled(cancel, clock.now());
     } else if (divergence !== null) {
-      void this.#diverge(run, divergence.error);
-      return;
+      run.receiveMail(mail);
+      this.#diverge(run, divergence.error);
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
@@ -405,31 +404,11 @@ export class RunPool {
   }
 
   /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
-  async #diverge(run: LiveRun, error: unknown): Promise<void> {
-    const { world, clock, logger, divergenceRetry } = this.#options;
-    const { runId, workflow, epoch, seq } = run;
-    const mailDone = run.mailCommitted;
-    this.#drop(run, undefined);
+  #diverge(run: LiveRun, error: unknown): void {
+    const { clock, logger, divergenceRetry } = this.#options;
+    const { runId, workflow } = run;
     logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
-    const now = clock.now();
-    const commit = {
-      runId,
-      epoch,
-      seq,
-      events: [],
-      mailDone,
-      run: { status: "diverged", error: encodeError(error) },
-      lease: { type: "park", dueAt: now + divergenceRetry },
-    } as const;
-    try {
-      await world.commit([commit], now);
-      this.#claims.noteDue(now + divergenceRetry);
-    } catch (failure) {
-      logger.warn("parking a diverged run failed, it comes again when its lease is over", {
-        runId,
-        error: failure,
-      });
-    }
+    run.diverge(error, clock.now() + divergenceRetry);
   }
 
   // Mail, hints and timers.
@@ -531,14 +510,14 @@ export class RunPool {
 
   #park(run: LiveRun, dueAt: number | null): void {
     this.#forget(run);
-    if (this.#phase === "open") {
+    if (this.#phase === "open" && !run.diverged) {
       this.#parked.set(run.runId, run);
       this.#parkedEpochs.set(run.runId, run.epoch);
       this.#evict();
-      if (dueAt !== null) this.#claims.noteDue(dueAt);
     } else {
       run.end();
     }
+    if (dueAt !== null) this.#claims.noteDue(dueAt);
   }
 
   #unpark(run: LiveRun): void {

@@ -12,7 +12,12 @@ import { stepFacts } from "./step-outcome.ts";
 
 /** How one attempt ended. */
 export type AttemptResult =
-  | { readonly type: "completed"; readonly value: Uint8Array | null }
+  | {
+      readonly type: "completed";
+      readonly value: Uint8Array | null;
+      /** What the workflow gets: a copy, read back from `value`. */
+      readonly decoded: unknown;
+    }
   | { readonly type: "failed"; readonly error: unknown; readonly reason: RetryRecord["reason"] };
 
 /** One attempt that is under way or queued. */
@@ -144,7 +149,9 @@ export class StepRunner {
       const value = await sharedState().contexts.run(context, () =>
         step.definition.fn.apply(step.thisArg, args),
       );
-      return { type: "completed", value: encode(value, "result") };
+      const encoded = encode(value, "result");
+      // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
+      return { type: "completed", value: encoded, decoded: decode(encoded) };
     } catch (error) {
       return { type: "failed", error, reason: "error" };
     }

@@ -221,12 +221,12 @@ export class Execution {
     return this.#hooks.has(id);
   }
 
-  /** Gives an event to the code. Throws if its data cannot be decoded here. */
-  deliver(event: NewEvent): void {
+  /** Gives an event to the code. Throws if its data cannot be decoded here; `known` is its data, decoded before. */
+  deliver(event: NewEvent, known?: { readonly value: unknown }): void {
     switch (event.type) {
       case "step_completed": {
         const step = this.#settled(event, "step");
-        if (step !== undefined) step.result.resolve(decode(event.data));
+        if (step !== undefined) step.result.resolve(known === undefined ? decode(event.data) : known.value);
         break;
       }
       case "step_failed": {
@@ -240,7 +240,7 @@ export class Execution {
         break;
       }
       case "hook_received":
-        this.#hooks.get(event.id as string)?.receive(decode(event.data));
+        this.#hooks.get(event.id as string)?.receive(known === undefined ? decode(event.data) : known.value);
         break;
       case "run_cancel_requested":
         this.#cancel(decode(event.data));
@@ -316,7 +316,8 @@ function captureStack(): { stack?: string } {
 
 /** The first frame outside this package. */
 function callSite(stack: string | undefined): string {
-  const own = new URL(".", import.meta.url).href.replace(/interpreter\/$/, "");
+  // Frames name files by URL or, under tools that transform modules, by path.
+  const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
   const frames = stack?.split("\n").slice(1) ?? [];
   return frames.find((frame) => !frame.includes(own) && !frame.includes("node:"))?.trim() ?? "";
 }

@@ -1,3 +1,4 @@
+import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 import type { Execution } from "./execution.ts";
@@ -14,8 +15,10 @@ export interface HookOptions {
 
 /**
  * A durable, addressable promise. `await hook` gives the next payload; `for await` gives all of them. Payloads that were
- * sent before the workflow awaits are kept in order. Awaits that are pending at the same time get the same payload, so
- * the loser of a `Promise.race` does not swallow the next one.
+ * sent before the workflow awaits are kept in order. Awaits that are pending at the same time get the same payload.
+ *
+ * A hook that loses a `Promise.race` or `Promise.any` does not swallow a payload: the next await gets it. That holds for
+ * the hook itself among the values; `hook.then(…)` and an async function that awaits the hook are reads of their own.
  */
 export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
   /** What others pass to `resumeHook`. */
@@ -27,17 +30,25 @@ export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
   [Symbol.dispose](): void;
 }
 
+interface Payload<T> {
+  readonly value: T;
+}
+
 type Delivery<T> = { readonly done: false; readonly value: T } | { readonly done: true };
 
 /** The one implementation of {@link Hook}. */
-export class WorkflowHook<T = unknown> implements Hook<T> {
+export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   readonly token: string;
   readonly id: string;
   readonly #execution: Execution;
-  readonly #buffer: T[] = [];
+  /** Payloads that nobody has taken. */
+  readonly #buffer: Payload<T>[] = [];
   readonly #registration: Deferred<{ runId: string } | null> = deferred();
+  #registered = false;
   #registrationAwaited = false;
   #next: Deferred<Delivery<T>> | null = null;
+  /** Races that the hook is in. */
+  readonly #races: Set<Deferred<Offer>> = new Set();
   #conflict: { runId: string } | null = null;
   #disposed = false;
 
@@ -61,7 +72,7 @@ export class WorkflowHook<T = unknown> implements Hook<T> {
   }
 
   getConflict(): Promise<{ runId: string } | null> {
-    this.#registrationAwaited = true;
+    this.#registrationAwaited = !this.#registered;
     return this.#registration.promise;
   }
 
@@ -70,6 +81,7 @@ export class WorkflowHook<T = unknown> implements Hook<T> {
     this.#disposed = true;
     if (this.#conflict === null) this.#execution.disposeHook(this);
     this.#settle({ done: true });
+    this.#failRaces(new HookNotFoundError(this.token));
   }
 
   [Symbol.dispose](): void {
@@ -85,19 +97,34 @@ export class WorkflowHook<T = unknown> implements Hook<T> {
     };
   }
 
+  /** A race that the hook is in takes a payload only if it wins. */
+  "perdure.contend"(): Contention {
+    const offer = deferred<Offer>();
+    const [payload] = this.#buffer;
+    if (payload !== undefined) offer.resolve(this.#offer(payload));
+    else if (this.#conflict !== null) offer.reject(this.#conflictError(this.#conflict));
+    else if (this.#disposed) offer.reject(new HookNotFoundError(this.token));
+    else this.#races.add(offer);
+    return { offer: offer.promise, withdraw: () => void this.#races.delete(offer) };
+  }
+
   /** Whether the workflow is waiting for something of this hook. */
   get awaited(): boolean {
-    return this.#next !== null || this.#registrationAwaited;
+    return this.#next !== null || this.#races.size > 0 || this.#registrationAwaited;
   }
 
   /** A payload arrived. */
   receive(value: T): void {
-    if (this.#next === null) this.#buffer.push(value);
+    const payload = { value };
+    for (const race of this.#races) race.resolve(this.#offer(payload));
+    this.#races.clear();
+    if (this.#next === null) this.#buffer.push(payload);
     else this.#settle({ done: false, value });
   }
 
   /** The journal tells whether the token is ours. */
   registered(conflict: { runId: string } | null): void {
+    this.#registered = true;
     this.#registrationAwaited = false;
     this.#conflict = conflict;
     this.#registration.resolve(conflict);
@@ -109,14 +136,33 @@ export class WorkflowHook<T = unknown> implements Hook<T> {
     const next = this.#next;
     this.#next = null;
     next?.reject(error);
+    this.#failRaces(error);
   }
 
   #take(): Promise<Delivery<T>> {
-    if (this.#buffer.length > 0) return Promise.resolve({ done: false, value: this.#buffer.shift() as T });
+    const payload = this.#buffer.shift();
+    if (payload !== undefined) return Promise.resolve({ done: false, value: payload.value });
     if (this.#conflict !== null) return rejected(this.#conflictError(this.#conflict));
     if (this.#disposed) return Promise.resolve({ done: true });
     this.#next ??= deferred();
     return this.#next.promise;
+  }
+
+  /** Several races that end with the same payload take it once. */
+  #offer(payload: Payload<T>): Offer {
+    return {
+      "perdure.offer": true,
+      value: payload.value,
+      accept: () => {
+        const at = this.#buffer.indexOf(payload);
+        if (at >= 0) this.#buffer.splice(at, 1);
+      },
+    };
+  }
+
+  #failRaces(error: unknown): void {
+    for (const race of this.#races) race.reject(error);
+    this.#races.clear();
   }
 
   #settle(delivery: Delivery<T>): void {
