@@ -55,7 +55,7 @@ it("parks the run with a readable difference, and goes on when the old code is b
   expect(journalled.at(-1)).toBe("wait_created");
 
   workflow("changed", old);
-  await run.wakeUp();
+  await run.retry();
   expect(await until(run.returnValue)).toBe(3);
   expect(row(run.runId)).toMatchObject({ status: "completed", error: null });
 });
@@ -114,13 +114,13 @@ it("rests also when messages wait for it, and keeps them", async () => {
   workflow("has mail", async () => await two());
   const after = await process({ divergenceRetry: 60_000 });
   await client.resumeHook("of a diverged run", "kept");
-  await run.wakeUp();
+  await run.retry();
   await clock.advance(600_000);
   expect(row(run.runId).status).toBe("diverged");
   // One look for each message, and one a minute.
   expect(row(run.runId).epoch).toBeLessThan(20);
   workflow("has mail", old);
-  await run.wakeUp();
+  await run.retry();
   const woken = clock.now();
   expect(await until(run.returnValue)).toBe("kept");
   expect(clock.now() - woken).toBeLessThan(10_000);
