@@ -3,7 +3,17 @@ import { type Random, randomOf } from "./random.ts";
 /** What a seed decides about a cluster before it starts. */
 
 /** Faults that can be left out, to see which one a failure needs. */
-export const FAULTS = ["kill", "freeze", "lost", "latency", "duplicate", "hints", "close", "cancel"] as const;
+export const FAULTS = [
+  "kill",
+  "freeze",
+  "lost",
+  "latency",
+  "duplicate",
+  "hints",
+  "close",
+  "cancel",
+  "deploy",
+] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** Planted bugs: each breaks one law of the World on purpose. */
@@ -35,6 +45,8 @@ export interface ClusterConfig {
   readonly leaseTtl: number;
   readonly maxRuns: number;
   readonly concurrency: number;
+  /** How many batches of one worker may be under way. */
+  readonly commitsInFlight: number;
   readonly pollInterval: number;
   /** Virtual time from the start after which no more faults happen. */
   readonly faultsEnd: number;
@@ -42,6 +54,8 @@ export interface ClusterConfig {
   readonly disturbance: number;
   /** Probability of a fault at one call of the World. */
   readonly callFaults: number;
+  /** When code is deployed that does not follow the journals, and for how long, ms after the start; or `null`. */
+  readonly badDeploy: { readonly at: number; readonly for: number } | null;
 }
 
 export function configOf({ seed, workers }: SimOptions): ClusterConfig {
@@ -53,10 +67,12 @@ export function configOf({ seed, workers }: SimOptions): ClusterConfig {
     leaseTtl: random.pick([500, 1000, 3000]),
     maxRuns: random.pick([1, 2, 3, 100]),
     concurrency: random.pick([1, 2, 100]),
+    commitsInFlight: random.pick([1, 4]),
     pollInterval: random.pick([200, 1000, 3000]),
     faultsEnd: random.pick([0, 5_000, 20_000, 60_000]),
     disturbance: random.pick([500, 2_000, 10_000]),
     callFaults: random.pick([0.005, 0.03, 0.1]),
+    badDeploy: random.chance(0.2) ? { at: random.int(500, 6000), for: random.int(100, 10_000) } : null,
   };
 }
 

@@ -42,6 +42,10 @@ function outcomes(node: Node): Alternatives {
       return [null];
     case "limit":
       return [...outcomes(node.node), "late"];
+    case "clock":
+      return [UNKNOWN];
+    case "branch":
+      return [...outcomes(node.left), ...outcomes(node.right)];
     case "helper":
       return together([outcomes(node.node)]);
     case "try":

@@ -3,6 +3,7 @@ export type Law =
   | "journal order"
   | "journal grammar"
   | "row is the fold of the journal"
+  | "invariants of a store"
   | "fencing"
   | "liveness of a parked run"
   | "idle runs are parked"

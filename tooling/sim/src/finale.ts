@@ -23,6 +23,7 @@ export async function checkEnded(store: Store, play: Play): Promise<void> {
   if (run === undefined) throw new LawBroken("every run ends", `program ${play.program.index} has no run`);
   checkAnswer(play, run.row);
   checkResult(store, play, run.row);
+  checkClock(run.row);
   checkPayloads(play, run.row, run.journal);
   await checkReplay(play.program, run.row, run.journal);
 }
@@ -36,6 +37,13 @@ function checkAnswer({ answer }: Play, row: RunRecord): void {
       `the run is ${row.status} ${value}, a client was told ${JSON.stringify(answer)}`,
       row.runId,
     );
+  }
+}
+
+/** Laws about values that no model foresees. */
+function checkClock(row: RunRecord): void {
+  if (JSON.stringify(decode(row.output))?.includes("too early")) {
+    throw new LawBroken("expected result", "a sleep was shorter by the workflow's own clock", row.runId);
   }
 }
 

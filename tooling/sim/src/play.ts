@@ -1,5 +1,7 @@
 import {
   HookNotFoundError,
+  IdempotencyConflictError,
+  IdempotencyMismatchError,
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorldError,
@@ -46,19 +48,56 @@ export async function play(stage: Stage, act: Play): Promise<void> {
     throw new LawBroken("start keys are unique", `starts with one key gave ${runIds.join(", ")}`);
   }
   act.runId = runId;
+  await refusals(stage, program, runId);
   await Promise.all([
     ...hooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
     cancel(stage, runId, program.cancelsAt),
+    wakeUp(stage, runId),
     wait(stage, act, runId),
   ]);
   act.done = true;
 }
 
 async function start(stage: Stage, program: Program): Promise<string> {
-  const options = { idempotencyKey: `program ${program.index}` };
+  const options = { idempotencyKey: nameOf(program) };
   return await untilAnswered(stage, async ({ client }) => {
-    const run = await client.start(simulated, [`program ${program.index}`, program.root], options);
+    const run = await client.start(simulated, [nameOf(program), program.root], options);
     return run.runId;
+  });
+}
+
+/** The same key with other arguments, and a caller that wants no other's run. */
+async function refusals(stage: Stage, program: Program, runId: string): Promise<void> {
+  if (program.starters < 2) return;
+  const options = { idempotencyKey: nameOf(program) };
+  const refusal = (name: string, onConflict: "return" | "reject"): Promise<unknown> =>
+    untilAnswered(stage, async ({ client }) => {
+      try {
+        await client.start(simulated, [name, program.root], { ...options, onConflict });
+        return null;
+      } catch (error) {
+        if (WorldError.is(error)) throw error;
+        return error;
+      }
+    });
+  const mismatch = await refusal("something else", "return");
+  const conflict = await refusal(nameOf(program), "reject");
+  if (!IdempotencyMismatchError.is(mismatch) || !IdempotencyConflictError.is(conflict)) {
+    throw new LawBroken("start keys are unique", `starts were not refused: ${mismatch}, ${conflict}`, runId);
+  }
+}
+
+function nameOf(program: Program): string {
+  return `program ${program.index}`;
+}
+
+/** Lets a worker look at the run, for no reason. */
+async function wakeUp(stage: Stage, runId: string): Promise<void> {
+  if (!stage.random.chance(0.3)) return;
+  await pause(stage.cluster.driver, stage.random.int(0, 5000));
+  await untilAnswered(stage, async ({ client }) => {
+    await client.getRun(runId).wakeUp();
+    return true;
   });
 }
 

@@ -13,6 +13,7 @@ export function processWorld(network: Network, world: World, process: SimProcess
 
   return {
     ...world,
+    capabilities: { ...world.capabilities, commitsInFlight: network.options.config.commitsInFlight },
     open: () => plain("open", () => world.open()),
     close: async () => {},
     createRuns: (batch, now) =>

@@ -38,6 +38,8 @@ export type Node =
       readonly nodes: readonly Node[];
     }
   | { readonly type: "sleep"; readonly ms: number }
+  | { readonly type: "clock" }
+  | { readonly type: "branch"; readonly left: Node; readonly right: Node }
   | { readonly type: "limit"; readonly node: Node; readonly ms: number }
   | { readonly type: "helper"; readonly node: Node }
   | { readonly type: "try"; readonly node: Node }
@@ -92,7 +94,7 @@ class Generator {
   #node(depth: number): Node {
     const random = this.#random;
     if (depth >= DEPTH || random.chance(0.45)) return this.#leaf();
-    switch (random.int(0, 9)) {
+    switch (random.int(0, 10)) {
       case 0:
         return this.sequence(depth);
       case 1:
@@ -117,6 +119,8 @@ class Generator {
         return { type: "shared", token: `shared${random.int(0, 1)}`, node: this.#node(depth + 1) };
       case 8:
         return { type: "floating", node: this.#node(depth + 1) };
+      case 9:
+        return { type: "branch", left: this.#node(depth + 1), right: this.#node(depth + 1) };
       default:
         return { type: "loop", times: random.int(2, 5), node: { type: "step", step: this.#step() } };
     }
@@ -126,6 +130,7 @@ class Generator {
     const random = this.#random;
     const kind = random.next();
     if (kind < 0.7) return { type: "step", step: this.#step() };
+    if (kind < 0.72) return { type: "clock" };
     if (kind < 0.85) return { type: "sleep", ms: random.pick([0, 1, 10, 300, 2000, 15_000]) };
     const takes = random.int(1, 4);
     return {
@@ -167,7 +172,10 @@ export function hooksOf(node: Node): readonly HookSpec[] {
     case "sequence":
     case "parallel":
       return node.nodes.flatMap(hooksOf);
+    case "branch":
+      return [...hooksOf(node.left), ...hooksOf(node.right)];
     case "step":
+    case "clock":
     case "sleep":
       return [];
     default:

@@ -12,7 +12,7 @@ import { randomOf } from "./random.ts";
 import { Scheduler, START } from "./scheduler.ts";
 import { newStore } from "./store.ts";
 import { Trace } from "./trace.ts";
-import { observeBodies } from "./workflow.ts";
+import { deployBadVersion, observeBodies } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
 
@@ -46,7 +46,11 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   let ending = false;
   const on = (fault: Fault): boolean =>
     !ending && options.faults.includes(fault) && scheduler.now < faultsEnd;
-  const store = newStore(options.plant, config.leaseTtl, () => scheduler.now);
+  const mayDiverge = (): boolean =>
+    config.badDeploy !== null &&
+    options.faults.includes("deploy") &&
+    scheduler.now >= START + config.badDeploy.at;
+  const store = newStore(options.plant, config.leaseTtl, () => scheduler.now, mayDiverge);
   let cluster: Cluster | null = null;
   const network = new Network({
     scheduler,
@@ -58,7 +62,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     kill: (process) => cluster?.kill(process),
     freeze: (process, ms) => cluster?.freeze(process, ms),
   });
-  const members = new Cluster({ seed, scheduler, network, store, trace, config, on, fail });
+  const members = new Cluster({ seed, scheduler, network, store, trace, config, on, fail, mayDiverge });
   cluster = members;
   observeBodies(new Bodies(scheduler, store, trace, fail));
 
@@ -80,6 +84,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   for (const act of plays) begin(() => play(stage, act));
   begin(() => members.disturb());
+  begin(() => members.deploy());
 
   const onRejection = (error: unknown): void => {
     fail(
@@ -101,14 +106,16 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
         closed = true;
       });
       await scheduler.run(scheduler.now + PATIENCE, () => closed || broken !== null);
-      if (!closed) fail(new LawBroken("workers close", "a worker does not close"));
+      if (!closed && broken === null) fail(new LawBroken("workers close", "a worker does not close"));
     }
+    if (broken === null) store.checks.store(scheduler.now);
     if (broken === null) for (const act of plays) await checkEnded(store, act);
   } catch (error) {
     fail(error);
   } finally {
     process.off("unhandledRejection", onRejection);
     observeBodies(null);
+    deployBadVersion(null);
   }
   const law = broken === null ? null : toLaw(broken);
   return {

@@ -12,11 +12,16 @@ export interface Store {
   readonly checks: Checks;
 }
 
-export function newStore(plant: Plant | undefined, leaseTtl: number, time: () => number): Store {
+export function newStore(
+  plant: Plant | undefined,
+  leaseTtl: number,
+  time: () => number,
+  mayDiverge: () => boolean,
+): Store {
   const state = new MemoryState();
   const memory = memoryWorld({ state });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
-  const checks = new Checks(state);
+  const checks = new Checks(state, mayDiverge);
   return {
     state,
     checks,

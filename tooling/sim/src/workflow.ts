@@ -63,6 +63,16 @@ const steps: Record<StepKind, (spec: StepSpec) => Promise<string>> = {
   timed: step("sim//timed", body, { timeout: 3000, maxRetries: 5, backoff: () => 100 }),
 };
 
+/** A step that no journal of the good version has. */
+const unplanned = step("sim//unplanned", async (): Promise<void> => {});
+
+let badSince: number | null = null;
+
+/** From now on, runs that began before `since` do not follow their journals when they are replayed; `null`: they do again. */
+export function deployBadVersion(since: number | null): void {
+  badSince = since;
+}
+
 /** What a program returns, and what its nodes give each other. */
 export type Value = string | null | readonly Value[];
 
@@ -113,12 +123,24 @@ async function execute(node: Node, floating: Promise<unknown>[]): Promise<Value>
       floating.push(promise);
       return "floating";
     }
+    case "clock":
+      return await clock();
+    case "branch":
+      return await execute(Math.random() < 0.5 ? node.left : node.right, floating);
     case "loop": {
       let value: Value = null;
       for (let i = 0; i < node.times; i++) value = await execute(node.node, floating);
       return value;
     }
   }
+}
+
+/** Time and randomness as the journal gives them. */
+async function clock(): Promise<Value> {
+  const before = Date.now();
+  await sleep(7);
+  const passed = Date.now() - before;
+  return `${passed >= 7 ? "later" : "too early"} ${new Date().toISOString()} ${Math.random()} ${crypto.randomUUID()}`;
 }
 
 async function helper(node: Node, floating: Promise<unknown>[]): Promise<Value> {
@@ -178,5 +200,9 @@ async function exclusive(token: string, node: Node, floating: Promise<unknown>[]
 
 export const simulated: (name: string, root: Node) => Promise<Value> = workflow(
   "sim//program",
-  async (_name: string, root: Node): Promise<Value> => await execute(root, []),
+  async (_name: string, root: Node): Promise<Value> => {
+    const { workflowStartedAt } = getWorkflowMetadata();
+    if (badSince !== null && workflowStartedAt.getTime() < badSince) await unplanned();
+    return await execute(root, []);
+  },
 );

@@ -18,7 +18,9 @@ interface Layer {
 
 /** One life of the guard, from its first installation to its last restoration. */
 interface Installation {
+  /** Each once, whatever the number of workers that gave it. */
   readonly lookups: Lookup[];
+  readonly users: Map<Lookup, number>;
   readonly layers: Layer[];
 }
 
@@ -32,14 +34,19 @@ let installed: Installation | undefined;
  *   replaced meanwhile is left to them; ours below it then only passes through. Calling it twice does nothing.
  */
 export function installGuard(lookup: Lookup): () => void {
-  installed ??= { lookups: [], layers: [] };
+  installed ??= { lookups: [], users: new Map(), layers: [] };
   const installation = installed;
-  installation.lookups.push(lookup);
+  const users = installation.users.get(lookup) ?? 0;
+  if (users === 0) installation.lookups.push(lookup);
+  installation.users.set(lookup, users + 1);
   for (const slot of SLOTS) layOver(slot, installation);
   let done = false;
   return () => {
     if (done) return;
     done = true;
+    const left = (installation.users.get(lookup) ?? 1) - 1;
+    installation.users.set(lookup, left);
+    if (left > 0) return;
     installation.lookups.splice(installation.lookups.indexOf(lookup), 1);
     if (installation.lookups.length > 0) return;
     installed = undefined;

@@ -1,5 +1,7 @@
 import type { Clock } from "../clock.ts";
+import { installGuard } from "../determinism/index.ts";
 import { newExecution, replayJournal } from "../engine/loader.ts";
+import { guardedExecution } from "../interpreter/execution.ts";
 import { encode } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
 
@@ -30,7 +32,12 @@ export async function coldReplay(
     newToken: () => "not in the journal",
     onActivity: () => {},
   });
-  await replayJournal(execution, journal, clock);
+  const removeGuard = installGuard(guardedExecution);
+  try {
+    await replayJournal(execution, journal, clock);
+  } finally {
+    removeGuard();
+  }
   const { outcome } = execution;
   const unmatched = execution.requests.map(({ type, name }) => `${type} ${JSON.stringify(name)}`);
   execution.drop();
