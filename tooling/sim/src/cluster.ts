@@ -158,6 +158,7 @@ export class Cluster {
       random: () => random.next(),
       logger: this.#logger(process),
       keepAlive: false,
+      signals: [],
       leaseTtl: config.leaseTtl,
       maxRuns: config.maxRuns,
       concurrency: config.concurrency,

@@ -52,7 +52,7 @@ export async function play(stage: Stage, act: Play): Promise<void> {
   await Promise.all([
     ...hooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
     cancel(stage, runId, program.cancelsAt),
-    wakeUp(stage, runId),
+    retry(stage, runId),
     wait(stage, act, runId),
   ]);
   act.done = true;
@@ -92,11 +92,11 @@ function nameOf(program: Program): string {
 }
 
 /** Lets a worker look at the run, for no reason. */
-async function wakeUp(stage: Stage, runId: string): Promise<void> {
+async function retry(stage: Stage, runId: string): Promise<void> {
   if (!stage.random.chance(0.3)) return;
   await pause(stage.cluster.driver, stage.random.int(0, 5000));
   await untilAnswered(stage, async ({ client }) => {
-    await client.getRun(runId).wakeUp();
+    await client.getRun(runId).retry();
     return true;
   });
 }
