@@ -13,6 +13,7 @@ import type {
   RunCommit,
   RunPatch,
 } from "../world/index.ts";
+import { encodeDivergence } from "./divergence.ts";
 import { judgeFailure } from "./step-outcome.ts";
 import type { Attempt, AttemptResult } from "./step-runner.ts";
 
@@ -161,8 +162,10 @@ export class LiveRun {
    * Code and journal do not agree, or something cannot be read here: no code runs any more, and the run is parked until
    * `retryAt`. While it has messages, which would make it due at once, its lease is kept instead; a new message ends that.
    */
-  diverge(error: unknown, retryAt: number): void {
-    this.#divergence = { error: encodeError(error), retryAt, toldAt: null };
+  diverge(error: unknown, retryAt: number, lost: boolean): void {
+    const interrupted =
+      lost || this.attempts.size > 0 || this.#incoming.some(({ type }) => type === "attempt_ended");
+    this.#divergence = { error: encodeDivergence(error, interrupted), retryAt, toldAt: null };
     // A request to look at the run has been obeyed.
     for (const incoming of this.#incoming) {
       if (incoming.type !== "mail" || incoming.mail.type !== "wake") break;

@@ -10,6 +10,7 @@ import type { ClaimedRun, CommitResult, Hint, JournalEvent, Lease, NewEvent, Wor
 import { ClaimLoop, EVENT_PAGE } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
+import { wasInterrupted } from "./divergence.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import { LiveRun, type OutgoingCommit } from "./live-run.ts";
@@ -204,7 +205,7 @@ export class RunPool {
       }
       return run.deliverNext(now);
     } catch (error) {
-      this.#diverge(run, error);
+      this.#diverge(run, error, false);
       return false;
     }
   }
@@ -344,7 +345,8 @@ export class RunPool {
     void this.#load(fresh, { run: row, lost, events, mail }, now);
   }
 
-  async #load(run: LiveRun, { run: row, lost, events, mail }: ClaimedRun, now: number): Promise<void> {
+  async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    const { run: row, events, mail } = claimed;
     const { world, clock, logger } = this.#options;
     let journal: readonly JournalEvent[];
     try {
@@ -358,6 +360,7 @@ export class RunPool {
       return;
     }
     const began = journal.length > 1;
+    const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     const lastAt = journal.at(-1)?.at ?? 0;
     let divergence: { readonly error: unknown } | null = null;
@@ -378,7 +381,7 @@ export class RunPool {
       run.endCancelled(cancel, clock.now());
     } else if (divergence !== null) {
       run.receiveMail(mail);
-      this.#diverge(run, divergence.error);
+      this.#diverge(run, divergence.error, lost);
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
@@ -404,11 +407,11 @@ export class RunPool {
   }
 
   /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
-  #diverge(run: LiveRun, error: unknown): void {
+  #diverge(run: LiveRun, error: unknown, lost: boolean): void {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
     logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
-    run.diverge(error, clock.now() + divergenceRetry);
+    run.diverge(error, clock.now() + divergenceRetry, lost);
   }
 
   // Mail, hints and timers.
