@@ -148,6 +148,7 @@ export class Client {
   }
 
   async getRecord(runId: string): Promise<RunRecord | null> {
+    refuseInWorkflow("A property of a run");
     await this.open();
     const [run] = await this.world.getRuns([runId]);
     return run ?? null;
@@ -166,6 +167,7 @@ export class Client {
   }
 
   async wake(runId: string): Promise<void> {
+    refuseInWorkflow("run.retry()");
     await this.#toRun(runId, "wake", null);
   }
 
@@ -193,6 +195,7 @@ export class Client {
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
+    refuseInWorkflow("getHookByToken()");
     await this.open();
     const hook = await this.world.getHookByToken(token);
     if (hook === null) throw new HookNotFoundError(token);

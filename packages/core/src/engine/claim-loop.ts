@@ -29,7 +29,7 @@ export const EVENT_PAGE = 1000;
 
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
-  #claiming = false;
+  #claiming: Promise<void> | undefined;
   #again = false;
   /** The last claim was kept small, or not made, for want of room. */
   #starved = false;
@@ -44,13 +44,12 @@ export class ClaimLoop {
   /** Runs may be due, or there is room again. */
   wake(): void {
     if (this.#closed) return;
-    if (this.#claiming) {
+    if (this.#claiming !== undefined) {
       this.#again = true;
       return;
     }
-    this.#claiming = true;
-    void this.#claim().finally(() => {
-      this.#claiming = false;
+    this.#claiming = this.#claim().finally(() => {
+      this.#claiming = undefined;
       if (this.#again) {
         this.#again = false;
         this.wake();
@@ -76,9 +75,11 @@ export class ClaimLoop {
     });
   }
 
-  close(): void {
+  /** Claims no more. Resolves when a claim that is under way has brought its runs. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer?.();
+    await this.#claiming;
   }
 
   async #claim(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
+import { sharedState } from "../shared-state.ts";
 import type { ClaimedRun, CommitResult, Hint, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
 import { ClaimLoop, EVENT_PAGE } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -44,6 +45,9 @@ export interface RunPoolOptions {
 /** So many ticks may pass before what they gathered is committed, when every tick makes the next one possible. */
 const TICKS_PER_COMMIT = 64;
 
+/** So long the store has at least to answer the commits that give runs back, in milliseconds. */
+const SHORTEST_HANDOVER = 1000;
+
 export class RunPool {
   readonly #options: RunPoolOptions;
   readonly #commits: CommitLoop;
@@ -60,6 +64,8 @@ export class RunPool {
   #ticking = false;
   #phase: "open" | "closing" | "closed" = "open";
   #onEmpty: (() => void) | undefined;
+  /** No claim is under way any more. */
+  #claimed = false;
   #releaseProcess: (() => void) | undefined;
   #unsubscribe: () => void = () => {};
   #keeper: LeaseKeeper | undefined;
@@ -130,6 +136,10 @@ export class RunPool {
 
   /** Takes a run that was created under a lease of this worker. */
   adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+    if (this.#phase === "closed") {
+      void this.#giveBack(lease);
+      return;
+    }
     if (this.#isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [created]);
     this.#hold(run, { epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: created.at });
@@ -141,16 +151,19 @@ export class RunPool {
   async close(timeout: number): Promise<void> {
     const { clock } = this.#options;
     this.#phase = "closing";
-    this.#claims.close();
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
+    });
+    void this.#claims.close().then(() => {
+      this.#claimed = true;
+      this.#checkEmpty();
     });
     this.#giveUpAttempts("queued");
     for (const run of this.#held.values()) this.#touch(run);
     const cancelHandOver = clock.setTimer(clock.now() + timeout, () => {
       this.#giveUpAttempts("all");
       // What even this cannot end, such as a store that does not answer, is left to the leases.
-      clock.setTimer(clock.now() + timeout / 2, () => this.#onEmpty?.());
+      clock.setTimer(clock.now() + Math.max(timeout / 2, SHORTEST_HANDOVER), () => this.#onEmpty?.());
     });
     this.#checkEmpty();
     await empty;
@@ -164,13 +177,26 @@ export class RunPool {
     for (const run of [...this.#held.values(), ...this.#parked.values()]) this.#drop(run, undefined);
   }
 
+  /** A run that was created for this worker when it had closed. */
+  async #giveBack({ runId, epoch }: Lease): Promise<void> {
+    const { world, clock, logger } = this.#options;
+    const now = clock.now();
+    const lease = { type: "park", dueAt: now } as const;
+    try {
+      await world.commit([{ runId, epoch, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
+    } catch (error) {
+      logger.warn("a run could not be given back, it comes again when its lease is over", { runId, error });
+    }
+  }
+
   // The tick.
 
   #touch(run: LiveRun): void {
     this.#dirty.add(run);
     if (this.#ticking) return;
     this.#ticking = true;
-    this.#options.clock.turn(() => void this.#tick());
+    // Whoever calls, the tick is nobody's: neither a workflow's, whose globals are guarded, nor a step's.
+    sharedState().contexts.exit(() => this.#options.clock.turn(() => void this.#tick()));
   }
 
   async #tick(): Promise<void> {
@@ -558,6 +584,6 @@ export class RunPool {
   }
 
   #checkEmpty(): void {
-    if (this.#held.size === 0) this.#onEmpty?.();
+    if (this.#held.size === 0 && this.#claimed) this.#onEmpty?.();
   }
 }

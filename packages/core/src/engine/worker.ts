@@ -1,7 +1,7 @@
 import { type Clock, keepProcessAlive, systemClock, systemRandom } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
-import { WorkflowNotRegisteredError } from "../errors/index.ts";
+import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
@@ -54,7 +54,11 @@ export interface CloseOptions {
 export interface Worker {
   /** Names the worker in leases. */
   readonly id: string;
-  /** Opens the World and begins to execute runs. Idempotent. */
+  /**
+   * Opens the World and begins to execute runs. Idempotent; may be called again if the World could not be opened.
+   *
+   * @throws {WorkflowRuntimeError} if the worker was closed
+   */
   start(): Promise<void>;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
@@ -113,7 +117,14 @@ export class EngineWorker implements Worker {
   }
 
   start(): Promise<void> {
-    this.#opening ??= this.#start();
+    if (this.#closing !== undefined) {
+      const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
+      return Promise.reject(new WorkflowRuntimeError(message));
+    }
+    this.#opening ??= this.#start().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
     return this.#opening;
   }
 

@@ -37,7 +37,7 @@ export interface Cluster {
   readonly state: MemoryState;
   readonly world: World;
   readonly client: Client;
-  /** A started worker, closed after the test. */
+  /** A started worker; after the test it is closed, also a killed one, which still has its share of the globals. */
   process(options?: Partial<WorkerOptions>): Promise<Process>;
   /** Lets everything happen that happens without waiting. */
   settle(): Promise<void>;
@@ -104,7 +104,11 @@ export function cluster(): Cluster {
         ...options,
       });
       await worker.start();
-      onTestFinished(() => (killed ? undefined : until(worker.close({ timeout: 0 }))));
+      onTestFinished(async () => {
+        killed = false;
+        fault = null;
+        await until(worker.close({ timeout: 0 }));
+      });
       return {
         worker,
         world: own,

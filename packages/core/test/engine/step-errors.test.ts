@@ -1,0 +1,191 @@
+import { FatalError, step, workflow } from "@perdure/core";
+import { WorkflowRunFailedError } from "@perdure/core/errors";
+import { expect, it } from "vitest";
+import { cluster, LEASE } from "./cluster.ts";
+
+// What is thrown in a step arrives in the workflow, and at the one who started it, as it was thrown.
+
+class InsufficientFunds extends Error {
+  override readonly name = "InsufficientFunds";
+  readonly missing = 17;
+}
+
+const once = { maxRetries: 0 } as const;
+
+/** The error with which the run of a workflow fails. */
+async function failureOf(id: string, body: () => Promise<unknown>): Promise<WorkflowRunFailedError> {
+  const { process, client, until } = cluster();
+  await process();
+  const run = await client.start(workflow(id, body), []);
+  const error = await until(run.returnValue.catch((reason: unknown) => reason));
+  if (!WorkflowRunFailedError.is(error)) throw new Error("The run has not failed.");
+  expect(error.runId).toBe(run.runId);
+  return error;
+}
+
+it("names workflow, run, step and attempt", async () => {
+  const charge = step(
+    "charge",
+    async () => {
+      throw new Error("connection reset");
+    },
+    { maxRetries: 1, backoff: () => 0 },
+  );
+  const error = await failureOf("names all", charge);
+  expect(error.message).toBe(
+    `Workflow run "${error.runId}" of "names all" failed: connection reset (step "charge", attempt 2)`,
+  );
+  expect(error.cause).toMatchObject({
+    stepName: "charge",
+    attempt: 2,
+    stepId: expect.stringMatching(/^step_/),
+  });
+});
+
+it("keeps the stack with the file and line of the user's own code", async () => {
+  const broken = step("broken", async () => throwDeep(), once);
+  const { cause } = await failureOf("keeps the stack", broken);
+  expect(cause.stack).toMatch(/^TypeError: deep\n/);
+  expect(cause.stack).toMatch(/throwDeep .*step-errors\.test\.ts:\d+:\d+/);
+});
+
+function throwDeep(): never {
+  throw new TypeError("deep");
+}
+
+it("keeps class, properties and causes, and the name of a class that is not known", async () => {
+  const pay = step(
+    "pay",
+    async () => {
+      throw new InsufficientFunds("17 missing", { cause: new RangeError("limit", { cause: "soft" }) });
+    },
+    once,
+  );
+  const { cause } = await failureOf("keeps causes", async () => {
+    try {
+      await pay();
+    } catch (error) {
+      expect(error).toBeInstanceOf(Error);
+      throw error;
+    }
+  });
+  expect(cause).toMatchObject({ name: "InsufficientFunds", message: "17 missing", missing: 17 });
+  expect(cause.cause).toBeInstanceOf(RangeError);
+  expect((cause.cause as Error).cause).toBe("soft");
+});
+
+it("bounds the size of what is stored", async () => {
+  const { process, client, until, state } = cluster();
+  const huge = step(
+    "huge",
+    async () => {
+      const error = new Error("x".repeat(1_000_000), { cause: new Error("y".repeat(1_000_000)) });
+      throw Object.assign(error, { response: "z".repeat(1_000_000) });
+    },
+    once,
+  );
+  await process();
+  const run = await client.start(workflow("bounded", huge), []);
+  const error = (await until(run.returnValue.catch((reason: unknown) => reason))) as Error;
+  expect((error.cause as Error).message).toMatch(/^x+… \[cut: 1000000 bytes in all\]$/);
+  for (const { data } of state.runs.get(run.runId)?.journal ?? []) {
+    expect(data?.length ?? 0).toBeLessThanOrEqual(64 * 1024);
+  }
+});
+
+it("takes what is thrown that is no error, and what cannot be stored", async () => {
+  const text = await failureOf("a text", async () => {
+    throw "no error at all";
+  });
+  expect(text.cause).toMatchObject({
+    message: 'The workflow threw "no error at all"',
+    cause: "no error at all",
+  });
+  const nothing = await failureOf("nothing", async () => {
+    throw undefined;
+  });
+  expect(nothing.cause.message).toBe("The workflow threw undefined");
+  const frozen = step(
+    "frozen",
+    async () => {
+      throw Object.freeze(new Error("frozen"));
+    },
+    once,
+  );
+  expect((await failureOf("frozen error", frozen)).cause.message).toBe("frozen");
+  const socket = step(
+    "socket",
+    async () => {
+      throw { socket: () => {} };
+    },
+    once,
+  );
+  expect((await failureOf("no data", socket)).cause.message).toMatch(
+    /A value that cannot be stored was thrown/,
+  );
+});
+
+it("fails the step whose result cannot be stored, with the path", async () => {
+  const opens = step("opens", async () => ({ connection: { socket: () => {} } }), once);
+  const { cause } = await failureOf("result", opens);
+  expect(cause.message).toMatch(/^result\.connection\.socket /);
+  expect(cause).toMatchObject({ stepName: "opens" });
+});
+
+it("rejects the call of a step whose arguments cannot be stored, without a step in the journal", async () => {
+  const { process, client, until, types } = cluster();
+  const takes = step("takes", async (_: unknown) => {});
+  const flow = workflow("bad arguments", async () => {
+    return await takes({ user: { socket: () => {} } }).catch((error: Error) => error.message);
+  });
+  await process();
+  const run = await client.start<string>(flow, []);
+  expect(await until(run.returnValue)).toMatch(/^args\[0\]\.user\.socket /);
+  expect(types(run.runId)).not.toContain("step_created");
+});
+
+it("fails the run whose result cannot be stored, with the path", async () => {
+  const { cause } = await failureOf("return value", async () => ({ list: [1, () => {}] }));
+  expect(cause.message).toMatch(/^return value\.list\[1\] /);
+});
+
+it("counts an error that is thrown before the body's first await like any other", async () => {
+  const calls: number[] = [];
+  const sync = step("sync", (() => {
+    calls.push(1);
+    throw new Error("not even a promise");
+  }) as () => Promise<void>);
+  sync.backoff = () => 0;
+  const { cause } = await failureOf("sync throw", sync);
+  expect(cause).toMatchObject({ message: "not even a promise", attempt: 4 });
+  expect(calls).toHaveLength(4);
+});
+
+it("gives the workflow the same error again in a replay", async () => {
+  const { process, client, clock, until, settle } = cluster();
+  const seen: string[] = [];
+  const fails = step("fails", async () => {
+    throw new FatalError("for good", { cause: new InsufficientFunds("3 missing") });
+  });
+  const catching = workflow("catches and waits", async () => {
+    try {
+      await fails();
+    } catch (error) {
+      const { name, message, stack, cause } = error as Error & { cause: Error };
+      seen.push(JSON.stringify([name, message, stack, cause.name, cause.message, FatalError.is(error)]));
+      await hang();
+    }
+  });
+  const hang = step("hang", async () => {
+    if (seen.length === 1) await new Promise<never>(() => {});
+  });
+  const first = await process();
+  const run = await client.start(catching, []);
+  await settle();
+  first.kill();
+  await process();
+  await clock.advance(LEASE + 1_000);
+  await until(run.returnValue);
+  expect(seen).toHaveLength(2);
+  expect(seen[1]).toBe(seen[0]);
+});
