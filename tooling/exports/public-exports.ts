@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 
+/** TypeScript's diagnostic for a module without declarations: what is re-exported from it would silently be absent. */
+const CANNOT_FIND_MODULE = 2307;
+
 interface Manifest {
   name: string;
   exports: Record<string, string | { types: string; default: string }>;
@@ -12,7 +15,7 @@ interface Manifest {
 /**
  * One line per importable name of a built package: `perdure/api: start (value)`, sorted.
  *
- * @throws when a declared entry has not been built
+ * @throws when a declared entry, or one that it re-exports from, has not been built
  */
 export function publicExports(packageDir: string): string[] {
   const manifest = JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8")) as Manifest;
@@ -30,6 +33,10 @@ export function publicExports(packageDir: string): string[] {
     const source = program.getSourceFile(file);
     if (source === undefined) {
       throw new Error(`${file} is missing: run "pnpm build" first`);
+    }
+    const missing = program.getSemanticDiagnostics(source).find(({ code }) => code === CANNOT_FIND_MODULE);
+    if (missing !== undefined) {
+      throw new Error(`${ts.flattenDiagnosticMessageText(missing.messageText, " ")} Run "pnpm build" first`);
     }
     const module = checker.getSymbolAtLocation(source);
     const symbols = module === undefined ? [] : checker.getExportsOfModule(module);
