@@ -100,6 +100,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     if (broken === null && !over) fail(unended(store.state.runs.values(), plays));
     if (broken === null) {
       ending = true;
+      deployBadVersion(null);
       let closed = false;
       begin(async () => {
         await members.shutDown();
@@ -109,7 +110,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       if (!closed && broken === null) fail(new LawBroken("workers close", "a worker does not close"));
     }
     if (broken === null) store.checks.store(scheduler.now);
-    if (broken === null) for (const act of plays) await checkEnded(store, act);
+    if (broken === null) for (const act of plays) await checkEnded(store, act, mayDiverge());
   } catch (error) {
     fail(error);
   } finally {
