@@ -20,6 +20,10 @@ export function batcher<Request, Result>(
   const flush = async (): Promise<void> => {
     const batch = waiting;
     waiting = [];
+    await settle(batch);
+  };
+
+  const settle = async (batch: readonly Entry[]): Promise<void> => {
     try {
       const results = await sendUntilAnswered(
         clock,
@@ -30,6 +34,11 @@ export function batcher<Request, Result>(
         resolve(results[index] as Result);
       });
     } catch (error) {
+      if (batch.length > 1 && WorldError.is(error) && !error.retryable) {
+        // One of them is at fault: send each alone, so that it does not spoil the others.
+        await Promise.all(batch.map((entry) => settle([entry])));
+        return;
+      }
       for (const { reject } of batch) reject(error);
     }
   };

@@ -105,8 +105,12 @@ export class Client {
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
     const workflow = workflowOf(fn);
+    if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
     const input = encode(args, "args");
     const { idempotencyKey, onConflict = "return" } = options;
+    if (onConflict !== "return" && onConflict !== "reject") {
+      throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
+    }
     checkKey(idempotencyKey, "idempotencyKey");
     await this.open();
     const now = this.#clock.now();

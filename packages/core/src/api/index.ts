@@ -37,9 +37,10 @@ export async function start(
   options?: StartOptions,
 ): Promise<Run> {
   const client = await defaultClient();
-  return Array.isArray(argsOrOptions)
-    ? client.start(workflow, argsOrOptions, options)
-    : client.start(workflow, [], argsOrOptions);
+  const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
+  return isOptions
+    ? client.start(workflow, [], argsOrOptions)
+    : client.start(workflow, argsOrOptions as unknown[], options);
 }
 
 /** A handle of the run with this id. Reads nothing: `await run.exists` tells whether there is one. */

@@ -93,6 +93,7 @@ export class RunWatcher {
     if (this.#looking || this.#stop === undefined) return;
     this.#looking = true;
     this.#lookAt = Number.POSITIVE_INFINITY;
+    let pause = AFTER_CHANGE;
     const runIds = this.#suspects.size > 0 ? [...this.#suspects] : [...this.#waiters.keys()];
     this.#suspects.clear();
     try {
@@ -102,6 +103,7 @@ export class RunWatcher {
       });
     } catch {
       // The store did not answer: the poll asks again.
+      pause = this.#poll;
       for (const runId of runIds) this.#suspects.add(runId);
     }
     this.#looking = false;
@@ -111,7 +113,7 @@ export class RunWatcher {
       return;
     }
     this.#poll = Math.min(this.#poll * 1.5, SLOWEST_POLL);
-    this.#lookIn(this.#suspects.size > 0 ? AFTER_CHANGE : this.#poll);
+    this.#lookIn(this.#suspects.size > 0 ? pause : this.#poll);
   }
 
   #tell(runId: string, run: RunRecord | null): void {

@@ -6,6 +6,9 @@ import { type AsyncFunction, registerWorkflow } from "./registry.ts";
  * The function itself is returned, registered under the id. Called directly it runs as ordinary code; `start()` runs it
  * durably. It must be deterministic: everything with a side effect belongs in a step.
  *
+ * The run ends when the function returns or throws, whatever it still had under way: the signals of steps in flight are
+ * aborted, their results and retries are discarded, and steps that had not begun never begin. Await what must happen.
+ *
  * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
  * @example
  * ```ts

@@ -73,7 +73,7 @@ export function cluster(): Cluster {
   async function when(condition: () => boolean | Promise<boolean>): Promise<void> {
     await clock.advance(0);
     for (let timers = 0; !(await condition()); timers++) {
-      if (timers === 5_000) throw new Error("The cluster does nothing any more that the test waits for.");
+      if (timers === 20_000) throw new Error("The cluster does nothing any more that the test waits for.");
       await clock.advanceToNext();
     }
   }

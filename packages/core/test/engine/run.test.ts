@@ -1,0 +1,128 @@
+import { sleep, step, workflow } from "@perdure/core";
+import {
+  WorkflowRunCancelledError,
+  WorkflowRunFailedError,
+  WorkflowRunNotFoundError,
+} from "@perdure/core/errors";
+import { Client, memoryWorld } from "@perdure/core/testing";
+import { expect, it } from "vitest";
+import { cluster } from "./cluster.ts";
+
+// The handle of a run: what it tells, and how it waits.
+
+it("tells what the run is, at each point of its life", async () => {
+  const { process, client, clock, until, settle } = cluster();
+  const flow = workflow("life", async () => {
+    await sleep("1h");
+    return 42;
+  });
+  const created = new Date(clock.now());
+  const run = await client.start(flow, []);
+  expect(run.runId).toMatch(/^wrun_[0-9A-HJKMNP-TV-Z]{26}$/);
+  expect(await run.status).toBe("pending");
+  expect(await run.workflowName).toBe("life");
+  expect(await run.createdAt).toEqual(created);
+  expect(await run.startedAt).toBeUndefined();
+  await clock.advance(500);
+  await process();
+  await settle();
+  expect(await run.status).toBe("running");
+  expect(await run.startedAt).toEqual(new Date(created.getTime() + 500));
+  expect(await run.completedAt).toBeUndefined();
+  expect(await until(run.returnValue)).toBe(42);
+  expect(await run.status).toBe("completed");
+  expect(((await run.completedAt) as Date).getTime()).toBeGreaterThanOrEqual(created.getTime() + 3_600_500);
+});
+
+it("knows a run by its id alone, and knows that there is none", async () => {
+  const { process, client, until } = cluster();
+  await process();
+  const { runId } = await client.start(
+    workflow("by id", async () => "found"),
+    [],
+  );
+  const run = client.getRun<string>(runId);
+  expect(await run.exists).toBe(true);
+  expect(await until(run.returnValue)).toBe("found");
+  const none = client.getRun("wrun_none");
+  expect(await none.exists).toBe(false);
+  await expect(none.status).rejects.toSatisfy(WorkflowRunNotFoundError.is);
+  await expect(none.createdAt).rejects.toThrow(/"wrun_none" was not found/);
+  await expect(until(none.returnValue)).rejects.toSatisfy(WorkflowRunNotFoundError.is);
+  await expect(none.retry()).rejects.toSatisfy(WorkflowRunNotFoundError.is);
+});
+
+it("rejects with the error that fits the end", async () => {
+  const { process, client, until, settle } = cluster();
+  await process();
+  const failed = await client.start(
+    workflow("fails", async () => {
+      throw new RangeError("no");
+    }),
+    [],
+  );
+  const error = await until(failed.returnValue.catch((reason: unknown) => reason));
+  expect(WorkflowRunFailedError.is(error) && error.cause).toBeInstanceOf(RangeError);
+  const cancelled = await client.start(
+    workflow("cancelled", async () => await sleep("1h")),
+    [],
+  );
+  await settle();
+  await cancelled.cancel({ reason: "why not" });
+  const reason = await until(cancelled.returnValue.catch((each: unknown) => each));
+  expect(WorkflowRunCancelledError.is(reason) && reason.reason).toBe("why not");
+  // Again, and from another handle: the end is stored.
+  await expect(client.getRun(failed.runId).returnValue).rejects.toThrow(/failed: no/);
+});
+
+it("waits for many runs with few queries, however long they take", async () => {
+  const { process, clock, state, until } = cluster();
+  let queries = 0;
+  const world = memoryWorld({
+    state,
+    beforeOperation: (operation) => {
+      if (operation === "getRuns") queries++;
+    },
+  });
+  const client = new Client({ world, clock });
+  const flow = workflow("takes a minute", async (index: number) => {
+    await sleep("1m");
+    return index;
+  });
+  await process();
+  const runs = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => client.start<number>(flow, [index])),
+  );
+  const values = await until(Promise.all(runs.map((run) => run.returnValue)));
+  expect(values).toEqual(Array.from({ length: 200 }, (_, index) => index));
+  // One poll every two seconds for all of them, and the notifications at the end.
+  expect(queries).toBeLessThan(60);
+});
+
+it("waits without notifications too, and asks rarely while the store is down", async () => {
+  const { process, clock, state, until, settle } = cluster();
+  let queries = 0;
+  let down = false;
+  const inner = memoryWorld({
+    state,
+    beforeOperation: (operation) => {
+      if (operation !== "getRuns") return;
+      queries++;
+      if (down) throw new Error("the store is down");
+    },
+  });
+  const client = new Client({ world: { ...inner, subscribe: () => () => {} }, clock });
+  const work = step("work", async () => "done");
+  await process();
+  const run = await client.start(
+    workflow("unnoticed", async () => await work()),
+    [],
+  );
+  const value = run.returnValue;
+  down = true;
+  await settle();
+  await clock.advance(60_000);
+  expect(queries).toBeLessThan(60);
+  down = false;
+  expect(await until(value)).toBe("done");
+});
