@@ -44,13 +44,6 @@ export function planKills({ seed, kills, customers, workers }: KillPlanOptions):
   });
 }
 
-/**
- * The last request of a customer at which a kill may hit it. A step has four attempts; with this and the servers' own
- * limit on faults, at most two of them are lost with a request under way. The others are for the kills that hit a
- * step between two requests, which no server sees.
- */
-const lastKilledRequest = 2;
-
 /** How many requests of other workers pass before a due kill takes whichever worker it can get. */
 const patience = 3;
 
@@ -60,7 +53,7 @@ export class KillSchedule {
   readonly #customers: number;
   readonly #charged = new Set<string>();
   /** Requests under way, by worker; those of a worker that is dead are not among them. */
-  readonly #underWay = new Map<number, Map<string, Moment>>();
+  readonly #underWay = new Map<number, Set<string>>();
   readonly #down = new Set<number>();
   #passedBy = 0;
 
@@ -79,10 +72,10 @@ export class KillSchedule {
     if (moment.server === "payment" && moment.phase === "executed") this.#charged.add(moment.customer);
     const requests = this.#requestsOf(moment);
     const id = `${moment.server} ${moment.request}`;
-    if (moment.phase === "arrived" && !this.#down.has(moment.door)) requests.set(id, moment);
+    if (moment.phase === "arrived" && !this.#down.has(moment.door)) requests.add(id);
     // A request that a killed worker left behind is nobody's: it goes on, but no worker dies of it.
     if (!requests.has(id)) return false;
-    const strikes = this.#strikes(moment, requests);
+    const strikes = this.#strikes(moment);
     if (moment.phase === "ended") requests.delete(id);
     if (!strikes) return false;
     this.#plan.shift();
@@ -97,17 +90,16 @@ export class KillSchedule {
     this.#down.delete(worker);
   }
 
-  #requestsOf({ door }: Moment): Map<string, Moment> {
-    const requests = this.#underWay.get(door) ?? new Map<string, Moment>();
+  #requestsOf({ door }: Moment): Set<string> {
+    const requests = this.#underWay.get(door) ?? new Set<string>();
     this.#underWay.set(door, requests);
     return requests;
   }
 
-  #strikes(moment: Moment, requests: Map<string, Moment>): boolean {
+  #strikes(moment: Moment): boolean {
     const [due] = this.#plan;
     if (due === undefined || this.#charged.size < due.afterCharges) return false;
     if (moment.server !== due.server || moment.phase !== due.phase) return false;
-    if ([...requests.values()].some(({ n }) => n > lastKilledRequest)) return false;
     if (moment.door === due.worker || this.#passedBy === patience) return true;
     // Near the end there may be no other request to wait for.
     if (this.#customers - this.#charged.size <= patience) return true;

@@ -22,9 +22,10 @@ const worker = createWorker({
   world,
   workflows: [await loadWorkflow(values.workflow)],
   concurrency: Number(values.concurrency),
-  // No more runs than it can execute: a kill costs every run that the worker holds an attempt, begun or not.
+  // No more runs than it can execute, so that the other workers have their share.
   maxRuns: Number(values.concurrency),
   leaseTtl: Number(values.lease),
+  signals: [],
 });
 await worker.start();
 

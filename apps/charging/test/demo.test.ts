@@ -28,7 +28,7 @@ function resultOf({ stdout, stderr }: Ended): DemoResult {
   return JSON.parse(line) as DemoResult;
 }
 
-describe("the demo", { timeout: 120_000 }, () => {
+describe("the demo", { timeout: 240_000 }, () => {
   it("charges every customer once, although workers are killed", async () => {
     const ended = await demo("--customers", "8", "--kills", "2", "--seed", "5", "--lease", "1000", "--json");
     const result = resultOf(ended);

@@ -21,12 +21,11 @@ it("means other faults for another seed or server", () => {
   expect(faultsOf(7, "receipts")).not.toEqual(faultsOf(7, "payment"));
 });
 
-it("fails a customer's first request only, and leaves the third alone, so that a step's four attempts are enough", () => {
+it("leaves a customer's third request alone, so that a step's four attempts are enough", () => {
   for (const server of ["payment", "receipts"] as const) {
     const plan = seededFaults(1, server);
-    const kinds = (n: number) => [...new Set(customers.map((customer) => plan(customer, n).kind))].sort();
-    expect(kinds(2)).toEqual(["none", "slow"]);
-    expect(kinds(3)).toEqual(["none"]);
+    expect(customers.some((customer) => plan(customer, 2).kind !== "none")).toBe(true);
+    expect(customers.every((customer) => plan(customer, 3).kind === "none")).toBe(true);
   }
 });
 

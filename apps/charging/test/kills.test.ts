@@ -48,15 +48,6 @@ it("carries out every kill of the plan, whatever the seed, with one kill per cus
   }
 });
 
-it("never kills a worker that holds a request past its customer's second", () => {
-  const schedule = new KillSchedule({ seed: 1, kills: 1, customers: 1, workers: 1 });
-  const late = { server: "receipts", request: 1, door: 0, customer: "cus_9", n: 3 } as const;
-  schedule.observe({ ...late, phase: "arrived" });
-  expect(play(schedule, 1, 1)).toHaveLength(0);
-  schedule.observe({ ...late, phase: "ended" });
-  expect(play(schedule, 1, 1)).toHaveLength(1);
-});
-
 it("does not kill a restarted worker for a request that its predecessor left behind", () => {
   const schedule = new KillSchedule({ seed: 1, kills: 2, customers: 2, workers: 1 });
   const moments = (["payment", "receipts"] as const).flatMap((server, i) =>
