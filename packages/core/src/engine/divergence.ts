@@ -1,4 +1,5 @@
 import { decodeError, encodeError } from "../serialization/index.ts";
+import type { LeaseChange, RunPatch } from "../world/index.ts";
 
 /** What a diverged run's row keeps besides the reason, for the worker that can follow its journal again. */
 
@@ -20,4 +21,37 @@ export function encodeDivergence(error: unknown, interrupted: boolean): Uint8Arr
 export function wasInterrupted(error: Uint8Array | null): boolean {
   if (error === null) return false;
   return (decodeError(error) as { readonly interrupted?: unknown } | null)?.interrupted === true;
+}
+
+/** How a diverged run gives its lease back, and when it is tried again. */
+export class DivergedRun {
+  readonly retryAt: number;
+  readonly #error: Uint8Array;
+  /** The last message that was known when the row was told; `null` before. */
+  #toldAt: number | null = null;
+
+  constructor(error: Uint8Array, retryAt: number) {
+    this.#error = error;
+    this.retryAt = retryAt;
+  }
+
+  /**
+   * What becomes of the lease now; `null` for no change. Unread messages would make the parked run due at once, so it keeps
+   * its lease while there are any, until `retryAt` or until another one comes.
+   */
+  nextLease(mail: { seq: number; done: number }, ttl: number, handOver: boolean, now: number): NextLease {
+    if (this.#toldAt === null) {
+      this.#toldAt = mail.seq;
+      const patch: RunPatch = { status: "diverged", error: this.#error };
+      if (mail.seq > mail.done && !handOver) return { lease: { type: "hold", ttl }, patch };
+      return { lease: { type: "park", dueAt: handOver ? now : this.retryAt }, patch };
+    }
+    const again = handOver || now >= this.retryAt || mail.seq > this.#toldAt;
+    return { lease: again ? { type: "park", dueAt: now } : null, patch: {} };
+  }
+}
+
+interface NextLease {
+  readonly lease: LeaseChange | null;
+  readonly patch: RunPatch;
 }

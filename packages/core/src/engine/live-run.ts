@@ -1,19 +1,13 @@
-import TinyQueue from "tinyqueue";
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
-import { decode, encode, encodeError } from "../serialization/index.ts";
-import type {
-  CommitResult,
-  EventType,
-  LeaseChange,
-  Mail,
-  NewEvent,
-  RunCommit,
-  RunPatch,
-} from "../world/index.ts";
-import { encodeDivergence } from "./divergence.ts";
+import { decode, encode } from "../serialization/index.ts";
+import type { CommitResult, EventType, LeaseChange, Mail, RunCommit } from "../world/index.ts";
+import { DivergedRun, encodeDivergence } from "./divergence.ts";
+import { Dues } from "./dues.ts";
+import { Inbox, type Incoming } from "./inbox.ts";
+import { Outbox, reasonOf } from "./outbox.ts";
 import { judgeFailure } from "./step-outcome.ts";
 import type { Attempt, AttemptResult } from "./step-runner.ts";
 
@@ -21,12 +15,6 @@ import type { Attempt, AttemptResult } from "./step-runner.ts";
  * One run in this worker's memory: its execution, what it has to hear, and what the journal has to hear from it. Pure
  * bookkeeping; the worker's loops decide when each method is called.
  */
-
-/** Something that the execution, or the journal, has to be told. Kept in the order of arrival. */
-export type Incoming =
-  | { readonly type: "attempt_ended"; readonly attempt: Attempt; readonly result: AttemptResult }
-  | { readonly type: "wait_due"; readonly waitId: string }
-  | { readonly type: "mail"; readonly mail: Mail };
 
 /** A commit on its way, with what to do when it is durable. */
 export interface OutgoingCommit {
@@ -36,19 +24,6 @@ export interface OutgoingCommit {
   readonly steps: readonly PendingStep[];
   /** When the lease runs out by our clock if it is held. */
   readonly leaseUntil: number;
-}
-
-/** Why a run is parked as diverged. */
-interface Divergence {
-  readonly error: Uint8Array;
-  readonly retryAt: number;
-  /** The last message that was known when the row was told; `null` before. */
-  toldAt: number | null;
-}
-
-interface Due {
-  readonly at: number;
-  readonly id: string;
 }
 
 export interface LiveRunOptions {
@@ -94,23 +69,20 @@ export class LiveRun {
   readonly attempts: Map<string, Attempt> = new Map();
 
   readonly #random: () => number;
-  #incoming: Incoming[] = [];
-  #outbox: NewEvent[] = [];
-  #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
+  readonly #inbox: Inbox = new Inbox();
+  readonly #outbox: Outbox;
   #toStart: PendingStep[] = [];
-  #dues: TinyQueue<Due> = newDues();
+  #dues: Dues;
   #mailDone = 0;
-  #lastAt = 0;
-  #terminal = false;
-  /** The next message cannot be read here; it waits until the steps that are under way have ended. */
-  #mailBlocked = false;
-  #divergence: Divergence | null = null;
+  #divergence: DivergedRun | null = null;
 
   constructor(options: LiveRunOptions) {
     this.runId = options.runId;
     this.workflow = options.workflow;
     this.execution = options.execution;
     this.#random = options.random;
+    this.#outbox = new Outbox(options.runId);
+    this.#dues = new Dues(options.execution.pending);
   }
 
   // Taking a lease.
@@ -123,14 +95,13 @@ export class LiveRun {
     this.phase = "held";
     this.#mailDone = lease.mailDone;
     this.mailRead = Math.max(this.mailRead, lease.mailDone);
-    this.#lastAt = Math.max(this.#lastAt, lease.lastAt);
+    this.#outbox.notBefore(lease.lastAt);
   }
 
   /** First execution: `run_started`. */
   begin(now: number): void {
-    const event = this.#append("run_started", now, null, null, null);
-    this.#patch.status = "running";
-    this.#patch.startedAt = event.at;
+    const event = this.#outbox.append("run_started", now, null, null, null);
+    this.#outbox.patch({ status: "running", startedAt: event.at });
     this.toBegin = false;
     this.settled = false;
     this.execution.begin(event.at);
@@ -141,19 +112,19 @@ export class LiveRun {
    * owner may have been executing count as an attempt.
    */
   schedule(lost: boolean, now: number, interrupted: (step: PendingStep) => unknown): void {
-    this.#dues = newDues();
+    this.#dues = new Dues(this.execution.pending);
     const unwritten = new Set(this.execution.requests.map(({ id }) => id));
     for (const entry of [...this.execution.pending.values()]) {
       // Asked for at the end of the replay, so the journal has yet to hear of it: see gather().
       if (unwritten.has(entry.id)) continue;
       if (entry.kind === "wait") {
-        this.#dues.push({ at: entry.resumeAt, id: entry.id });
+        this.#dues.add(entry.id, entry.resumeAt);
       } else if (lost && (entry.retryAt === null || entry.retryAt <= now)) {
         this.#interrupt(entry, interrupted(entry), "owner_lost");
       } else if (entry.retryAt === null) {
         this.#toStart.push(entry);
       } else {
-        this.#dues.push({ at: entry.retryAt, id: entry.id });
+        this.#dues.add(entry.id, entry.retryAt);
       }
     }
   }
@@ -163,15 +134,9 @@ export class LiveRun {
    * `retryAt`. While it has messages, which would make it due at once, its lease is kept instead; a new message ends that.
    */
   diverge(error: unknown, retryAt: number, lost: boolean): void {
-    const interrupted =
-      lost || this.attempts.size > 0 || this.#incoming.some(({ type }) => type === "attempt_ended");
-    this.#divergence = { error: encodeDivergence(error, interrupted), retryAt, toldAt: null };
-    // A request to look at the run has been obeyed.
-    for (const incoming of this.#incoming) {
-      if (incoming.type !== "mail" || incoming.mail.type !== "wake") break;
-      this.#mailDone = incoming.mail.mailSeq;
-    }
-    this.#incoming = [];
+    const interrupted = lost || this.attempts.size > 0 || this.#inbox.hasAttemptEnd;
+    this.#divergence = new DivergedRun(encodeDivergence(error, interrupted), retryAt);
+    this.#mailDone = this.#inbox.clear() ?? this.#mailDone;
     this.#toStart = [];
     this.toBegin = false;
     this.settled = true;
@@ -185,14 +150,13 @@ export class LiveRun {
 
   /** The run was parked as diverged and follows its journal again. */
   clearDivergence(): void {
-    this.#patch.status = "running";
-    this.#patch.error = null;
+    this.#outbox.patch({ status: "running", error: null });
   }
 
   // What comes in.
 
   receive(incoming: Incoming): void {
-    if (this.phase !== "ended") this.#incoming.push(incoming);
+    if (this.phase !== "ended") this.#inbox.add(incoming);
   }
 
   receiveMail(mail: readonly Mail[]): void {
@@ -204,23 +168,18 @@ export class LiveRun {
     this.mailSeq = Math.max(this.mailSeq, this.mailRead);
   }
 
-  /** Moves what has become due: sleeps to the incoming, steps to those that start. True if there was any. */
-  wake(now: number): boolean {
-    let any = false;
-    for (let due = this.#nextDue(); due !== undefined && due.at <= now; due = this.#nextDue()) {
-      this.#dues.pop();
-      const entry = this.execution.pending.get(due.id);
-      if (entry?.kind === "wait") this.receive({ type: "wait_due", waitId: due.id });
-      else if (entry?.kind === "step") this.#toStart.push(entry);
-      any = true;
+  /** Moves what has become due: sleeps to the incoming, steps to those that start. */
+  wake(now: number): void {
+    for (let due = this.#dues.take(now); due !== undefined; due = this.#dues.take(now)) {
+      if (due.kind === "wait") this.receive({ type: "wait_due", waitId: due.id });
+      else this.#toStart.push(due);
     }
-    return any;
   }
 
   /** When {@link wake} has something to do next, or `null`. */
   get nextDueAt(): number | null {
     if (this.#divergence !== null) return this.committing ? null : this.#divergence.retryAt;
-    return this.#nextDue()?.at ?? null;
+    return this.#dues.next;
   }
 
   /** There is something to deliver and nothing that forbids it. */
@@ -230,11 +189,12 @@ export class LiveRun {
       this.settled &&
       !this.toBegin &&
       !this.#leaving &&
-      this.#nextIncoming >= 0 &&
+      !this.diverged &&
+      this.#inbox.hasNext(this.attempts.size > 0) &&
       this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
-      !this.#terminal
+      !this.over
     );
   }
 
@@ -244,27 +204,15 @@ export class LiveRun {
    */
   deliverNext(now: number): boolean {
     while (this.deliverable) {
-      const at = this.#nextIncoming;
-      const incoming = (at === 0 ? this.#incoming.shift() : this.#incoming.splice(at, 1)[0]) as Incoming;
+      const incoming = this.#inbox.take(this.attempts.size > 0);
+      if (incoming === undefined) return false;
       try {
         if (this.#deliver(incoming, now)) return true;
       } catch (error) {
-        this.#incoming.unshift(incoming);
-        if (incoming.type !== "mail" || this.#mailBlocked) throw error;
-        this.#mailBlocked = true;
+        if (!this.#inbox.putBack(incoming)) throw error;
       }
     }
     return false;
-  }
-
-  /** Index of what is delivered next, or -1. */
-  get #nextIncoming(): number {
-    if (this.#incoming.length === 0 || this.diverged) return -1;
-    if (!this.#mailBlocked) return 0;
-    const other = this.#incoming.findIndex(
-      (incoming) => incoming.type !== "mail" || incoming.mail.type === "cancel_requested",
-    );
-    return other >= 0 || this.attempts.size > 0 ? other : 0;
   }
 
   // What goes out.
@@ -272,8 +220,8 @@ export class LiveRun {
   /** Something waits here for a tick or a commit. */
   get hasWork(): boolean {
     return (
-      this.#incoming.length > 0 ||
-      this.#outbox.length > 0 ||
+      !this.#inbox.isEmpty ||
+      this.#outbox.hasEvents ||
       this.#toStart.length > 0 ||
       this.execution.requests.length > 0 ||
       this.execution.outcome !== null
@@ -282,25 +230,30 @@ export class LiveRun {
 
   /** After a drain: what the code asked for, and how it ended, goes to the outbox. */
   gather(now: number): void {
-    if (this.phase !== "held" || this.#terminal || this.diverged) return;
+    if (this.phase !== "held" || this.over || this.diverged) return;
     this.settled = true;
     for (const request of this.execution.requests) {
-      const event = this.#append(request.type, now, request.id, request.name, request.data);
+      const event = this.#outbox.append(request.type, now, request.id, request.name, request.data);
       if (request.type === "hook_created") continue;
       this.execution.journalled(event);
       const entry = this.execution.pending.get(request.id);
       if (entry?.kind === "step") this.#toStart.push(entry);
-      else if (entry?.kind === "wait") this.#dues.push({ at: entry.resumeAt, id: entry.id });
+      else if (entry?.kind === "wait") this.#dues.add(entry.id, entry.resumeAt);
     }
     this.execution.requests.length = 0;
-    if (this.execution.outcome !== null) this.#end(now);
+    const { outcome, cancelled } = this.execution;
+    if (outcome === null) return;
+    this.#outbox.end(outcome, cancelled, now);
+    this.#toStart = [];
+    // Attempts that are under way learn of it when the end is durable.
+    for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
   }
 
   /**
    * Steps whose attempt may start without a commit: the journal has them already (a retry, or a run that was taken over).
    */
   takeRestarts(): readonly PendingStep[] {
-    if (this.phase !== "held" || this.#outbox.length > 0 || this.committing || this.#terminal) return [];
+    if (this.phase !== "held" || this.#outbox.hasEvents || this.committing || this.over) return [];
     if (this.#toStart.length === 0) return [];
     const steps = this.#toStart;
     this.#toStart = [];
@@ -317,20 +270,18 @@ export class LiveRun {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
     const lease = this.#nextLease(ttl, handOver, now);
     if (lease === null) return null;
-    if (this.#outbox.length === 0 && lease.type === "hold" && Object.keys(this.#patch).length === 0)
-      return null;
+    if (this.#outbox.isEmpty && lease.type === "hold") return null;
+    const { events, patch } = this.#outbox.take();
     const request: RunCommit = {
       runId: this.runId,
       epoch: this.epoch,
       seq: this.seq,
-      events: this.#outbox,
+      events,
       mailDone: this.#mailDone,
-      run: this.#patch,
+      run: patch,
       lease,
     };
     const steps = lease.type === "hold" ? this.#toStart : [];
-    this.#outbox = [];
-    this.#patch = {};
     this.#toStart = [];
     this.committing = true;
     this.#leaving = lease.type !== "hold";
@@ -383,14 +334,14 @@ export class LiveRun {
 
   /** The workflow has ended, which may not be durable yet: no body begins any more. */
   get over(): boolean {
-    return this.#terminal;
+    return this.#outbox.ended;
   }
 
   /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
   endCancelled(mail: Mail, now: number): void {
     this.#mailDone = mail.mailSeq;
-    this.#append("run_cancel_requested", now, null, null, mail.data);
-    this.#finishCancelled(reasonText(mail.data), now);
+    this.#outbox.append("run_cancel_requested", now, null, null, mail.data);
+    this.#outbox.endCancelled(reasonOf(mail.data), now);
     this.settled = true;
   }
 
@@ -401,14 +352,12 @@ export class LiveRun {
     for (const attempt of this.attempts.values()) attempt.abort(reason);
     this.attempts.clear();
     this.execution.drop();
-    this.#incoming = [];
+    this.#inbox.clear();
   }
 
   /** The workflow waits for something that the journal knows nothing of. */
   get stalled(): boolean {
-    return (
-      this.phase === "held" && !this.toBegin && !this.#terminal && !this.diverged && this.execution.stalled
-    );
+    return this.phase === "held" && !this.toBegin && !this.over && !this.diverged && this.execution.stalled;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
@@ -443,9 +392,9 @@ export class LiveRun {
     if (verdict.type === "fail") {
       return this.#tell("step_failed", now, step.id, verdict.error);
     }
-    this.#append("step_retrying", now, step.id, null, encode(verdict.record, "retry"));
+    this.#outbox.append("step_retrying", now, step.id, null, encode(verdict.record, "retry"));
     applyRetry(step, verdict.record);
-    this.#dues.push({ at: verdict.record.retryAt, id: step.id });
+    this.#dues.add(step.id, verdict.record.retryAt);
     return false;
   }
 
@@ -453,13 +402,13 @@ export class LiveRun {
     const hookId = mail.hookId as string;
     const known = this.execution.hasHook(hookId) ? { value: decode(mail.data) } : null;
     this.#mailDone = mail.mailSeq;
-    this.#mailBlocked = false;
+    this.#inbox.mailRead();
     switch (mail.type) {
       case "hook_received":
         return known !== null && this.#tell("hook_received", now, hookId, mail.data, known);
       case "cancel_requested": {
         if (this.execution.cancelled !== null) return false;
-        const reason = new WorkflowRunCancelledError(this.runId, reasonText(mail.data));
+        const reason = new WorkflowRunCancelledError(this.runId, reasonOf(mail.data));
         for (const attempt of this.attempts.values()) attempt.abort(reason);
         this.attempts.clear();
         this.#toStart = [];
@@ -478,82 +427,20 @@ export class LiveRun {
     known?: { readonly value: unknown },
   ): true {
     this.settled = false;
-    this.execution.deliver(this.#append(type, now, id, null, data), known);
+    this.execution.deliver(this.#outbox.append(type, now, id, null, data), known);
     return true;
   }
 
-  #append(
-    type: EventType,
-    now: number,
-    id: string | null,
-    name: string | null,
-    data: Uint8Array | null,
-  ): NewEvent {
-    this.#lastAt = Math.max(this.#lastAt, now);
-    const event: NewEvent = { type, at: this.#lastAt, id, name, data };
-    this.#outbox.push(event);
-    return event;
-  }
-
-  #end(now: number): void {
-    this.#terminal = true;
-    this.#toStart = [];
-    // Attempts that are under way learn of it when the end is durable.
-    for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
-    const { outcome, cancelled } = this.execution;
-    this.#patch.completedAt = Math.max(this.#lastAt, now);
-    if (cancelled !== null) {
-      this.#finishCancelled(typeof cancelled.reason === "string" ? cancelled.reason : undefined, now);
-      return;
-    }
-    try {
-      if (outcome?.type === "returned") {
-        const output = encode(outcome.value, "return value");
-        this.#patch.status = "completed";
-        this.#patch.output = output;
-        this.#append("run_completed", now, null, null, output);
-        return;
-      }
-      this.#fail(outcome?.error, now);
-    } catch (error) {
-      this.#fail(error, now);
-    }
-  }
-
-  #finishCancelled(reason: string | undefined, now: number): void {
-    this.#terminal = true;
-    const error = encodeError(new WorkflowRunCancelledError(this.runId, reason));
-    this.#patch.status = "cancelled";
-    this.#patch.completedAt = Math.max(this.#lastAt, now);
-    this.#patch.error = error;
-    this.#append("run_cancelled", now, null, null, error);
-  }
-
-  #fail(error: unknown, now: number): void {
-    const encoded = encodeError(error);
-    this.#patch.status = "failed";
-    this.#patch.error = encoded;
-    this.#append("run_failed", now, null, null, encoded);
-  }
-
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.#terminal) return { type: "finish" };
-    if (this.#divergence !== null) return this.#divergedLease(this.#divergence, ttl, handOver, now);
+    if (this.over) return { type: "finish" };
+    if (this.#divergence !== null) {
+      const mail = { seq: this.mailSeq, done: this.#mailDone };
+      const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);
+      this.#outbox.patch(patch);
+      return lease;
+    }
     if (!this.#mayPark(handOver)) return { type: "hold", ttl };
     return { type: "park", dueAt: handOver ? now : this.nextDueAt };
-  }
-
-  #divergedLease(divergence: Divergence, ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    const unread = this.mailSeq > this.#mailDone;
-    if (divergence.toldAt === null) {
-      divergence.toldAt = this.mailSeq;
-      this.#patch.status = "diverged";
-      this.#patch.error = divergence.error;
-      if (unread && !handOver) return { type: "hold", ttl };
-      return { type: "park", dueAt: handOver ? now : divergence.retryAt };
-    }
-    const again = handOver || now >= divergence.retryAt || this.mailSeq > divergence.toldAt;
-    return again ? { type: "park", dueAt: now } : null;
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
@@ -561,29 +448,9 @@ export class LiveRun {
     if (this.attempts.size > 0) return false;
     if (this.#toStart.length > 0 && !handOver) return false;
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
-    if (this.#incoming.length > 0) return false;
+    if (!this.#inbox.isEmpty) return false;
     if (this.execution.requests.length > 0 || this.execution.awaitsRegistration) return false;
     if (this.toBegin) return handOver;
     return !this.execution.stalled || handOver;
   }
-
-  #nextDue(): Due | undefined {
-    for (let due = this.#dues.peek(); due !== undefined; due = this.#dues.peek()) {
-      const entry = this.execution.pending.get(due.id);
-      const at = entry === undefined ? null : entry.kind === "wait" ? entry.resumeAt : entry.retryAt;
-      if (at === due.at) return due;
-      this.#dues.pop();
-    }
-    return undefined;
-  }
-}
-
-function newDues(): TinyQueue<Due> {
-  return new TinyQueue<Due>([], (a, b) => a.at - b.at);
-}
-
-/** The reason in a cancel message or event. */
-export function reasonText(data: Uint8Array | null): string | undefined {
-  const reason = decode(data);
-  return typeof reason === "string" ? reason : undefined;
 }

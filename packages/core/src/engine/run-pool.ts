@@ -2,22 +2,21 @@ import type { Clock } from "../clock.ts";
 import { refreshGuard } from "../determinism/index.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
-import type { Execution } from "../interpreter/execution.ts";
-import type { PendingStep } from "../interpreter/pending.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
 import { sharedState } from "../shared-state.ts";
-import type { ClaimedRun, CommitResult, Hint, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
-import { ClaimLoop, EVENT_PAGE } from "./claim-loop.ts";
+import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
+import { Arrivals } from "./arrivals.ts";
+import { ClaimLoop } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
-import { wasInterrupted } from "./divergence.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
-import { LiveRun, type OutgoingCommit } from "./live-run.ts";
-import { newExecution, readJournal, replayJournal } from "./loader.ts";
-import { interruptedError } from "./step-outcome.ts";
-import { StepRunner } from "./step-runner.ts";
+import type { LiveRun, OutgoingCommit } from "./live-run.ts";
+import { MailReader } from "./mail-reader.ts";
+import { Residents } from "./residents.ts";
+import { RunAlarm } from "./run-alarm.ts";
+import { StepDispatcher } from "./step-dispatcher.ts";
 
 /**
  * All runs that one worker has in memory, and the tick that moves them: deliver one event to each, let the event loop
@@ -50,15 +49,14 @@ const SHORTEST_HANDOVER = 1000;
 
 export class RunPool {
   readonly #options: RunPoolOptions;
-  readonly #commits: CommitLoop;
+  readonly #residents: Residents;
+  readonly #arrivals: Arrivals;
   readonly #claims: ClaimLoop;
   readonly #renewal: LeaseRenewal;
-  readonly #steps: StepRunner;
-  /** Runs under a lease of ours. */
-  readonly #held: Map<string, LiveRun> = new Map();
-  /** Runs that wait without a lease, the longest waiting first, and the epochs under which they were held. */
-  readonly #parked: Map<string, LiveRun> = new Map();
-  readonly #parkedEpochs: Map<string, number> = new Map();
+  readonly #mail: MailReader;
+  readonly #alarm: RunAlarm;
+  readonly #steps: StepDispatcher;
+  readonly #commits: CommitLoop;
   /** Runs that the next tick looks at. */
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
@@ -66,16 +64,58 @@ export class RunPool {
   #onEmpty: (() => void) | undefined;
   /** No claim is under way any more. */
   #claimed = false;
-  #releaseProcess: (() => void) | undefined;
   #unsubscribe: () => void = () => {};
-  #keeper: LeaseKeeper | undefined;
-  #cancelWake: (() => void) | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
 
   constructor(options: RunPoolOptions) {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
-    this.#steps = new StepRunner(clock, options.concurrency);
+    const touch = (run: LiveRun): void => this.#touch(run);
+    this.#residents = new Residents({
+      maxRuns: options.maxRuns,
+      keepProcessAlive: options.keepProcessAlive,
+      onReleased: () => {
+        this.#claims.roomFreed();
+        this.#checkEmpty();
+      },
+    });
+    this.#arrivals = new Arrivals({
+      ...options,
+      residents: this.#residents,
+      touch,
+      onDiverged: (run, error, lost) => this.#diverge(run, error, lost),
+    });
+    this.#claims = new ClaimLoop({
+      ...options,
+      owner: options.workerId,
+      room: () => this.room,
+      cached: this.#residents.parkedEpochs,
+      onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
+    });
+    this.#renewal = new LeaseRenewal({
+      world,
+      clock,
+      logger,
+      leaseTtl,
+      runs: () => this.#residents.held(),
+      onBeat: () => this.#residents.keeper?.beat(),
+      onRenewed: (run, mailSeq) => {
+        this.#mail.note(run, mailSeq);
+        // Steps may have waited for it.
+        if (run.hasWork) touch(run);
+      },
+      onLost: (run) => this.#lose(run),
+    });
+    this.#mail = new MailReader({ world, logger, onRead: touch });
+    this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
+    this.#steps = new StepDispatcher({
+      clock,
+      concurrency: options.concurrency,
+      renewal: this.#renewal,
+      onEnded: (run) => {
+        touch(run);
+        if (this.#steps.queued === 0) this.#claims.roomFreed();
+      },
+    });
     this.#commits = new CommitLoop({
       world,
       clock,
@@ -83,48 +123,23 @@ export class RunPool {
       leaseTtl,
       handingOver: () => this.#phase !== "open",
       onResult: (commit, result) => this.#onCommitted(commit, result),
-      onRefused: (commit) => this.#drop(commit.run, undefined),
-    });
-    this.#claims = new ClaimLoop({
-      world,
-      clock,
-      logger,
-      leaseTtl,
-      random: options.random,
-      owner: options.workerId,
-      pollInterval: options.pollInterval,
-      workflows: options.workflows,
-      room: () => this.room,
-      cached: this.#parkedEpochs,
-      onClaimed: (claimed, leaseUntil, now) => this.#onClaimed(claimed, leaseUntil, now),
-    });
-    this.#renewal = new LeaseRenewal({
-      world,
-      clock,
-      logger,
-      leaseTtl,
-      runs: () => this.#held.values(),
-      onRenewed: (run, mailSeq) => {
-        this.#noteMail(run, mailSeq);
-        // Steps may have waited for it.
-        if (run.hasWork) this.#touch(run);
-      },
-      onBeat: () => this.#keeper?.beat(),
-      onLost: (run) => this.#drop(run, new LeaseLostError(run.runId, run.epoch)),
+      onRefused: (commit) => this.#residents.drop(commit.run),
     });
   }
 
   /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
   get room(): number {
     if (this.#phase !== "open" || this.#steps.queued > 0) return 0;
-    return Math.max(this.#options.maxRuns - this.#held.size, 0);
+    return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
   }
 
   start(): void {
     const { world, leaseTtl, logger, keeperThread } = this.#options;
     const { leaseKeeper } = world.capabilities;
-    if (keeperThread && leaseKeeper !== null) this.#keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
-    this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
+    if (keeperThread && leaseKeeper !== null) {
+      this.#residents.keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+    }
+    this.#unsubscribe = world.subscribe((hint) => this.#onHint(hint));
     this.#renewal.start();
     this.#claims.wake();
   }
@@ -136,15 +151,8 @@ export class RunPool {
 
   /** Takes a run that was created under a lease of this worker. */
   adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
-    if (this.#phase === "closed") {
-      void this.#giveBack(lease);
-      return;
-    }
-    if (this.#isOutdated(lease)) return;
-    const run = this.#newRun(lease.runId, workflow, [created]);
-    this.#hold(run, { epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: created.at });
-    run.toBegin = true;
-    this.#touch(run);
+    if (this.#phase === "closed") void this.#giveBack(lease);
+    else this.#arrivals.created(lease, workflow, created, leaseUntil);
   }
 
   /** Gives every run back: at once where nothing is under way, else when it is, at the latest after `timeout` ms. */
@@ -159,7 +167,6 @@ export class RunPool {
       this.#checkEmpty();
     });
     this.#giveUpAttempts("queued");
-    for (const run of this.#held.values()) this.#touch(run);
     const cancelHandOver = clock.setTimer(clock.now() + timeout, () => {
       this.#giveUpAttempts("all");
       // What even this cannot end, such as a store that does not answer, is left to the leases.
@@ -172,9 +179,9 @@ export class RunPool {
     this.#unsubscribe();
     this.#renewal.close();
     this.#commits.close();
-    this.#cancelWake?.();
-    await this.#keeper?.close();
-    for (const run of [...this.#held.values(), ...this.#parked.values()]) this.#drop(run, undefined);
+    this.#alarm.close();
+    await this.#residents.keeper?.close();
+    this.#residents.clear();
   }
 
   /** A run that was created for this worker when it had closed. */
@@ -205,7 +212,7 @@ export class RunPool {
       const runs = this.#dirty;
       this.#dirty = new Set();
       const now = clock.now();
-      this.#keeper?.flush();
+      this.#residents.keeper?.flush();
       // Fake timers or spies may have been put over the guard since the last tick.
       refreshGuard();
       let unsettled = false;
@@ -242,9 +249,9 @@ export class RunPool {
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
       else this.#warnIfStalled(run);
-      if (this.#phase === "open") for (const step of run.takeRestarts()) this.#startStep(run, step);
+      if (this.#phase === "open") for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
-      this.#noteDue(run);
+      this.#alarm.note(run);
     }
   }
 
@@ -255,53 +262,6 @@ export class RunPool {
       "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
       { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
     );
-  }
-
-  // Steps.
-
-  #startStep(run: LiveRun, step: PendingStep): void {
-    if (run.phase !== "held" || run.over) return;
-    if (run.execution.pending.get(step.id) !== step || run.attempts.has(step.id)) return;
-    const holdsLease = (): boolean => this.#options.clock.now() < run.leaseUntil;
-    if (!holdsLease()) {
-      this.#postpone(run, step);
-      return;
-    }
-    const attempt = this.#steps.start(step, run.execution.metadata, {
-      mayBegin: holdsLease,
-      onPostponed: () => {
-        if (run.attempts.get(step.id) !== attempt) return;
-        run.attempts.delete(step.id);
-        this.#postpone(run, step);
-      },
-      onEnd: (result) => {
-        if (run.attempts.get(step.id) === attempt) run.attempts.delete(step.id);
-        run.receive({ type: "attempt_ended", attempt, result });
-        this.#touch(run);
-        if (this.#steps.queued === 0) this.#claims.roomFreed();
-      },
-    });
-    run.attempts.set(step.id, attempt);
-  }
-
-  /** The lease may have run out while this process was held up: no body starts before the store says it is ours. */
-  #postpone(run: LiveRun, step: PendingStep): void {
-    run.postpone(step);
-    if (run.renewing) return;
-    run.renewing = true;
-    // A failed renewal is repeated with the next of all leases.
-    void this.#renewal
-      .renew((other) => other === run)
-      .finally(() => {
-        run.renewing = false;
-      });
-  }
-
-  #giveUpAttempts(which: "queued" | "all"): void {
-    for (const run of this.#held.values()) {
-      run.giveUpAttempts(which, interruptedError, new Error("The worker is shutting down."));
-      this.#touch(run);
-    }
   }
 
   // What the loops report.
@@ -321,12 +281,12 @@ export class RunPool {
           ...result,
         });
       }
-      this.#drop(run, new LeaseLostError(run.runId, run.epoch));
+      this.#lose(run);
       return;
     }
     const told = run.committed(commit, result);
     if (request.lease.type === "finish") {
-      this.#forget(run);
+      this.#residents.release(run);
       completions(this.#options.world).finished(run.runId);
       return;
     }
@@ -334,102 +294,21 @@ export class RunPool {
       this.#park(run, result.mailSeq > request.mailDone ? this.#options.clock.now() : request.lease.dueAt);
       return;
     }
-    if (this.#phase === "open") for (const step of commit.steps) this.#startStep(run, step);
-    this.#noteMail(run, result.mailSeq);
-    if (told || run.deliverable || !run.settled) this.#touch(run);
-    else this.#again(run);
+    if (this.#phase === "open") for (const step of commit.steps) this.#steps.start(run, step);
+    this.#mail.note(run, result.mailSeq);
+    // What has gathered meanwhile goes out, or the run parks.
+    if (told || !run.settled || run.attempts.size === 0 || run.hasWork) this.#touch(run);
   }
 
-  /** After a commit that held the lease: what has gathered meanwhile goes out, or the run parks. */
-  #again(run: LiveRun): void {
-    if (run.attempts.size === 0 || run.hasWork) this.#touch(run);
+  #park(run: LiveRun, dueAt: number | null): void {
+    this.#residents.release(run);
+    if (this.#phase === "open" && !run.diverged) this.#residents.park(run);
+    else run.end();
+    if (dueAt !== null) this.#claims.noteDue(dueAt);
   }
 
-  #onClaimed({ run: row, lost, events, mail }: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const known = this.#held.get(row.runId);
-    // Our own lease ran out and came back to us: the old incarnation is another's.
-    if (known !== undefined) this.#drop(known, new LeaseLostError(row.runId, known.epoch));
-    const parked = this.#parked.get(row.runId);
-    if (parked !== undefined) this.#unpark(parked);
-    const now = Math.max(this.#options.clock.now(), claimNow);
-    const lease = { epoch: row.epoch, seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 };
-    if (parked !== undefined && parked.epoch === row.epoch - 1 && parked.seq === row.seq && !lost) {
-      this.#hold(parked, lease);
-      parked.schedule(false, now, interruptedError);
-      parked.receiveMail(mail);
-      parked.wake(now);
-      this.#touch(parked);
-      return;
-    }
-    parked?.end();
-    if (events.length === 0) {
-      void this.#loadEvicted({ run: row, lost, events, mail }, leaseUntil, now);
-      return;
-    }
-    const fresh = this.#newRun(row.runId, row.workflow, events);
-    this.#register(fresh, row.epoch, leaseUntil);
-    void this.#load(fresh, { run: row, lost, events, mail }, now);
-  }
-
-  async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { run: row, events, mail } = claimed;
-    const { world, clock, logger } = this.#options;
-    let journal: readonly JournalEvent[];
-    try {
-      journal = await readJournal(world, row.runId, row.seq, events);
-    } catch (error) {
-      logger.warn("reading a journal failed, the run comes again when its lease is over", {
-        runId: row.runId,
-        error,
-      });
-      this.#drop(run, undefined);
-      return;
-    }
-    const began = journal.length > 1;
-    const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
-    const cancel = mail.find(({ type }) => type === "cancel_requested");
-    const lastAt = journal.at(-1)?.at ?? 0;
-    let divergence: { readonly error: unknown } | null = null;
-    try {
-      if (began) await replayJournal(run.execution, journal, clock);
-    } catch (error) {
-      divergence = { error };
-    }
-    if (run.phase === "ended") return;
-    run.hold({
-      epoch: row.epoch,
-      seq: row.seq,
-      mailDone: row.mailDone,
-      leaseUntil: run.leaseUntil,
-      lastAt,
-    });
-    if (cancel !== undefined && (!began || divergence !== null)) {
-      run.endCancelled(cancel, clock.now());
-    } else if (divergence !== null) {
-      run.receiveMail(mail);
-      this.#diverge(run, divergence.error, lost);
-    } else {
-      if (row.status === "diverged") run.clearDivergence();
-      if (began) run.schedule(lost, now, interruptedError);
-      else run.toBegin = true;
-      run.receiveMail(mail);
-    }
-    this.#touch(run);
-  }
-
-  /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
-  async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
-    const { world, logger } = this.#options;
-    const { runId, workflow, epoch } = claimed.run;
-    try {
-      const events = await world.listEvents(runId, 0, EVENT_PAGE);
-      if (this.#isOutdated({ runId, epoch })) return;
-      const run = this.#newRun(runId, workflow, events);
-      this.#register(run, epoch, leaseUntil);
-      await this.#load(run, { ...claimed, events }, now);
-    } catch (error) {
-      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
-    }
+  #lose(run: LiveRun): void {
+    this.#residents.drop(run, new LeaseLostError(run.runId, run.epoch));
   }
 
   /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
@@ -440,35 +319,6 @@ export class RunPool {
     run.diverge(error, clock.now() + divergenceRetry, lost);
   }
 
-  // Mail, hints and timers.
-
-  #noteMail(run: LiveRun, mailSeq: number): void {
-    run.mailSeq = Math.max(run.mailSeq, mailSeq);
-    if (run.mailSeq > run.mailRead && !run.fetching) void this.#fetchMail(run);
-  }
-
-  /** A hint may be wrong: it is a reason to look, but only the store says that there is mail. */
-  #lookForMail(run: LiveRun): void {
-    if (run.fetching) run.fetchAgain = true;
-    else void this.#fetchMail(run);
-  }
-
-  async #fetchMail(run: LiveRun): Promise<void> {
-    const { world, logger } = this.#options;
-    run.fetching = true;
-    run.fetchAgain = false;
-    try {
-      const [mail] = await world.listMail([{ runId: run.runId, after: run.mailRead }]);
-      run.receiveMail(mail ?? []);
-    } catch (error) {
-      logger.warn("reading mail failed, the next commit or renewal tries again", { runId: run.runId, error });
-    }
-    run.fetching = false;
-    if (run.phase !== "held") return;
-    if (run.fetchAgain) void this.#fetchMail(run);
-    this.#touch(run);
-  }
-
   #onHint(hint: Hint): void {
     switch (hint.type) {
       case "due":
@@ -476,8 +326,8 @@ export class RunPool {
         this.#claims.wake();
         break;
       case "mail": {
-        const run = this.#held.get(hint.runId);
-        if (run !== undefined) this.#lookForMail(run);
+        const run = this.#residents.heldRun(hint.runId);
+        if (run !== undefined) this.#mail.look(run);
         break;
       }
       case "finished":
@@ -485,105 +335,14 @@ export class RunPool {
     }
   }
 
-  /** Looks again at the run when its next sleep or retry is due. */
-  #noteDue(run: LiveRun): void {
-    const at = run.phase === "held" ? run.nextDueAt : null;
-    if (at === null || at >= this.#wakeAt) return;
-    this.#cancelWake?.();
-    this.#wakeAt = at;
-    this.#cancelWake = this.#options.clock.setTimer(at, () => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      const now = this.#options.clock.now();
-      for (const held of this.#held.values()) {
-        const due = held.nextDueAt;
-        if (due !== null && due <= now) this.#touch(held);
-        else this.#noteDue(held);
-      }
-    });
-  }
-
-  // Who is in memory.
-
-  #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { ids, random } = this.#options;
-    const execution: Execution = newExecution({
-      runId,
-      workflow,
-      events,
-      newToken: () => ids.token(),
-      onActivity: () => {
-        if (run.phase === "held" && run.settled) this.#touch(run);
-      },
-    });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
-    return run;
-  }
-
-  /** The answer that gave the lease was so late that this worker holds the run under a newer one. */
-  #isOutdated({ runId, epoch }: Lease): boolean {
-    return (this.#held.get(runId)?.epoch ?? 0) > epoch;
-  }
-
-  #register(run: LiveRun, epoch: number, leaseUntil: number): void {
-    run.epoch = epoch;
-    run.leaseUntil = leaseUntil;
-    this.#held.set(run.runId, run);
-    this.#keeper?.take({ runId: run.runId, epoch });
-    this.#releaseProcess ??= this.#options.keepProcessAlive();
-  }
-
-  #hold(run: LiveRun, lease: Parameters<LiveRun["hold"]>[0]): void {
-    this.#register(run, lease.epoch, lease.leaseUntil);
-    run.hold(lease);
-  }
-
-  #park(run: LiveRun, dueAt: number | null): void {
-    this.#forget(run);
-    if (this.#phase === "open" && !run.diverged) {
-      this.#parked.set(run.runId, run);
-      this.#parkedEpochs.set(run.runId, run.epoch);
-      this.#evict();
-    } else {
-      run.end();
+  #giveUpAttempts(which: "queued" | "all"): void {
+    for (const run of this.#residents.held()) {
+      this.#steps.giveUp(run, which);
+      this.#touch(run);
     }
-    if (dueAt !== null) this.#claims.noteDue(dueAt);
-  }
-
-  #unpark(run: LiveRun): void {
-    this.#parked.delete(run.runId);
-    this.#parkedEpochs.delete(run.runId);
-  }
-
-  #evict(): void {
-    while (this.#parked.size > 0 && this.#parked.size + this.#held.size > this.#options.maxRuns) {
-      const [oldest] = this.#parked.values();
-      if (oldest === undefined) return;
-      this.#unpark(oldest);
-      oldest.end();
-    }
-  }
-
-  /** Ends a run here, without a word to the store. */
-  #drop(run: LiveRun, reason: unknown): void {
-    run.end(reason);
-    if (this.#parked.get(run.runId) === run) this.#unpark(run);
-    this.#forget(run);
-  }
-
-  #forget(run: LiveRun): void {
-    if (this.#held.get(run.runId) === run) {
-      this.#held.delete(run.runId);
-      this.#keeper?.release(run.runId);
-    }
-    if (this.#held.size === 0) {
-      this.#releaseProcess?.();
-      this.#releaseProcess = undefined;
-    }
-    this.#claims.roomFreed();
-    this.#checkEmpty();
   }
 
   #checkEmpty(): void {
-    if (this.#held.size === 0 && this.#claimed) this.#onEmpty?.();
+    if (this.#residents.heldCount === 0 && this.#claimed) this.#onEmpty?.();
   }
 }

@@ -1,0 +1,142 @@
+import type { Clock } from "../clock.ts";
+import { LeaseLostError } from "../errors/index.ts";
+import type { IdSource } from "../ids.ts";
+import type { Execution } from "../interpreter/execution.ts";
+import type { Logger } from "../logger.ts";
+import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
+import { EVENT_PAGE } from "./claim-loop.ts";
+import { wasInterrupted } from "./divergence.ts";
+import { LiveRun } from "./live-run.ts";
+import { newExecution, readJournal, replayJournal } from "./loader.ts";
+import type { Residents } from "./residents.ts";
+import { interruptedError } from "./step-outcome.ts";
+
+/** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
+
+export interface ArrivalsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly residents: Residents;
+  /** The next tick has to look at the run. */
+  readonly touch: (run: LiveRun) => void;
+  /** The run does not follow its journal. `lost`: its last owner was lost, so its steps may have been interrupted. */
+  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean) => void;
+}
+
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+  }
+
+  /** A run that was created under a lease of this worker. */
+  created(lease: Lease, workflow: string, event: NewEvent, leaseUntil: number): void {
+    const { residents, touch } = this.#options;
+    if (residents.isOutdated(lease)) return;
+    const run = this.#newRun(lease.runId, workflow, [event]);
+    residents.take(run, lease.epoch, leaseUntil);
+    run.hold({ epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: event.at });
+    run.toBegin = true;
+    touch(run);
+  }
+
+  /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
+  claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
+    const { clock, residents, touch } = this.#options;
+    const { run: row, lost, events, mail } = claimed;
+    const known = residents.heldRun(row.runId);
+    // Our own lease ran out and came back to us: the old incarnation is another's.
+    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.epoch));
+    const parked = residents.unpark(row.runId);
+    const now = Math.max(clock.now(), claimNow);
+    if (parked !== undefined && parked.epoch === row.epoch - 1 && parked.seq === row.seq && !lost) {
+      residents.take(parked, row.epoch, leaseUntil);
+      parked.hold({ epoch: row.epoch, seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 });
+      parked.schedule(false, now, interruptedError);
+      parked.receiveMail(mail);
+      parked.wake(now);
+      touch(parked);
+      return;
+    }
+    parked?.end();
+    if (events.length === 0) {
+      void this.#loadEvicted(claimed, leaseUntil, now);
+      return;
+    }
+    const fresh = this.#newRun(row.runId, row.workflow, events);
+    residents.take(fresh, row.epoch, leaseUntil);
+    void this.#load(fresh, claimed, now);
+  }
+
+  /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
+  async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
+    const { world, logger, residents } = this.#options;
+    const { runId, workflow, epoch } = claimed.run;
+    try {
+      const events = await world.listEvents(runId, 0, EVENT_PAGE);
+      if (residents.isOutdated({ runId, epoch })) return;
+      const run = this.#newRun(runId, workflow, events);
+      residents.take(run, epoch, leaseUntil);
+      await this.#load(run, { ...claimed, events }, now);
+    } catch (error) {
+      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+    }
+  }
+
+  async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    const { world, clock, logger, residents, touch } = this.#options;
+    const { run: row, events, mail } = claimed;
+    let journal: readonly JournalEvent[];
+    try {
+      journal = await readJournal(world, row.runId, row.seq, events);
+    } catch (error) {
+      const { runId } = row;
+      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+      residents.drop(run);
+      return;
+    }
+    const began = journal.length > 1;
+    let divergence: { readonly error: unknown } | null = null;
+    try {
+      if (began) await replayJournal(run.execution, journal, clock);
+    } catch (error) {
+      divergence = { error };
+    }
+    if (run.phase === "ended") return;
+    const { epoch, seq, mailDone } = row;
+    run.hold({ epoch, seq, mailDone, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
+    const cancel = mail.find(({ type }) => type === "cancel_requested");
+    if (cancel !== undefined && (!began || divergence !== null)) {
+      run.endCancelled(cancel, clock.now());
+    } else if (divergence !== null) {
+      run.receiveMail(mail);
+      this.#options.onDiverged(run, divergence.error, lost);
+    } else {
+      if (row.status === "diverged") run.clearDivergence();
+      if (began) run.schedule(lost, now, interruptedError);
+      else run.toBegin = true;
+      run.receiveMail(mail);
+    }
+    touch(run);
+  }
+
+  #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
+    const { ids, random, touch } = this.#options;
+    const execution: Execution = newExecution({
+      runId,
+      workflow,
+      events,
+      newToken: () => ids.token(),
+      onActivity: () => {
+        if (run.phase === "held" && run.settled) touch(run);
+      },
+    });
+    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
+    return run;
+  }
+}

@@ -1,0 +1,72 @@
+import type { Mail } from "../world/index.ts";
+import type { Attempt, AttemptResult } from "./step-runner.ts";
+
+/** What a run's execution, or its journal, has to be told, in the order of arrival. */
+
+export type Incoming =
+  | { readonly type: "attempt_ended"; readonly attempt: Attempt; readonly result: AttemptResult }
+  | { readonly type: "wait_due"; readonly waitId: string }
+  | { readonly type: "mail"; readonly mail: Mail };
+
+export class Inbox {
+  #items: Incoming[] = [];
+  /** The next message cannot be read here; it waits until the steps that are under way have ended. */
+  #mailBlocked = false;
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  /** The end of an attempt waits here. */
+  get hasAttemptEnd(): boolean {
+    return this.#items.some(({ type }) => type === "attempt_ended");
+  }
+
+  add(incoming: Incoming): void {
+    this.#items.push(incoming);
+  }
+
+  /** Whether {@link take} would give something. `busy`: attempts of the run are under way. */
+  hasNext(busy: boolean): boolean {
+    return this.#nextIndex(busy) >= 0;
+  }
+
+  /** Takes what is delivered next. */
+  take(busy: boolean): Incoming | undefined {
+    const index = this.#nextIndex(busy);
+    return index <= 0 ? (index === 0 ? this.#items.shift() : undefined) : this.#items.splice(index, 1)[0];
+  }
+
+  /** What was taken cannot be read here; false if nothing is left to do before it. */
+  putBack(incoming: Incoming): boolean {
+    this.#items.unshift(incoming);
+    if (incoming.type !== "mail" || this.#mailBlocked) return false;
+    this.#mailBlocked = true;
+    return true;
+  }
+
+  /** A message could be read. */
+  mailRead(): void {
+    this.#mailBlocked = false;
+  }
+
+  /** Empties it. Returns the number of the last of the `wake` messages that it began with: they have been obeyed. */
+  clear(): number | null {
+    let woken: number | null = null;
+    for (const incoming of this.#items) {
+      if (incoming.type !== "mail" || incoming.mail.type !== "wake") break;
+      woken = incoming.mail.mailSeq;
+    }
+    this.#items = [];
+    return woken;
+  }
+
+  #nextIndex(busy: boolean): number {
+    if (this.#items.length === 0) return -1;
+    if (!this.#mailBlocked) return 0;
+    const other = this.#items.findIndex(
+      (incoming) => incoming.type !== "mail" || incoming.mail.type === "cancel_requested",
+    );
+    return other >= 0 || busy ? other : 0;
+  }
+}

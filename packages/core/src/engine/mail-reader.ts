@@ -1,0 +1,48 @@
+import type { Logger } from "../logger.ts";
+import type { World } from "../world/index.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** Reading the mailboxes of held runs when the store, or a hint, says that there is something. */
+
+export interface MailReaderOptions {
+  readonly world: World;
+  readonly logger: Logger;
+  /** The run may have something to deliver. */
+  readonly onRead: (run: LiveRun) => void;
+}
+
+export class MailReader {
+  readonly #options: MailReaderOptions;
+
+  constructor(options: MailReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The store says that this is the run's last message. */
+  note(run: LiveRun, mailSeq: number): void {
+    run.mailSeq = Math.max(run.mailSeq, mailSeq);
+    if (run.mailSeq > run.mailRead && !run.fetching) void this.#fetch(run);
+  }
+
+  /** A hint may be wrong: it is a reason to look, but only the store says that there is mail. */
+  look(run: LiveRun): void {
+    if (run.fetching) run.fetchAgain = true;
+    else void this.#fetch(run);
+  }
+
+  async #fetch(run: LiveRun): Promise<void> {
+    const { world, logger, onRead } = this.#options;
+    run.fetching = true;
+    run.fetchAgain = false;
+    try {
+      const [mail] = await world.listMail([{ runId: run.runId, after: run.mailRead }]);
+      run.receiveMail(mail ?? []);
+    } catch (error) {
+      logger.warn("reading mail failed, the next commit or renewal tries again", { runId: run.runId, error });
+    }
+    run.fetching = false;
+    if (run.phase !== "held") return;
+    if (run.fetchAgain) void this.#fetch(run);
+    onRead(run);
+  }
+}

@@ -1,0 +1,95 @@
+import { WorkflowRunCancelledError } from "../errors/index.ts";
+import type { Outcome } from "../interpreter/pending.ts";
+import { decode, encode, encodeError } from "../serialization/index.ts";
+import type { EventType, NewEvent, RunPatch } from "../world/index.ts";
+
+/** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
+export class Outbox {
+  readonly #runId: string;
+  #events: NewEvent[] = [];
+  #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
+  #lastAt = 0;
+  #ended = false;
+
+  constructor(runId: string) {
+    this.#runId = runId;
+  }
+
+  get isEmpty(): boolean {
+    return this.#events.length === 0 && Object.keys(this.#patch).length === 0;
+  }
+
+  get hasEvents(): boolean {
+    return this.#events.length > 0;
+  }
+
+  /** A terminal event was written: nothing comes after it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** No event may be earlier than this: the journal's time does not go back, whatever clocks do. */
+  notBefore(at: number): void {
+    this.#lastAt = Math.max(this.#lastAt, at);
+  }
+
+  append(
+    type: EventType,
+    now: number,
+    id: string | null,
+    name: string | null,
+    data: Uint8Array | null,
+  ): NewEvent {
+    this.notBefore(now);
+    const event: NewEvent = { type, at: this.#lastAt, id, name, data };
+    this.#events.push(event);
+    return event;
+  }
+
+  /** Changes the row with the next commit. */
+  patch(patch: RunPatch): void {
+    Object.assign(this.#patch, patch);
+  }
+
+  /** The workflow function has ended. A run that is being cancelled ends cancelled, whatever its code returned. */
+  end(outcome: Outcome, cancelled: { readonly reason: unknown } | null, now: number): void {
+    if (cancelled !== null) {
+      this.endCancelled(cancelled.reason, now);
+      return;
+    }
+    try {
+      if (outcome.type === "threw") throw outcome.error;
+      const output = encode(outcome.value, "return value");
+      this.#terminal("run_completed", output, { status: "completed", output }, now);
+    } catch (thrown) {
+      const error = encodeError(thrown);
+      this.#terminal("run_failed", error, { status: "failed", error }, now);
+    }
+  }
+
+  endCancelled(reason: unknown, now: number): void {
+    const text = typeof reason === "string" ? reason : undefined;
+    const error = encodeError(new WorkflowRunCancelledError(this.#runId, text));
+    this.#terminal("run_cancelled", error, { status: "cancelled", error }, now);
+  }
+
+  /** Takes all of it for a commit. */
+  take(): { readonly events: readonly NewEvent[]; readonly patch: RunPatch } {
+    const taken = { events: this.#events, patch: this.#patch };
+    this.#events = [];
+    this.#patch = {};
+    return taken;
+  }
+
+  #terminal(type: EventType, data: Uint8Array | null, patch: RunPatch, now: number): void {
+    this.#ended = true;
+    const { at } = this.append(type, now, null, null, data);
+    this.patch({ ...patch, completedAt: at });
+  }
+}
+
+/** The reason in a cancel message or event. */
+export function reasonOf(data: Uint8Array | null): string | undefined {
+  const reason = decode(data);
+  return typeof reason === "string" ? reason : undefined;
+}
