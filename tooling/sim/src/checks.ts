@@ -95,6 +95,7 @@ export class Checks {
     const before = new Set(fold.hooks.keys());
     const fresh = journal.slice(fold.length);
     for (const event of fresh) fold.apply(event);
+    checkBegun(row.runId, fresh);
     seen.last = journal.at(-1);
     seen.mailDone = row.mailDone;
     const owed = consumed.flatMap(({ hookId, data }) =>
@@ -168,6 +169,16 @@ export class Checks {
     if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now))) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
+  }
+}
+
+/** A body begins only once its `step_created` is durable, so the same commit cannot know how it ended. */
+function checkBegun(runId: string, fresh: readonly JournalEvent[]): void {
+  const created = new Set(fresh.flatMap(({ type, id }) => (type === "step_created" ? [id] : [])));
+  for (const { type, id } of fresh) {
+    if (type !== "step_retrying" && type !== "step_completed" && type !== "step_failed") continue;
+    if (!created.has(id)) continue;
+    throw new LawBroken("attempts are counted", `${type} of ${id} in the commit that creates it`, runId);
   }
 }
 

@@ -54,7 +54,7 @@ function outcomes(node: Node): Alternatives {
     case "loop":
       return outcomes(node.node);
     case "hook":
-      return [UNKNOWN];
+      return node.hook.confirmed === null ? [UNKNOWN] : [UNKNOWN, THROWS];
     case "shared":
       return [...outcomes(node.node), "conflict"];
     case "floating":

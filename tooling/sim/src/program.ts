@@ -27,6 +27,8 @@ export interface HookSpec {
   readonly sent: number;
   readonly senders: number;
   readonly how: "await" | "iterate" | "dispose";
+  /** What the workflow does first, once it knows that the token is its own; `null`: it does not ask. */
+  readonly confirmed: StepSpec | null;
 }
 
 export type Node =
@@ -141,6 +143,7 @@ class Generator {
         sent: takes + random.pick([0, 0, 1]),
         senders: random.int(1, 2),
         how: random.pick(["await", "iterate", "dispose"] as const),
+        confirmed: random.chance(0.4) ? this.#step() : null,
       },
     };
   }

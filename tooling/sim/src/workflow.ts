@@ -169,8 +169,12 @@ async function parallel(
   }
 }
 
-async function receive({ token, takes, how }: HookSpec): Promise<Value> {
+async function receive({ token, takes, how, confirmed }: HookSpec): Promise<Value> {
   const hook = createHook<string>({ token, metadata: { takes } });
+  if (confirmed !== null) {
+    await hook.getConflict();
+    await steps[confirmed.kind](confirmed);
+  }
   const values: string[] = [];
   if (how === "iterate") {
     for await (const value of hook) {
