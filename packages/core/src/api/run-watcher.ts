@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { completions } from "../engine/completions.ts";
-import { WorkflowRunNotFoundError } from "../errors/index.ts";
+import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 
 /**
@@ -101,10 +101,15 @@ export class RunWatcher {
       runIds.forEach((runId, index) => {
         this.#tell(runId, runs[index] ?? null);
       });
-    } catch {
-      // The store did not answer: the poll asks again.
-      pause = this.#poll;
-      for (const runId of runIds) this.#suspects.add(runId);
+    } catch (error) {
+      if (WorldError.is(error) && !error.retryable) {
+        // Such as a World that was closed: nobody waits for what cannot come.
+        this.#fail(error);
+      } else {
+        // The store did not answer: the poll asks again.
+        pause = this.#poll;
+        for (const runId of runIds) this.#suspects.add(runId);
+      }
     }
     this.#looking = false;
     if (this.#waiters.size === 0) {
@@ -114,6 +119,12 @@ export class RunWatcher {
     }
     this.#poll = Math.min(this.#poll * 1.5, SLOWEST_POLL);
     this.#lookIn(this.#suspects.size > 0 ? pause : this.#poll);
+  }
+
+  #fail(error: WorldError): void {
+    const waiters = [...this.#waiters.values()].flat();
+    this.#waiters.clear();
+    for (const { reject } of waiters) reject(error);
   }
 
   #tell(runId: string, run: RunRecord | null): void {

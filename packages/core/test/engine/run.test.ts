@@ -3,6 +3,7 @@ import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
+  WorldError,
 } from "@perdure/core/errors";
 import { Client, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
@@ -125,4 +126,17 @@ it("waits without notifications too, and asks rarely while the store is down", a
   expect(queries).toBeLessThan(60);
   down = false;
   expect(await until(value)).toBe("done");
+});
+
+it("does not wait for a World that was closed", async () => {
+  const world = memoryWorld();
+  const client = new Client({ world });
+  const flow = workflow("never executed", async () => {});
+  const run = await client.start(flow, []);
+  const result = run.returnValue.catch((error: unknown) => error);
+  const closed = new WorldError("The World is not open.", { retryable: false });
+  world.getRuns = async () => {
+    throw closed;
+  };
+  expect(await result).toBe(closed);
 });
