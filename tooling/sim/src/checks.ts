@@ -13,19 +13,31 @@ interface Seen {
   last: JournalEvent | undefined;
   /** Virtual time of the last claim, or change of its journal. */
   changedAt: number;
+  /** When its lease was taken. */
+  heldSince: number;
   /** How many of its messages the journal has consumed. */
   mailDone: number;
 }
+
+export interface CheckOptions {
+  /** Whether code was deployed that does not follow the journals. */
+  readonly mayDiverge: () => boolean;
+  /** There are no faults, so what is due is done soon. */
+  readonly calm: boolean;
+}
+
+/** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
+const SOON = 300;
 
 export class Checks {
   readonly #state: MemoryState;
   readonly #seen: Map<string, Seen> = new Map();
 
-  readonly #mayDiverge: () => boolean;
+  readonly #options: CheckOptions;
 
-  constructor(state: MemoryState, mayDiverge: () => boolean) {
+  constructor(state: MemoryState, options: CheckOptions) {
     this.#state = state;
-    this.#mayDiverge = mayDiverge;
+    this.#options = options;
   }
 
   /** What the journal of a run says, as of the last write. */
@@ -82,7 +94,8 @@ export class Checks {
   #journal({ row, journal, mailbox }: MemoryRun, now: number): Seen {
     let seen = this.#seen.get(row.runId);
     if (seen === undefined) {
-      seen = { fold: new RunFold(row.runId, decode), row, last: undefined, changedAt: now, mailDone: 0 };
+      const fold = new RunFold(row.runId, decode);
+      seen = { fold, row, last: undefined, changedAt: now, heldSince: now, mailDone: 0 };
       this.#seen.set(row.runId, seen);
     }
     const { fold } = seen;
@@ -90,11 +103,19 @@ export class Checks {
       throw new LawBroken("journal order", "the journal was changed behind its end", row.runId);
     }
     if (journal.length > fold.length || row.epoch > seen.row.epoch) seen.changedAt = now;
+    if (row.epoch > seen.row.epoch) seen.heldSince = now;
     // Messages that were consumed now, for hooks that are live before this write and after it.
     const consumed = mailbox.slice(seen.mailDone, row.mailDone);
     const before = new Set(fold.hooks.keys());
     const fresh = journal.slice(fold.length);
+    const dues = fresh.map(({ type, id }) =>
+      type === "wait_completed" ? fold.openWaits.get(id ?? "") : undefined,
+    );
     for (const event of fresh) fold.apply(event);
+    const heard = consumed.filter(
+      ({ type, hookId }) => type !== "wake" && (hookId === null || before.has(hookId)),
+    );
+    this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
     checkBegun(row.runId, fresh);
     seen.last = journal.at(-1);
     seen.mailDone = row.mailDone;
@@ -112,12 +133,25 @@ export class Checks {
     return seen;
   }
 
+  /** What a worker had to do since these times, for a run that it held, is not told late. */
+  #prompt({ heldSince, row }: Seen, dues: readonly (number | undefined)[], now: number): void {
+    if (!this.#options.calm) return;
+    for (const due of dues) {
+      if (due === undefined || due < heldSince || now - due <= SOON) continue;
+      throw new LawBroken(
+        "calm clusters are prompt",
+        `what was due at ${due} came ${now - due} ms late`,
+        row.runId,
+      );
+    }
+  }
+
   #row(row: RunRecord, { fold, row: before }: Seen): void {
     const broken = (what: string): never => {
       throw new LawBroken("row is the fold of the journal", what, row.runId);
     };
     if (row.status === "diverged") {
-      if (this.#mayDiverge()) return;
+      if (this.#options.mayDiverge()) return;
       throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
     }
     if (row.status !== fold.status) broken(`status is ${row.status}, the journal says ${fold.status}`);

@@ -7,6 +7,7 @@ export type Law =
   | "fencing"
   | "liveness of a parked run"
   | "idle runs are parked"
+  | "calm clusters are prompt"
   | "tokens are unique"
   | "start keys are unique"
   | "mail is read once and in order"

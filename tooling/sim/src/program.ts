@@ -45,7 +45,13 @@ export type Node =
   | { readonly type: "limit"; readonly node: Node; readonly ms: number }
   | { readonly type: "helper"; readonly node: Node }
   | { readonly type: "try"; readonly node: Node }
-  | { readonly type: "finally"; readonly node: Node; readonly cleanup: StepSpec; readonly key: string }
+  | {
+      readonly type: "finally";
+      readonly node: Node;
+      readonly cleanup: StepSpec;
+      readonly rest: number;
+      readonly key: string;
+    }
   | { readonly type: "hook"; readonly hook: HookSpec }
   | { readonly type: "shared"; readonly token: string; readonly node: Node }
   | { readonly type: "floating"; readonly node: Node }
@@ -115,6 +121,7 @@ class Generator {
           type: "finally",
           node: this.#node(depth + 1),
           cleanup: { ...this.#step(), kind: "patient", failures: 0, end: "value" },
+          rest: random.pick([0, 0, 3000]),
           key: this.#key(),
         };
       case 7:

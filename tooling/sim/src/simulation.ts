@@ -50,7 +50,13 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     config.badDeploy !== null &&
     options.faults.includes("deploy") &&
     scheduler.now >= START + config.badDeploy.at;
-  const store = newStore(options.plant, config.leaseTtl, () => scheduler.now, mayDiverge);
+  const store = newStore({
+    plant: options.plant,
+    leaseTtl: config.leaseTtl,
+    time: () => scheduler.now,
+    mayDiverge,
+    calm: config.faultsEnd === 0 || options.faults.length === 0,
+  });
   let cluster: Cluster | null = null;
   const network = new Network({
     scheduler,

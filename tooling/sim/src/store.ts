@@ -1,6 +1,6 @@
 import { MemoryState, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
-import { Checks } from "./checks.ts";
+import { type CheckOptions, Checks } from "./checks.ts";
 import type { Plant } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { plantBug } from "./plants.ts";
@@ -12,16 +12,19 @@ export interface Store {
   readonly checks: Checks;
 }
 
-export function newStore(
-  plant: Plant | undefined,
-  leaseTtl: number,
-  time: () => number,
-  mayDiverge: () => boolean,
-): Store {
+export interface StoreOptions extends CheckOptions {
+  readonly plant: Plant | undefined;
+  readonly leaseTtl: number;
+  /** Virtual time. */
+  readonly time: () => number;
+}
+
+export function newStore(options: StoreOptions): Store {
+  const { plant, leaseTtl, time } = options;
   const state = new MemoryState();
   const memory = memoryWorld({ state });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
-  const checks = new Checks(state, mayDiverge);
+  const checks = new Checks(state, options);
   return {
     state,
     checks,

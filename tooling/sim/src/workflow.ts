@@ -110,6 +110,7 @@ async function execute(node: Node, floating: Promise<unknown>[]): Promise<Value>
       } finally {
         cleanups?.(node.key, "entered");
         await steps.patient(node.cleanup);
+        if (node.rest > 0) await sleep(node.rest);
         cleanups?.(node.key, "left");
       }
     case "hook":
