@@ -27,6 +27,7 @@ parentPort?.on("message", ({ taken, released }: KeeperMessage) => {
 
 const { openWorld } = (await import(module)) as { openWorld(options: unknown): Promise<World> };
 const world = await openWorld(options);
+parentPort?.postMessage("ready");
 let lastBeat = -1;
 let silentChecks = 0;
 let renewing = false;

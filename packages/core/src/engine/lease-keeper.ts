@@ -8,6 +8,11 @@ import type { KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
  * when the heartbeat of the main thread stops. The thread dies with the process, so a dead worker's leases still run out.
  */
 export class LeaseKeeper {
+  /**
+   * The thread has opened its World, or has failed to. A thread needs the event loop of the one that starts it, so no code
+   * that may block it runs before.
+   */
+  readonly ready: Promise<void>;
   readonly #heartbeat = new Int32Array(new SharedArrayBuffer(4));
   readonly #thread: Thread;
   readonly #held: Map<string, number> = new Map();
@@ -18,7 +23,14 @@ export class LeaseKeeper {
     const file = import.meta.url.endsWith(".ts") ? "./lease-keeper-thread.ts" : "./lease-keeper-thread.js";
     const data: KeeperData = { ...keeper, leaseTtl, heartbeat: this.#heartbeat };
     this.#thread = new Thread(new URL(file, import.meta.url), { workerData: data });
-    this.#thread.unref();
+    this.ready = new Promise((resolve) => {
+      const settle = (): void => {
+        this.#thread.unref();
+        resolve();
+      };
+      this.#thread.once("message", settle);
+      this.#thread.once("exit", settle);
+    });
     this.#thread.on("error", (error) => {
       logger.warn(
         "the lease keeper stopped: a step that blocks the event loop for longer than a lease may be executed twice",

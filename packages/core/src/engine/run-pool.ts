@@ -133,11 +133,13 @@ export class RunPool {
     return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
   }
 
-  start(): void {
+  async start(): Promise<void> {
     const { world, leaseTtl, logger, keeperThread } = this.#options;
     const { leaseKeeper } = world.capabilities;
     if (keeperThread && leaseKeeper !== null) {
-      this.#residents.keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+      const keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+      this.#residents.keeper = keeper;
+      await keeper.ready;
     }
     this.#unsubscribe = world.subscribe((hint) => this.#onHint(hint));
     this.#renewal.start();

@@ -148,7 +148,7 @@ export class EngineWorker implements Worker {
     if (this.#closing !== undefined) return;
     const { listeners } = sharedState().registry;
     const onRegistered = (workflow: string): void => {
-      if (this.#executes(workflow)) this.#pool.wake();
+      if (this.#state === "open" && this.#executes(workflow)) this.#pool.wake();
     };
     listeners.add(onRegistered);
     this.#undo = [installGuard(guardedExecution), () => listeners.delete(onRegistered)];
@@ -159,8 +159,8 @@ export class EngineWorker implements Worker {
       (this.#options.clock === undefined ? DEFAULT_SIGNALS : [])) {
       this.#undo.push(closeOnSignal(signal, () => this.close()));
     }
+    await this.#pool.start();
     this.#state = "open";
-    this.#pool.start();
   }
 
   async #close(timeout: number): Promise<void> {

@@ -1,0 +1,184 @@
+import type { JournalEvent, World } from "@perdure/core/world";
+import { sqliteWorld } from "@perdure/world-sqlite";
+import { start } from "perdure/api";
+import { configure } from "perdure/runtime";
+import { expect, onTestFinished, test } from "vitest";
+import { type Place, place } from "./process.ts";
+import { blocking, gated } from "./processes/flows.ts";
+
+// Real processes on one SQLite file, and what the system does to them.
+
+const LEASE = 3_000;
+
+/** A store on the test's file, for a test that starts runs and executes none. */
+async function storeOf({ database }: Place): Promise<World> {
+  const world = sqliteWorld({ path: database });
+  configure({ world, worker: false });
+  await world.open();
+  onTestFinished(() => world.close());
+  return world;
+}
+
+async function journalOf(world: World, runId: string): Promise<readonly JournalEvent[]> {
+  return await world.listEvents(runId, 0, 1_000);
+}
+
+/** Waits for a change of the store that no process announces. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+test("kill -9 between any two commits of a 20-step run: every completed step's body ran once", async () => {
+  const here = place();
+  const kills = [
+    ...Array.from({ length: 21 }, (_, index) => ({ when: "before", k: index + 1 })),
+    ...[1, 2, 10, 20, 21].map((k) => ({ when: "after", k })),
+  ];
+  const waiting = [...kills];
+  const next = async (): Promise<void> => {
+    for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
+      expect(await here.start("kill-at-commit", kill.when, kill.k).ended()).toBe("SIGKILL");
+    }
+  };
+  await Promise.all([next(), next(), next()]);
+  const names = kills.map(({ when, k }) => `${when} ${k}`);
+  const finisher = here.start("finish-twenty", ...names);
+  expect(await finisher.ended()).toBe(0);
+  expect(finisher.lines.toSorted()).toEqual(names.map((name) => `twenty ${name} 210`).toSorted());
+
+  const ledger = here.ledger();
+  for (const { when, k } of kills) {
+    const attempts = new Map<number, number[]>();
+    const ids = new Map<number, Set<string>>();
+    for (const line of ledger.filter((each) => each.startsWith(`${when} ${k} `))) {
+      const [, , index, attempt, stepId = ""] = line.split(" ");
+      attempts.set(Number(index), [...(attempts.get(Number(index)) ?? []), Number(attempt)]);
+      ids.set(Number(index), (ids.get(Number(index)) ?? new Set()).add(stepId));
+    }
+    // The n-th commit has the result of step n - 1 and the creation of step n.
+    const expected = new Map(Array.from({ length: 20 }, (_, index) => [index + 1, [1]]));
+    if (when === "before" && k > 1) expected.set(k - 1, [1, 2]);
+    // Created and counted, but not begun.
+    if (when === "after" && k <= 20) expected.set(k, [2]);
+    expect(attempts, `${when} commit ${k}`).toEqual(expected);
+    for (const each of ids.values()) expect(each.size).toBe(1);
+    expect(new Set([...ids.values()].flatMap((each) => [...each])).size).toBe(20);
+  }
+}, 120_000);
+
+test("a stopped worker is taken over, and what it says when it goes on is refused", async () => {
+  const here = place();
+  const world = await storeOf(here);
+  const run = await start(gated, []);
+  const first = here.start("worker", LEASE);
+  await first.line("attempt 1");
+  first.signal("SIGSTOP");
+  const second = here.start("worker", 60_000);
+  await second.line("attempt 2");
+  here.open("attempt 1");
+  first.signal("SIGCONT");
+  await first.line("ended 1");
+  here.open("attempt 2");
+  expect(await run.returnValue).toBe(2);
+  const types = (await journalOf(world, run.runId)).map(({ type }) => type);
+  expect(types).toEqual([
+    "run_created",
+    "run_started",
+    "step_created",
+    "step_retrying",
+    "step_completed",
+    "run_completed",
+  ]);
+  expect(here.ledger()).toEqual(["attempt 1", "attempt 2"]);
+  // The refused worker lives and works.
+  second.signal("SIGKILL");
+  await second.ended();
+  const other = await start(gated, []);
+  expect(await other.returnValue).toBe(1);
+}, 60_000);
+
+test("a step that blocks the event loop for three leases is executed once while its process lives", async () => {
+  const here = place();
+  const world = await storeOf(here);
+  const run = await start(blocking, [3 * LEASE]);
+  const [first, second] = [here.start("worker", LEASE), here.start("worker", LEASE)];
+  await Promise.all([first.line("open"), second.line("open")]);
+  expect(await run.returnValue).toBe(1);
+  expect(here.ledger()).toEqual(["attempt 1"]);
+  const [row] = await world.getRuns([run.runId]);
+  expect(row?.epoch).toBe(1);
+}, 60_000);
+
+test("SIGTERM: the worker finishes its step, gives the run back and ends by the signal", async () => {
+  const here = place();
+  const world = await storeOf(here);
+  const run = await start(gated, []);
+  const first = here.start("worker", 60_000);
+  await first.line("attempt 1");
+  first.signal("SIGTERM");
+  here.open("attempt 1");
+  expect(await first.ended()).toBe("SIGTERM");
+  expect(await run.returnValue).toBe(1);
+  const waiting = await start(gated, []);
+  const second = here.start("worker", 60_000);
+  await second.line("open");
+  expect(await waiting.returnValue).toBe(1);
+  second.signal("SIGTERM");
+  expect(await second.ended()).toBe("SIGTERM");
+  expect(here.ledger()).toEqual(["attempt 1", "attempt 1"]);
+  const { runs } = await world.listRuns({ limit: 10 });
+  for (const { owner } of runs) expect(owner).toBeNull();
+}, 60_000);
+
+test("SIGTERM twice does not wait for the step; the run comes again when the lease is over", async () => {
+  const here = place();
+  const world = await storeOf(here);
+  const run = await start(gated, []);
+  const first = here.start("worker", LEASE);
+  await first.line("attempt 1");
+  let over = false;
+  void first.ended().then(() => {
+    over = true;
+  });
+  await until(async () => {
+    first.signal("SIGTERM");
+    return over;
+  });
+  expect((await world.getRuns([run.runId]))[0]?.owner).not.toBeNull();
+  here.start("worker", LEASE);
+  here.open("attempt 2");
+  expect(await run.returnValue).toBe(2);
+}, 60_000);
+
+test("100 concurrent starts with one key in 4 processes make one run", async () => {
+  const here = place();
+  const world = await storeOf(here);
+  const starters = Array.from({ length: 4 }, () => here.start("starter", "order 17", 25));
+  await Promise.all(starters.map((starter) => starter.line("ready")));
+  here.open("go");
+  for (const starter of starters) expect(await starter.ended()).toBe(0);
+  const ids = starters.flatMap(({ lines }) => lines.filter((line) => line.startsWith("run ")));
+  expect(ids).toHaveLength(100);
+  expect(new Set(ids).size).toBe(1);
+  expect((await world.listRuns({ limit: 10 })).runs).toHaveLength(1);
+}, 60_000);
+
+test("a program that only starts a run and awaits it executes it too, and ends by itself", async () => {
+  const here = place();
+  const app = here.start("app");
+  expect(await app.ended()).toBe(0);
+  expect(app.lines).toEqual(["result 42"]);
+}, 60_000);
+
+test("a program that was killed completes its run when it is started again", async () => {
+  const here = place();
+  expect(await here.start("restarted-app").ended()).toBe("SIGKILL");
+  const again = here.start("restarted-app");
+  expect(await again.ended()).toBe(0);
+  expect(again.lines).toEqual(["result 2"]);
+  const [before, first, second] = here.ledger();
+  expect(here.ledger()).toHaveLength(3);
+  expect(before).toBe("before");
+  expect(first).toMatch(/^deadly 1 step_/);
+  expect(second).toBe(first?.replace("deadly 1", "deadly 2"));
+}, 60_000);
