@@ -80,7 +80,9 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
     throw new TypeError("postgresWorld takes `pool`, or `url`, or `kysely` with or without `url`.");
   }
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
-    throw new TypeError(`schema ${JSON.stringify(schema)}: use at most 40 of a-z, 0-9 and _, no digit first.`);
+    throw new TypeError(
+      `schema ${JSON.stringify(schema)}: use at most 40 of a-z, 0-9 and _, no digit first.`,
+    );
   }
   if (!/^[a-z0-9_]{0,40}$/.test(namespace)) {
     throw new TypeError(
@@ -120,5 +122,8 @@ export function leaseKeeperOf(config: Config): LeaseKeeper | null {
   const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
   if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { url, schema, namespace, callersClock } = config;
-  return { module: module.href, options: { url, schema, namespace, clock: callersClock ? "caller" : "store" } };
+  return {
+    module: module.href,
+    options: { url, schema, namespace, clock: callersClock ? "caller" : "store" },
+  };
 }

@@ -52,10 +52,13 @@ export class Connection {
       return pool;
     };
     const settings: pg.PoolConfig | undefined = config.pool?.options ?? settingsOf(url, kysely !== undefined);
-    const pool = config.pool ?? (kysely === undefined ? own(settings ?? {}, config.maxConnections) : undefined);
+    const pool =
+      config.pool ?? (kysely === undefined ? own(settings ?? {}, config.maxConnections) : undefined);
     const service = settings === undefined ? undefined : own(settings, SERVICE_CONNECTIONS);
 
-    this.db = (kysely ?? new Kysely({ dialect: new PostgresDialect({ pool: pool as pg.Pool }) })).withoutPlugins();
+    this.db = (
+      kysely ?? new Kysely({ dialect: new PostgresDialect({ pool: pool as pg.Pool }) })
+    ).withoutPlugins();
     this.#execute = pool === undefined ? viaKysely(this.db) : this.#viaPool(pool);
     this.#executeService = service === undefined ? this.#execute : this.#viaPool(service);
     this.connectAlone = settings === undefined ? undefined : () => new pg.Client(settings);

@@ -25,10 +25,19 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "42P01": { text: "lacks a table. Call open() again to create what is missing.", retryable: false },
   "42883": { text: "lacks a function. Call open() again to create what is missing.", retryable: false },
   "25006": { text: "is read-only, as a standby is. Writes go on when it is the primary.", retryable: true },
-  "53100": { text: "has no room: its disk is full. Nothing was written. Make room; workers go on.", retryable: true },
-  "53300": { text: "has no connection left. Raise max_connections, or lower maxConnections.", retryable: true },
+  "53100": {
+    text: "has no room: its disk is full. Nothing was written. Make room; workers go on.",
+    retryable: true,
+  },
+  "53300": {
+    text: "has no connection left. Raise max_connections, or lower maxConnections.",
+    retryable: true,
+  },
   XX001: { text: "reports damaged data. Stop every worker and look at the server's log.", retryable: false },
-  XX002: { text: "reports a damaged index. Stop every worker and look at the server's log.", retryable: false },
+  XX002: {
+    text: "reports a damaged index. Stop every worker and look at the server's log.",
+    retryable: false,
+  },
 };
 
 /** The SQLSTATE of a server's error, or the code of a system call that failed; `undefined` for any other error. */
@@ -47,8 +56,12 @@ export function isRolledBack(error: unknown): boolean {
 /** There is no connection: not yet, not now, or not any more. */
 export function isUnreachable(error: unknown): boolean {
   const code = codeOf(error) ?? "";
-  if (/^(08...|57P0[1-5]|E(CONN|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)\w*)$/.test(code)) return true;
-  return error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect|Client has enc)/i.test(error.message);
+  if (/^(08...|57P0[1-5]|E(CONN|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)\w*)$/.test(code))
+    return true;
+  return (
+    error instanceof Error &&
+    /^(Connection terminated|timeout exceeded when trying to connect|Client has enc)/i.test(error.message)
+  );
 }
 
 /** The error to throw for what happened on a store. An error of this World stays as it is. */
@@ -62,8 +75,11 @@ export function worldError(error: unknown, location: string): unknown {
   const text = known?.text ?? `failed: ${message}`;
   // Bad data (22), limits of the program (54) and syntax (42) fail the same way each time.
   const retryable = known?.retryable ?? !/^(22|42|54)/.test(code ?? "");
-  return new WorldError(`The Postgres World ${location} ${text}${known === undefined ? "" : ` (${code ?? message})`}`, {
-    cause: error,
-    retryable,
-  });
+  return new WorldError(
+    `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${code ?? message})`}`,
+    {
+      cause: error,
+      retryable,
+    },
+  );
 }

@@ -42,7 +42,16 @@ export interface Reads {
 }
 
 const RUN_COLUMNS = [
-  ...(["r.run_id", "r.workflow", "r.status", "r.epoch", "r.seq", "r.mail_seq", "r.mail_done", "r.owner"] as const),
+  ...([
+    "r.run_id",
+    "r.workflow",
+    "r.status",
+    "r.epoch",
+    "r.seq",
+    "r.mail_seq",
+    "r.mail_done",
+    "r.owner",
+  ] as const),
   ...(["r.due_at", "r.output", "r.error", "r.idempotency_key", "r.created_at", "r.started_at"] as const),
   "r.completed_at" as const,
 ];
@@ -81,7 +90,8 @@ export function reads(connection: Connection, tables: Tables): Reads {
         let query = inSchema(db).selectFrom(runs).select(RUN_COLUMNS);
         if (workflow !== undefined) query = query.where("r.workflow", "=", toStored(workflow));
         if (status !== undefined) query = query.where("r.status", "=", status);
-        if (cursor !== undefined) query = query.where("r.run_id", order === "asc" ? ">" : "<", toStored(cursor));
+        if (cursor !== undefined)
+          query = query.where("r.run_id", order === "asc" ? ">" : "<", toStored(cursor));
         return query
           .orderBy("r.run_id", order)
           .limit(limit + 1)

@@ -40,7 +40,9 @@ export async function readSettings(
   );
   const row = rows[0] as SettingsRow;
   if (Number.parseInt(row.version, 10) <= NEWEST_UNSUPPORTED) {
-    throw new WorldError(`Postgres ${row.version} is too old: use version 14 or newer.`, { retryable: false });
+    throw new WorldError(`Postgres ${row.version} is too old: use version 14 or newer.`, {
+      retryable: false,
+    });
   }
   if (row.encoding !== "UTF8") {
     throw new WorldError(

@@ -13,7 +13,18 @@ import type { Tables } from "./schema.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES: readonly string[] = [
-  ...["bigint", "bigint", "text[]", "text[]", "bigint[]", "text[]", "text[]", "bigint[]", "text[]", "bigint[]"],
+  ...[
+    "bigint",
+    "bigint",
+    "text[]",
+    "text[]",
+    "bigint[]",
+    "text[]",
+    "text[]",
+    "bigint[]",
+    "text[]",
+    "bigint[]",
+  ],
   ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
 ];
 

@@ -20,7 +20,9 @@ export function unprivileged(): Account {
     accounts.find(([name]) => name === "postgres") ?? accounts.find(([name]) => name === "nobody");
   const [, , uid, gid] = account ?? [];
   if (uid === undefined || gid === undefined) {
-    throw new Error("Servers do not run as root, and there is no user nobody here. Run this as another user.");
+    throw new Error(
+      "Servers do not run as root, and there is no user nobody here. Run this as another user.",
+    );
   }
   return { uid: Number(uid), gid: Number(gid) };
 }

@@ -26,7 +26,10 @@ export function findBinaries(): Binaries | undefined {
 
 function* installed(): Generator<Binaries> {
   try {
-    const bin = execFileSync("pg_config", ["--bindir"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const bin = execFileSync("pg_config", ["--bindir"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     yield { bin: bin.trim(), source: "pg_config" };
   } catch {}
   for (const bin of (process.env.PATH ?? "").split(delimiter)) {
