@@ -9,7 +9,7 @@ const ESCAPE = "\u0001";
 /** The stored form of a string. */
 export function toStored(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
-  return /[\0\u0001]|\p{Surrogate}/u.test(value) ? escape(value) : value;
+  return /[\0\u0001]|\p{Surrogate}/u.test(value) ? escaped(value) : value;
 }
 
 /** {@link toStored} for a string that may be absent. */
@@ -19,7 +19,7 @@ export function toStoredOrNull(value: string | null): string | null {
 
 /** The string that {@link toStored} was given. */
 export function fromStored(stored: string): string {
-  return stored.includes(ESCAPE) ? unescape(stored) : stored;
+  return stored.includes(ESCAPE) ? unescaped(stored) : stored;
 }
 
 /** {@link fromStored} for a column that may be null. */
@@ -27,7 +27,7 @@ export function fromStoredOrNull(stored: string | null): string | null {
   return stored === null ? null : fromStored(stored);
 }
 
-function escape(value: string): string {
+function escaped(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
   return value.replace(/[\0\u0001]|\p{Surrogate}/gu, (found) => {
     if (found === "\0") return `${ESCAPE}0`;
@@ -36,8 +36,8 @@ function escape(value: string): string {
   });
 }
 
-function unescape(stored: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what `escape` writes.
+function unescaped(stored: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what `escaped` writes.
   return stored.replace(/\u0001(?:0|1|u([0-9a-f]{4}))/g, (found, code: string | undefined) => {
     if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
     return found === `${ESCAPE}0` ? "\0" : ESCAPE;

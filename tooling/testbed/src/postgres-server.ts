@@ -1,6 +1,7 @@
 /** A Postgres server of our own: a fresh cluster on a free port, ended and removed when it is no longer needed. */
 import { execFile, spawn } from "node:child_process";
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -17,8 +18,6 @@ export interface ServerOptions {
   readonly fsync?: boolean;
   /** More settings of `postgresql.conf`. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Where its folder is made. Default: the system's temporary folder. */
-  readonly parent?: string;
 }
 
 /** A cluster on the disk that can be started. */
@@ -34,7 +33,9 @@ export interface Cluster {
 /** Makes a new cluster. Its superuser is `postgres`, with a random password; it listens at 127.0.0.1 alone. */
 export async function createCluster(binaries: Binaries, options: ServerOptions): Promise<Cluster> {
   const account = unprivileged();
-  const folder = makeFolder("postgres", account, options.parent);
+  // A temporary folder may be memory, where a flush shows nothing.
+  const parent = options.fsync !== false && existsSync("/var/tmp") ? "/var/tmp" : tmpdir();
+  const folder = makeFolder("postgres", account, parent);
   const data = join(folder, "data");
   const password = crypto.randomUUID();
   const port = await freePort();
