@@ -18,6 +18,8 @@ export interface DemoOptions {
   lease: number;
   /** After so many seconds the verdict is taken whatever has not happened yet. */
   timeout: number;
+  /** Crash the store's server, and start it again, when half of the customers are charged. */
+  restartStore: boolean;
   keep: boolean;
   json: boolean;
 }
@@ -66,6 +68,7 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .option("--concurrency <n>", "runs that one worker executes at a time", whole(1, 1_000), 4)
     .option("--lease <ms>", "how long a dead worker's runs wait for another", whole(500, 60_000), 2_000)
     .option("--timeout <s>", "take the verdict after so many seconds at the latest", whole(1, 3_600), 120)
+    .option("--restart-store", "crash the store's server in the middle, and start it again", false)
     .option("--keep", "leave the ledgers, the journal and the workers' output on the disk", false)
     .option("--json", "print the result as one JSON object on the last line", false)
     .showHelpAfterError("(--help lists the flags)");

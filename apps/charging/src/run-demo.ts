@@ -49,6 +49,11 @@ export async function runDemo(
   const world = worldNamed(options.world);
   const store = await world.prepare(dir);
   cleanup.defer(() => store.release());
+  const { restart } = store;
+  if (options.restartStore && restart === undefined) {
+    throw new Error(`--restart-store: the World '${options.world}' has no server here that the demo may restart.`);
+  }
+  let restarted: Promise<void> | undefined;
 
   const schedule = new KillSchedule(options);
   const ledgers = { payment: join(dir, "payment.db"), receipts: join(dir, "receipts.db") };
@@ -61,6 +66,12 @@ export async function runDemo(
     if (moment.phase === "executed") {
       done[moment.server].add(moment.customer);
       count();
+      if (options.restartStore && 2 * done.payment.size >= options.customers) {
+        restarted ??= restart?.().then(
+          () => progress.note("Crashed the store's server, and started it again"),
+          (error) => failure.abort(error),
+        );
+      }
     }
     if (!schedule.observe(moment) || ended.aborted) return;
     const pid = fleet.pid(moment.door);
@@ -118,6 +129,7 @@ export async function runDemo(
     { signal: ended, timeoutMs: options.timeout * 1000 },
   );
   const ms = Math.round(performance.now() - startedAt);
+  await restarted;
   ended.throwIfAborted();
   for (const line of troubles(outcomes)) progress.note(line);
   if (schedule.left > 0)

@@ -3,11 +3,15 @@
 
 import { join } from "node:path";
 import type { World } from "@perdure/core/world";
+import { postgres } from "@perdure/testbed/postgres";
+import { postgresWorld } from "@perdure/world-postgres";
 import { sqliteWorld } from "@perdure/world-sqlite";
 
 export interface PreparedStore {
   /** What `open` needs to reach the store from another process. */
   address: string;
+  /** Crashes the store's server and starts it again; absent where there is no server, or it is not the demo's. */
+  restart?(): Promise<void>;
   /** Ends what `prepare` brought up. */
   release(): Promise<void>;
 }
@@ -23,6 +27,18 @@ export const worlds: Readonly<Record<string, WorldChoice>> = {
   sqlite: {
     prepare: async (dir) => ({ address: join(dir, "journal.db"), release: async () => {} }),
     open: (address) => sqliteWorld({ path: address }),
+  },
+  postgres: {
+    async prepare() {
+      const { url, stop, restart } = await postgres();
+      const schema = `charging_${crypto.randomUUID().slice(0, 8)}`;
+      return {
+        address: JSON.stringify({ url, schema }),
+        ...(restart !== undefined && { restart: () => restart("immediate") }),
+        release: stop,
+      };
+    },
+    open: (address) => postgresWorld(JSON.parse(address)),
   },
 };
 

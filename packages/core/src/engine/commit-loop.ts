@@ -22,6 +22,8 @@ export interface CommitLoopOptions {
 }
 
 const LARGEST_BATCH = 500;
+/** Fewer than this are not worth a second batch. */
+const SMALLEST_SHARE = 50;
 const FIRST_DELAY = 20;
 const LONGEST_DELAY = 2000;
 
@@ -46,10 +48,11 @@ export class CommitLoop {
     while (!this.#closed && this.#waiting.size > 0 && this.#inFlight < world.capabilities.commitsInFlight) {
       const now = clock.now();
       const batch: OutgoingCommit[] = [];
+      const size = this.#shareOfWaiting();
       for (const run of this.#waiting) {
         this.#waiting.delete(run);
         const commit = run.nextCommit(now, leaseTtl, handingOver());
-        if (commit !== null && batch.push(commit) === LARGEST_BATCH) break;
+        if (commit !== null && batch.push(commit) >= size) break;
       }
       if (batch.length === 0) return;
       this.#inFlight++;
@@ -58,6 +61,13 @@ export class CommitLoop {
         this.flush();
       });
     }
+  }
+
+  /** A store that takes several batches at once gets what waits in several: it works on them side by side. */
+  #shareOfWaiting(): number {
+    const free = this.#options.world.capabilities.commitsInFlight - this.#inFlight;
+    const share = Math.max(Math.ceil(this.#waiting.size / free), SMALLEST_SHARE);
+    return Math.min(share, LARGEST_BATCH);
   }
 
   /** Ends the retrying of batches. */

@@ -148,10 +148,11 @@ function crashAt(point: number) {
 
 /** A value as text that two scenarios with different prefixes have in common. */
 function told(value: unknown, prefix: string): string {
-  const text = JSON.stringify(
-    value,
-    (_, entry: unknown) => (entry instanceof Uint8Array ? `bytes ${new TextDecoder().decode(entry)}` : entry),
-    2,
-  );
+  // A Buffer, which a World may give, is something else by the time that its replacer is called.
+  function readable(this: Readonly<Record<string, unknown>>, name: string, entry: unknown): unknown {
+    const bytes = this[name];
+    return bytes instanceof Uint8Array ? `bytes ${new TextDecoder().decode(bytes)}` : entry;
+  }
+  const text = JSON.stringify(value, readable, 2);
   return text.replaceAll(prefix, "");
 }

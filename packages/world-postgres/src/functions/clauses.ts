@@ -1,0 +1,28 @@
+/** What the functions in the database have in common. */
+
+/**
+ * The settings that every function runs with. They leave the planner one choice: each row is found by an index, whether
+ * a table has ten rows or ten million, and the plan of the first call is the plan of all.
+ */
+export const FUNCTION_SETTINGS: string = `
+  SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off
+  SET enable_bitmapscan = off
+  SET enable_hashjoin = off
+  SET enable_mergejoin = off
+  SET jit = off`;
+
+/** The time by which leases are judged: the caller's where it gives one, else this server's. */
+export function storeNow(callers: string): string {
+  return `coalesce(${callers}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)`;
+}
+
+/**
+ * When a lease of this length runs out. By the server's clock the end is rounded up, by a sixteenth of the lease at the
+ * most: then most commits of a run leave the indexed `due_at` as it is, and Postgres rewrites no index entry for them.
+ * By the caller's clock it is exact.
+ */
+export function leaseEnd(ttl: string): string {
+  const unit = `greatest(${ttl} / 16, 1)`;
+  return `CASE WHEN p_now IS NULL THEN ((v_now + ${ttl}) / ${unit} + 1) * ${unit} ELSE v_now + ${ttl} END`;
+}

@@ -1,0 +1,133 @@
+/**
+ * Hints: what this instance wrote, to its own subscribers at once and to other instances through the database.
+ */
+import { randomUUID } from "node:crypto";
+import type { Logger } from "@perdure/core/runtime";
+import type { Hint } from "@perdure/core/world";
+import type { Client } from "pg";
+import { gathering, listen } from "./watch.ts";
+
+type Listener = (hint: Hint) => void;
+
+/** What one notification says. */
+interface Payload {
+  /** The instance that it comes from. */
+  readonly from: string;
+  readonly hints: readonly Hint[];
+}
+
+// Postgres takes less than 8,000 bytes.
+const LARGEST_PAYLOAD = 7_900;
+
+/** How hints reach other instances. */
+export interface HintChannel {
+  /** Name of the channel: equal for instances on the same store. */
+  readonly channel: string;
+  readonly connect: () => Client;
+  readonly notify: (channel: string, payload: string) => Promise<void>;
+  readonly logger: Logger;
+}
+
+/** The hints of one instance. */
+export class Hints {
+  readonly #channel: HintChannel | null;
+  readonly #id = randomUUID();
+  readonly #listeners = new Set<Listener>();
+  readonly #tellOthers: () => void;
+  #waiting: Hint[] = [];
+  #stopListening: (() => void) | undefined;
+  #closed = false;
+
+  /** @param channel `null` where other instances cannot be reached */
+  constructor(channel: HintChannel | null) {
+    this.#channel = channel;
+    this.#tellOthers = gathering(() => this.#send());
+  }
+
+  subscribe(listener: Listener): () => void {
+    // A listener of its own, so that one function may be subscribed twice.
+    const own: Listener = (hint) => listener(hint);
+    this.#listeners.add(own);
+    this.#start();
+    return () => {
+      this.#listeners.delete(own);
+      if (this.#listeners.size === 0) this.#stop();
+    };
+  }
+
+  emit(hints: Iterable<Hint>): void {
+    const before = this.#waiting.length;
+    for (const hint of hints) {
+      this.#tell(hint);
+      if (this.#channel !== null) this.#waiting.push(hint);
+    }
+    if (this.#waiting.length > before) this.#tellOthers();
+  }
+
+  /** Ends every subscription. */
+  close(): void {
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#stop();
+  }
+
+  #start(): void {
+    if (this.#channel === null) return;
+    const { channel, connect, logger } = this.#channel;
+    this.#stopListening ??= listen({
+      channel,
+      connect,
+      logger,
+      onPayload: (payload) => this.#hear(payload),
+      onGap: () => this.#tell({ type: "changed" }),
+    });
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  async #send(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#channel === null || this.#closed || waiting.length === 0) return;
+    const { channel, notify, logger } = this.#channel;
+    const payload = JSON.stringify({ from: this.#id, hints: withoutRepetition(waiting) } satisfies Payload);
+    const short = JSON.stringify({ from: this.#id, hints: [{ type: "changed" }] } satisfies Payload);
+    try {
+      await notify(channel, Buffer.byteLength(payload) > LARGEST_PAYLOAD ? short : payload);
+    } catch (error) {
+      if (!this.#closed) logger.debug("a notification was not sent", { error });
+    }
+  }
+
+  #hear(text: string): void {
+    let payload: Payload;
+    try {
+      payload = JSON.parse(text) as Payload;
+    } catch {
+      this.#tell({ type: "changed" });
+      return;
+    }
+    if (payload.from === this.#id) return;
+    for (const hint of payload.hints) this.#tell(hint);
+  }
+
+  // In a microtask of its own: what a listener does or throws must not reach the call that wrote.
+  #tell(hint: Hint): void {
+    for (const listener of this.#listeners) {
+      queueMicrotask(() => {
+        if (this.#listeners.has(listener)) listener(hint);
+      });
+    }
+  }
+}
+
+function withoutRepetition(hints: readonly Hint[]): Hint[] {
+  const seen = new Set<string>();
+  return hints.filter((hint) => {
+    const key = "runId" in hint ? `${hint.type} ${hint.runId}` : hint.type;
+    return !seen.has(key) && seen.add(key);
+  });
+}

@@ -1,0 +1,173 @@
+/**
+ * Reading: queries that change nothing and lock nothing. Pages continue after the last key of the page before, so
+ * nothing that is created or deleted meanwhile shifts them. Each is one statement, which sees the store at one moment at
+ * every isolation level.
+ */
+import type {
+  HookPage,
+  HookRecord,
+  JournalEvent,
+  ListHooksQuery,
+  ListRunsQuery,
+  Mail,
+  RunPage,
+  RunRecord,
+} from "@perdure/core/world";
+import { type Kysely, sql } from "kysely";
+import type { Connection } from "./connection.ts";
+import { numbers } from "./packing.ts";
+import {
+  type EventsTable,
+  type HooksTable,
+  type MailTable,
+  type Schema,
+  type Tables,
+  toJournalEvent,
+  toMail,
+  toRunRecord,
+} from "./schema.ts";
+import { fromStored, toStored } from "./text.ts";
+
+export type GetRuns = (runIds: readonly string[]) => Promise<readonly (RunRecord | null)[]>;
+
+export interface Reads {
+  getRuns: GetRuns;
+  listRuns(query: ListRunsQuery): Promise<RunPage>;
+  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
+  listMail(
+    runs: readonly { readonly runId: string; readonly after: number }[],
+  ): Promise<readonly (readonly Mail[])[]>;
+  getHookByToken(token: string): Promise<HookRecord | null>;
+  listHooks(query: ListHooksQuery): Promise<HookPage>;
+}
+
+const RUN_COLUMNS = [
+  ...([
+    "r.run_id",
+    "r.workflow",
+    "r.status",
+    "r.epoch",
+    "r.seq",
+    "r.mail_seq",
+    "r.mail_done",
+    "r.owner",
+  ] as const),
+  ...(["r.due_at", "r.output", "r.error", "r.idempotency_key", "r.created_at", "r.started_at"] as const),
+  "r.completed_at" as const,
+];
+
+export function reads(connection: Connection, tables: Tables): Reads {
+  // The namespace is part of the names, which Kysely's types need not know.
+  const runs = `${tables.prefix}runs as r` as "runs as r";
+  const events = `${tables.prefix}events as e` as "events as e";
+  const hooks = `${tables.prefix}hooks as h` as "hooks as h";
+  const inSchema = (db: Kysely<Schema>): Kysely<Schema> => db.withSchema(tables.schema);
+
+  const selectHooks = (db: Kysely<Schema>) =>
+    inSchema(db)
+      .selectFrom(hooks)
+      .innerJoin(runs, "r.id", "h.run")
+      .innerJoin(events, (join) => join.onRef("e.run", "=", "h.run").onRef("e.seq", "=", "h.seq"))
+      .select(["h.token", "h.hook_id", "r.run_id", "e.at", "e.data"]);
+
+  return {
+    async getRuns(runIds) {
+      if (runIds.length === 0) return [];
+      const stored = runIds.map(toStored);
+      const rows = await connection.run("select runs", (db) =>
+        inSchema(db)
+          .selectFrom(runs)
+          .select(RUN_COLUMNS)
+          .where("r.run_id", "=", sql<string>`any(${stored}::text[])`)
+          .execute(),
+      );
+      const found = new Map(rows.map((row) => [row.run_id, toRunRecord(row)]));
+      return stored.map((runId) => found.get(runId) ?? null);
+    },
+
+    async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
+      const rows = await connection.run("list runs", (db) => {
+        let query = inSchema(db).selectFrom(runs).select(RUN_COLUMNS);
+        if (workflow !== undefined) query = query.where("r.workflow", "=", toStored(workflow));
+        if (status !== undefined) query = query.where("r.status", "=", status);
+        if (cursor !== undefined)
+          query = query.where("r.run_id", order === "asc" ? ">" : "<", toStored(cursor));
+        return query
+          .orderBy("r.run_id", order)
+          .limit(limit + 1)
+          .execute();
+      });
+      const page = rows.slice(0, limit).map(toRunRecord);
+      return { runs: page, cursor: rows.length > limit ? (page.at(-1)?.runId ?? null) : null };
+    },
+
+    async listEvents(runId, after, limit) {
+      const rows = await connection.run("list events", (db) =>
+        inSchema(db)
+          .selectFrom(events)
+          .select(["e.seq", "e.type", "e.at", "e.id", "e.name", "e.data"])
+          .where("e.run", "=", (query) =>
+            query.selectFrom(runs).select("r.id").where("r.run_id", "=", toStored(runId)),
+          )
+          .where("e.seq", ">", after)
+          .orderBy("e.seq")
+          .limit(limit)
+          .execute(),
+      );
+      return rows.map(toJournalEvent);
+    },
+
+    async listMail(wanted) {
+      if (wanted.length === 0) return [];
+      const { rows } = await connection.run("list mail", (db) =>
+        sql<MailTable & { place: number }>`
+          SELECT c.place::int, m.mail_seq, m.message_id, m.type, m.hook_id, m.at, m.data
+          FROM unnest(
+            ${wanted.map(({ runId }) => toStored(runId))}::text[], ${numbers(wanted.map(({ after }) => after))}::int[]
+          ) WITH ORDINALITY AS c(run_id, after, place)
+          JOIN ${sql.raw(tables.runs)} r ON r.run_id = c.run_id
+          JOIN ${sql.raw(tables.mail)} m ON m.run = r.id AND m.mail_seq > greatest(c.after, r.mail_done)
+          ORDER BY c.place, m.mail_seq`.execute(db),
+      );
+      const mailboxes: Mail[][] = wanted.map(() => []);
+      for (const row of rows) mailboxes[row.place - 1]?.push(toMail(row));
+      return mailboxes;
+    },
+
+    async getHookByToken(token) {
+      const row = await connection.run("select hook", (db) =>
+        selectHooks(db).where("h.token", "=", toStored(token)).executeTakeFirst(),
+      );
+      return row === undefined ? null : toHookRecord(row);
+    },
+
+    async listHooks({ runId, limit, cursor }) {
+      const rows = await connection.run("list hooks", (db) => {
+        let query = selectHooks(db);
+        if (runId !== undefined) query = query.where("r.run_id", "=", toStored(runId));
+        if (cursor !== undefined) query = query.where("h.token", ">", toStored(cursor));
+        return query
+          .orderBy("h.token")
+          .limit(limit + 1)
+          .execute();
+      });
+      const page = rows.slice(0, limit).map(toHookRecord);
+      return { hooks: page, cursor: rows.length > limit ? (page.at(-1)?.token ?? null) : null };
+    },
+  };
+}
+
+type HookRow = Pick<HooksTable, "token" | "hook_id"> & { readonly run_id: string } & Pick<
+    EventsTable,
+    "at" | "data"
+  >;
+
+function toHookRecord(row: HookRow): HookRecord {
+  return {
+    token: fromStored(row.token),
+    hookId: fromStored(row.hook_id),
+    runId: fromStored(row.run_id),
+    createdAt: Number(row.at),
+    data: row.data,
+  };
+}

@@ -1,0 +1,265 @@
+/**
+ * The tables of one namespace, their names, and how their rows become records.
+ */
+import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
+import type { Generated } from "kysely";
+import { claimFunction, renewFunction } from "./functions/claim.ts";
+import { commitFunction } from "./functions/commit.ts";
+import { createRunsFunction } from "./functions/create-runs.ts";
+import { deleteRunsFunction } from "./functions/delete-runs.ts";
+import { deliverFunction } from "./functions/deliver.ts";
+import { fromStored, fromStoredOrNull } from "./text.ts";
+
+/** The names of one namespace's tables and functions, qualified and quoted for SQL. */
+export interface Tables {
+  readonly versions: string;
+  readonly runs: string;
+  readonly events: string;
+  readonly mail: string;
+  readonly hooks: string;
+  readonly startKeys: string;
+  /** The sequence of `runs.id`. */
+  readonly runIds: string;
+  /** A constant expression that tells this namespace's advisory locks from others'. */
+  readonly locks: string;
+  readonly functions: {
+    readonly createRuns: string;
+    readonly claim: string;
+    readonly renew: string;
+    readonly commit: string;
+    readonly deliver: string;
+    readonly deleteRuns: string;
+  };
+  /** The start of index names, and the schema, unquoted. */
+  readonly prefix: string;
+  readonly schema: string;
+}
+
+/** A namespace is a prefix of names within a schema: it costs nothing in keys, indexes and statements. */
+export function tablesOf(schema: string, namespace: string): Tables {
+  const prefix = namespace === "" ? "" : `${namespace}_`;
+  const name = (of: string): string => `"${schema}"."${prefix}${of}"`;
+  return {
+    versions: name("versions"),
+    runs: name("runs"),
+    events: name("events"),
+    mail: name("mail"),
+    hooks: name("hooks"),
+    startKeys: name("startkeys"),
+    runIds: name("run_ids"),
+    locks: `hashtext('perdure ${schema}.${namespace}')`,
+    // The number is the version of the function: a process of an older package goes on with the one that it knows.
+    functions: {
+      createRuns: name("create_runs_1"),
+      claim: name("claim_1"),
+      renew: name("renew_1"),
+      commit: name("commit_1"),
+      deliver: name("deliver_1"),
+      deleteRuns: name("delete_runs_1"),
+    },
+    prefix,
+    schema,
+  };
+}
+
+/**
+ * Version 1.
+ *
+ * - `id` stands for the run in events, mail and hooks: 8 bytes in place of the run id's 31, in rows and in indexes.
+ * - Text is compared by its bytes (`COLLATE "C"`): exactly, and the same on every operating system.
+ * - Pages of `runs` are filled to 70 %, so that an update finds room beside its row and touches no index, as long as
+ *   no indexed column changes.
+ * - Nothing refers to anything by a foreign key: rows that belong to a run are written and deleted in one transaction
+ *   with it, and checking would cost a look-up per event.
+ */
+export function createTables(tables: Tables): string {
+  const { runs, events, mail, hooks, startKeys, runIds, prefix } = tables;
+  const index = (name: string): string => `"${prefix}${name}"`;
+  return `
+    CREATE SEQUENCE ${runIds};
+    CREATE TABLE ${runs} (
+      id bigint NOT NULL DEFAULT nextval('${runIds}'),
+      run_id text COLLATE "C" NOT NULL,
+      workflow text COLLATE "C" NOT NULL,
+      status text COLLATE "C" NOT NULL,
+      epoch int NOT NULL,
+      seq int NOT NULL,
+      mail_seq int NOT NULL,
+      mail_done int NOT NULL,
+      owner text COLLATE "C",
+      due_at bigint,
+      created_at bigint NOT NULL,
+      started_at bigint,
+      completed_at bigint,
+      idempotency_key text COLLATE "C",
+      output bytea,
+      error bytea,
+      CONSTRAINT ${index("runs_pkey")} PRIMARY KEY (id),
+      CONSTRAINT ${index("runs_run_id_key")} UNIQUE (run_id)
+    ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+    ALTER SEQUENCE ${runIds} OWNED BY ${runs}.id;
+    CREATE INDEX ${index("runs_due")} ON ${runs} (workflow, due_at) WHERE due_at IS NOT NULL;
+    CREATE INDEX ${index("runs_by_workflow")} ON ${runs} (workflow, run_id);
+    CREATE INDEX ${index("runs_by_status")} ON ${runs} (status, run_id);
+    CREATE INDEX ${index("runs_completed")} ON ${runs} (completed_at) WHERE completed_at IS NOT NULL;
+
+    CREATE TABLE ${events} (
+      run bigint NOT NULL,
+      seq int NOT NULL,
+      type text COLLATE "C" NOT NULL,
+      at bigint NOT NULL,
+      id text COLLATE "C",
+      name text COLLATE "C",
+      data bytea,
+      CONSTRAINT ${index("events_pkey")} PRIMARY KEY (run, seq)
+    );
+
+    CREATE TABLE ${mail} (
+      run bigint NOT NULL,
+      mail_seq int NOT NULL,
+      message_id text COLLATE "C" NOT NULL,
+      type text COLLATE "C" NOT NULL,
+      hook_id text COLLATE "C",
+      at bigint NOT NULL,
+      data bytea,
+      CONSTRAINT ${index("mail_pkey")} PRIMARY KEY (run, mail_seq),
+      CONSTRAINT ${index("mail_message_id_key")} UNIQUE (message_id)
+    );
+
+    CREATE TABLE ${hooks} (
+      token text COLLATE "C" NOT NULL,
+      run bigint NOT NULL,
+      hook_id text COLLATE "C" NOT NULL,
+      seq int NOT NULL,
+      CONSTRAINT ${index("hooks_pkey")} PRIMARY KEY (token)
+    );
+    CREATE INDEX ${index("hooks_by_run")} ON ${hooks} (run);
+
+    CREATE TABLE ${startKeys} (
+      workflow text COLLATE "C" NOT NULL,
+      key text COLLATE "C" NOT NULL,
+      run_id text COLLATE "C" NOT NULL,
+      fingerprint text COLLATE "C" NOT NULL,
+      expires_at bigint,
+      CONSTRAINT ${index("startkeys_pkey")} PRIMARY KEY (workflow, key)
+    );
+    ${createRunsFunction(tables)}
+    ${claimFunction(tables)}
+    ${renewFunction(tables)}
+    ${commitFunction(tables)}
+    ${deliverFunction(tables)}
+    ${deleteRunsFunction(tables)}
+  `;
+}
+
+/** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */
+export type Bigint = string | number | bigint;
+
+export interface RunsTable {
+  readonly id: Generated<Bigint>;
+  readonly run_id: string;
+  readonly workflow: string;
+  readonly status: RunRecord["status"];
+  readonly epoch: number;
+  readonly seq: number;
+  readonly mail_seq: number;
+  readonly mail_done: number;
+  readonly owner: string | null;
+  readonly due_at: Bigint | null;
+  readonly output: Uint8Array | null;
+  readonly error: Uint8Array | null;
+  readonly idempotency_key: string | null;
+  readonly created_at: Bigint;
+  readonly started_at: Bigint | null;
+  readonly completed_at: Bigint | null;
+}
+
+export interface EventsTable {
+  readonly run: Bigint;
+  readonly seq: number;
+  readonly type: JournalEvent["type"];
+  readonly at: Bigint;
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly data: Uint8Array | null;
+}
+
+export interface MailTable {
+  readonly run: Bigint;
+  readonly mail_seq: number;
+  readonly message_id: string;
+  readonly type: Mail["type"];
+  readonly hook_id: string | null;
+  readonly at: Bigint;
+  readonly data: Uint8Array | null;
+}
+
+export interface HooksTable {
+  readonly token: string;
+  readonly run: Bigint;
+  readonly hook_id: string;
+  readonly seq: number;
+}
+
+/** The tables as Kysely knows them; `reads.ts` puts the namespace before their names. */
+export interface Schema {
+  readonly runs: RunsTable;
+  readonly events: EventsTable;
+  readonly mail: MailTable;
+  readonly hooks: HooksTable;
+}
+
+/** A row of `runs` as a query gives it. */
+export type RunRow = Omit<RunsTable, "id">;
+
+export function toRunRecord(row: RunRow): RunRecord {
+  return {
+    runId: fromStored(row.run_id),
+    workflow: fromStored(row.workflow),
+    status: row.status,
+    epoch: row.epoch,
+    seq: row.seq,
+    mailSeq: row.mail_seq,
+    mailDone: row.mail_done,
+    owner: fromStoredOrNull(row.owner),
+    dueAt: numberOrNull(row.due_at),
+    output: row.output,
+    error: row.error,
+    idempotencyKey: fromStoredOrNull(row.idempotency_key),
+    createdAt: Number(row.created_at),
+    startedAt: numberOrNull(row.started_at),
+    completedAt: numberOrNull(row.completed_at),
+  };
+}
+
+export function toJournalEvent(row: Omit<EventsTable, "run">): JournalEvent {
+  const { seq, type, data } = row;
+  return {
+    seq,
+    type,
+    at: Number(row.at),
+    id: fromStoredOrNull(row.id),
+    name: fromStoredOrNull(row.name),
+    // The database wrote it: the run id of the token's owner in its stored form.
+    data: type === "hook_conflict" && data !== null ? Buffer.from(fromStored(utf8(data))) : data,
+  };
+}
+
+export function toMail(row: Omit<MailTable, "run">): Mail {
+  return {
+    mailSeq: row.mail_seq,
+    messageId: fromStored(row.message_id),
+    type: row.type,
+    hookId: fromStoredOrNull(row.hook_id),
+    at: Number(row.at),
+    data: row.data,
+  };
+}
+
+export function numberOrNull(value: Bigint | null): number | null {
+  return value === null ? null : Number(value);
+}
+
+function utf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}

@@ -1,0 +1,45 @@
+/**
+ * Strings as Postgres keeps them. A `text` cannot hold NUL, and UTF-8 has no form for a lone surrogate; both are written
+ * with an escape, U+0001, that ordinary strings do not contain. Equal strings, and only those, have equal stored forms,
+ * and NUL keeps its place in the order.
+ */
+
+const ESCAPE = "\u0001";
+
+/** The stored form of a string. */
+export function toStored(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
+  return /[\0\u0001]|\p{Surrogate}/u.test(value) ? escaped(value) : value;
+}
+
+/** {@link toStored} for a string that may be absent. */
+export function toStoredOrNull(value: string | null): string | null {
+  return value === null ? null : toStored(value);
+}
+
+/** The string that {@link toStored} was given. */
+export function fromStored(stored: string): string {
+  return stored.includes(ESCAPE) ? unescaped(stored) : stored;
+}
+
+/** {@link fromStored} for a column that may be null. */
+export function fromStoredOrNull(stored: string | null): string | null {
+  return stored === null ? null : fromStored(stored);
+}
+
+function escaped(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
+  return value.replace(/[\0\u0001]|\p{Surrogate}/gu, (found) => {
+    if (found === "\0") return `${ESCAPE}0`;
+    if (found === ESCAPE) return `${ESCAPE}1`;
+    return `${ESCAPE}u${found.charCodeAt(0).toString(16)}`;
+  });
+}
+
+function unescaped(stored: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what `escaped` writes.
+  return stored.replace(/\u0001(?:0|1|u([0-9a-f]{4}))/g, (found, code: string | undefined) => {
+    if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
+    return found === `${ESCAPE}0` ? "\0" : ESCAPE;
+  });
+}
