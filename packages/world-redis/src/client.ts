@@ -15,21 +15,18 @@ export function createClient({ target, connection }: Config): Client {
     lazyConnect: true,
     maxRetriesPerRequest: TRIES,
     retryStrategy: (times) => Math.min(20 * 2 ** times, LONGEST_PAUSE),
-    // After a failover a connection may still lead to the old master.
-    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
     ...connection,
   };
   switch (target.type) {
     case "client":
       return target.client;
     case "url":
-      return new Redis(target.url, options);
-    case "sentinel":
-      return new Redis({
-        ...options,
-        name: target.name,
-        sentinels: target.nodes.map((node) => ({ ...node })),
-      });
+      return leavingReplicas((more) => new Redis(target.url, { ...more, ...options }));
+    case "sentinel": {
+      const { name, nodes } = target;
+      const sentinels = nodes.map((node) => ({ ...node }));
+      return leavingReplicas((more) => new Redis({ ...more, ...options, name, sentinels }));
+    }
     case "cluster": {
       const { retryStrategy, lazyConnect, ...redisOptions } = options;
       return new Cluster(
@@ -38,6 +35,22 @@ export function createClient({ target, connection }: Config): Client {
       );
     }
   }
+}
+
+/** After a failover a connection may still lead to the old master: then it is closed, once, and opened again. */
+function leavingReplicas(create: (options: ConnectionSettings) => Redis): Redis {
+  let leaving = false;
+  const client = create({
+    reconnectOnError(error) {
+      if (leaving || !error.message.startsWith("READONLY")) return false;
+      leaving = true;
+      return true;
+    },
+  });
+  client.on("close", () => {
+    leaving = false;
+  });
+  return client;
 }
 
 /** For messages: addresses, never passwords. */

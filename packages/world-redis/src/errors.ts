@@ -92,6 +92,15 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
   ],
 ]);
 
+const UNREACHED: Explanation = {
+  text: "does not answer. Whether this call wrote anything is not known; sent again, it has one effect.",
+  retryable: true,
+};
+
+/** What the client says when it does not get through. */
+const UNREACHABLE =
+  /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|max retries|Connection is closed|All sentinels/;
+
 /** Errors of the server after which the same command may succeed in a moment. Nothing was written. */
 const PASSING = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"]);
 
@@ -110,8 +119,8 @@ export function isPassing(error: unknown): boolean {
 /** The error to throw for what happened on a store. An error of this World stays as it is. */
 export function worldError(error: unknown, location: string): unknown {
   if (WorldError.is(error) || error instanceof TypeError) return error;
-  const known = EXPLANATIONS.get(replyCode(error) ?? "");
   const reason = error instanceof Error ? error.message : String(error);
+  const known = UNREACHABLE.test(reason) ? UNREACHED : EXPLANATIONS.get(replyCode(error) ?? "");
   const message =
     known === undefined
       ? `The Redis World at ${location} failed: ${reason}`

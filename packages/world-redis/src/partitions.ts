@@ -31,18 +31,24 @@ export interface Share<T> {
   readonly places: readonly number[];
 }
 
+// A larger batch becomes several scripts, one behind the other on the connection: the server works on one while the next
+// is still being packed, and others get their turn in between.
+const LARGEST_SHARE = 100;
+
 /** Divides a batch by partition, keeping its order within each. */
 export function divide<T>(batch: readonly T[], partitionOf: (item: T) => number): Share<T>[] {
-  const shares = new Map<number, { partition: number; items: T[]; places: number[] }>();
+  const shares: Share<T>[] = [];
+  const open = new Map<number, { items: T[]; places: number[] }>();
   for (const [place, item] of batch.entries()) {
     const partition = partitionOf(item);
-    let share = shares.get(partition);
-    if (share === undefined) {
-      share = { partition, items: [], places: [] };
-      shares.set(partition, share);
+    let share = open.get(partition);
+    if (share === undefined || share.items.length === LARGEST_SHARE) {
+      share = { items: [], places: [] };
+      shares.push({ partition, ...share });
+      open.set(partition, share);
     }
     share.items.push(item);
     share.places.push(place);
   }
-  return [...shares.values()];
+  return shares;
 }

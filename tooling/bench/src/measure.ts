@@ -26,6 +26,15 @@ export interface Result {
 }
 
 export async function measure(kind: BenchWorld, sizes: Sizes, say: (line: string) => void): Promise<Result> {
+  const end = await kind.prepare?.();
+  try {
+    return await measureAll(kind, sizes, say);
+  } finally {
+    await end?.();
+  }
+}
+
+async function measureAll(kind: BenchWorld, sizes: Sizes, say: (line: string) => void): Promise<Result> {
   const taken = async <T>(name: string, what: string, figure: () => Promise<T>): Promise<T> => {
     say(`${name}: ${what}`);
     const result = await figure();

@@ -5,16 +5,19 @@ import { DatabaseSync } from "node:sqlite";
 import type { World } from "@perdure/core/world";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { openRawSqlite, type RawStore } from "./raw-sqlite.ts";
+import { redisStore } from "./redis-store.ts";
 
 /** What the benchmark needs to know of a World. Each folder is a store of its own. */
 export interface BenchWorld {
   readonly name: string;
+  /** Brings up what all stores need, such as a server; returns what ends it. */
+  prepare?(): Promise<() => Promise<void>>;
   /** The World as a user gets it, with its default settings. */
   create(folder: string): World;
   /** The same store with the same durability, through its bare driver. */
   openRaw(folder: string): Promise<RawStore>;
   /** Bytes that the closed store takes. */
-  bytes(folder: string): number;
+  bytes(folder: string): number | Promise<number>;
 }
 
 const sqliteFile = (folder: string): string => join(folder, "perdure.db");
@@ -32,4 +35,6 @@ export const worlds: Readonly<Record<string, BenchWorld>> = {
       return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
     },
   },
+  redis: redisStore("redis", "everysec"),
+  "redis-aof": redisStore("redis-aof", "always"),
 };

@@ -1,6 +1,6 @@
 /** A Redis server of our own: a fresh folder and a free port, ended and removed when it is no longer needed. */
 import { execFile, spawn } from "node:child_process";
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -31,7 +31,8 @@ export interface RedisFolder {
 
 /** Makes a folder with a configuration; it listens at 127.0.0.1 alone. */
 export async function createServer(program: RedisProgram, options: RedisOptions = {}): Promise<RedisFolder> {
-  const folder = makeFolder("redis", unprivileged(), options.parent);
+  const account = unprivileged();
+  const folder = makeFolder("redis", account, options.parent);
   const port = await redisPort();
   const sentinel = options.sentinel === true;
   const settings: Record<string, string | number> = {
@@ -47,7 +48,8 @@ export async function createServer(program: RedisProgram, options: RedisOptions 
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
   // A sentinel writes its configuration anew, so it has to own the file.
   const file = join(folder, "redis.conf");
-  writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o666 });
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  if (account.uid !== undefined) chownSync(file, account.uid, account.gid);
   return { program, folder, port, sentinel };
 }
 
