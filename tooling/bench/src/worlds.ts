@@ -6,6 +6,7 @@ import type { World } from "@perdure/core/world";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { postgresStore } from "./postgres-store.ts";
 import { openRawSqlite, type RawStore } from "./raw-sqlite.ts";
+import { redisStore } from "./redis-store.ts";
 
 /** What the benchmark needs to know of a World. Each folder is a store of its own. */
 export interface BenchWorld {
@@ -36,4 +37,6 @@ export const worlds: Readonly<Record<string, BenchWorld>> = {
     },
   },
   postgres: postgresStore(),
+  redis: redisStore("redis", "everysec"),
+  "redis-aof": redisStore("redis-aof", "always"),
 };

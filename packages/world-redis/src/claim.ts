@@ -1,0 +1,140 @@
+/**
+ * Leases: taking due runs and keeping them. Each workflow of each partition has its queue, so neither a backlog of other
+ * workflows nor the number of stored runs slows a claim.
+ */
+import type {
+  ClaimedRun,
+  ClaimRequest,
+  ClaimResult,
+  JournalEvent,
+  Lease,
+  RenewRequest,
+  RenewResult,
+  RunRecord,
+} from "@perdure/core/world";
+import type { Connection } from "./connection.ts";
+import { CLAIM, PEEK, RENEW } from "./lua/claim.ts";
+import { divide } from "./partitions.ts";
+import { listJournals, readMailbox } from "./reads.ts";
+import { type Reply, toRunRecord } from "./schema.ts";
+import { reading, writing } from "./script.ts";
+import { toStored } from "./text.ts";
+
+const peek = reading("peek", PEEK);
+const take = writing("claim", CLAIM);
+const extend = writing("renew", RENEW);
+
+export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
+
+/** A claimed run before its journal is read. */
+type Taken = Omit<ClaimedRun, "events">;
+
+interface Taking {
+  readonly taken: readonly Taken[];
+  /** The due time of the first run that was left. */
+  readonly left: number | null;
+  readonly now: number;
+}
+
+export function claim(connection: Connection): Claim {
+  const { count } = connection.partitions;
+  const everywhere = Array.from({ length: count }, (_, partition) => partition);
+
+  async function takeFrom(partition: number, limit: number, request: ClaimRequest): Promise<Taking> {
+    const reply = (await connection.run(take, partition, [
+      ...connection.clock(request.now),
+      toStored(request.owner),
+      String(request.ttl),
+      String(limit),
+      ...workflowsOf(request),
+    ])) as readonly Reply[];
+    const [now, left, ...rest] = reply;
+    const taken: Taken[] = [];
+    for (let index = 0; index < rest.length; index += 3) {
+      const run = toRunRecord(rest[index + 1] ?? null);
+      const mail = readMailbox(rest[index + 2] as readonly Buffer[], run.mailDone, run.mailDone);
+      taken.push({ run, lost: rest[index] === 1, mail });
+    }
+    return { taken, left: left as number | null, now: now as number };
+  }
+
+  /** One look into every partition: how many of the runs that are due first are in which, and what is due next. */
+  async function look(request: ClaimRequest): Promise<{ shares: Map<number, number>; taking: Taking }> {
+    const answers = await Promise.all(
+      everywhere.map((partition) =>
+        connection.run(peek, partition, [
+          ...connection.clock(request.now),
+          String(request.limit + 1),
+          ...workflowsOf(request),
+        ]),
+      ),
+    );
+    let now = 0;
+    const heads = answers.flatMap((answer, partition) => {
+      const [time, ...dues] = answer as readonly number[];
+      now = Math.max(now, time ?? 0);
+      return dues.map((due) => ({ due, partition, isDue: due <= (time ?? 0) }));
+    });
+    heads.sort((a, b) => a.due - b.due);
+    const first = heads.filter(({ isDue }) => isDue).slice(0, Math.max(request.limit, 0));
+    const shares = new Map<number, number>();
+    for (const { partition } of first) shares.set(partition, (shares.get(partition) ?? 0) + 1);
+    const left = heads.find((head) => !first.includes(head))?.due ?? null;
+    return { shares, taking: { taken: [], left, now } };
+  }
+
+  async function takeFirst(request: ClaimRequest): Promise<Taking> {
+    if (count === 1) return takeFrom(0, Math.max(request.limit, 0), request);
+    for (;;) {
+      const { shares, taking } = await look(request);
+      if (shares.size === 0) return taking;
+      const takings = await Promise.all(
+        [...shares].map(([partition, limit]) => takeFrom(partition, limit, request)),
+      );
+      const taken = takings.flatMap((one) => one.taken);
+      const lefts = [taking.left, ...takings.map(({ left }) => left)].filter((due) => due !== null);
+      const left = lefts.length === 0 ? null : Math.min(...lefts);
+      // Others may have taken all that this one saw; then there may be more.
+      if (taken.length > 0) return { taken, left, now: Math.max(...takings.map(({ now }) => now)) };
+    }
+  }
+
+  return async (request) => {
+    const { taken, left, now } = await takeFirst(request);
+    const fresh = taken.filter(({ run }) => request.cached.get(run.runId) !== run.epoch - 1);
+    // After the claim the journal stands still: only the owner writes it. Should this process sleep here until its
+    // lease is gone, the row's `seq` still bounds what it reads.
+    const journals = await listJournals(
+      connection,
+      fresh.map(({ run }) => ({ runId: run.runId, after: 0, last: Math.min(run.seq, request.eventLimit) })),
+    );
+    const events = new Map<RunRecord, readonly JournalEvent[]>();
+    for (const [index, { run }] of fresh.entries()) events.set(run, journals[index] ?? []);
+    return {
+      runs: taken.map((one) => ({ ...one, events: events.get(one.run) ?? [] })),
+      nextDueAt: left,
+      now,
+    };
+  };
+}
+
+function workflowsOf({ workflows }: ClaimRequest) {
+  return [...new Set(workflows)].map(toStored);
+}
+
+export type Renew = (request: RenewRequest) => Promise<readonly RenewResult[]>;
+
+export function renew(connection: Connection): Renew {
+  const { partitions } = connection;
+  return async ({ leases, ttl, now }) => {
+    const shares = divide(leases, ({ runId }: Lease) => partitions.of(toStored(runId)));
+    const answers = await connection.runShares(extend, shares, ({ items }) => [
+      ...connection.clock(now),
+      String(ttl),
+      ...items.flatMap(({ runId, epoch }) => [toStored(runId), String(epoch)]),
+    ]);
+    return answers.map((mailSeq) =>
+      mailSeq === -1 ? { outcome: "lost" } : { outcome: "renewed", mailSeq: mailSeq as number },
+    );
+  };
+}

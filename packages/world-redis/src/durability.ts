@@ -1,0 +1,129 @@
+/**
+ * What an acknowledged commit survives: read from the server, shown to the user, and, where the user asked for more
+ * than the server does by itself, waited for.
+ */
+import { WorldError } from "@perdure/core/errors";
+import type { WorldCapabilities } from "@perdure/core/world";
+import type { Redis } from "ioredis";
+import type { Config } from "./config.ts";
+import type { Confirmation } from "./connection.ts";
+
+/** What a server says of itself; unknown where it does not say. */
+export interface ServerSettings {
+  readonly version: string;
+  readonly software: string;
+  readonly appendonly: boolean;
+  readonly appendfsync: string;
+  readonly maxmemory: number;
+  readonly maxmemoryPolicy: string;
+  readonly replicas: number;
+}
+
+// How long a commit waits for replicas or for the disk (ms) before it is an error; the engine sends it again.
+const CONFIRMATION_TIMEOUT = 5_000;
+
+export async function readSettings(node: Redis): Promise<ServerSettings> {
+  const info = infoOf(await node.info());
+  // Managed services often forbid CONFIG; INFO tells all but the fsync policy.
+  const appendfsync = await node.config("GET", "appendfsync").then(
+    (answer) => String((answer as unknown[])[1] ?? "unknown"),
+    () => "unknown",
+  );
+  return {
+    version: info.get("valkey_version") ?? info.get("redis_version") ?? "unknown",
+    software: info.has("valkey_version") ? "valkey" : "redis",
+    appendonly: info.get("aof_enabled") === "1",
+    appendfsync,
+    maxmemory: Number(info.get("maxmemory") ?? 0),
+    maxmemoryPolicy: info.get("maxmemory_policy") ?? "unknown",
+    replicas: Number(info.get("connected_slaves") ?? 0),
+  };
+}
+
+function infoOf(text: string): Map<string, string> {
+  const pairs = text.split("\r\n").map((line) => line.split(":", 2));
+  return new Map(pairs.filter((pair): pair is [string, string] => pair.length === 2));
+}
+
+/**
+ * Refuses a server that cannot keep what it is given.
+ *
+ * @throws {WorldError} that names the command which mends it
+ */
+export function checkSettings(settings: ServerSettings, config: Config, location: string): void {
+  if (config.eviction === "refuse" && settings.maxmemoryPolicy.startsWith("allkeys")) {
+    throw new WorldError(
+      `The Redis server at ${location} has maxmemory-policy ${settings.maxmemoryPolicy}: it drops keys when its memory ` +
+        "is full, and with them runs. Set it: CONFIG SET maxmemory-policy noeviction. Or take the risk with the option " +
+        '`eviction: "accept"`.',
+      { retryable: false },
+    );
+  }
+  if (config.durability === "aof" && !settings.appendonly) {
+    throw new WorldError(
+      `The Redis server at ${location} keeps no append-only file, so durability "aof" is not possible. Set it: ` +
+        "CONFIG SET appendonly yes, and CONFIG SET appendfsync always.",
+      { retryable: false },
+    );
+  }
+  if (config.durability === "aof" && settings.appendfsync !== "always" && !hasWaitAof(settings)) {
+    throw new WorldError(
+      `The Redis server at ${location} (${settings.version}) has appendfsync ${settings.appendfsync}, and WAITAOF came ` +
+        'with Redis 7.2, so durability "aof" is not possible. Set it: CONFIG SET appendfsync always.',
+      { retryable: false },
+    );
+  }
+}
+
+/** What has to be waited for behind a write, if anything. */
+export function confirmationOf(settings: readonly ServerSettings[], config: Config): Confirmation | null {
+  if (config.durability === "replicated") {
+    return {
+      command: ["WAIT", config.replicas, CONFIRMATION_TIMEOUT],
+      check: (answer) => requireCount(Number(answer), config.replicas, "replicas have it"),
+    };
+  }
+  // With appendfsync always the server answers only after the flush.
+  if (config.durability === "memory" || settings.every(({ appendfsync }) => appendfsync === "always"))
+    return null;
+  return {
+    command: ["WAITAOF", 1, 0, CONFIRMATION_TIMEOUT],
+    check: (answer) => requireCount(Number((answer as readonly unknown[])[0]), 1, "disks have it"),
+  };
+}
+
+/** In the words of the contract; the weakest of all masters counts. */
+export function durabilityOf(
+  settings: readonly ServerSettings[],
+  config: Config,
+): WorldCapabilities["durability"] {
+  if (settings.some(({ appendonly }) => !appendonly)) return "nothing";
+  if (config.durability === "aof") return "machine";
+  return settings.every(({ appendfsync }) => appendfsync === "always") ? "machine" : "process";
+}
+
+/** In the words of a user. */
+export function survives(settings: readonly ServerSettings[], config: Config): string {
+  const replicated =
+    config.durability === "replicated" ? `, and the loss of ${config.replicas} of its machines` : "";
+  switch (durabilityOf(settings, config)) {
+    case "nothing":
+      return `nothing that ends the server${replicated}`;
+    case "process":
+      return `the end of the server, but for the last second or two${replicated}`;
+    case "machine":
+      return `the end of the server and power loss${replicated}`;
+  }
+}
+
+function hasWaitAof({ software, version }: ServerSettings): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return software === "valkey" || major > 7 || (major === 7 && minor >= 2);
+}
+
+function requireCount(count: number, wanted: number, what: string): void {
+  if (count >= wanted) return;
+  throw new WorldError(
+    `The write is done, but within ${CONFIRMATION_TIMEOUT} ms only ${count} of ${wanted} ${what}. It is sent again.`,
+  );
+}

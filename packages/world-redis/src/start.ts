@@ -1,0 +1,155 @@
+/**
+ * Starting runs: row, `run_created` event, start key and first lease in one script. A key is reserved before; see
+ * `names.ts`.
+ */
+import type { CreateRun, CreateRunResult } from "@perdure/core/world";
+import type { Connection } from "./connection.ts";
+import { ANNOUNCE_RUN, WITHDRAW } from "./lua/names.ts";
+import { CREATE } from "./lua/start.ts";
+import { type Holder, type Names, newMark } from "./names.ts";
+import { divide } from "./partitions.ts";
+import { keyName, type Name, packEvent } from "./schema.ts";
+import { writing } from "./script.ts";
+import { type Stored, toBytes, toStored } from "./text.ts";
+
+const create = writing("create runs", CREATE);
+const announce = writing("announce runs", ANNOUNCE_RUN);
+const withdraw = writing("withdraw names", WITHDRAW);
+
+/** What a batch came to, and whether it made a run that is waiting for a worker. */
+export interface StartOutcome {
+  readonly results: readonly CreateRunResult[];
+  readonly due: boolean;
+}
+
+export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
+
+/** A start on its way. */
+interface Start {
+  readonly place: number;
+  readonly request: CreateRun;
+  readonly name: Name | null;
+  /** `null` where there is no key, or the run exists already. */
+  readonly mark: string | null;
+}
+
+export function createRuns(connection: Connection, names: Names): CreateRuns {
+  const { partitions } = connection;
+  const partitionOf = ({ request }: Start): number => partitions.of(toStored(request.runId));
+
+  async function announceAll(starts: readonly Start[]): Promise<Start[]> {
+    const keyed = starts.filter(({ name }) => name !== null);
+    const marks = new Map<number, string | null>();
+    if (keyed.length > 0) {
+      const answers = await connection.runShares(announce, divide(keyed, partitionOf), ({ items }) =>
+        items.flatMap(({ request, name }) => [toStored(request.runId), name as Name, newMark()]),
+      );
+      for (const [index, { place }] of keyed.entries()) {
+        const answer = answers[index];
+        marks.set(place, Buffer.isBuffer(answer) ? answer.toString("latin1") : null);
+      }
+    }
+    return starts.map((start) => ({ ...start, mark: marks.get(start.place) ?? null }));
+  }
+
+  async function reserveAll(starts: readonly Start[], now: number): Promise<Map<Start, Holder>> {
+    const asking = starts.filter(({ mark }) => mark !== null);
+    const holders = await names.reserveAll(
+      asking.map(({ request, name, mark }) => ({
+        name: name as Name,
+        runId: request.runId,
+        mark: mark as string,
+      })),
+      now,
+    );
+    return new Map(
+      asking.flatMap((start, index): [Start, Holder][] => {
+        const holder = holders[index] ?? null;
+        // Another sending of the same request may have made the run meanwhile: that is no loss.
+        return holder === null || holder.runId === start.request.runId ? [] : [[start, holder]];
+      }),
+    );
+  }
+
+  return async (batch, now) => {
+    const results: CreateRunResult[] = [];
+    let due = false;
+    let waiting: readonly Start[] = batch.map((request, place) => ({
+      place,
+      request,
+      name: request.startKey === null ? null : keyName(request.workflow, request.startKey.key),
+      mark: null,
+    }));
+    while (waiting.length > 0) {
+      const [first, later] = inWaves(waiting);
+      const announced = await announceAll(first);
+      const taken = await reserveAll(announced, now);
+      const losers = [...taken.keys()];
+      if (losers.length > 0) {
+        await connection.runShares(withdraw, divide(losers, partitionOf), ({ items }) =>
+          items.flatMap(({ request, name, mark }) => [toStored(request.runId), name as Name, mark as string]),
+        );
+      }
+      for (const [{ place, request }, holder] of taken) {
+        const same = holder.fingerprint === request.startKey?.fingerprint;
+        if (holder.row === null) throw new Error(`run ${holder.runId} has a start key but no row`);
+        results[place] = { outcome: same ? "exists" : "mismatch", run: holder.row };
+      }
+
+      const winners = announced.filter((start) => !taken.has(start));
+      const answers = await connection.runShares(create, divide(winners, partitionOf), ({ items }) => [
+        ...connection.clock(now),
+        ...items.flatMap(argsOf),
+      ]);
+      const again: Start[] = [];
+      for (const [index, start] of winners.entries()) {
+        const answer = String(answers[index]);
+        if (answer === "R") {
+          again.push(start);
+          continue;
+        }
+        const { runId, lease } = start.request;
+        results[start.place] = { outcome: "created", lease: answer === "L" ? { runId, epoch: 1 } : null };
+        due ||= lease === null;
+      }
+      waiting = [...again, ...later].sort((a, b) => a.place - b.place);
+    }
+    return { results, due };
+  };
+}
+
+/** Of several starts with one key the first goes ahead; the others then find its run. */
+function inWaves(starts: readonly Start[]): [Start[], Start[]] {
+  const seen = new Set<string>();
+  const first: Start[] = [];
+  const later: Start[] = [];
+  for (const start of starts) {
+    const name = start.name === null ? null : String(start.name);
+    (name !== null && seen.has(name) ? later : first).push(start);
+    if (name !== null) seen.add(name);
+  }
+  return [first, later];
+}
+
+function argsOf({ request, name, mark }: Start): Stored[] {
+  const { runId, workflow, event, dueAt, lease, startKey } = request;
+  const args: Stored[] = [
+    toStored(runId),
+    toStored(workflow),
+    String(event.at),
+    packEvent(event),
+    lease === null ? "" : String(lease.ttl),
+    lease === null ? "" : toStored(lease.owner),
+    String(dueAt),
+    name ?? "",
+  ];
+  if (startKey !== null) {
+    const entry = `L${mark ?? "-".repeat(16)}${startKey.expiresAt ?? ""}:`;
+    args.push(
+      mark ?? "",
+      toStored(startKey.key),
+      Buffer.concat([Buffer.from(entry, "latin1"), toBytes(startKey.fingerprint)]),
+    );
+  }
+  return args;
+}

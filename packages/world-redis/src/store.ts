@@ -1,0 +1,144 @@
+/**
+ * What exists while a World is open: client, verbs, hints, and the retention that runs by itself.
+ */
+import type { WorldCapabilities } from "@perdure/core/world";
+import { type Claim, claim, type Renew, renew } from "./claim.ts";
+import { type Client, connect, createClient, locationOf, mastersOf } from "./client.ts";
+import { type Commit, commit } from "./commit.ts";
+import type { Config } from "./config.ts";
+import { Connection } from "./connection.ts";
+import {
+  checkSettings,
+  confirmationOf,
+  durabilityOf,
+  readSettings,
+  type ServerSettings,
+  survives,
+} from "./durability.ts";
+import { worldError } from "./errors.ts";
+import { Hints } from "./hints.ts";
+import { type Deliver, deliver } from "./mailbox.ts";
+import { openFirst, openRest } from "./migrations.ts";
+import { namesOf } from "./names.ts";
+import { partitionsOf } from "./partitions.ts";
+import { type Reads, reads } from "./reads.ts";
+import { type DeleteRuns, deleteRuns } from "./retention.ts";
+import { keepRetention } from "./retention-timer.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
+import { type CreateRuns, createRuns } from "./start.ts";
+
+export interface Opened {
+  readonly client: Client;
+  readonly owned: boolean;
+  readonly hints: Hints;
+  readonly settings: Readonly<Record<string, string | number>>;
+  readonly durability: WorldCapabilities["durability"];
+  readonly createRuns: CreateRuns;
+  readonly claim: Claim;
+  readonly renew: Renew;
+  readonly commit: Commit;
+  readonly deliver: Deliver;
+  readonly reads: Reads;
+  readonly deleteRuns: DeleteRuns;
+  readonly stopRetention: () => void;
+}
+
+/** Connects, looks at the server, and makes the partitions that are missing. */
+export async function openStore(config: Config): Promise<Opened> {
+  const location = locationOf(config.target);
+  const client = createClient(config);
+  const owned = config.target.type !== "client";
+  // Without a listener the client writes to the console; whoever calls a verb gets the error anyway.
+  const ignore = (): void => {};
+  if (owned) client.on("error", ignore);
+  try {
+    await connect(client, owned);
+    const servers = await Promise.all(mastersOf(client).map(readSettings));
+    for (const server of servers) checkSettings(server, config, location);
+    const connection = await openPartitions(client, servers, config, location);
+    const names = namesOf(connection);
+    const removal = deleteRuns(connection, names);
+    return {
+      client,
+      owned,
+      hints: new Hints(client, channelOf(config)),
+      settings: settingsOf(connection, servers, config),
+      durability: durabilityOf(servers, config),
+      createRuns: createRuns(connection, names),
+      claim: claim(connection),
+      renew: renew(connection),
+      commit: commit(connection, names),
+      deliver: deliver(connection),
+      reads: reads(connection),
+      deleteRuns: removal,
+      stopRetention: keepRetention(client, config.retention, removal),
+    };
+  } catch (error) {
+    if (owned) client.disconnect();
+    throw worldError(error, location);
+  }
+}
+
+/** Ends what {@link openStore} began. A user's client stays open. */
+export async function closeStore({ client, owned, hints, stopRetention }: Opened): Promise<void> {
+  stopRetention();
+  hints.close();
+  if (owned) client.disconnect();
+}
+
+async function openPartitions(
+  client: Client,
+  servers: readonly ServerSettings[],
+  config: Config,
+  location: string,
+): Promise<Connection> {
+  const { prefix, namespace, clock, patience, beforeOperation } = config;
+  const connectionTo = (count: number): Connection =>
+    new Connection({
+      client,
+      partitions: partitionsOf(prefix, namespace, count),
+      location,
+      clock,
+      patience,
+      confirmation: confirmationOf(servers, config),
+      beforeOperation,
+    });
+  const count = await openFirst(connectionTo(1), config.partitions ?? (client.isCluster ? 16 : 1));
+  if (config.partitions !== undefined && config.partitions !== count) {
+    throw new TypeError(
+      `The store at ${location} has ${count} partitions, which cannot be changed to ${config.partitions}. Leave the option ` +
+        "`partitions` away, or use another namespace.",
+    );
+  }
+  const connection = connectionTo(count);
+  await openRest(connection);
+  return connection;
+}
+
+function channelOf({ prefix, namespace }: Config): string {
+  return namespace === "" ? `${prefix}:hints` : `${prefix}:${namespace}:hints`;
+}
+
+function settingsOf(
+  connection: Connection,
+  servers: readonly ServerSettings[],
+  config: Config,
+): Readonly<Record<string, string | number>> {
+  const same = (values: readonly (string | number | boolean)[]): string =>
+    [...new Set(values.map(String))].join(", ");
+  return {
+    server: connection.location,
+    namespace: config.namespace,
+    partitions: connection.partitions.count,
+    schemaVersion: SCHEMA_VERSION,
+    software: same(servers.map(({ software, version }) => `${software} ${version}`)),
+    masters: servers.length,
+    replicas: servers.reduce((sum, { replicas }) => sum + replicas, 0),
+    appendonly: same(servers.map(({ appendonly }) => (appendonly ? "yes" : "no"))),
+    appendfsync: same(servers.map(({ appendfsync }) => appendfsync)),
+    maxmemoryPolicy: same(servers.map(({ maxmemoryPolicy }) => maxmemoryPolicy)),
+    durability: config.durability,
+    survives: survives(servers, config),
+    clock: config.clock,
+  };
+}

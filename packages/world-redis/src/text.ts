@@ -1,0 +1,32 @@
+/**
+ * Strings as Redis keeps them: UTF-8, which holds every string but those with a lone surrogate. Those rare ones are
+ * stored as their UTF-16 code units behind a byte that UTF-8 never begins with, so equal strings, and only those, have
+ * equal forms.
+ */
+
+/** One argument of a script: a string is sent as UTF-8. */
+export type Stored = string | Buffer;
+
+const UTF16 = 0xff;
+
+/** The stored form of a string. */
+export function toStored(value: string): Stored {
+  if (!hasLoneSurrogate(value)) return value;
+  return Buffer.concat([Buffer.of(UTF16), Buffer.from(value, "utf16le")]);
+}
+
+/** Tells whether UTF-8 has no form for a string. */
+export function hasLoneSurrogate(value: string): boolean {
+  return /\p{Surrogate}/u.test(value);
+}
+
+/** {@link toStored} as bytes. */
+export function toBytes(value: string): Buffer {
+  const stored = toStored(value);
+  return typeof stored === "string" ? Buffer.from(stored) : stored;
+}
+
+/** The string that {@link toStored} was given. */
+export function fromStored(stored: Buffer): string {
+  return stored[0] === UTF16 ? stored.toString("utf16le", 1) : stored.toString();
+}

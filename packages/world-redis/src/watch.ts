@@ -1,0 +1,7 @@
+/** The one timer of this World. It never keeps the process alive, and nothing but tidiness depends on it. */
+
+/** @returns the function that ends it */
+export function every(milliseconds: number, act: () => void): () => void {
+  const timer = setInterval(act, milliseconds).unref();
+  return () => clearInterval(timer);
+}

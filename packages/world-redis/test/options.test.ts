@@ -1,0 +1,101 @@
+import { sharedRedis } from "@perdure/testbed/redis";
+import { describe, expect, it } from "vitest";
+import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
+import { connectTo, keysWith, NOW, newNamespace, newRun, openWorld, WORKFLOW } from "./store.ts";
+
+const { url } = await sharedRedis();
+
+describe("options", () => {
+  it.each<[RedisWorldOptions, string]>([
+    [{ url, cluster: ["redis://localhost"] }, "one of"],
+    [{ cluster: [] }, "at least one node"],
+    [{ namespace: "a:b" }, "namespace"],
+    [{ prefix: "{a}" }, "prefix"],
+    [{ partitions: 0 }, "partitions"],
+    [{ partitions: 1.5 }, "partitions"],
+    [{ replicas: 0 }, "replicas"],
+    [{ retention: 0 }, "retention"],
+    [{ patience: -1 }, "patience"],
+  ])("refuses %o", (options, message) => {
+    expect(() => redisWorld(options)).toThrow(TypeError);
+    expect(() => redisWorld(options)).toThrow(message);
+  });
+
+  it("keeps namespaces and prefixes apart", async () => {
+    const [one, two] = [newNamespace(), newNamespace()];
+    const worlds = [
+      await openWorld({ url, namespace: one }),
+      await openWorld({ url, namespace: two }),
+      await openWorld({ url, namespace: one, prefix: "other" }),
+    ];
+    for (const world of worlds) await world.createRuns([newRun("run-1")], NOW);
+    const claim = {
+      workflows: [WORKFLOW],
+      limit: 5,
+      owner: "w",
+      ttl: 1_000,
+      now: NOW,
+      cached: new Map(),
+      eventLimit: 5,
+    };
+    for (const world of worlds) expect((await world.claim(claim)).runs).toHaveLength(1);
+    expect((await keysWith(one, connectTo(url))).some((key) => key.startsWith("other"))).toBe(true);
+  });
+
+  it("keeps the number of partitions that a store was made with", async () => {
+    const namespace = newNamespace();
+    await openWorld({ url, namespace, partitions: 3 });
+    expect((await openWorld({ url, namespace })).describe().partitions).toBe(3);
+    await expect(openWorld({ url, namespace, partitions: 4 })).rejects.toThrow("has 3 partitions");
+  });
+
+  it("refuses a store that a newer version has made", async () => {
+    const namespace = newNamespace();
+    await connectTo(url).hset(`perdure{${namespace}:0}:meta`, { version: 2, partitions: 1 });
+    await expect(openWorld({ url, namespace })).rejects.toThrow("Update the package");
+  });
+
+  it("leaves a client of the user open", async () => {
+    const client = connectTo(url);
+    const world = redisWorld({ client, namespace: newNamespace() });
+    await world.open();
+    expect(world.capabilities.leaseKeeper).toBeNull();
+    await world.close();
+    expect(await client.ping()).toBe("PONG");
+    await expect(world.getRuns(["run-1"])).rejects.toThrow("not open");
+  });
+
+  it("shows no password", async () => {
+    const error = await redisWorld({ url: "redis://user:secret@127.0.0.1:1" })
+      .open()
+      .catch((reason: unknown) => String(reason));
+    expect(error).toContain("127.0.0.1:1");
+    expect(error).not.toContain("secret");
+  });
+});
+
+describe("the server's clock", () => {
+  const FAR = 9_000_000_000_000;
+
+  it("judges what is due, however wrong the caller's is", async () => {
+    const world = await openWorld({ url, namespace: newNamespace(), clock: "store" });
+    const client = connectTo(url);
+    const time = async (): Promise<number> => Number((await client.time())[0]) * 1_000;
+    // To this caller the run is due now; its clock is centuries ahead.
+    await world.createRuns([newRun("run-1", { dueAt: FAR })], FAR);
+    const claim = {
+      workflows: [WORKFLOW],
+      limit: 5,
+      owner: "w",
+      ttl: 60_000,
+      cached: new Map(),
+      eventLimit: 5,
+    };
+    const { runs, now } = await world.claim({ ...claim, now: 0 });
+    expect(runs).toHaveLength(1);
+    expect(Math.abs(now - (await time()))).toBeLessThan(60_000);
+    expect(runs[0]?.run.dueAt).toBe(now + 60_000);
+    // The lease has not run out, whatever another caller believes.
+    expect((await world.claim({ ...claim, now: FAR })).runs).toHaveLength(0);
+  });
+});
