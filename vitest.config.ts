@@ -11,5 +11,6 @@ export default defineConfig({
     reporters: ["default", closingLine()],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    globalSetup: ["./tooling/testbed/src/vitest-setup.ts"],
   },
 });

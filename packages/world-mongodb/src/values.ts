@@ -1,0 +1,65 @@
+/**
+ * Bytes: small ones lie in the run document, large ones in documents of their own, which are written first.
+ *
+ * A large value's document has an id of its own for each attempt to write it, so it is never overwritten and a run
+ * document refers to it only once it is there. What a crashed attempt leaves behind is deleted with its run.
+ */
+import { randomUUID } from "node:crypto";
+import type { Connection } from "./connection.ts";
+import { tooLarge } from "./errors.ts";
+import type { Collections, StoredValue, ValueDocument } from "./schema.ts";
+
+/** Values above this many bytes leave the run document. */
+export const LARGEST_IN_PLACE = 16 * 1024;
+// Room for the other fields of a document.
+const MARGIN = 64 * 1024;
+
+export interface Values {
+  /** Notes a value; large ones are written by `flush`. @throws {WorldError} for one that fits into no document */
+  collect(run: string, what: string): Collector;
+  /** The bytes of values, in their order. */
+  load(values: readonly (StoredValue | undefined)[]): Promise<(Uint8Array | null)[]>;
+}
+
+/** Gathers the values of one write. */
+export interface Collector {
+  /** What stands for the value in the run document. */
+  add(data: Uint8Array | null, largestInPlace?: number): StoredValue;
+  /** The documents to insert before the run document refers to them. */
+  readonly documents: readonly ValueDocument[];
+}
+
+export function values(connection: Connection, collections: Collections): Values {
+  const limit = connection.facts.maxDocumentBytes - MARGIN;
+  return {
+    collect(run, what) {
+      const documents: ValueDocument[] = [];
+      return {
+        documents,
+        add(data, largestInPlace = LARGEST_IN_PLACE) {
+          if (data === null || data.byteLength <= largestInPlace) return data;
+          if (data.byteLength > limit) throw tooLarge(what, data.byteLength, limit);
+          const _id = randomUUID();
+          documents.push({ _id, run, data });
+          return { value: _id };
+        },
+      };
+    },
+
+    async load(stored) {
+      const ids = stored.flatMap((value) => (isReference(value) ? [value.value] : []));
+      const found = new Map<string, Uint8Array>();
+      if (ids.length > 0) {
+        const documents = await connection.find<ValueDocument>("find values", collections.values, {
+          _id: { $in: ids },
+        });
+        for (const { _id, data } of documents) found.set(_id, data);
+      }
+      return stored.map((value) => (isReference(value) ? (found.get(value.value) ?? null) : (value ?? null)));
+    },
+  };
+}
+
+function isReference(value: StoredValue | undefined): value is { readonly value: string } {
+  return value !== null && value !== undefined && "value" in value && typeof value.value === "string";
+}
