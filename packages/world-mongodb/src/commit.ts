@@ -11,7 +11,7 @@
  *
  * The commits of a batch that ask nothing of the directory are one `bulkWrite`. Where its count falls short it does not
  * say which of them found no document, so all are looked at one by one: an event names the epoch that wrote it, which
- * tells whether this commit was among the others even if another worker has claimed the run since.
+ * tells whether this commit was written even if another worker has claimed the run since.
  *
  * The quick update assumes what is nearly always so: no mail beyond what was consumed, room in the tail, no hooks to
  * free. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
@@ -146,7 +146,7 @@ export function commit(store: CommitStore): Commit {
       await connection.backOff(attempt);
       const run = (await runs.get([id])).get(id);
       if (run === undefined) return { outcome: "finished" };
-      if (isRepeated(request, run) || (sent && (await isAmong(request, run)))) {
+      if (isRepeated(request, run) || (sent && (await wasLast(request, run)))) {
         return { outcome: "committed", mailSeq: run.mailSeq, conflicts: await conflictsOf(request, run) };
       }
       if (isTerminal(run.status)) return { outcome: "finished" };
@@ -221,11 +221,11 @@ export function commit(store: CommitStore): Commit {
     };
   }
 
-  /** Whether the journal has this commit, whoever owns the run by now. */
-  async function isAmong(request: RunCommit, run: RunDocument): Promise<boolean> {
-    if (request.events.length === 0) return false;
-    const [first] = await journal.stored(run, request.seq, 1);
-    return first !== undefined && first[1].epoch === request.epoch;
+  /** Whether this commit was the last of its epoch, in a journal that another worker may have gone on with. */
+  async function wasLast({ epoch, seq, events }: RunCommit, run: RunDocument): Promise<boolean> {
+    if (run.epoch === epoch || events.length === 0) return false;
+    const [mine, next] = await journal.stored(run, seq + events.length - 1, 2);
+    return mine?.[1].epoch === epoch && next?.[1].epoch !== epoch;
   }
 
   async function conflictsOf(request: RunCommit, run: RunDocument): Promise<HookConflict[]> {

@@ -25,7 +25,7 @@ import { fromStoredOrNull } from "./text.ts";
 import type { Values } from "./values.ts";
 
 /** A tail of this many bytes or more is moved by the next commit. */
-export const FULL_TAIL = 32 * 1024;
+export const FULL_TAIL: number = 32 * 1024;
 
 export interface Journal {
   /** Copies the tail of a run into a segment. */

@@ -20,8 +20,9 @@ import type { Connection } from "./connection.ts";
 import { tooLarge } from "./errors.ts";
 import { type Hooks, hookWith } from "./hooks.ts";
 import type { Runs } from "./runs.ts";
-import { type Collections, inOrder, type MailDocument, type RunDocument, toMail } from "./schema.ts";
+import { type Collections, inOrder, type MailDocument, type RunDocument } from "./schema.ts";
 import { fromStored, fromStoredOrNull, toStored } from "./text.ts";
+import { bytesOf } from "./values.ts";
 
 /** A run document with so many message ids lets them go with the next delivery. */
 const FULL_LIST = 64;
@@ -252,4 +253,15 @@ function isLive(run: RunDocument, hookId: string | null): boolean {
 
 function deliveredTo({ run, hookId }: MailDocument): DeliverResult {
   return { outcome: "delivered", runId: fromStored(run), hookId: fromStoredOrNull(hookId) };
+}
+
+function toMail({ _id, type, hookId, at, data }: MailDocument, mailSeq: number): Mail {
+  return {
+    mailSeq,
+    messageId: fromStored(_id),
+    type,
+    hookId: fromStoredOrNull(hookId),
+    at,
+    data: data === null || data === undefined ? null : bytesOf(data),
+  };
 }

@@ -203,14 +203,3 @@ export function toRunRecord(
     completedAt: run.completedAt ?? null,
   };
 }
-
-export function toMail(message: MailDocument, mailSeq: number): Mail {
-  return {
-    mailSeq,
-    messageId: fromStored(message._id),
-    type: message.type,
-    hookId: fromStoredOrNull(message.hookId),
-    at: message.at,
-    data: message.data ?? null,
-  };
-}

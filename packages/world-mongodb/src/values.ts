@@ -10,7 +10,7 @@ import { tooLarge } from "./errors.ts";
 import type { Collections, StoredValue, ValueDocument } from "./schema.ts";
 
 /** Values above this many bytes leave the run document. */
-export const LARGEST_IN_PLACE = 16 * 1024;
+export const LARGEST_IN_PLACE: number = 16 * 1024;
 // Room for the other fields of a document.
 const MARGIN = 64 * 1024;
 
@@ -55,11 +55,19 @@ export function values(connection: Connection, collections: Collections): Values
         });
         for (const { _id, data } of documents) found.set(_id, data);
       }
-      return stored.map((value) => (isReference(value) ? (found.get(value.value) ?? null) : (value ?? null)));
+      return stored.map((value) => {
+        const data = isReference(value) ? found.get(value.value) : value;
+        return data === null || data === undefined ? null : bytesOf(data);
+      });
     },
   };
 }
 
+/** The driver's bytes as plain ones: a Buffer prints and serializes in ways of its own. */
+export function bytesOf(data: Uint8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
 function isReference(value: StoredValue | undefined): value is { readonly value: string } {
-  return value !== null && value !== undefined && "value" in value && typeof value.value === "string";
+  return value !== null && value !== undefined && !(value instanceof Uint8Array);
 }
