@@ -60,7 +60,7 @@ export interface CommitStore {
 /** An event takes about so many bytes beside its data. */
 const EVENT_SIZE = 200;
 /** Above so many bytes in place, a commit's values leave the run document from a smaller size on. */
-const CROWDED = 1024 * 1024;
+const CROWDED = 8 * 1024 * 1024;
 const LARGEST_IN_CROWD = 256;
 /** No run document is made larger than this. */
 const LARGEST_COMMIT = 12 * 1024 * 1024;
@@ -153,7 +153,9 @@ export function commit(store: CommitStore): Commit {
       if (run.epoch !== request.epoch || run.owner === undefined) return { outcome: "fenced" };
       if (run.seq !== request.seq) return { outcome: "out_of_step", seq: run.seq };
 
-      const { events, live, freed, conflicts } = await withTokens(prepared, run);
+      const tokens = await withTokens(prepared, run);
+      if (tokens === "stale") continue;
+      const { events, live, freed, conflicts } = tokens;
       const full = run.tailSize >= FULL_TAIL;
       if (full) await journal.copyTail(run);
       const mailDone = Math.max(run.mailDone, request.mailDone);
@@ -192,7 +194,11 @@ export function commit(store: CommitStore): Commit {
     }
     // In one order for everybody: who waits for a token has none that comes after it.
     const owners = new Map<string, string | null>();
-    for (const token of [...wanted].sort()) owners.set(token, await hooks.take(token, run));
+    for (const token of [...wanted].sort()) {
+      const taken = await hooks.take(token, run);
+      if (taken.outcome === "stale") return "stale";
+      owners.set(token, taken.outcome === "conflict" ? taken.owner : null);
+    }
 
     const live = new Map<number, StoredHook>(before);
     const conflicts: HookConflict[] = [];
@@ -274,9 +280,7 @@ export function commit(store: CommitStore): Commit {
   return async (batch, now) => {
     const documents: ValueDocument[] = [];
     const prepared = batch.map((request) => prepare(request, documents));
-    for (const document of documents) {
-      await connection.insert("insert value", collections.values, [document]);
-    }
+    await values.write(documents);
     const results: CommitResult[] = [];
     for (const stretch of stretchesOf(prepared)) results.push(...(await commitStretch(stretch, now)));
     return results;

@@ -30,9 +30,10 @@ export function isDuplicateKey(error: unknown): boolean {
 
 /** The error to throw for what happened on a store. An error of this World stays as it is. */
 export function worldError(error: unknown, location: string): unknown {
-  if (!(error instanceof MongoError)) return error;
+  const misuse = error instanceof Error && MISUSE.has(error.name);
+  if (!(error instanceof MongoError) && !misuse) return error;
   const advice = error instanceof MongoServerError ? FINAL.get(Number(error.code)) : undefined;
-  const retryable = advice === undefined && !MISUSE.has(error.name);
+  const retryable = advice === undefined && !misuse;
   const message = `The MongoDB World ${location} failed: ${error.message}`;
   return new WorldError(advice === undefined ? message : `${message} ${advice}`, { cause: error, retryable });
 }

@@ -37,9 +37,18 @@ export interface LiveHook extends StoredHook {
   readonly seq: number;
 }
 
+/** What became of a wish for a token. */
+export type Taken =
+  /** The entry is the run's. */
+  | { readonly outcome: "taken" }
+  /** Another run has the token. */
+  | { readonly outcome: "conflict"; readonly owner: string }
+  /** The run was written since it was read: whoever wrote it may have taken the entry, and must be left it. */
+  | { readonly outcome: "stale" };
+
 export interface Hooks {
-  /** Takes the directory entry of a token for a run as it was read; the id of the run that has the token otherwise. */
-  take(token: string, run: RunDocument): Promise<string | null>;
+  /** Takes the directory entry of a token for a run as it was read. */
+  take(token: string, run: RunDocument): Promise<Taken>;
   /** Removes tokens that a commit has freed. `run` as it was before that commit. */
   forget(tokens: readonly string[], run: RunDocument): Promise<void>;
   /** The runs that live tokens belong to, of those given. */
@@ -65,24 +74,24 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
       const { _id, incarnation, rev } = run;
       const mine: TokenDocument = { _id: token, run: _id, incarnation, rev };
       for (let attempt = 0; ; attempt++) {
-        if (await connection.insert("insert hook", collections.hooks, [mine])) return null;
+        if (await connection.insert("insert hook", collections.hooks, [mine])) return { outcome: "taken" };
         const [entry] = await find([token]);
         if (entry === undefined) continue;
         const own = entry.run === _id && entry.incarnation === incarnation;
-        if (own && entry.rev === rev) return null;
+        if (own && entry.rev >= rev) return { outcome: entry.rev === rev ? "taken" : "stale" };
         const owner = own ? "dead" : await resolve(entry, attempt);
         if (owner === "undecided") {
           await connection.backOff(attempt + 1);
           continue;
         }
-        if (owner !== "dead") return owner._id;
+        if (owner !== "dead") return { outcome: "conflict", owner: owner._id };
         const taken = await connection.update(
           "take hook",
           collections.hooks,
           { _id: token, run: entry.run, incarnation: entry.incarnation, rev: entry.rev },
           { $set: { run: _id, incarnation, rev } },
         );
-        if (taken) return null;
+        if (taken) return { outcome: "taken" };
       }
     },
 

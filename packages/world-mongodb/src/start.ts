@@ -57,9 +57,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
     const _id = toStored(request.runId);
     const collector = values.collect(_id, `The input of run ${request.runId}`);
     const data = collector.add(event.data);
-    for (const document of collector.documents) {
-      await connection.insert("insert value", collections.values, [document]);
-    }
+    await values.write(collector.documents);
     const run: RunDocument = {
       _id,
       incarnation: randomUUID(),
@@ -92,8 +90,16 @@ export function createRuns({ connection, collections, values, runs, remove }: St
     return { request, run };
   }
 
-  /** Puts the run document in its place, unless the attempt (of a start with a key) was burnt. */
-  async function insertRun({ request, run }: Prepared, attempt: number): Promise<CreateRunResult | "burnt"> {
+  /**
+   * Puts the run document in its place.
+   *
+   * @returns `burnt` where the attempt (of a start with a key) was; `again` where an old run of the same id had to be
+   * deleted first, and its key with it
+   */
+  async function insertRun(
+    { request, run }: Prepared,
+    attempt: number,
+  ): Promise<CreateRunResult | "burnt" | "again"> {
     for (let round = 0; ; round++) {
       await connection.backOff(round);
       if (await connection.insert("insert run", collections.runs, [run])) return created(request, run);
@@ -102,7 +108,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       if (there.hidden === undefined) return created(request, there);
       if (there.burnt === undefined) {
         await remove([there]);
-        continue;
+        return "again";
       }
       if (there.burnt >= attempt) return "burnt";
       const { _id, rev, ...fields } = run;
@@ -143,7 +149,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       await connection.backOff(round);
       if (await connection.insert("insert start key", collections.startKeys, [first])) {
         const result = await insertRun(prepared, first.attempt);
-        if (result !== "burnt") return result;
+        if (typeof result !== "string") return result;
       }
       const [entry] = await connection.find<StartKeyDocument>("find start key", collections.startKeys, {
         _id,
@@ -151,8 +157,8 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       if (entry === undefined) continue;
       if (entry.run === run._id) {
         const result = await insertRun(prepared, entry.attempt);
-        if (result !== "burnt") return result;
-        await pass(entry);
+        if (typeof result !== "string") return result;
+        if (result === "burnt") await pass(entry);
         continue;
       }
       const holder = await runs.getAny(entry.run);
@@ -185,7 +191,10 @@ export function createRuns({ connection, collections, values, runs, remove }: St
     const there = known.get(run._id);
     if (there !== undefined) return created(request, there);
     if (request.startKey !== null) return startWithKey(prepared, request.startKey, now);
-    return (await insertRun(prepared, Number.POSITIVE_INFINITY)) as CreateRunResult;
+    for (;;) {
+      const result = await insertRun(prepared, Number.POSITIVE_INFINITY);
+      if (typeof result !== "string") return result;
+    }
   }
 
   return async (batch, now) => {

@@ -13,17 +13,25 @@ import type { Collections, StoredValue, ValueDocument } from "./schema.ts";
 export const LARGEST_IN_PLACE: number = 16 * 1024;
 // Room for the other fields of a document.
 const MARGIN = 64 * 1024;
+/** One command inserts about so many bytes. */
+const CHUNK = 8 * 1024 * 1024;
 
 export interface Values {
-  /** Notes a value; large ones are written by `flush`. @throws {WorldError} for one that fits into no document */
+  /**
+   * Gathers the values of one write to a run.
+   *
+   * @param what names them in the error for one that fits into no document
+   */
   collect(run: string, what: string): Collector;
+  /** Inserts the documents of large values; before the run document refers to them. */
+  write(documents: readonly ValueDocument[]): Promise<void>;
   /** The bytes of values, in their order. */
   load(values: readonly (StoredValue | undefined)[]): Promise<(Uint8Array | null)[]>;
 }
 
 /** Gathers the values of one write. */
 export interface Collector {
-  /** What stands for the value in the run document. */
+  /** What stands for the value in the run document. @throws {WorldError} for one that fits into no document */
   add(data: Uint8Array | null, largestInPlace?: number): StoredValue;
   /** The documents to insert before the run document refers to them. */
   readonly documents: readonly ValueDocument[];
@@ -46,6 +54,12 @@ export function values(connection: Connection, collections: Collections): Values
       };
     },
 
+    async write(documents) {
+      for (const chunk of chunksOf(documents)) {
+        await connection.insert("insert values", collections.values, chunk);
+      }
+    },
+
     async load(stored) {
       const ids = stored.flatMap((value) => (isReference(value) ? [value.value] : []));
       const found = new Map<string, Uint8Array>();
@@ -61,6 +75,21 @@ export function values(connection: Connection, collections: Collections): Values
       });
     },
   };
+}
+
+/** Cuts documents where a command would be large. */
+function chunksOf(documents: readonly ValueDocument[]): ValueDocument[][] {
+  const chunks: ValueDocument[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const document of documents) {
+    bytes += document.data.byteLength;
+    if (bytes > CHUNK) {
+      chunks.push([]);
+      bytes = document.data.byteLength;
+    }
+    chunks.at(-1)?.push(document);
+  }
+  return chunks;
 }
 
 /** The driver's bytes as plain ones: a Buffer prints and serializes in ways of its own. */
