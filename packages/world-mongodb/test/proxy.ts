@@ -32,11 +32,13 @@ const OP_MSG = 2013;
 
 /** Starts a proxy to the server of a URL; it ends with the test. */
 export async function startProxy(url: string): Promise<Proxy> {
-  const target = new URL(url);
+  // Of a replica set the first member; the driver must not go round the proxy to the others.
+  const [, before = "", host = "", port = "27017", after = ""] =
+    /^(mongodb:\/\/(?:[^@/]*@)?)([^:,/?]+)(?::(\d+))?[^/?]*(.*)$/.exec(url) ?? [];
   const sockets = new Set<Socket>();
   let decide: Decide = () => undefined;
   const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
+    const upstream = connect(Number(port), host);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => {});
@@ -96,10 +98,12 @@ export async function startProxy(url: string): Promise<Proxy> {
     for (const socket of sockets) socket.destroy();
   });
   const address = server.address();
-  const here = new URL(url);
-  here.port = String(typeof address === "object" && address !== null ? address.port : 0);
+  const here = typeof address === "object" && address !== null ? address.port : 0;
+  const direct = after.includes("directConnection")
+    ? after
+    : `${after}${after.includes("?") ? "&" : after.startsWith("/") ? "?" : "/?"}directConnection=true`;
   return {
-    url: here.href,
+    url: `${before}127.0.0.1:${here}${direct}`,
     inject(next) {
       decide = next;
     },
