@@ -1,9 +1,11 @@
 // The Worlds that the demo can run on, by name. A World that needs a server brings it up in `prepare`; the address it
 // returns is all that a worker process is told.
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { World } from "@perdure/core/world";
+import { mongodb } from "@perdure/testbed/mongodb";
 import { postgres } from "@perdure/testbed/postgres";
+import { mongodbWorld } from "@perdure/world-mongodb";
 import { postgresWorld } from "@perdure/world-postgres";
 import { sqliteWorld } from "@perdure/world-sqlite";
 
@@ -39,6 +41,14 @@ export const worlds: Readonly<Record<string, WorldChoice>> = {
       };
     },
     open: (address) => postgresWorld(JSON.parse(address)),
+  },
+  mongodb: {
+    prepare: async (dir) => {
+      const { url, stop } = await mongodb();
+      // A database that nobody else uses: the user's server may hold others.
+      return { address: JSON.stringify({ url, db: basename(dir) }), release: stop };
+    },
+    open: (address) => mongodbWorld(JSON.parse(address) as { url: string; db: string }),
   },
 };
 

@@ -28,7 +28,7 @@ export interface Result {
 export async function measure(kind: BenchWorld, sizes: Sizes, say: (line: string) => void): Promise<Result> {
   const end = await kind.prepare?.();
   try {
-    return await measureAll(kind, sizes, say);
+    return await measureAll(kind, kind.sizes?.(sizes) ?? sizes, say);
   } finally {
     await end?.();
   }
@@ -73,6 +73,6 @@ function describe(kind: BenchWorld): Promise<Readonly<Record<string, string | nu
     await world.open();
     const { path, ...settings } = world.describe();
     await world.close();
-    return settings;
+    return { ...settings, ...kind.about?.() };
   });
 }

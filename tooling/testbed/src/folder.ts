@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** An unprivileged user, as `spawn` takes it; empty when this process is unprivileged itself. */
@@ -27,7 +28,7 @@ export function unprivileged(): Account {
 }
 
 /** Makes an empty folder that belongs to `account`. */
-export function makeFolder(name: string, account: Account, parent: string): string {
+export function makeFolder(name: string, account: Account, parent: string = tmpdir()): string {
   const folder = mkdtempSync(join(parent, `perdure-${name}-`));
   if (account.uid !== undefined) chownSync(folder, account.uid, account.gid);
   return folder;

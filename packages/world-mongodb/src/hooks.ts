@@ -1,0 +1,126 @@
+/**
+ * Hook tokens: unique over all runs, decided inside the commit that asks for them.
+ *
+ * A run document lists its live hooks, and that list is the truth. The collection `hooks` is a directory from token to
+ * run, unique by its `_id`: an entry (token → run, rev) says that the run has the token, or that a commit is about to
+ * give it, namely an update of the run document on the condition that its `rev` is still the entry's. So whoever reads
+ * an entry and then its run can tell:
+ *
+ * - the run lists the token: it has it;
+ * - it does not, and its `rev` is another, or the run has ended or is gone: the entry is dead. That update can no longer
+ *   succeed, or its hook is disposed of. Anyone may take the entry over, by compare-and-set;
+ * - it does not, and its `rev` is the entry's: undecided. Who wants the token waits a little for the update; if none
+ *   comes, the process has died, and adding one to the run's `rev` makes the entry dead.
+ *
+ * A commit that asks for tokens therefore: reads its run, takes the entries under the `rev` it read, and makes its
+ * update on that `rev`. Crash before the update: dead or undecided entries, which the next who wants them clears, and the
+ * repeated commit renews. Crash after the update, before disposed tokens have left the directory: dead entries.
+ * A commit whose update finds another `rev` begins anew, and must renew its entries by compare-and-set: between two
+ * runs that race for one token, that and the take-over are one update of one document, so one of them wins.
+ */
+import { isTerminal } from "@perdure/core/world";
+import type { Connection } from "./connection.ts";
+import type { Runs } from "./runs.ts";
+import {
+  type Collections,
+  inOrder,
+  type RunDocument,
+  type StoredHook,
+  type TokenDocument,
+} from "./schema.ts";
+
+/** Attempts for which an undecided entry is waited for: about a tenth of a second. */
+const PATIENCE = 6;
+
+/** A live hook with the seq of its `hook_created` event. */
+export interface LiveHook extends StoredHook {
+  readonly seq: number;
+}
+
+/** What became of a wish for a token. */
+export type Taken =
+  /** The entry is the run's. */
+  | { readonly outcome: "taken" }
+  /** Another run has the token. */
+  | { readonly outcome: "conflict"; readonly owner: string }
+  /** The run was written since it was read: whoever wrote it may have taken the entry, and must be left it. */
+  | { readonly outcome: "stale" };
+
+export interface Hooks {
+  /** Takes the directory entry of a token for a run as it was read. */
+  take(token: string, run: RunDocument): Promise<Taken>;
+  /** Removes tokens that a commit has freed. `run` as it was before that commit. */
+  forget(tokens: readonly string[], run: RunDocument): Promise<void>;
+  /** The runs that live tokens belong to, of those given. */
+  owners(tokens: readonly string[]): Promise<Map<string, RunDocument>>;
+}
+
+export function hooks(connection: Connection, collections: Collections, runs: Runs): Hooks {
+  const find = (tokens: readonly string[]) =>
+    connection.find<TokenDocument>("find hooks", collections.hooks, { _id: { $in: tokens } });
+
+  /** The run that has the token by this entry; `dead` once nobody can have it by this entry any more. */
+  async function resolve(entry: TokenDocument, attempt: number): Promise<RunDocument | "dead" | "undecided"> {
+    const run = (await runs.get([entry.run])).get(entry.run);
+    if (run === undefined || run.incarnation !== entry.incarnation || isTerminal(run.status)) return "dead";
+    if (hookWith(run, entry._id) !== undefined) return run;
+    if (run.rev !== entry.rev) return "dead";
+    if (attempt >= PATIENCE) await runs.update("give up a hook", run, {});
+    return "undecided";
+  }
+
+  return {
+    async take(token, run) {
+      const { _id, incarnation, rev } = run;
+      const mine: TokenDocument = { _id: token, run: _id, incarnation, rev };
+      for (let attempt = 0; ; attempt++) {
+        if (await connection.insert("insert hook", collections.hooks, [mine])) return { outcome: "taken" };
+        const [entry] = await find([token]);
+        if (entry === undefined) continue;
+        const own = entry.run === _id && entry.incarnation === incarnation;
+        if (own && entry.rev >= rev) return { outcome: entry.rev === rev ? "taken" : "stale" };
+        const owner = own ? "dead" : await resolve(entry, attempt);
+        if (owner === "undecided") {
+          await connection.backOff(attempt + 1);
+          continue;
+        }
+        if (owner !== "dead") return { outcome: "conflict", owner: owner._id };
+        const taken = await connection.update(
+          "take hook",
+          collections.hooks,
+          { _id: token, run: entry.run, incarnation: entry.incarnation, rev: entry.rev },
+          { $set: { run: _id, incarnation, rev } },
+        );
+        if (taken) return { outcome: "taken" };
+      }
+    },
+
+    async forget(tokens, run) {
+      if (tokens.length === 0) return;
+      await connection.delete("delete hooks", collections.hooks, {
+        _id: { $in: tokens },
+        run: run._id,
+        incarnation: run.incarnation,
+        rev: { $lte: run.rev },
+      });
+    },
+
+    async owners(tokens) {
+      const entries = tokens.length === 0 ? [] : await find([...new Set(tokens)]);
+      const found = await runs.get(entries.map(({ run }) => run));
+      const owners = new Map<string, RunDocument>();
+      for (const { _id: token, run: id } of entries) {
+        const run = found.get(id);
+        if (run !== undefined && hookWith(run, token) !== undefined) owners.set(token, run);
+      }
+      return owners;
+    },
+  };
+}
+
+/** The live hook of a run that has the token. */
+export function hookWith(run: RunDocument, token: string): LiveHook | undefined {
+  if (isTerminal(run.status)) return undefined;
+  for (const [seq, hook] of inOrder(run.hooks ?? {})) if (hook.token === token) return { ...hook, seq };
+  return undefined;
+}

@@ -1,0 +1,141 @@
+/**
+ * Reading: queries that change nothing. Pages continue after the last key of the page before, so nothing that is created
+ * or deleted meanwhile shifts them.
+ */
+import type {
+  HookPage,
+  HookRecord,
+  JournalEvent,
+  ListHooksQuery,
+  ListRunsQuery,
+  Mail,
+  RunPage,
+  RunRecord,
+} from "@perdure/core/world";
+import type { Document } from "mongodb";
+import type { Connection } from "./connection.ts";
+import { type Hooks, hookWith } from "./hooks.ts";
+import type { Journal } from "./journal.ts";
+import type { Mailbox } from "./mailbox.ts";
+import type { Runs } from "./runs.ts";
+import type { Collections, RunDocument, TokenDocument } from "./schema.ts";
+import { fromStored, toStored } from "./text.ts";
+
+export interface Reads {
+  getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
+  listRuns(query: ListRunsQuery): Promise<RunPage>;
+  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
+  listMail(
+    runs: readonly { readonly runId: string; readonly after: number }[],
+  ): Promise<readonly (readonly Mail[])[]>;
+  getHookByToken(token: string): Promise<HookRecord | null>;
+  listHooks(query: ListHooksQuery): Promise<HookPage>;
+}
+
+/** The parts of the store that reading works with. */
+export interface ReadStore {
+  readonly connection: Connection;
+  readonly collections: Collections;
+  readonly journal: Journal;
+  readonly runs: Runs;
+  readonly hooks: Hooks;
+  readonly mailbox: Mailbox;
+}
+
+export function reads({ connection, collections, journal, runs, hooks, mailbox }: ReadStore): Reads {
+  /** The hook of a run that has the token; its metadata is in the journal. */
+  async function hookRecord(run: RunDocument, token: string): Promise<HookRecord[]> {
+    const hook = hookWith(run, token);
+    if (hook === undefined) return [];
+    const [event] = await journal.read(run, hook.seq - 1, 1);
+    if (event === undefined) return [];
+    return [
+      {
+        token: fromStored(token),
+        hookId: fromStored(hook.id),
+        runId: fromStored(run._id),
+        createdAt: event.at,
+        data: event.data,
+      },
+    ];
+  }
+
+  return {
+    async getRuns(runIds) {
+      const ids = runIds.map(toStored);
+      const found = await runs.get(ids);
+      const documents = [...found.values()];
+      const records = await runs.records(documents);
+      const byId = new Map(documents.map((run, index) => [run._id, records[index]]));
+      return ids.map((id) => byId.get(id) ?? null);
+    },
+
+    async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
+      const filter: Document = {
+        hidden: { $exists: false },
+        ...(workflow !== undefined && { workflow: toStored(workflow) }),
+        ...(status !== undefined && { status }),
+        ...(cursor !== undefined && { _id: { [order === "asc" ? "$gt" : "$lt"]: toStored(cursor) } }),
+      };
+      const found = await connection.find<RunDocument>("list runs", collections.runs, filter, {
+        sort: { _id: order === "asc" ? 1 : -1 },
+        limit: limit + 1,
+        projection: { tail: 0, mail: 0 },
+      });
+      const page = await runs.records(found.slice(0, limit));
+      return { runs: page, cursor: found.length > limit ? (page.at(-1)?.runId ?? null) : null };
+    },
+
+    async listEvents(runId, after, limit) {
+      const run = (await runs.get([toStored(runId)])).get(toStored(runId));
+      return run === undefined ? [] : journal.read(run, after, limit);
+    },
+
+    async listMail(wanted) {
+      const found = await runs.get(wanted.map(({ runId }) => toStored(runId)));
+      const known = wanted.flatMap(({ runId, after }) => {
+        const run = found.get(toStored(runId));
+        return run === undefined ? [] : [{ run, after }];
+      });
+      const lists = await mailbox.unread(known);
+      let next = 0;
+      return wanted.map(({ runId }) => (found.has(toStored(runId)) ? (lists[next++] ?? []) : []));
+    },
+
+    async getHookByToken(token) {
+      const run = (await hooks.owners([toStored(token)])).get(toStored(token));
+      return run === undefined ? null : ((await hookRecord(run, toStored(token)))[0] ?? null);
+    },
+
+    async listHooks({ runId, limit, cursor }) {
+      const page: HookRecord[] = [];
+      let last = cursor === undefined ? undefined : toStored(cursor);
+      for (;;) {
+        // One more than the page holds tells whether there is another. Dead entries are passed over.
+        const wanted = limit + 1 - page.length;
+        const entries = await connection.find<TokenDocument>(
+          "list hooks",
+          collections.hooks,
+          {
+            ...(runId !== undefined && { run: toStored(runId) }),
+            ...(last !== undefined && { _id: { $gt: last } }),
+          },
+          { sort: { _id: 1 }, limit: wanted },
+        );
+        const tokens = entries.map(({ _id }) => _id);
+        const owners = await hooks.owners(tokens);
+        const records = await Promise.all(
+          tokens.map((token) => {
+            const run = owners.get(token);
+            return run === undefined ? [] : hookRecord(run, token);
+          }),
+        );
+        page.push(...records.flat());
+        last = tokens.at(-1) ?? last;
+        if (entries.length < wanted || page.length > limit) break;
+      }
+      const hooksOfPage = page.slice(0, limit);
+      return { hooks: hooksOfPage, cursor: page.length > limit ? (hooksOfPage.at(-1)?.token ?? null) : null };
+    },
+  };
+}

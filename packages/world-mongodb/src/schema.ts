@@ -1,0 +1,205 @@
+/**
+ * The documents of one namespace, and how they become records.
+ *
+ * The run document is the truth about a run; every other collection holds what is too large for it, or is a directory
+ * whose entries count only as far as run documents confirm them. Every write of a run document adds one to its `rev`,
+ * so an update whose filter names the `rev` that was read is a compare-and-set.
+ */
+import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
+import type { IndexDescription } from "mongodb";
+import { fromStored, fromStoredOrNull } from "./text.ts";
+
+/** The names of one namespace's collections. */
+export interface Collections {
+  readonly schema: string;
+  readonly runs: string;
+  readonly events: string;
+  readonly values: string;
+  readonly mail: string;
+  readonly hooks: string;
+  readonly startKeys: string;
+}
+
+export function collectionsOf(namespace: string): Collections {
+  const prefix = namespace === "" ? "perdure" : `perdure_${namespace}`;
+  return {
+    schema: `${prefix}_schema`,
+    runs: `${prefix}_runs`,
+    events: `${prefix}_events`,
+    values: `${prefix}_values`,
+    mail: `${prefix}_mail`,
+    hooks: `${prefix}_hooks`,
+    startKeys: `${prefix}_startkeys`,
+  };
+}
+
+/** Version 1: the indexes beside those on `_id`. */
+export function indexesOf(collections: Collections): readonly (readonly [string, IndexDescription[]])[] {
+  return [
+    [
+      collections.runs,
+      [
+        {
+          name: "due",
+          key: { workflow: 1, dueAt: 1 },
+          partialFilterExpression: { dueAt: { $exists: true } },
+        },
+        { name: "by_workflow", key: { workflow: 1, _id: 1 } },
+        { name: "by_status", key: { status: 1, _id: 1 } },
+        {
+          name: "completed",
+          key: { completedAt: 1 },
+          partialFilterExpression: { completedAt: { $exists: true } },
+        },
+      ],
+    ],
+    [collections.values, [{ name: "by_run", key: { run: 1 } }]],
+    [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
+    [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
+    [collections.startKeys, [{ name: "by_run", key: { run: 1 } }]],
+  ];
+}
+
+/** Bytes, in place or as the id of a document in `values`. */
+export type StoredValue = Uint8Array | { readonly value: string } | null;
+
+/** One event, under its `seq`. */
+export interface StoredEvent {
+  readonly type: JournalEvent["type"];
+  readonly at: number;
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly data: StoredValue;
+  /** The epoch under which it was written: tells whose commit it belongs to. */
+  readonly epoch: number;
+}
+
+/** Something for each of some consecutive numbers; the keys are the numbers. */
+export type Numbered<T> = Readonly<Record<string, T>>;
+
+/** A run, with the end of its journal and of its mailbox. */
+export interface RunDocument {
+  readonly _id: string;
+  /** Tells this run from a deleted one that had the same id. */
+  readonly incarnation: string;
+  readonly rev: number;
+  /** Not a run: one that is being deleted, or a {@link RunDocument.burnt} id. */
+  readonly hidden?: true;
+  /** No run: the attempt with this number to start it under a key can no longer succeed. See `start.ts`. */
+  readonly burnt?: number;
+  readonly workflow: string;
+  readonly status: RunRecord["status"];
+  readonly epoch: number;
+  readonly seq: number;
+  readonly mailSeq: number;
+  readonly mailDone: number;
+  readonly owner?: string;
+  readonly dueAt?: number;
+  /** Names the claim that made `owner` the owner. */
+  readonly claim?: string;
+  readonly output?: StoredValue;
+  readonly error?: StoredValue;
+  readonly idempotencyKey?: string;
+  readonly createdAt: number;
+  readonly startedAt?: number;
+  readonly completedAt?: number;
+  /** The events from `tailFrom` on. Those before are in `events`. */
+  readonly tail: Numbered<StoredEvent>;
+  readonly tailFrom: number;
+  /** About how many bytes `tail` takes. */
+  readonly tailSize: number;
+  /** The ids of the messages from `mailFrom` on. Those before have their `mailSeq` in `mail`. */
+  readonly mail: Numbered<string>;
+  readonly mailFrom: number;
+  /** The live hooks, under the seq of their `hook_created` event. Missing before the first. */
+  readonly hooks?: Numbered<StoredHook>;
+}
+
+export interface StoredHook {
+  readonly token: string;
+  readonly id: string;
+}
+
+/** A stretch of a journal that has left the run document. `_id`: see {@link segmentId}. */
+export interface SegmentDocument {
+  readonly _id: string;
+  readonly events: Numbered<StoredEvent>;
+}
+
+/** Bytes that are too large for a run document. */
+export interface ValueDocument {
+  readonly _id: string;
+  readonly run: string;
+  readonly data: Uint8Array;
+}
+
+/** A message, under its id. It is in the mailbox if the run document lists it, or if it has a `mailSeq`. */
+export interface MailDocument {
+  readonly _id: string;
+  readonly run: string;
+  readonly hookId: string | null;
+  readonly type: Mail["type"];
+  readonly at: number;
+  readonly data?: Uint8Array | null;
+  readonly mailSeq?: number;
+}
+
+/** Which run has a token, or asked for it when its document had the given `rev`. See `hooks.ts`. */
+export interface TokenDocument {
+  readonly _id: string;
+  readonly run: string;
+  readonly incarnation: string;
+  readonly rev: number;
+}
+
+/** Which run has a start key, or is being started under it. See `start.ts`. */
+export interface StartKeyDocument {
+  readonly _id: string;
+  readonly workflow: string;
+  readonly key: string;
+  readonly run: string;
+  readonly attempt: number;
+  readonly fingerprint: string;
+  readonly expiresAt: number | null;
+}
+
+/** Sorts after every segment of the run that ends at `seq` or before, and before or at all others of the run. */
+export function segmentId(run: Pick<RunDocument, "incarnation">, seq: number): string {
+  return `${run.incarnation}:${String(seq).padStart(12, "0")}`;
+}
+
+/** Sorts after every segment of the run. */
+export function segmentEnd(run: Pick<RunDocument, "incarnation">): string {
+  return `${run.incarnation};`;
+}
+
+/** The entries of a {@link Numbered}, in order. */
+export function inOrder<T>(numbered: Numbered<T>): (readonly [number, T])[] {
+  return Object.entries(numbered)
+    .map(([number, entry]) => [Number(number), entry] as const)
+    .sort(([a], [b]) => a - b);
+}
+
+/** The row, once its output and error are at hand. */
+export function toRunRecord(
+  run: RunDocument,
+  { output, error }: Pick<RunRecord, "output" | "error">,
+): RunRecord {
+  return {
+    runId: fromStored(run._id),
+    workflow: fromStored(run.workflow),
+    status: run.status,
+    epoch: run.epoch,
+    seq: run.seq,
+    mailSeq: run.mailSeq,
+    mailDone: run.mailDone,
+    owner: fromStoredOrNull(run.owner),
+    dueAt: run.dueAt ?? null,
+    output,
+    error,
+    idempotencyKey: fromStoredOrNull(run.idempotencyKey),
+    createdAt: run.createdAt,
+    startedAt: run.startedAt ?? null,
+    completedAt: run.completedAt ?? null,
+  };
+}

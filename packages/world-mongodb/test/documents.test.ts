@@ -1,0 +1,190 @@
+import { WorldError } from "@perdure/core/errors";
+import type { NewEvent } from "@perdure/core/world";
+import { checkInvariants } from "@perdure/world-testkit/invariants";
+import { type Document, MongoClient } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
+import { event, hold, NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+
+/** What the documents hold: they stay small, and a commit costs one command. */
+
+const lease = { owner: "w", ttl: 30_000 };
+
+test("a long journal leaves the run document in segments, and reads as one", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  for (let index = 0; index < 60; index++) await world.commit([step(index)], NOW);
+
+  const [run] = await documents(database, "perdure_runs");
+  const segments = await documents(database, "perdure_events");
+  expect(segments.length).toBeGreaterThan(1);
+  expect(run?.tailSize).toBeLessThan(40_000);
+  expect(Object.keys(run?.tail as object).length).toBeLessThan(30);
+
+  const other = await openWorld(database);
+  const journal = await other.listEvents("run", 0, 1_000);
+  expect(journal.map(({ seq }) => seq)).toEqual(Array.from({ length: 61 }, (_, index) => index + 1));
+  for (const after of [0, 1, 17, 30, 59, 60, 61]) {
+    expect(await other.listEvents("run", after, 7)).toEqual(journal.slice(after, after + 7));
+  }
+  const { runs } = await other.claim({
+    workflows: [newRun("").workflow],
+    limit: 1,
+    owner: "x",
+    ttl: 1,
+    now: NOW + 60_000,
+    cached: new Map(),
+    eventLimit: 40,
+  });
+  expect(runs[0]?.events).toEqual(journal.slice(0, 40));
+  await checkInvariants(other);
+});
+
+test("a tail that was copied by who lost its lease is copied again, longer, and reads as one", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  for (let index = 0; index < 25; index++) await world.commit([step(index)], NOW);
+  let copies = 0;
+  const dying = await openWorld({
+    ...database,
+    beforeOperation(operation) {
+      copies += operation === "insert events" ? 1 : 0;
+      if (copies > 0 && operation === "commit run") throw new Error("dead");
+    },
+  });
+  let index = 25;
+  while (copies === 0) await dying.commit([step(index++)], NOW).catch(() => {});
+  index--;
+  for (let next = index; next < 60; next++) {
+    expect(await world.commit([step(next)], NOW)).toMatchObject([{ outcome: "committed" }]);
+  }
+  const journal = await world.listEvents("run", 1, 1_000);
+  expect(journal.map(({ id }) => id)).toEqual(Array.from({ length: 60 }, (_, step) => `step ${step}`));
+  await checkInvariants(world);
+});
+
+test("several values of five megabytes in one commit", async () => {
+  const world = await openWorld(await temporaryDatabase());
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const large = Array.from({ length: 4 }, (_, index) => new Uint8Array(5 * 1024 * 1024).fill(index));
+  const events = large.map((data, index): NewEvent => ({ ...event("step_completed", `${index}`), data }));
+  expect(await world.commit([hold("run", 1, events)], NOW)).toMatchObject([{ outcome: "committed" }]);
+  const journal = await world.listEvents("run", 1, 10);
+  for (const [index, { data }] of journal.entries()) {
+    expect([data?.length, data?.[0], data?.at(-1)]).toEqual([5 * 1024 * 1024, index, index]);
+  }
+});
+
+test("more in one commit than a document holds, in values that are each small", async () => {
+  const world = await openWorld(await temporaryDatabase());
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const events = Array.from({ length: 1_200 }, (_, index) => ({
+    ...event("step_created", `${index}`),
+    data: new Uint8Array(14_000).fill(index % 256),
+  }));
+  expect(await world.commit([hold("run", 1, events)], NOW)).toMatchObject([{ outcome: "committed" }]);
+  const page = await world.listEvents("run", 1_000, 3);
+  expect(page.map(({ id, data }) => [id, data?.length, data?.[0]])).toEqual(
+    [999, 1_000, 1_001].map((index) => [`${index}`, 14_000, index % 256]),
+  );
+}, 120_000);
+
+test("a value that no document holds is refused with what to do, and nothing is written", async () => {
+  const world = await openWorld(await temporaryDatabase());
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const data = new Uint8Array(17 * 1024 * 1024);
+  const attempts = [
+    () => world.commit([hold("run", 1, [{ ...event("step_completed", "s"), data }])], NOW),
+    () => world.createRuns([newRun("big", { event: { ...event("run_created"), data } })], NOW),
+    () => world.deliver([{ messageId: "m", to: { runId: "run" }, type: "wake", at: NOW, data }], NOW),
+  ];
+  for (const attempt of attempts) {
+    const error: unknown = await attempt().catch((reason: unknown) => reason);
+    expect(WorldError.is(error)).toBe(true);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/17,825,792 bytes.*Store the value elsewhere/),
+      retryable: false,
+    });
+  }
+  expect(await world.getRuns(["run", "big"])).toMatchObject([{ seq: 1, mailSeq: 0 }, null]);
+});
+
+test("a mailbox of any length: the run document keeps the newest ids only, every message counts once", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const message = (index: number) =>
+    ({
+      messageId: `m${index}`,
+      to: { runId: "run" },
+      type: "wake",
+      at: NOW,
+      data: new Uint8Array([index]),
+    }) as const;
+  for (let from = 0; from < 200; from += 10) {
+    await world.deliver(
+      Array.from({ length: 10 }, (_, index) => message(from + index)),
+      NOW,
+    );
+  }
+  const [run] = await documents(database, "perdure_runs");
+  expect(Object.keys(run?.mail as object).length).toBeLessThan(80);
+  const [mail] = await world.listMail([{ runId: "run", after: 0 }]);
+  expect(mail?.map(({ messageId }) => messageId)).toEqual(
+    Array.from({ length: 200 }, (_, index) => `m${index}`),
+  );
+
+  await world.commit([{ ...hold("run", 1, [event("hook_received")]), mailDone: 150 }], NOW);
+  const again = await world.deliver([message(0), message(149), message(199)], NOW);
+  expect(again.map(({ outcome }) => outcome)).toEqual(["delivered", "delivered", "delivered"]);
+  expect(await world.getRuns(["run"])).toMatchObject([{ mailSeq: 200, mailDone: 150 }]);
+  const [left] = await world.listMail([{ runId: "run", after: 0 }]);
+  expect(left?.map(({ mailSeq }) => mailSeq)).toEqual(Array.from({ length: 50 }, (_, index) => 151 + index));
+  await checkInvariants(world);
+});
+
+test("a commit is one command, whatever the batch; hooks cost what they need", async () => {
+  const database = await temporaryDatabase();
+  const counted: string[] = [];
+  const world = await openWorld({
+    ...database,
+    beforeOperation: (operation) => void counted.push(operation),
+  });
+  const ids = Array.from({ length: 20 }, (_, index) => `run-${index}`);
+  const commands = async (act: () => Promise<unknown>) => {
+    counted.length = 0;
+    await act();
+    return counted.length;
+  };
+  expect(
+    await commands(() =>
+      world.createRuns(
+        ids.map((id) => newRun(id, { lease })),
+        NOW,
+      ),
+    ),
+  ).toBe(1);
+  expect(
+    await commands(() =>
+      world.commit(
+        ids.map((id) => hold(id, 1, [event("step_completed"), event("step_created")])),
+        NOW,
+      ),
+    ),
+  ).toBe(1);
+  expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
+    3,
+  );
+});
+
+function step(index: number) {
+  const data = new Uint8Array(1_500);
+  return hold("run", index + 1, [{ ...event("step_completed", `step ${index}`), data }]);
+}
+
+async function documents({ url, db }: { url: string; db: string }, name: string): Promise<Document[]> {
+  const client = new MongoClient(url);
+  onTestFinished(() => client.close());
+  return client.db(db).collection(name).find({}).toArray();
+}

@@ -1,0 +1,145 @@
+import { WorldError } from "@perdure/core/errors";
+import type { World } from "@perdure/core/world";
+import { checkInvariants, readStore } from "@perdure/world-testkit/invariants";
+import { expect, test } from "vitest";
+import { type Fault, startProxy } from "./proxy.ts";
+import { event, hold, NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+
+/** What the server says when it is no primary any more, or never was. */
+const NOT_PRIMARY = {
+  ok: 0,
+  code: 10107,
+  codeName: "NotWritablePrimary",
+  errmsg: "not primary",
+  errorLabels: ["RetryableWriteError"],
+};
+/** What it says when a write met another one. */
+const CONFLICT = {
+  ok: 0,
+  code: 112,
+  codeName: "WriteConflict",
+  errmsg: "write conflict",
+  errorLabels: ["TransientTransactionError"],
+};
+
+/** The faults, and how many commands lie between two that meet them. */
+const FAULTS: readonly (readonly [string, Fault, number])[] = [
+  ["a connection that breaks before a command arrives", { type: "cut before" }, 3],
+  ["a connection that breaks before its answer arrives", { type: "cut after" }, 1],
+  ["a command that arrives twice, so that inserts meet themselves (11000)", { type: "twice" }, 1],
+  ["NotWritablePrimary, nothing written", { type: "refuse", answer: NOT_PRIMARY }, 3],
+  ["NotWritablePrimary after the write", { type: "deny", answer: NOT_PRIMARY }, 3],
+  ["TransientTransactionError, nothing written", { type: "refuse", answer: CONFLICT }, 3],
+];
+
+test.each(FAULTS)(
+  "%s: whoever sends the request again gets one answer and one store",
+  async (_, fault, stride) => {
+    const database = await temporaryDatabase();
+    const proxy = await startProxy(database.url);
+    const world = await openWorld({ ...database, url: proxy.url });
+    const clean = await play(world, "clean-");
+
+    for (let point = 0; ; point += stride) {
+      let left = point;
+      const prefix = `point-${point}-`;
+      const played = await play(world, prefix, {
+        arm: () => proxy.inject((name) => (isOurs(name) && left-- === 0 ? fault : undefined)),
+        disarm: () => proxy.inject(() => undefined),
+      });
+      expect(played, `command ${point}`).toEqual(clean);
+      if (left >= 0) break;
+    }
+    await checkInvariants(world);
+  },
+  180_000,
+);
+
+function isOurs(command: string): boolean {
+  return ["insert", "update", "find", "delete"].includes(command);
+}
+
+interface Switch {
+  arm(): void;
+  disarm(): void;
+}
+
+/** Every write verb but `claim`, which is not repeated; gives the answers and the store, without the ids' prefix. */
+async function play(
+  world: World,
+  prefix: string,
+  faults: Switch = { arm() {}, disarm() {} },
+): Promise<string> {
+  const [a, b, c] = [`${prefix}a`, `${prefix}b`, `${prefix}c`];
+  const lease = { owner: "w", ttl: 30_000 };
+  const startKey = { key: `${prefix}key`, fingerprint: "f", expiresAt: null };
+  const token = `${prefix}token`;
+  const hook = (id: string) => event("hook_created", id, token);
+  const large = { ...event("step_completed", "s"), data: new Uint8Array(20_000) };
+  const acts: (() => Promise<unknown>)[] = [
+    () =>
+      world.createRuns(
+        [newRun(a, { lease, startKey }), newRun(b, { lease }), newRun(c, { startKey, lease })],
+        NOW,
+      ),
+    () => world.commit([hold(a, 1, [hook("h-a")]), hold(b, 1, [large, hook("h-b")])], NOW + 1),
+    () =>
+      world.deliver(
+        [
+          { messageId: `${prefix}m1`, to: { token }, type: "hook_received", at: NOW, data: null },
+          { messageId: `${prefix}m2`, to: { runId: b }, type: "wake", at: NOW, data: null },
+        ],
+        NOW + 2,
+      ),
+    () => world.renew({ leases: [{ runId: a, epoch: 1 }], ttl: 60_000, now: NOW + 3 }),
+    () =>
+      world.commit(
+        [
+          { ...hold(a, 2, [event("step_created", "s")]), mailDone: 1 },
+          {
+            ...hold(b, 3, [event("step_created", "s")]),
+            mailDone: 1,
+            lease: { type: "park", dueAt: NOW + 99 },
+          },
+        ],
+        NOW + 4,
+      ),
+    () =>
+      world.commit(
+        [
+          {
+            ...hold(a, 3, [event("hook_disposed", "h-a"), event("run_completed")]),
+            mailDone: 1,
+            run: { status: "completed", completedAt: NOW },
+            lease: { type: "finish" },
+          },
+        ],
+        NOW + 5,
+      ),
+  ];
+  const answers: unknown[] = [];
+  faults.arm();
+  for (const act of acts) answers.push(await untilAnswered(act));
+  faults.disarm();
+  const store = await readStore(world);
+  const mine = {
+    runs: store.runs.filter(({ row }) => row.runId.startsWith(prefix)),
+    hooks: store.hooks.filter(({ runId }) => runId.startsWith(prefix)),
+  };
+  return JSON.stringify([answers, mine], (_, value: unknown) => {
+    if (!(value instanceof Uint8Array)) return value;
+    return value.length > 1_000 ? `${value.length} bytes` : `bytes ${new TextDecoder().decode(value)}`;
+  }).replaceAll(prefix, "");
+}
+
+/** Sends a request until it is answered, as the engine does: only errors that may pass are tried again. */
+async function untilAnswered(act: () => Promise<unknown>): Promise<unknown> {
+  for (let sending = 0; sending < 5; sending++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!WorldError.is(error) || !error.retryable) throw error;
+    }
+  }
+  throw new Error("no answer after five sendings");
+}

@@ -1,0 +1,35 @@
+/** `claimer <url> <db> <workflow> <now> <claimers>`: so many Worlds claim all they can get; prints one run id per line. */
+import { MongoClient } from "mongodb";
+import { mongodbWorld } from "../../src/index.ts";
+import { ready } from "./go.ts";
+
+const [url = "", db = "", workflow = "", now = "", claimers = ""] = process.argv.slice(2);
+
+const client = new MongoClient(url);
+const worlds = await Promise.all(
+  Array.from({ length: Number(claimers) }, async () => {
+    const world = mongodbWorld({ client, db, clock: "caller" });
+    await world.open();
+    return world;
+  }),
+);
+await ready();
+await Promise.all(
+  worlds.map(async (world, index) => {
+    for (;;) {
+      const { runs } = await world.claim({
+        workflows: [workflow],
+        limit: 1 + (index % 3),
+        owner: `${process.pid}-${index}`,
+        ttl: 30_000,
+        now: Number(now),
+        cached: new Map(),
+        eventLimit: 10,
+      });
+      if (runs.length === 0) return;
+      for (const { run } of runs) console.log(`claimed ${run.runId}`);
+    }
+  }),
+);
+await Promise.all(worlds.map((world) => world.close()));
+await client.close();
