@@ -316,10 +316,11 @@ function captureStack(): { stack?: string } {
 
 /** The first frame outside this package. */
 function callSite(stack: string | undefined): string {
-  // Frames name files by URL or, under tools that transform modules, by path.
+  // Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
   const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
+  const ownPath = decodeURI(own);
   const frames = stack?.split("\n").slice(1) ?? [];
-  return frames.find((frame) => !frame.includes(own) && !frame.includes("node:"))?.trim() ?? "";
+  return frames.find((frame) => ![own, ownPath, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
 }
 
 function never(): Promise<never> {
