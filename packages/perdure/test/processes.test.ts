@@ -182,3 +182,20 @@ test("a program that was killed completes its run when it is started again", asy
   expect(first).toMatch(/^deadly 1 step_/);
   expect(second).toBe(first?.replace("deadly 1", "deadly 2"));
 }, 60_000);
+
+test("promises that a workflow does not await end nobody's process when they are rejected", async () => {
+  const here = place();
+  const app = here.start("stray", "workflow");
+  expect(await app.ended()).toBe(0);
+  expect(app.lines).toEqual([
+    // Of the step that failed; those that the end of the run leaves behind are nobody's business.
+    "warn a promise of the workflow was rejected and nobody awaits it",
+    "WorkflowRunCancelledError",
+  ]);
+}, 60_000);
+
+test("those of the program around it end the process as they always do", async () => {
+  const here = place();
+  const app = here.start("stray", "program");
+  await expect(app.ended()).rejects.toThrow(/Error: nobody handles this\n {4}at .*stray\.ts:\d+/);
+}, 60_000);
