@@ -28,44 +28,6 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-test("kill -9 between any two commits of a 20-step run: every completed step's body ran once", async () => {
-  const here = place();
-  const kills = [
-    ...Array.from({ length: 21 }, (_, index) => ({ when: "before", k: index + 1 })),
-    ...[1, 2, 10, 20, 21].map((k) => ({ when: "after", k })),
-  ];
-  const waiting = [...kills];
-  const next = async (): Promise<void> => {
-    for (let kill = waiting.shift(); kill !== undefined; kill = waiting.shift()) {
-      expect(await here.start("kill-at-commit", kill.when, kill.k).ended()).toBe("SIGKILL");
-    }
-  };
-  await Promise.all([next(), next(), next()]);
-  const names = kills.map(({ when, k }) => `${when} ${k}`);
-  const finisher = here.start("finish-twenty", ...names);
-  expect(await finisher.ended()).toBe(0);
-  expect(finisher.lines.toSorted()).toEqual(names.map((name) => `twenty ${name} 210`).toSorted());
-
-  const ledger = here.ledger();
-  for (const { when, k } of kills) {
-    const attempts = new Map<number, number[]>();
-    const ids = new Map<number, Set<string>>();
-    for (const line of ledger.filter((each) => each.startsWith(`${when} ${k} `))) {
-      const [, , index, attempt, stepId = ""] = line.split(" ");
-      attempts.set(Number(index), [...(attempts.get(Number(index)) ?? []), Number(attempt)]);
-      ids.set(Number(index), (ids.get(Number(index)) ?? new Set()).add(stepId));
-    }
-    // The n-th commit has the result of step n - 1 and the creation of step n.
-    const expected = new Map(Array.from({ length: 20 }, (_, index) => [index + 1, [1]]));
-    if (when === "before" && k > 1) expected.set(k - 1, [1, 2]);
-    // Created and counted, but not begun.
-    if (when === "after" && k <= 20) expected.set(k, [2]);
-    expect(attempts, `${when} commit ${k}`).toEqual(expected);
-    for (const each of ids.values()) expect(each.size).toBe(1);
-    expect(new Set([...ids.values()].flatMap((each) => [...each])).size).toBe(20);
-  }
-}, 120_000);
-
 test("a stopped worker is taken over, and what it says when it goes on is refused", async () => {
   const here = place();
   const world = await storeOf(here);
@@ -181,4 +143,21 @@ test("a program that was killed completes its run when it is started again", asy
   expect(before).toBe("before");
   expect(first).toMatch(/^deadly 1 step_/);
   expect(second).toBe(first?.replace("deadly 1", "deadly 2"));
+}, 60_000);
+
+test("promises that a workflow does not await end nobody's process when they are rejected", async () => {
+  const here = place();
+  const app = here.start("stray", "workflow");
+  expect(await app.ended()).toBe(0);
+  expect(app.lines).toEqual([
+    // Of the step that failed; those that the end of the run leaves behind are nobody's business.
+    "warn a promise of the workflow was rejected and nobody awaits it",
+    "WorkflowRunCancelledError",
+  ]);
+}, 60_000);
+
+test("those of the program around it end the process as they always do", async () => {
+  const here = place();
+  const app = here.start("stray", "program");
+  await expect(app.ended()).rejects.toThrow(/Error: nobody handles this\n {4}at .*stray\.ts:\d+/);
 }, 60_000);

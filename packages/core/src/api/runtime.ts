@@ -20,8 +20,10 @@ interface RuntimeState {
   configuration: Configuration | null;
   makeDefaultWorld: (() => World) | null;
   readonly clients: WeakMap<World, Client>;
-  /** The worker that came without being asked for. */
-  readonly ownWorkers: WeakMap<World, Worker>;
+  /** The worker that came without being asked for, and its start. */
+  readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
+  /** Worlds for which the program has created a worker, which may have been closed since. */
+  readonly staffed: WeakSet<World>;
 }
 
 function state(): RuntimeState {
@@ -31,6 +33,7 @@ function state(): RuntimeState {
     makeDefaultWorld: null,
     clients: new WeakMap(),
     ownWorkers: new WeakMap(),
+    staffed: new WeakSet(),
   } satisfies RuntimeState;
   return shared.runtime as RuntimeState;
 }
@@ -90,6 +93,12 @@ export async function defaultClient(): Promise<Client> {
 
 /** Creates a worker that new runs of this process may begin in. See {@link WorkerOptions}. */
 export function createLocalWorker(options: WorkerOptions): Worker {
+  const worker = localWorker(options);
+  state().staffed.add(options.world);
+  return worker;
+}
+
+function localWorker(options: WorkerOptions): Worker {
   checkVersion(options.world);
   const worker = createWorker(options);
   if (!(worker instanceof EngineWorker)) return worker;
@@ -108,7 +117,7 @@ export async function shutdown(): Promise<void> {
   const runtime = state();
   const world = runtime.configuration?.world;
   if (world === undefined) return;
-  await runtime.ownWorkers.get(world)?.close();
+  await runtime.ownWorkers.get(world)?.worker.close();
   runtime.ownWorkers.delete(world);
   runtime.clients.delete(world);
   runtime.configuration = null;
@@ -116,17 +125,25 @@ export async function shutdown(): Promise<void> {
 }
 
 async function ensureWorker(client: Client): Promise<void> {
-  const { configuration, ownWorkers } = state();
+  const { configuration, ownWorkers, staffed } = state();
   const { world } = client;
-  const wanted = configuration?.worker ?? (world.capabilities.embedded === true && client.workers.size === 0);
+  const wanted = configuration?.worker ?? (world.capabilities.embedded === true && !staffed.has(world));
   if (wanted === false) return;
-  let worker = ownWorkers.get(world);
-  if (worker === undefined) {
+  let own = ownWorkers.get(world);
+  if (own === undefined) {
     const options = typeof wanted === "object" ? wanted : {};
-    worker = createLocalWorker({ keepAlive: false, ...options, world });
-    ownWorkers.set(world, worker);
+    const worker = localWorker({ keepAlive: false, ...options, world });
+    // Started once: when it has closed, on a signal, what is started meanwhile is for other processes or the next start.
+    own = { worker, opened: worker.start() };
+    ownWorkers.set(world, own);
   }
-  await worker.start();
+  try {
+    await own.opened;
+  } catch (error) {
+    if (ownWorkers.get(world) === own) ownWorkers.delete(world);
+    await own.worker.close();
+    throw error;
+  }
 }
 
 function checkVersion(world: World): void {

@@ -8,6 +8,7 @@ import { type AsyncFunction, registerWorkflow } from "./registry.ts";
  *
  * The run ends when the function returns or throws, whatever it still had under way: the signals of steps in flight are
  * aborted, their results and retries are discarded, and steps that had not begun never begin. Await what must happen.
+ * A promise of the workflow that is rejected and that nobody awaits is a warning in the worker's log, and no more.
  *
  * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
  * @example

@@ -126,7 +126,7 @@ export class Arrivals {
   }
 
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { ids, random, touch } = this.#options;
+    const { ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
@@ -134,6 +134,14 @@ export class Arrivals {
       newToken: () => ids.token(),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
+      },
+      onStray: (error) => {
+        if (run.phase !== "held") return;
+        logger.warn("a promise of the workflow was rejected and nobody awaits it", {
+          runId,
+          workflow,
+          error,
+        });
       },
     });
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });

@@ -15,13 +15,15 @@ export interface LoadRequest {
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly newToken: () => string;
   readonly onActivity: () => void;
+  readonly onStray: (reason: unknown) => void;
 }
 
 /** A fresh execution, not begun. */
-export function newExecution({ runId, workflow, events, newToken, onActivity }: LoadRequest): Execution {
+export function newExecution({ events, ...options }: LoadRequest): Execution {
+  const { workflow } = options;
   const fn = workflowFunction(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
-  return new Execution({ runId, workflow, fn, input: events[0]?.data ?? null, newToken, onActivity });
+  return new Execution({ ...options, fn, input: events[0]?.data ?? null });
 }
 
 /** The whole journal of a run, given its beginning and its length. */

@@ -9,6 +9,7 @@ import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
+import { catchStrayRejections } from "./stray-rejections.ts";
 
 /** The worker: what a program creates to execute runs. Owns the lifecycle; the work is in {@link RunPool}. */
 
@@ -151,7 +152,11 @@ export class EngineWorker implements Worker {
       if (this.#state === "open" && this.#executes(workflow)) this.#pool.wake();
     };
     listeners.add(onRegistered);
-    this.#undo = [installGuard(guardedExecution), () => listeners.delete(onRegistered)];
+    this.#undo = [
+      installGuard(guardedExecution),
+      catchStrayRejections(),
+      () => listeners.delete(onRegistered),
+    ];
     if (this.#options.keepAlive ?? true) {
       if (this.#options.clock === undefined) this.#undo.push(keepProcessAlive());
     }

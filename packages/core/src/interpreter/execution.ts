@@ -28,6 +28,8 @@ export interface ExecutionOptions {
   readonly newToken: () => string;
   /** Called when the code asked for something or ended, also outside a delivery. */
   readonly onActivity: () => void;
+  /** Called with the reason of a promise that the code made, that was rejected, and that nobody awaits. */
+  readonly onStray: (reason: unknown) => void;
 }
 
 export class Execution {
@@ -165,6 +167,11 @@ export class Execution {
         (value) => end({ type: "returned", value }),
         (error: unknown) => end({ type: "threw", error }),
       );
+  }
+
+  /** A promise of the code was rejected and nobody awaits it. */
+  stray(reason: unknown): void {
+    if (!this.#ended) this.#options.onStray(reason);
   }
 
   /** Ends the coroutine where it stands, without running its `finally` blocks. */

@@ -31,6 +31,7 @@ export async function coldReplay(
     events: journal,
     newToken: () => "not in the journal",
     onActivity: () => {},
+    onStray: () => {},
   });
   const removeGuard = installGuard(guardedExecution);
   try {

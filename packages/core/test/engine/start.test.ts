@@ -6,7 +6,7 @@ import {
   SerializationError,
   WorldError,
 } from "@perdure/core/errors";
-import { configure, getWorld, shutdown } from "@perdure/core/runtime";
+import { configure, createWorker, getWorld, shutdown } from "@perdure/core/runtime";
 import { Client, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster } from "./cluster.ts";
@@ -154,6 +154,50 @@ it("does not let one start that the store refuses spoil those beside it", async 
   );
   expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   expect(state.runs.size).toBe(2);
+});
+
+it("still starts runs while its own worker closes on a signal, and leaves them to others", async () => {
+  const world = memoryWorld();
+  configure({ world, worker: { signals: ["SIGUSR2"], pollInterval: 60_000 } });
+  const ignore = () => {};
+  process.on("SIGUSR2", ignore);
+  const flow = workflow("on a signal", async () => "done");
+  expect(await (await start(flow)).returnValue).toBe("done");
+  process.emit("SIGUSR2", "SIGUSR2");
+  const run = await start(flow);
+  expect(await run.status).toBe("pending");
+  await shutdown();
+  process.off("SIGUSR2", ignore);
+});
+
+it("does not bring a worker along where the program has one, also when that has closed", async () => {
+  const world = memoryWorld();
+  configure({ world });
+  const worker = createWorker({ world });
+  await worker.start();
+  const flow = workflow("own worker", async () => "done");
+  expect(await (await start(flow)).returnValue).toBe("done");
+  await worker.close();
+  const run = await start(flow);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await run.status).toBe("pending");
+  expect((await world.getRuns([run.runId]))[0]?.epoch).toBe(0);
+  await shutdown();
+});
+
+it("tries again to open the World when that has failed", async () => {
+  let down = true;
+  const world = memoryWorld({
+    beforeOperation: (operation) => {
+      if (operation === "open" && down) throw new Error("the store is down");
+    },
+  });
+  configure({ world });
+  const flow = workflow("opens later", async () => "done");
+  await expect(start(flow)).rejects.toThrow("the store is down");
+  down = false;
+  expect(await (await start(flow)).returnValue).toBe("done");
+  await shutdown();
 });
 
 it("needs a World, and takes the one that was configured; an embedded one brings a worker along", async () => {
