@@ -14,6 +14,7 @@ export type Law =
   | "bodies run under a lease"
   | "completed steps do not run again"
   | "attempts are counted"
+  | "nobody spins"
   | "every run ends"
   | "workers close"
   | "cold replay"

@@ -30,6 +30,8 @@ export class Scheduler {
   now: number = START;
   /** Macrotasks that were run. */
   turns = 0;
+  /** Macrotasks since time moved on last. */
+  turnsAtThisTime = 0;
   readonly #random: Random;
   readonly #enter: Enter;
   readonly #ready: Map<Lane, (() => void)[]> = new Map();
@@ -82,6 +84,7 @@ export class Scheduler {
         const fn = queue.shift() as () => void;
         if (queue.length === 0) this.#ready.delete(lane);
         this.turns++;
+        this.turnsAtThisTime++;
         this.#enter(lane, fn);
         return true;
       }
@@ -90,7 +93,10 @@ export class Scheduler {
       this.#timers.pop();
       const { lane: owner, fn } = timer;
       if (fn === null || owner.state === "dead") continue;
-      this.now = Math.max(this.now, timer.at);
+      if (timer.at > this.now) {
+        this.now = timer.at;
+        this.turnsAtThisTime = 0;
+      }
       // Cancelled until the moment it is called, as with a real timer.
       this.turn(owner, () => timer.fn?.());
     }

@@ -32,6 +32,8 @@ export interface SimResult {
 /** How long runs may take to end once there are no more faults, in ms of virtual time. */
 const PATIENCE = 15 * 60_000;
 const TRACE_LENGTH = 60;
+/** Far more macrotasks than a whole cluster has to do in one millisecond. */
+const TURNS_AT_ONE_TIME = 20_000;
 
 export async function simulate(options: SimOptions): Promise<SimResult> {
   const { seed } = options;
@@ -99,10 +101,11 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   process.on("unhandledRejection", onRejection);
   try {
-    const over = await scheduler.run(
-      faultsEnd + PATIENCE,
-      () => broken !== null || plays.every(({ done }) => done),
-    );
+    const over = await scheduler.run(faultsEnd + PATIENCE, () => {
+      if (scheduler.turnsAtThisTime > TURNS_AT_ONE_TIME)
+        fail(new LawBroken("nobody spins", "time stands still"));
+      return broken !== null || plays.every(({ done }) => done);
+    });
     if (broken === null && !over) fail(unended(store.state.runs.values(), plays));
     if (broken === null) {
       ending = true;

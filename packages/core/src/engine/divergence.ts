@@ -25,14 +25,24 @@ export function wasInterrupted(error: Uint8Array | null): boolean {
 
 /** How a diverged run gives its lease back, and when it is tried again. */
 export class DivergedRun {
-  readonly retryAt: number;
+  readonly #retryAt: number;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   readonly #error: Uint8Array;
   /** The last message that was known when the row was told; `null` before. */
   #toldAt: number | null = null;
 
   constructor(error: Uint8Array, retryAt: number) {
     this.#error = error;
-    this.retryAt = retryAt;
+    this.#retryAt = retryAt;
+  }
+
+  /** When somebody must look at it next; `null` once that was done: then it waits for its turn to be committed. */
+  get dueAt(): number | null {
+    return this.#retryAt > this.#lookedAt ? this.#retryAt : null;
+  }
+
+  look(now: number): void {
+    this.#lookedAt = now;
   }
 
   /**
@@ -44,9 +54,9 @@ export class DivergedRun {
       this.#toldAt = mail.seq;
       const patch: RunPatch = { status: "diverged", error: this.#error };
       if (mail.seq > mail.done && !handOver) return { lease: { type: "hold", ttl }, patch };
-      return { lease: { type: "park", dueAt: handOver ? now : this.retryAt }, patch };
+      return { lease: { type: "park", dueAt: handOver ? now : this.#retryAt }, patch };
     }
-    const again = handOver || now >= this.retryAt || mail.seq > this.#toldAt;
+    const again = handOver || now >= this.#retryAt || mail.seq > this.#toldAt;
     return { lease: again ? { type: "park", dueAt: now } : null, patch: {} };
   }
 }

@@ -178,7 +178,7 @@ export class LiveRun {
 
   /** When {@link wake} has something to do next, or `null`. */
   get nextDueAt(): number | null {
-    if (this.#divergence !== null) return this.committing ? null : this.#divergence.retryAt;
+    if (this.#divergence !== null) return this.committing ? null : this.#divergence.dueAt;
     return this.#dues.next;
   }
 
@@ -230,6 +230,7 @@ export class LiveRun {
 
   /** After a drain: what the code asked for, and how it ended, goes to the outbox. */
   gather(now: number): void {
+    this.#divergence?.look(now);
     if (this.phase !== "held" || this.over || this.diverged) return;
     this.settled = true;
     for (const request of this.execution.requests) {
