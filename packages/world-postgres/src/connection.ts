@@ -10,7 +10,7 @@ import { createHash, randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
 import type { OperationProbe } from "@perdure/core/world";
-import { CompiledQuery, Kysely, PostgresDialect } from "kysely";
+import { CompiledQuery, Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import type { Config } from "./config.ts";
 import { isRolledBack, isUnreachable, worldError } from "./errors.ts";
@@ -67,7 +67,7 @@ export class Connection {
     const service = settings === undefined ? undefined : own(settings, SERVICE_CONNECTIONS);
 
     this.db = (
-      kysely ?? new Kysely({ dialect: new PostgresDialect({ pool: pool as pg.Pool }) })
+      kysely ?? new Kysely({ dialect: new PostgresDialect({ pool: guarded(pool as pg.Pool) }) })
     ).withoutPlugins();
     this.#execute = pool === undefined ? viaKysely(this.db) : this.#viaPool(pool);
     this.#executeService = service === undefined ? this.#execute : this.#viaPool(service);
@@ -186,6 +186,24 @@ function placeOf(settings: pg.PoolConfig): string {
   // The driver's own reading of URL and environment; no connection is made. It has no password in these three.
   const { host, port, database } = new pg.Client(settings);
   return `at ${host}:${port}/${database}`;
+}
+
+/**
+ * A client that loses its connection under a query rejects the query and emits `error` besides. Kysely does not listen,
+ * and an `error` that nobody hears ends the process.
+ */
+function guarded(pool: pg.Pool): PostgresPool {
+  const heard = new WeakSet<pg.PoolClient>();
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect() {
+      const client = await pool.connect();
+      if (!heard.has(client)) client.on("error", () => {});
+      heard.add(client);
+      return client;
+    },
+  };
 }
 
 function viaKysely(db: Kysely<Schema>): Execute {

@@ -133,7 +133,7 @@ BEGIN
     status = coalesce(c.status, r.status),
     owner = CASE WHEN c.lease = 'hold' THEN r.owner END,
     due_at = CASE c.lease
-      WHEN 'hold' THEN ${leaseEnd("c.due")}
+      WHEN 'hold' THEN greatest(r.due_at, ${leaseEnd("c.due")})
       WHEN 'park' THEN CASE
         WHEN r.mail_seq > greatest(r.mail_done, c.mail_done) THEN v_now
         WHEN c.due <= p_sent_at THEN least(c.due, v_now)

@@ -1,0 +1,137 @@
+import type { World } from "@perdure/core/world";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { postgresWorld } from "../src/index.ts";
+import {
+  dropSchema,
+  event,
+  finish,
+  hold,
+  NOW,
+  newRun,
+  newSchema,
+  serverUrl,
+  superuser,
+  WORKFLOW,
+} from "./store.ts";
+
+/** Rows read by whole-table scans, and rows read by indexes, of every table of the schema since it was made. */
+interface Reading {
+  readonly scanned: number;
+  readonly indexed: number;
+}
+
+const FILLED = 200_000;
+const schemas = { empty: newSchema(), filled: newSchema() };
+const worlds: Partial<Record<keyof typeof schemas, World>> = {};
+
+beforeAll(async () => {
+  const url = await serverUrl();
+  const admin = await superuser();
+  for (const name of ["empty", "filled"] as const) {
+    const world = postgresWorld({
+      url,
+      schema: schemas[name],
+      clock: "caller",
+      maxConnections: 1,
+      listen: false,
+    });
+    await world.open();
+    worlds[name] = world;
+  }
+  const { empty, filled } = schemas;
+  // Runs of every kind: a quarter ended, a quarter asleep, a quarter due (of another workflow), a quarter leased.
+  await admin.query(`
+    INSERT INTO ${filled}.runs (run_id, workflow, status, epoch, seq, mail_seq, mail_done, owner, due_at, created_at,
+      completed_at, idempotency_key)
+    SELECT 'wrun_' || lpad(i::text, 26, '0'), CASE WHEN i % 4 = 2 THEN 'other' ELSE 'filler' END,
+      CASE WHEN i % 4 = 0 THEN 'completed' ELSE 'running' END, 1, 1, 1, 1, CASE WHEN i % 4 = 3 THEN 'w' END,
+      CASE i % 4 WHEN 0 THEN NULL WHEN 2 THEN ${NOW} - i ELSE ${NOW} + 1000000 + i END, ${NOW},
+      CASE WHEN i % 4 = 0 THEN ${NOW} + i END, 'key-' || i
+    FROM generate_series(1, ${FILLED}) AS i`);
+  await admin.query(`
+    INSERT INTO ${filled}.events SELECT id, 1, 'run_created', ${NOW}, NULL, NULL, NULL FROM ${filled}.runs;
+    INSERT INTO ${filled}.mail SELECT id, 1, 'm' || id, 'wake', NULL, ${NOW}, NULL FROM ${filled}.runs;
+    INSERT INTO ${filled}.hooks SELECT 't' || id, id, 'h', 1 FROM ${filled}.runs WHERE status = 'running';
+    INSERT INTO ${filled}.startkeys SELECT 'filler', idempotency_key, run_id, 'f', NULL FROM ${filled}.runs`);
+  // With statistics the planner knows that the small tables have one page: the worst case for an index.
+  for (const table of ["runs", "events", "mail", "hooks", "startkeys"]) {
+    for (const schema of [empty, filled]) await admin.query(`VACUUM ANALYZE ${schema}.${table}`);
+  }
+}, 180_000);
+
+afterAll(async () => {
+  for (const name of ["empty", "filled"] as const) {
+    await worlds[name]?.close();
+    await dropSchema(schemas[name]);
+  }
+});
+
+test.each(["empty", "filled"] as const)("no verb scans a table that is %s", async (name) => {
+  const world = worlds[name] as World;
+  // A query is planned anew each time, and may read the one page of a small table as it is. The plan of a verb is kept.
+  const queries = name === "filled";
+  await everyVerb(world, "first", queries);
+  const before = await readingOf(schemas[name]);
+  // Ten times, so that a plan that is made anew after some calls is among them.
+  for (let round = 0; round < 10; round++) await everyVerb(world, `${round}`, queries);
+  const after = await readingOf(schemas[name]);
+  // The journals of the two runs that each round claims are such a query.
+  expect(after.scanned - before.scanned).toBeLessThanOrEqual(queries ? 0 : 10 * 2);
+  // Each round writes a dozen rows of each table. A plan that walks through an index shows here.
+  expect(after.indexed - before.indexed).toBeLessThan(10 * 500);
+});
+
+/** Every verb; with `queries`, those that workers and clients make all the time. */
+async function everyVerb(world: World, label: string, queries: boolean): Promise<void> {
+  const ids = [1, 2, 3, 4].map((index) => `wrun_${label}_${index}`);
+  const lease = { owner: "w", ttl: 1_000 };
+  const key = (of: string) => ({ key: of, fingerprint: "f", expiresAt: null });
+  await world.createRuns(
+    ids.map((runId, index) => newRun(runId, { startKey: key(runId), ...(index > 1 && { lease }) })),
+    NOW,
+  );
+  if (queries) await world.createRuns([newRun(`${ids[0]} again`, { startKey: key(ids[0] ?? "") })], NOW);
+  const claim = { limit: 10, owner: "w", ttl: 1_000, now: NOW, cached: new Map(), eventLimit: 100 };
+  const { runs } = await world.claim({ ...claim, workflows: [WORKFLOW, "unused"] });
+  expect(runs.map(({ run }) => run.runId)).toEqual(ids.slice(0, 2));
+  await world.claim({ ...claim, workflows: ["unused"] });
+  await world.commit(
+    ids.map((runId) => hold(runId, 1, [event("step_completed", "s"), event("hook_created", "h", runId)])),
+    NOW,
+  );
+  await world.renew({ leases: ids.map((runId) => ({ runId, epoch: 1 })), ttl: 2_000, now: NOW });
+  await world.deliver(
+    ids.map((token) => ({ messageId: token, to: { token }, type: "hook_received", at: NOW, data: null })),
+    NOW,
+  );
+  if (queries) {
+    await world.listMail(ids.map((runId) => ({ runId, after: 0 })));
+    await world.getHookByToken(ids[0] ?? "");
+    await world.getRuns(ids);
+    await world.listEvents(ids[0] ?? "", 0, 100);
+    await world.listRuns({ workflow: WORKFLOW, status: "running", limit: 10 });
+    await world.listHooks({ limit: 10, cursor: "t1" });
+  }
+  await world.commit(
+    ids.map((runId) => ({ ...finish(runId, 3, NOW - 1), mailDone: 1 })),
+    NOW,
+  );
+  expect(await world.deleteRuns({ completedBefore: NOW, limit: 100 })).toBe(ids.length);
+}
+
+async function readingOf(schema: string): Promise<Reading> {
+  const admin = await superuser();
+  // A session reports what it read when it next has nothing to do; the World's one session has been idle since.
+  let last: Reading | undefined;
+  for (;;) {
+    await admin.query("SELECT pg_sleep(1.1)");
+    const { rows } = await admin.query<Reading>(
+      `SELECT coalesce(sum(seq_tup_read), 0)::int AS scanned, coalesce(sum(idx_tup_fetch), 0)::int AS indexed
+       FROM pg_stat_user_tables WHERE schemaname = $1 AND relname <> 'versions'`,
+      [schema],
+    );
+    const [now] = rows;
+    if (now !== undefined && last !== undefined && now.indexed === last.indexed) return now;
+    last = now;
+  }
+}

@@ -1,0 +1,20 @@
+/** `migrator <url> <schema> <versions>`: migrates to the given version, of which this package has the first. */
+import { resolveConfig } from "../../src/config.ts";
+import { Connection } from "../../src/connection.ts";
+import { MIGRATIONS, migrate } from "../../src/migrations.ts";
+import { type Tables, tablesOf } from "../../src/schema.ts";
+import { ready } from "./go.ts";
+
+const [url = "", schema = "", versions = ""] = process.argv.slice(2);
+
+// Neither can be applied twice.
+const later = [
+  (tables: Tables) => `ALTER TABLE ${tables.runs} ADD COLUMN second int`,
+  (tables: Tables) => `CREATE TABLE "${schema}".third AS SELECT run_id, second FROM ${tables.runs}`,
+];
+
+await ready();
+const connection = new Connection(resolveConfig({ url, schema }));
+const migrations = [...MIGRATIONS, ...later].slice(0, Number(versions));
+console.log(`version ${await migrate(connection, tablesOf(schema, ""), { migrations })}`);
+await connection.close();
