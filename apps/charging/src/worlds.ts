@@ -5,8 +5,10 @@ import { basename, join } from "node:path";
 import type { World } from "@perdure/core/world";
 import { mongodb } from "@perdure/testbed/mongodb";
 import { postgres } from "@perdure/testbed/postgres";
+import { redis } from "@perdure/testbed/redis";
 import { mongodbWorld } from "@perdure/world-mongodb";
 import { postgresWorld } from "@perdure/world-postgres";
+import { redisWorld } from "@perdure/world-redis";
 import { sqliteWorld } from "@perdure/world-sqlite";
 
 export interface PreparedStore {
@@ -49,6 +51,20 @@ export const worlds: Readonly<Record<string, WorldChoice>> = {
       return { address: JSON.stringify({ url, db: basename(dir) }), release: stop };
     },
     open: (address) => mongodbWorld(JSON.parse(address) as { url: string; db: string }),
+  },
+  redis: {
+    async prepare() {
+      // Its server is killed, and what it acknowledged must be there afterwards.
+      const { url, stop, restart } = await redis({ settings: { appendfsync: "always" } });
+      const namespace = `charging-${crypto.randomUUID().slice(0, 8)}`;
+      const durability = restart === undefined ? "memory" : "aof";
+      return {
+        address: JSON.stringify({ url, namespace, durability }),
+        ...(restart !== undefined && { restart }),
+        release: stop,
+      };
+    },
+    open: (address) => redisWorld(JSON.parse(address)),
   },
 };
 

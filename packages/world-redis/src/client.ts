@@ -80,7 +80,8 @@ export function mastersOf(client: Client): readonly Redis[] {
   return client instanceof Cluster ? client.nodes("master") : [client];
 }
 
-/** Connects a client of ours; a user's is connected by the user, or by the first command. */
+/** Connects a client of ours. A user's is connected by the user, or by this command; a Cluster knows its nodes then. */
 export async function connect(client: Client, owned: boolean): Promise<void> {
   if (owned) await client.connect();
+  else await client.ping();
 }

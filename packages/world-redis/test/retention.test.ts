@@ -83,7 +83,7 @@ it("what dying processes leave behind goes too", { timeout: 60_000 }, async () =
   // Who was announced and never created is given up after ten minutes, which these have waited.
   for (const name of await keysWith(`${namespace}`, client)) {
     if (!name.endsWith(":unborn")) continue;
-    for (const id of await client.zrange(name, 0, -1)) await client.zadd(name, "1", id);
+    for (const id of await client.zrange(name, "0", "-1")) await client.zadd(name, "1", id);
   }
   await world.deleteRuns({ completedBefore: NOW + 1, limit: 10 });
   // The run of the key got through in the end, and has not ended.

@@ -2,6 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { chownSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -32,7 +33,7 @@ export interface RedisFolder {
 /** Makes a folder with a configuration; it listens at 127.0.0.1 alone. */
 export async function createServer(program: RedisProgram, options: RedisOptions = {}): Promise<RedisFolder> {
   const account = unprivileged();
-  const folder = makeFolder("redis", account, options.parent);
+  const folder = makeFolder("redis", account, options.parent ?? tmpdir());
   const port = await redisPort();
   const sentinel = options.sentinel === true;
   const settings: Record<string, string | number> = {

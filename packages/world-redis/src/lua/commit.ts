@@ -147,7 +147,8 @@ local function commit(r)
 
   local due = base .. 'd:' .. workflow
   if r.lease == 'h' then
-    call('ZADD', due, now + tonumber(r.leaseArg), r.id)
+    -- A renewal that was sent after this commit may have come before it.
+    call('ZADD', due, 'GT', now + tonumber(r.leaseArg), r.id)
   else
     call('HDEL', row, 'o')
     if r.lease == 'p' and mailSeq > mailDone then
