@@ -51,7 +51,9 @@ export async function runDemo(
   cleanup.defer(() => store.release());
   const { restart } = store;
   if (options.restartStore && restart === undefined) {
-    throw new Error(`--restart-store: the World '${options.world}' has no server here that the demo may restart.`);
+    throw new Error(
+      `--restart-store: the World '${options.world}' has no server here that the demo may restart.`,
+    );
   }
   let restarted: Promise<void> | undefined;
 

@@ -1,16 +1,30 @@
 import type { Hint } from "@perdure/core/world";
-import { startMongodb } from "@perdure/testbed/mongodb";
+import {
+  type MongodbOptions,
+  type MongodbServer,
+  sharedMongodb,
+  startMongodb,
+} from "@perdure/testbed/mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { event, hold, NOW, newRun, openWorld } from "./store.ts";
 
 /** What only MongoDB's own server can show. On a partial one these are skipped, with the reason. */
 
+/** A server that may be killed; else the test is skipped, and says why. */
+async function ownServer(skip: (reason: string) => never, options?: MongodbOptions): Promise<MongodbServer> {
+  const { source, partial } = await sharedMongodb();
+  if (partial !== null) skip(partial);
+  if (source === "PERDURE_TEST_MONGODB_URL")
+    skip("the server of PERDURE_TEST_MONGODB_URL is not ours to kill");
+  const server = await startMongodb(options);
+  onTestFinished(() => server.stop());
+  return server;
+}
+
 const lease = { owner: "w", ttl: 30_000 };
 
 test("what was acknowledged outlives kill -9 of the server", async ({ skip }) => {
-  const server = await startMongodb();
-  onTestFinished(() => server.stop());
-  if (server.partial !== null) skip(server.partial);
+  const server = await ownServer(skip);
   const world = await openWorld({ url: server.url, db: "shop" });
   await world.createRuns([newRun("run", { lease })], NOW);
   for (let seq = 1; seq <= 100; seq++) {
@@ -24,9 +38,7 @@ test("what was acknowledged outlives kill -9 of the server", async ({ skip }) =>
 test("a commit under way when the server is killed is in or it is not, and sent again it is in", async ({
   skip,
 }) => {
-  const server = await startMongodb();
-  onTestFinished(() => server.stop());
-  if (server.partial !== null) skip(server.partial);
+  const server = await ownServer(skip);
   const world = await openWorld({ url: server.url, db: "shop" });
   await world.createRuns([newRun("run", { lease })], NOW);
   for (let seq = 1; seq <= 50; seq++) {
@@ -44,9 +56,7 @@ test("a commit under way when the server is killed is in or it is not, and sent 
 }, 120_000);
 
 test("a replica set: its change stream hints at the writes of others", async ({ skip }) => {
-  const server = await startMongodb({ replicaSet: true });
-  onTestFinished(() => server.stop());
-  if (server.partial !== null) skip(server.partial);
+  const server = await ownServer(skip, { replicaSet: true });
   const database = { url: server.url, db: "shop" };
   const world = await openWorld(database);
   expect(world.capabilities).toMatchObject({ durability: "machine", notifications: true });
