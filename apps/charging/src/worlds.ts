@@ -46,9 +46,14 @@ export const worlds: Readonly<Record<string, WorldChoice>> = {
   },
   mongodb: {
     prepare: async (dir) => {
-      const { url, stop } = await mongodb();
-      // A database that nobody else uses: the user's server may hold others.
-      return { address: JSON.stringify({ url, db: basename(dir) }), release: stop };
+      const { url, stop, restart, partial } = await mongodb();
+      return {
+        // A database that nobody else uses: the user's server may hold others.
+        address: JSON.stringify({ url, db: basename(dir) }),
+        // A server in memory comes back empty.
+        ...(restart !== undefined && partial === null && { restart }),
+        release: stop,
+      };
     },
     open: (address) => mongodbWorld(JSON.parse(address) as { url: string; db: string }),
   },

@@ -27,6 +27,8 @@ export interface ClaimStore {
   readonly mailbox: Mailbox;
 }
 
+/** A time before every other: only numbers are greater, so a run without `dueAt` is passed over in the index. */
+const EARLIEST = Number.MIN_SAFE_INTEGER;
 /** After so many lost races a claim leaves the queue to the others. */
 const ROUNDS = 8;
 /** By so many candidates the stretch grows with each lost race. */
@@ -40,7 +42,7 @@ export function claim({ connection, collections, journal, runs, mailbox }: Claim
     return connection.find<Candidate>(
       "find due runs",
       collections.runs,
-      { workflow: workflows.length === 1 ? workflows[0] : { $in: workflows }, dueAt: { $exists: true } },
+      { workflow: workflows.length === 1 ? workflows[0] : { $in: workflows }, dueAt: { $gt: EARLIEST } },
       { sort: { dueAt: 1 }, limit, projection: { rev: 1, owner: 1, dueAt: 1 } },
     );
   }

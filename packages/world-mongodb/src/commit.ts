@@ -116,6 +116,8 @@ export function commit(store: CommitStore): Commit {
         owner: { $exists: true },
         mailSeq: request.mailDone,
         tailSize: { $lt: FULL_TAIL },
+        // A renewal that was sent later may have come first.
+        ...(request.lease.type === "hold" && { dueAt: { $lte: due } }),
         ...(ends(request) && { hooks: { $exists: false } }),
       },
       update: updateOf(
@@ -159,7 +161,8 @@ export function commit(store: CommitStore): Commit {
       const full = run.tailSize >= FULL_TAIL;
       if (full) await journal.copyTail(run);
       const mailDone = Math.max(run.mailDone, request.mailDone);
-      const due = dueAfter(request, run.mailSeq > mailDone, now);
+      const asked = dueAfter(request, run.mailSeq > mailDone, now);
+      const due = request.lease.type === "hold" ? Math.max(run.dueAt ?? 0, asked ?? 0) : asked;
       const numbered = events.map((event, index) => [request.seq + 1 + index, event] as const);
       const written = await runs.update("commit run", run, {
         set: {

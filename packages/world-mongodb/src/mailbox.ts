@@ -80,31 +80,40 @@ export function mailbox({ connection, collections, runs, hooks }: MailStore): Ma
     return ({ to }) => ("token" in to ? owners.get(toStored(to.token)) : found.get(toStored(to.runId)));
   }
 
-  /** The documents of messages that never had one, or the answers that need none. */
-  async function address(messages: readonly Message[], settled: Map<string, DeliverResult>): Promise<void> {
-    if (messages.length === 0) return;
+  /**
+   * Makes the first write for messages without a document, or settles those that need none.
+   *
+   * @returns the messages whose documents are new and this sender's; none where somebody sends one of them too
+   */
+  async function address(
+    messages: readonly Message[],
+    settled: Map<string, DeliverResult>,
+  ): Promise<Addressed[]> {
+    if (messages.length === 0) return [];
     const addressOf = await addresses(messages);
-    const documents: MailDocument[] = [];
+    const addressed: Addressed[] = [];
     for (const message of messages) {
       const { messageId, to, type, at, data } = message;
       const run = addressOf(message);
       const hook = run !== undefined && "token" in to ? hookWith(run, toStored(to.token)) : undefined;
-      if ("token" in to ? hook === undefined : run === undefined) {
+      if (run === undefined || ("token" in to && hook === undefined)) {
         settled.set(messageId, { outcome: "token" in to ? "no_such_hook" : "no_such_run" });
-      } else if (run !== undefined && isTerminal(run.status)) {
+      } else if (isTerminal(run.status)) {
         settled.set(messageId, { outcome: "finished", runId: fromStored(run._id) });
-      } else if (run !== undefined) {
-        documents.push({ _id: toStored(messageId), run: run._id, hookId: hook?.id ?? null, type, at, data });
+      } else {
+        const id = toStored(messageId);
+        const document = { _id: id, run: run._id, hookId: hook?.id ?? null, type, at, data };
+        addressed.push({ id, document, run });
       }
     }
-    if (documents.length === 0 || (await connection.insert("insert messages", collections.mail, documents))) {
-      return;
-    }
-    // Somebody sends one of them at the same moment. Where that kept the others out too, each goes in by itself.
-    if (documents.length === 1) return;
-    for (const document of documents) {
+    const documents = addressed.map(({ document }) => document);
+    if (documents.length === 0) return [];
+    if (await connection.insert("insert messages", collections.mail, documents)) return addressed;
+    // Where one that was there kept the others out too, each goes in by itself.
+    for (const document of documents.length > 1 ? documents : []) {
       await connection.insert("insert message", collections.mail, [document]);
     }
+    return [];
   }
 
   /** Makes the second write for messages to one run. Gives those that are delivered; the others are looked at again. */
@@ -135,57 +144,58 @@ export function mailbox({ connection, collections, runs, hooks }: MailStore): Ma
     });
   }
 
-  /** One look at all messages that have no answer yet, and what can be done for them. */
-  async function round(
-    messages: readonly Message[],
+  /** The messages with a document that can be delivered where it says; settles those that are. */
+  async function resume(
+    documents: ReadonlyMap<string, MailDocument>,
     settled: Map<string, DeliverResult>,
-    now: number,
-  ): Promise<readonly RunDocument[]> {
-    const ids = messages.map(({ messageId }) => toStored(messageId));
-    const documents = await findMail(ids);
-    const unknown = messages.filter(({ messageId }) => !documents.has(toStored(messageId)));
-    await address(unknown, settled);
-    if (unknown.length > 0) {
-      for (const [id, document] of await findMail(unknown.map(({ messageId }) => toStored(messageId)))) {
-        documents.set(id, document);
-      }
-    }
+  ): Promise<Addressed[]> {
+    if (documents.size === 0) return [];
     const found = await runs.get([...documents.values()].map(({ run }) => run));
-    const listed = (document: MailDocument) =>
-      Object.values(found.get(document.run)?.mail ?? {}).includes(document._id);
+    const listed = ({ _id, run }: MailDocument) => Object.values(found.get(run)?.mail ?? {}).includes(_id);
     // After the run, so that a message which is not listed any more shows its number.
     const again = await findMail(
       [...documents.values()]
         .filter((document) => document.mailSeq === undefined && !listed(document))
         .map(({ _id }) => _id),
     );
-    const pending = new Map<string, Addressed[]>();
-    for (const { messageId } of messages) {
-      const id = toStored(messageId);
-      const document = again.get(id) ?? documents.get(id);
-      if (document === undefined || settled.has(messageId)) continue;
+    const addressed: Addressed[] = [];
+    for (const [id, first] of documents) {
+      const document = again.get(id) ?? first;
       if (document.mailSeq !== undefined || listed(document)) {
-        settled.set(messageId, deliveredTo(document));
+        settled.set(fromStored(id), deliveredTo(document));
         continue;
       }
-      const run = found.get(document.run);
-      if (run === undefined || isTerminal(run.status) || !isLive(run, document.hookId)) {
-        // It can never be delivered there; the next round asks where it would go now.
-        const { run: to, hookId } = document;
-        await connection.delete("delete message", collections.mail, {
-          _id: id,
-          run: to,
-          hookId,
-          mailSeq: { $exists: false },
-        });
+      const { run: to, hookId } = document;
+      const run = found.get(to);
+      if (run !== undefined && !isTerminal(run.status) && isLive(run, hookId)) {
+        addressed.push({ id, document, run });
         continue;
       }
-      const forRun = pending.get(run._id) ?? [];
-      forRun.push({ id, document, run });
-      pending.set(run._id, forRun);
+      // It can never be delivered there; the next round asks where it would go now.
+      const filter = { _id: id, run: to, hookId, mailSeq: { $exists: false } };
+      await connection.delete("delete message", collections.mail, filter);
+    }
+    return addressed;
+  }
+
+  /** One look at all messages that have no answer yet, and what can be done for them; gives the runs that have mail. */
+  async function round(
+    messages: readonly Message[],
+    settled: Map<string, DeliverResult>,
+    now: number,
+  ): Promise<readonly RunDocument[]> {
+    const known = await findMail(messages.map(({ messageId }) => toStored(messageId)));
+    const unknown = messages.filter(({ messageId }) => !known.has(toStored(messageId)));
+    const addressed = [...(await address(unknown, settled)), ...(await resume(known, settled))];
+    const byRun = new Map<string, Addressed[]>();
+    for (const message of addressed) {
+      const others = byRun.get(message.run._id) ?? [];
+      // Two looks at one run: what the older one was good for, the next round looks at again.
+      if (others.some(({ run }) => run.rev !== message.run.rev)) continue;
+      byRun.set(message.run._id, [...others, message]);
     }
     const reached = await Promise.all(
-      [...pending.values()].map(async (forRun) => {
+      [...byRun.values()].map(async (forRun) => {
         const [first] = forRun;
         if (first === undefined || !(await list(first.run, forRun, now))) return [];
         for (const { id, document } of forRun) settled.set(fromStored(id), deliveredTo(document));

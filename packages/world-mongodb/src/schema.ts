@@ -33,24 +33,19 @@ export function collectionsOf(namespace: string): Collections {
   };
 }
 
-/** Version 1: the indexes beside those on `_id`. */
+/**
+ * Version 1: the indexes beside those on `_id`. None is unique or partial: what must be unique is an `_id`, and a filter
+ * that compares with a number passes over documents without one.
+ */
 export function indexesOf(collections: Collections): readonly (readonly [string, IndexDescription[]])[] {
   return [
     [
       collections.runs,
       [
-        {
-          name: "due",
-          key: { workflow: 1, dueAt: 1 },
-          partialFilterExpression: { dueAt: { $exists: true } },
-        },
+        { name: "due", key: { workflow: 1, dueAt: 1 } },
         { name: "by_workflow", key: { workflow: 1, _id: 1 } },
         { name: "by_status", key: { status: 1, _id: 1 } },
-        {
-          name: "completed",
-          key: { completedAt: 1 },
-          partialFilterExpression: { completedAt: { $exists: true } },
-        },
+        { name: "completed", key: { completedAt: 1 } },
       ],
     ],
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],

@@ -210,7 +210,7 @@ async function openStore(config: Config): Promise<Opened> {
       connection,
       clock: byServer ? serversClock(() => connection.hello()) : callersClock,
       settings: {
-        store: connection.location,
+        location: connection.location,
         namespace: config.namespace,
         schemaVersion,
         serverVersion: facts.version,

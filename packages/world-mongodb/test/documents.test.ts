@@ -173,6 +173,10 @@ test("a commit is one command, whatever the batch; hooks cost what they need", a
       ),
     ),
   ).toBe(1);
+  const message = { messageId: "m", to: { runId: "run-1" }, type: "wake", at: NOW, data: null } as const;
+  expect(await commands(() => world.deliver([message], NOW))).toBe(4);
+  const startKey = { key: "k", fingerprint: "f", expiresAt: null };
+  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(3);
   expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
     3,
   );

@@ -38,7 +38,7 @@ test("what is told of the store names no password", async () => {
   const { url, db } = await temporaryDatabase();
   const world = await openWorld({ url, db });
   const settings = world.describe();
-  expect(settings.store).toMatch(new RegExp(`^[^@]+:\\d+/${db}$`));
+  expect(settings.location).toMatch(new RegExp(`^[^@]+:\\d+/${db}$`));
   expect(settings).toMatchObject({ schemaVersion: 1, serverVersion: expect.any(String) });
   expect(["standalone", "replica set", "sharded"]).toContain(settings.topology);
 });

@@ -2,7 +2,7 @@ import type { World } from "@perdure/core/world";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
-import { event, hold, NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+import { event, hold, NOW, newRun, openWorld, temporaryDatabase, WORKFLOW } from "./store.ts";
 
 /** Wishes for a token or a key whose process stopped half-way: others go on, and who was only slow learns of it. */
 
@@ -122,6 +122,36 @@ test("an id whose start was burnt can be started once the key is free", async ()
   await world.commit([ends], NOW);
   expect(await world.createRuns([newRun("dead", { startKey })], NOW)).toMatchObject([{ outcome: "created" }]);
   expect(await world.getRuns(["dead"])).toMatchObject([{ status: "pending", seq: 1 }]);
+  await checkInvariants(world);
+});
+
+test("a commit that was written with others, and whose run has another owner since, is told as committed", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("parks", { lease }), newRun("fenced", { lease })], NOW);
+  const claim = async () => {
+    const { runs } = await world.claim({
+      workflows: [WORKFLOW],
+      limit: 1,
+      owner: "other",
+      ttl: 30_000,
+      now: NOW,
+      cached: new Map(),
+      eventLimit: 10,
+    });
+    expect(runs.map(({ run }) => run.runId)).toEqual(["parks"]);
+  };
+  // Between the update of both and the look at what became of each.
+  const slow = await stoppingAt(database, "find runs", claim);
+  const parks = hold("parks", 1, [event("step_created", "s")]);
+  const results = await slow.commit(
+    [
+      { ...parks, lease: { type: "park", dueAt: NOW } },
+      { ...hold("fenced", 1, [event("step_created", "s")]), epoch: 9 },
+    ],
+    NOW,
+  );
+  expect(results.map(({ outcome }) => outcome)).toEqual(["committed", "fenced"]);
   await checkInvariants(world);
 });
 

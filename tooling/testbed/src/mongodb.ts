@@ -42,7 +42,7 @@ const PARTIAL =
 
 /** Starts a server that nobody else uses, so that it may be crashed. It ends with this process at the latest. */
 export async function startMongodb(options: MongodbOptions = {}): Promise<MongodbServer> {
-  const server = await createServer(await findMongodb(), options);
+  const server = await createServer(await program(), options);
   leaveWatchdog(server);
   let pid = await startServer(server);
   const stop = (): Promise<void> => removeServer(server, pid);
@@ -77,7 +77,7 @@ export async function sharedMongodb(): Promise<Mongodb> {
   const folder = runFolder();
   if (folder === undefined) return startMongodb();
   return sharedInRun<SharedServer & Mongodb>("mongodb", folder, async () => {
-    const server = await createServer(await findMongodb());
+    const server = await createServer(await program());
     leaveWatchdog(server);
     const pid = await startServer(server);
     return {
@@ -87,6 +87,18 @@ export async function sharedMongodb(): Promise<Mongodb> {
       folder: server.folder,
     };
   });
+}
+
+/** What to start; looked for once in a run, because a download that the network forbids takes seconds to fail. */
+async function program(): Promise<MongodbProgram> {
+  const folder = runFolder();
+  if (folder === undefined) return findMongodb();
+  const nothing: SharedServer = { pid: null, stopSignal: "SIGKILL", folder: null };
+  const found = await sharedInRun("mongodb-program", folder, async () => ({
+    ...nothing,
+    program: await findMongodb(),
+  }));
+  return found.program;
 }
 
 function byUser(): Mongodb | undefined {
