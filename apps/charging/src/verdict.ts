@@ -1,5 +1,6 @@
 // What really happened, read from the servers' ledgers. The engine is not asked.
 
+import { existsSync } from "node:fs";
 import { openPaymentLedger } from "./servers/payment-ledger.ts";
 import { openReceiptsLedger } from "./servers/receipts-ledger.ts";
 
@@ -16,11 +17,16 @@ export interface Verdict {
   replayedAnswers: number;
 }
 
-/** Reads both ledgers and counts, for these customers. */
+/** Reads both ledgers and counts, for these customers. Throws if a ledger is missing. */
 export function takeVerdict(
   ledgers: { payment: string; receipts: string },
   customers: readonly string[],
 ): Verdict {
+  for (const file of [ledgers.payment, ledgers.receipts]) {
+    // Opening a ledger makes one where there is none, which would look as if nothing had happened.
+    if (!existsSync(file))
+      throw new Error(`There is no ledger at ${file}: somebody removed it while the demo ran.`);
+  }
   const payment = openPaymentLedger(ledgers.payment);
   const receipts = openReceiptsLedger(ledgers.receipts);
   try {

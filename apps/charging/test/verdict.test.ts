@@ -71,3 +71,10 @@ it("calls a customer lost who has no charge, no receipt, or a receipt for somebo
   );
   expect(verdict.lost).toBe(3);
 });
+
+it("refuses to judge without the ledgers", () => {
+  const dir = mkdtempSync(join(tmpdir(), "charging-test-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const ledgers = { payment: join(dir, "payment.db"), receipts: join(dir, "receipts.db") };
+  expect(() => takeVerdict(ledgers, ["a"])).toThrow(/no ledger/);
+});

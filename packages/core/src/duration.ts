@@ -11,7 +11,8 @@ export type Duration = number | StringValue | Date;
 const LATEST = 8_640_000_000_000_000;
 
 /**
- * The length of a duration in milliseconds, or `undefined` for a `Date`, which is a point in time.
+ * The length of a duration in whole milliseconds, or `undefined` for a `Date`, which is a point in time. A part of a
+ * millisecond counts as one: times in a World are whole numbers, and nothing is shorter than it was asked to be.
  *
  * @throws {DurationError} if it is negative, not finite, or cannot be read
  */
@@ -22,7 +23,7 @@ export function durationMs(value: number | string | Date): number | undefined {
   }
   const length = typeof value === "string" ? parse(value) : value;
   if (typeof length !== "number" || !(length >= 0 && length <= LATEST)) throw new DurationError(value);
-  return length;
+  return Math.ceil(length);
 }
 
 /**

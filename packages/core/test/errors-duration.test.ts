@@ -37,4 +37,10 @@ describe("parseDuration", () => {
       expect(() => durationMs(value as unknown as number)).toThrow(DurationError);
     }
   });
+
+  it("gives whole milliseconds, never fewer than were asked for", () => {
+    expect(durationMs(0.5)).toBe(1);
+    expect(durationMs("0.1ms")).toBe(1);
+    expect(parseDuration(1.2, 1000)).toBe(1002);
+  });
 });
