@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type MongodbWorldOptions, resolveConfig } from "./config.ts";
-import { MongodbWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 export type { MongodbWorldOptions } from "./config.ts";
 
@@ -19,5 +19,5 @@ export type { MongodbWorldOptions } from "./config.ts";
  * console.log(world.describe());
  */
 export function mongodbWorld(options: MongodbWorldOptions = {}): World {
-  return new MongodbWorld(resolveConfig(options));
+  return worldOf(resolveConfig(options));
 }

@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type MongodbWorldOptions, resolveConfig } from "./config.ts";
-import { MongodbWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
 export type KeeperOptions = Pick<MongodbWorldOptions, "url" | "db" | "namespace" | "clock">;
@@ -15,7 +15,7 @@ export type KeeperOptions = Pick<MongodbWorldOptions, "url" | "db" | "namespace"
  * @param options `capabilities.leaseKeeper.options` of the first instance
  */
 export async function openWorld(options: KeeperOptions): Promise<World> {
-  const world = new MongodbWorld(resolveConfig(options));
+  const world = worldOf(resolveConfig(options));
   await world.open();
   return world;
 }

@@ -15,7 +15,7 @@
  * - *An id leaves the run document between two looks*: it had its `mailSeq` before that. So who finds a message not
  *   listed looks at its document again after the run, and only then goes on.
  */
-import { type DeliverResult, isTerminal, type Mail, type Message } from "@perdure/core/world";
+import { type DeliverResult, type Delivery, isTerminal, type Mail, type Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { tooLarge } from "./errors.ts";
 import { type Hooks, hookWith } from "./hooks.ts";
@@ -28,15 +28,6 @@ import { bytesOf } from "./values.ts";
 const FULL_LIST = 64;
 /** Room for the other fields of a message's document. */
 const MARGIN = 64 * 1024;
-
-/** What a batch came to, and what it set in motion. */
-export interface Delivery {
-  readonly results: readonly DeliverResult[];
-  /** Runs that have new mail. */
-  readonly runIds: readonly string[];
-  /** One of them has no owner: it waits for a worker. */
-  readonly due: boolean;
-}
 
 export interface Mailbox {
   deliver(batch: readonly Message[], now: number): Promise<Delivery>;

@@ -2,16 +2,7 @@
  * Reading: queries that change nothing. Pages continue after the last key of the page before, so nothing that is created
  * or deleted meanwhile shifts them.
  */
-import type {
-  HookPage,
-  HookRecord,
-  JournalEvent,
-  ListHooksQuery,
-  ListRunsQuery,
-  Mail,
-  RunPage,
-  RunRecord,
-} from "@perdure/core/world";
+import type { HookRecord, OpenStore } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { type Hooks, hookWith } from "./hooks.ts";
@@ -21,16 +12,7 @@ import type { Runs } from "./runs.ts";
 import type { Collections, RunDocument, TokenDocument } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
 
-export interface Reads {
-  getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
-  listRuns(query: ListRunsQuery): Promise<RunPage>;
-  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
-  listMail(
-    runs: readonly { readonly runId: string; readonly after: number }[],
-  ): Promise<readonly (readonly Mail[])[]>;
-  getHookByToken(token: string): Promise<HookRecord | null>;
-  listHooks(query: ListHooksQuery): Promise<HookPage>;
-}
+export type Reads = OpenStore["reads"];
 
 /** The parts of the store that reading works with. */
 export interface ReadStore {

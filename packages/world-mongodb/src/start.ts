@@ -17,7 +17,7 @@
  * it, or a lost answer: the run is there, and the start sent again finds it.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { type CreateRun, type CreateRunResult, isTerminal } from "@perdure/core/world";
+import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Remove } from "./retention.ts";
 import type { Runs } from "./runs.ts";
@@ -27,12 +27,6 @@ import type { Values } from "./values.ts";
 
 /** Attempts for which a start that has not come to its end is waited for: about a tenth of a second. */
 const PATIENCE = 6;
-
-/** What a batch came to, and whether it made a run that is waiting for a worker. */
-export interface StartOutcome {
-  readonly results: readonly CreateRunResult[];
-  readonly due: boolean;
-}
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
 

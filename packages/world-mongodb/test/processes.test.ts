@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import type { Hint } from "@perdure/core/world";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { expect, test } from "vitest";
-import { start } from "./processes/spawn.ts";
 import { NOW, newRun, openWorld, temporaryDatabase, WORKFLOW } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 test("fifty claimers in two processes: each run has one winner", async () => {
   const database = await temporaryDatabase();

@@ -3,11 +3,9 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "@perdure/core/runtime";
-import type { Hint } from "@perdure/core/world";
+import { type Hint, HintListeners } from "@perdure/core/world";
 import type { Client } from "pg";
 import { gathering, listen } from "./watch.ts";
-
-type Listener = (hint: Hint) => void;
 
 /** What one notification says. */
 interface Payload {
@@ -32,7 +30,7 @@ export interface HintChannel {
 export class Hints {
   readonly #channel: HintChannel | null;
   readonly #id = randomUUID();
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new HintListeners();
   readonly #tellOthers: () => void;
   #waiting: Hint[] = [];
   #stopListening: (() => void) | undefined;
@@ -44,21 +42,19 @@ export class Hints {
     this.#tellOthers = gathering(() => this.#send());
   }
 
-  subscribe(listener: Listener): () => void {
-    // A listener of its own, so that one function may be subscribed twice.
-    const own: Listener = (hint) => listener(hint);
-    this.#listeners.add(own);
+  subscribe(listener: (hint: Hint) => void): () => void {
+    const remove = this.#listeners.add(listener);
     this.#start();
     return () => {
-      this.#listeners.delete(own);
-      if (this.#listeners.size === 0) this.#stop();
+      remove();
+      if (this.#listeners.isEmpty) this.#stop();
     };
   }
 
-  emit(hints: Iterable<Hint>): void {
+  emit(hints: () => Iterable<Hint>): void {
     const before = this.#waiting.length;
-    for (const hint of hints) {
-      this.#tell(hint);
+    for (const hint of hints()) {
+      this.#listeners.tell(hint);
       if (this.#channel !== null) this.#waiting.push(hint);
     }
     if (this.#waiting.length > before) this.#tellOthers();
@@ -79,7 +75,7 @@ export class Hints {
       connect,
       logger,
       onPayload: (payload) => this.#hear(payload),
-      onGap: () => this.#tell({ type: "changed" }),
+      onGap: () => this.#listeners.tell({ type: "changed" }),
     });
   }
 
@@ -107,20 +103,11 @@ export class Hints {
     try {
       payload = JSON.parse(text) as Payload;
     } catch {
-      this.#tell({ type: "changed" });
+      this.#listeners.tell({ type: "changed" });
       return;
     }
     if (payload.from === this.#id) return;
-    for (const hint of payload.hints) this.#tell(hint);
-  }
-
-  // In a microtask of its own: what a listener does or throws must not reach the call that wrote.
-  #tell(hint: Hint): void {
-    for (const listener of this.#listeners) {
-      queueMicrotask(() => {
-        if (this.#listeners.has(listener)) listener(hint);
-      });
-    }
+    for (const hint of payload.hints) this.#listeners.tell(hint);
   }
 }
 

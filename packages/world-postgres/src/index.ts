@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type PostgresWorldOptions, resolveConfig } from "./config.ts";
-import { PostgresWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 export type { PostgresWorldOptions } from "./config.ts";
 
@@ -20,7 +20,7 @@ export type { PostgresWorldOptions } from "./config.ts";
  * console.log(world.describe());
  */
 export function postgresWorld(options: PostgresWorldOptions = {}): World {
-  return new PostgresWorld(resolveConfig(options));
+  return worldOf(resolveConfig(options));
 }
 
 /**
@@ -31,7 +31,7 @@ export function postgresWorld(options: PostgresWorldOptions = {}): World {
  * @throws {WorldError} when the database cannot be reached, or refuses
  */
 export async function migratePostgres(options: PostgresWorldOptions = {}): Promise<number> {
-  const world = new PostgresWorld(resolveConfig({ ...options, migrate: true, listen: false }));
+  const world = worldOf(resolveConfig({ ...options, migrate: true, listen: false }));
   await world.open();
   const { schemaVersion } = world.describe();
   await world.close();

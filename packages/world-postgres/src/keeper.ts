@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type PostgresWorldOptions, resolveConfig } from "./config.ts";
-import { PostgresWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
 export type KeeperOptions = Pick<PostgresWorldOptions, "url" | "schema" | "namespace" | "clock">;
@@ -15,7 +15,7 @@ export type KeeperOptions = Pick<PostgresWorldOptions, "url" | "schema" | "names
  * @param options `capabilities.leaseKeeper.options` of the first instance
  */
 export async function openWorld(options: KeeperOptions): Promise<World> {
-  const world = new PostgresWorld(resolveConfig({ ...options, migrate: false, listen: false }));
+  const world = worldOf(resolveConfig({ ...options, migrate: false, listen: false }));
   await world.open();
   return world;
 }

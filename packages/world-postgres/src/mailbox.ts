@@ -6,7 +6,7 @@
  * either counted the message or finds the row locked and counts it afterwards. A token that went to a run whose row was
  * not locked, and a message id that two senders bring to two runs at once, end the transaction, which is then repeated.
  */
-import type { DeliverResult, Message } from "@perdure/core/world";
+import type { DeliverResult, Delivery, Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, numbers } from "./packing.ts";
 import type { Tables } from "./schema.ts";
@@ -25,15 +25,6 @@ interface AnswerRow {
   readonly fresh: boolean;
   /** Nobody holds the run. */
   readonly wakes: boolean;
-}
-
-/** What a batch came to, and what it set in motion. */
-export interface Delivery {
-  readonly results: readonly DeliverResult[];
-  /** Runs that have new mail. */
-  readonly runIds: readonly string[];
-  /** One of them has no owner: it waits for a worker. */
-  readonly due: boolean;
 }
 
 export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;

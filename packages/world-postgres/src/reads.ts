@@ -3,16 +3,7 @@
  * nothing that is created or deleted meanwhile shifts them. Each is one statement, which sees the store at one moment at
  * every isolation level.
  */
-import type {
-  HookPage,
-  HookRecord,
-  JournalEvent,
-  ListHooksQuery,
-  ListRunsQuery,
-  Mail,
-  RunPage,
-  RunRecord,
-} from "@perdure/core/world";
+import type { HookRecord, Mail, OpenStore, RunRecord } from "@perdure/core/world";
 import { type Kysely, sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { numbers } from "./packing.ts";
@@ -30,15 +21,8 @@ import { fromStored, toStored } from "./text.ts";
 
 export type GetRuns = (runIds: readonly string[]) => Promise<readonly (RunRecord | null)[]>;
 
-export interface Reads {
+export interface Reads extends Omit<OpenStore["reads"], "getRuns"> {
   getRuns: GetRuns;
-  listRuns(query: ListRunsQuery): Promise<RunPage>;
-  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
-  listMail(
-    runs: readonly { readonly runId: string; readonly after: number }[],
-  ): Promise<readonly (readonly Mail[])[]>;
-  getHookByToken(token: string): Promise<HookRecord | null>;
-  listHooks(query: ListHooksQuery): Promise<HookPage>;
 }
 
 const RUN_COLUMNS = [

@@ -5,7 +5,7 @@
  * waits for the first one's transaction and then finds its key. Two sendings of one request meet on the unique index of
  * the run ids. Keys are taken in the order of `(workflow, key)`, then runs in the order of their ids.
  */
-import type { CreateRun, CreateRunResult } from "@perdure/core/world";
+import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, numbers } from "./packing.ts";
 import type { GetRuns } from "./reads.ts";
@@ -33,12 +33,6 @@ interface AnswerRow {
   readonly outcome: "new" | "created" | "exists" | "mismatch";
   readonly leased: boolean;
   readonly holder: string | null;
-}
-
-/** What a batch came to, and whether it made a run that is waiting for a worker. */
-export interface StartOutcome {
-  readonly results: readonly CreateRunResult[];
-  readonly due: boolean;
 }
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;

@@ -1,8 +1,11 @@
+import { join } from "node:path";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { expect, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
-import { start } from "./processes/spawn.ts";
 import { describeSchema } from "./schema-text.ts";
 import { NOW, newRun, openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 test("four processes migrate at once: every version is applied once", async () => {
   const schema = temporarySchema();

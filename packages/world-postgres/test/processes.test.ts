@@ -1,10 +1,13 @@
+import { join } from "node:path";
 import { Client } from "@perdure/core/testing";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { defineProgram } from "./processes/program.ts";
-import { start } from "./processes/spawn.ts";
 import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 const RUNS = 1_000;
 

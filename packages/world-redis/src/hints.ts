@@ -2,16 +2,14 @@
  * Hints over pub/sub: one channel per store, one connection for listening, opened when somebody subscribes. While that
  * connection is down hints are lost; when it is back, one says that something may have changed.
  */
-import type { Hint } from "@perdure/core/world";
+import { type Hint, HintListeners } from "@perdure/core/world";
 import { Redis } from "ioredis";
 import type { Client } from "./client.ts";
-
-type Listener = (hint: Hint) => void;
 
 export class Hints {
   readonly #client: Client;
   readonly #channel: string;
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new HintListeners();
   #subscriber: Client | undefined;
 
   constructor(client: Client, channel: string) {
@@ -19,19 +17,14 @@ export class Hints {
     this.#channel = channel;
   }
 
-  subscribe(listener: Listener): () => void {
-    // A listener of its own, so that one function may be subscribed twice.
-    const own: Listener = (hint) => listener(hint);
-    this.#listeners.add(own);
+  subscribe(listener: (hint: Hint) => void): () => void {
     this.#subscriber ??= this.#listen();
-    return () => {
-      this.#listeners.delete(own);
-    };
+    return this.#listeners.add(listener);
   }
 
   /** Tells every World on this store. Never waits, never fails. */
-  emit(hints: Iterable<Hint>): void {
-    const told = [...hints];
+  emit(hints: () => Iterable<Hint>): void {
+    const told = [...hints()];
     if (told.length === 0) return;
     this.#client.publish(this.#channel, JSON.stringify(told)).catch(() => {});
   }
@@ -47,25 +40,16 @@ export class Hints {
     const subscriber = subscriberOf(this.#client);
     subscriber.on("error", () => {});
     subscriber.on("message", (_: string, message: string) => {
-      for (const hint of JSON.parse(message) as readonly Hint[]) this.#tell(hint);
+      for (const hint of JSON.parse(message) as readonly Hint[]) this.#listeners.tell(hint);
     });
     let seen = false;
     subscriber.on("ready", () => {
-      if (seen) this.#tell({ type: "changed" });
+      if (seen) this.#listeners.tell({ type: "changed" });
       seen = true;
       unref(subscriber);
     });
     subscriber.subscribe(this.#channel).catch(() => {});
     return subscriber;
-  }
-
-  // In a microtask of its own: what a listener does or throws must not reach the client.
-  #tell(hint: Hint): void {
-    for (const listener of this.#listeners) {
-      queueMicrotask(() => {
-        if (this.#listeners.has(listener)) listener(hint);
-      });
-    }
   }
 }
 

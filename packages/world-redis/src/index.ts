@@ -3,7 +3,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type RedisWorldOptions, resolveConfig } from "./config.ts";
-import { RedisWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 export type { Address, ConnectionSettings, Durability, RedisWorldOptions } from "./config.ts";
 
@@ -19,5 +19,5 @@ export type { Address, ConnectionSettings, Durability, RedisWorldOptions } from 
  * console.log(world.describe().survives);
  */
 export function redisWorld(options: RedisWorldOptions = {}): World {
-  return new RedisWorld(resolveConfig(options));
+  return worldOf(resolveConfig(options));
 }

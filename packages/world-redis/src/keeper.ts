@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { type RedisWorldOptions, resolveConfig } from "./config.ts";
-import { RedisWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
 export type KeeperOptions = Omit<RedisWorldOptions, "client" | "beforeOperation" | "retention">;
@@ -15,7 +15,7 @@ export type KeeperOptions = Omit<RedisWorldOptions, "client" | "beforeOperation"
  * @param options `capabilities.leaseKeeper.options` of the first instance
  */
 export async function openWorld(options: KeeperOptions): Promise<World> {
-  const world = new RedisWorld(resolveConfig(options));
+  const world = worldOf(resolveConfig(options));
   await world.open();
   return world;
 }

@@ -2,7 +2,7 @@
  * The mailbox: what others leave for a run. A delivery and a parking commit are scripts in one partition, so one of them
  * sees the other. How a message finds the run that has a token is told in `names.ts`.
  */
-import type { DeliverResult, Message } from "@perdure/core/world";
+import type { DeliverResult, Delivery, Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { ADDRESS, CONFIRM, DELIVER } from "./lua/mailbox.ts";
 import { type Claim, readClaim } from "./names.ts";
@@ -17,15 +17,6 @@ const confirm = writing("confirm address", CONFIRM);
 
 // For so long (ms) a message that was addressed and, as far as anybody said, not delivered finds the same run again.
 const ADDRESS_TTL = 24 * 60 * 60 * 1_000;
-
-/** What a batch came to, and what it set in motion. */
-export interface Delivery {
-  readonly results: readonly DeliverResult[];
-  /** Runs that have new mail. */
-  readonly runIds: readonly string[];
-  /** One of them has no owner: it waits for a worker. */
-  readonly due: boolean;
-}
 
 export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;
 

@@ -2,16 +2,7 @@
  * Reading: scripts that change nothing. Pages continue after the last key of the page before, so nothing that is created
  * or deleted meanwhile shifts them.
  */
-import type {
-  HookPage,
-  HookRecord,
-  JournalEvent,
-  ListHooksQuery,
-  ListRunsQuery,
-  Mail,
-  RunPage,
-  RunRecord,
-} from "@perdure/core/world";
+import type { HookRecord, JournalEvent, Mail, OpenStore, RunRecord } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { CLAIMS, EVENTS, HOOKS, MAIL, MEMBERS, ROWS, TOKENS_OF_RUN } from "./lua/reads.ts";
 import { type Claim, readClaim } from "./names.ts";
@@ -41,16 +32,7 @@ const FILTER_PAGE = 200;
 // The mark's place in an `n:` entry, and the hook's behind it.
 const MARK_END = 17;
 
-export interface Reads {
-  getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
-  listRuns(query: ListRunsQuery): Promise<RunPage>;
-  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
-  listMail(
-    runs: readonly { readonly runId: string; readonly after: number }[],
-  ): Promise<readonly (readonly Mail[])[]>;
-  getHookByToken(token: string): Promise<HookRecord | null>;
-  listHooks(query: ListHooksQuery): Promise<HookPage>;
-}
+export type Reads = OpenStore["reads"];
 
 export function reads(connection: Connection): Reads {
   const { partitions } = connection;

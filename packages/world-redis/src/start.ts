@@ -2,7 +2,7 @@
  * Starting runs: row, `run_created` event, start key and first lease in one script. A key is reserved before; see
  * `names.ts`.
  */
-import type { CreateRun, CreateRunResult } from "@perdure/core/world";
+import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { ANNOUNCE_RUN, WITHDRAW } from "./lua/names.ts";
 import { CREATE } from "./lua/start.ts";
@@ -15,12 +15,6 @@ import { type Stored, toBytes, toStored } from "./text.ts";
 const create = writing("create runs", CREATE);
 const announce = writing("announce runs", ANNOUNCE_RUN);
 const withdraw = writing("withdraw names", WITHDRAW);
-
-/** What a batch came to, and whether it made a run that is waiting for a worker. */
-export interface StartOutcome {
-  readonly results: readonly CreateRunResult[];
-  readonly due: boolean;
-}
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
 

@@ -1,10 +1,10 @@
 /**
  * What exists while a World is open: client, verbs, hints, and the retention that runs by itself.
  */
-import type { WorldCapabilities } from "@perdure/core/world";
-import { type Claim, claim, type Renew, renew } from "./claim.ts";
+import type { OpenStore, WorldCapabilities } from "@perdure/core/world";
+import { claim, renew } from "./claim.ts";
 import { type Client, connect, createClient, locationOf, mastersOf } from "./client.ts";
-import { type Commit, commit } from "./commit.ts";
+import { commit } from "./commit.ts";
 import type { Config } from "./config.ts";
 import { Connection } from "./connection.ts";
 import {
@@ -17,34 +17,22 @@ import {
 } from "./durability.ts";
 import { worldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
-import { type Deliver, deliver } from "./mailbox.ts";
+import { deliver } from "./mailbox.ts";
 import { openFirst, openRest } from "./migrations.ts";
 import { namesOf } from "./names.ts";
 import { partitionsOf } from "./partitions.ts";
-import { type Reads, reads } from "./reads.ts";
-import { type DeleteRuns, deleteRuns } from "./retention.ts";
+import { reads } from "./reads.ts";
+import { deleteRuns } from "./retention.ts";
 import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
-import { type CreateRuns, createRuns } from "./start.ts";
+import { createRuns } from "./start.ts";
 
-export interface Opened {
-  readonly client: Client;
-  readonly owned: boolean;
-  readonly hints: Hints;
-  readonly settings: Readonly<Record<string, string | number>>;
+export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
-  readonly createRuns: CreateRuns;
-  readonly claim: Claim;
-  readonly renew: Renew;
-  readonly commit: Commit;
-  readonly deliver: Deliver;
-  readonly reads: Reads;
-  readonly deleteRuns: DeleteRuns;
-  readonly stopRetention: () => void;
 }
 
 /** Connects, looks at the server, and makes the partitions that are missing. */
-export async function openStore(config: Config): Promise<Opened> {
+export async function openStore(config: Config): Promise<RedisStore> {
   const location = locationOf(config.target);
   const client = createClient(config);
   const owned = config.target.type !== "client";
@@ -58,10 +46,10 @@ export async function openStore(config: Config): Promise<Opened> {
     const connection = await openPartitions(client, servers, config, location);
     const names = namesOf(connection);
     const removal = deleteRuns(connection, names);
+    const hints = new Hints(client, channelOf(config));
+    const stopRetention = keepRetention(client, config.retention, removal);
     return {
-      client,
-      owned,
-      hints: new Hints(client, channelOf(config)),
+      hints,
       settings: settingsOf(connection, servers, config),
       durability: durabilityOf(servers, config),
       createRuns: createRuns(connection, names),
@@ -71,19 +59,17 @@ export async function openStore(config: Config): Promise<Opened> {
       deliver: deliver(connection),
       reads: reads(connection),
       deleteRuns: removal,
-      stopRetention: keepRetention(client, config.retention, removal),
+      // A user's client stays open.
+      async close() {
+        stopRetention();
+        hints.close();
+        if (owned) client.disconnect();
+      },
     };
   } catch (error) {
     if (owned) client.disconnect();
     throw worldError(error, location);
   }
-}
-
-/** Ends what {@link openStore} began. A user's client stays open. */
-export async function closeStore({ client, owned, hints, stopRetention }: Opened): Promise<void> {
-  stopRetention();
-  hints.close();
-  if (owned) client.disconnect();
 }
 
 async function openPartitions(

@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { resolveConfig, type SqliteWorldOptions } from "./config.ts";
-import { SqliteWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 export type { SqliteWorldOptions, Synchronous } from "./config.ts";
 
@@ -20,5 +20,5 @@ export type { SqliteWorldOptions, Synchronous } from "./config.ts";
  * console.log(world.describe());
  */
 export function sqliteWorld(options: SqliteWorldOptions = {}): World {
-  return new SqliteWorld(resolveConfig(options));
+  return worldOf(resolveConfig(options));
 }

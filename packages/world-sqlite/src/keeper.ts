@@ -4,7 +4,7 @@
  */
 import type { World } from "@perdure/core/world";
 import { resolveConfig, type SqliteWorldOptions } from "./config.ts";
-import { SqliteWorld } from "./world.ts";
+import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
 export type KeeperOptions = Pick<SqliteWorldOptions, "path" | "namespace" | "synchronous" | "busyTimeout">;
@@ -15,7 +15,7 @@ export type KeeperOptions = Pick<SqliteWorldOptions, "path" | "namespace" | "syn
  * @param options `capabilities.leaseKeeper.options` of the first instance
  */
 export async function openWorld(options: KeeperOptions): Promise<World> {
-  const world = new SqliteWorld(resolveConfig(options));
+  const world = worldOf(resolveConfig(options));
   await world.open();
   return world;
 }

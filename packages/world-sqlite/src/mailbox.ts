@@ -2,7 +2,13 @@
  * The mailbox: what others leave for a run. A delivery and a parking commit are both write transactions, so one of
  * them sees the other.
  */
-import { type DeliverResult, isTerminal, type Message, type RunStatus } from "@perdure/core/world";
+import {
+  type DeliverResult,
+  type Delivery,
+  isTerminal,
+  type Message,
+  type RunStatus,
+} from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored } from "./text.ts";
@@ -20,15 +26,6 @@ interface AddressRow {
   readonly hookId: StoredText | null;
   /** 1 while somebody holds the lease. */
   readonly held: number;
-}
-
-/** What a batch came to, and what it set in motion. */
-export interface Delivery {
-  readonly results: readonly DeliverResult[];
-  /** Runs that have new mail. */
-  readonly runIds: readonly string[];
-  /** One of them has no owner: it waits for a worker. */
-  readonly due: boolean;
 }
 
 export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;

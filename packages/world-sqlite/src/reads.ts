@@ -4,16 +4,7 @@
  */
 
 import type { SQLInputValue } from "node:sqlite";
-import type {
-  HookPage,
-  HookRecord,
-  JournalEvent,
-  ListHooksQuery,
-  ListRunsQuery,
-  Mail,
-  RunPage,
-  RunRecord,
-} from "@perdure/core/world";
+import type { HookRecord, OpenStore } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import {
   EVENT_COLUMNS,
@@ -37,16 +28,7 @@ interface HookRow {
   readonly data: Uint8Array | null;
 }
 
-export interface Reads {
-  getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
-  listRuns(query: ListRunsQuery): Promise<RunPage>;
-  listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
-  listMail(
-    runs: readonly { readonly runId: string; readonly after: number }[],
-  ): Promise<readonly (readonly Mail[])[]>;
-  getHookByToken(token: string): Promise<HookRecord | null>;
-  listHooks(query: ListHooksQuery): Promise<HookPage>;
-}
+export type Reads = OpenStore["reads"];
 
 export function reads(connection: Connection, tables: Tables): Reads {
   const { runs, events, mail, hooks } = tables;

@@ -1,7 +1,7 @@
 /**
  * Starting runs: row, `run_created` event, start key and first lease in one transaction.
  */
-import { type CreateRun, type CreateRunResult, isTerminal } from "@perdure/core/world";
+import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
 import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
@@ -9,12 +9,6 @@ import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
 interface KeyRow extends RunRow {
   readonly fingerprint: StoredText;
   readonly expiresAt: number | null;
-}
-
-/** What a batch came to, and whether it made a run that is waiting for a worker. */
-export interface StartOutcome {
-  readonly results: readonly CreateRunResult[];
-  readonly due: boolean;
 }
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;

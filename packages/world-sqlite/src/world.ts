@@ -1,182 +1,41 @@
 /**
- * The SQLite World: puts the verbs together on one connection, and tells subscribers what they wrote.
+ * The SQLite World: puts the verbs together on one connection, with hints of what other processes wrote.
  */
-import { WorldError } from "@perdure/core/errors";
-import {
-  type ClaimRequest,
-  type ClaimResult,
-  CONTRACT_VERSION,
-  type CommitResult,
-  type CreateRun,
-  type CreateRunResult,
-  type DeleteRunsRequest,
-  type DeliverResult,
-  type Hint,
-  type HookPage,
-  type HookRecord,
-  type JournalEvent,
-  type ListHooksQuery,
-  type ListRunsQuery,
-  type Mail,
-  type Message,
-  type RenewRequest,
-  type RenewResult,
-  type RunCommit,
-  type RunPage,
-  type RunRecord,
-  type World,
-  type WorldCapabilities,
-} from "@perdure/core/world";
-import { type Claim, claim, type Renew, renew } from "./claim.ts";
-import { type Commit, commit } from "./commit.ts";
+import { LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
+import { claim, renew } from "./claim.ts";
+import { commit } from "./commit.ts";
 import { type Config, capabilitiesOf } from "./config.ts";
 import { Connection } from "./connection.ts";
-import { Hints } from "./hints.ts";
-import { type Deliver, deliver } from "./mailbox.ts";
+import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
-import { type Reads, reads } from "./reads.ts";
-import { type DeleteRuns, deleteRuns } from "./retention.ts";
+import { reads } from "./reads.ts";
+import { deleteRuns } from "./retention.ts";
 import { tablesOf } from "./schema.ts";
-import { type CreateRuns, createRuns } from "./start.ts";
+import { createRuns } from "./start.ts";
+import { watchForChanges } from "./watch.ts";
 
-/** What exists while the World is open. */
-interface Opened {
-  readonly connection: Connection;
-  readonly hints: Hints;
-  readonly settings: Readonly<Record<string, string | number>>;
-  readonly createRuns: CreateRuns;
-  readonly claim: Claim;
-  readonly renew: Renew;
-  readonly commit: Commit;
-  readonly deliver: Deliver;
-  readonly reads: Reads;
-  readonly deleteRuns: DeleteRuns;
+/** A World on the file, or the database, of the configuration. */
+export function worldOf(config: Config): World {
+  const capabilities = capabilitiesOf(config);
+  return new StoredWorld({
+    name: "sqlite",
+    title: "SQLite",
+    openStore: () => openStore(config),
+    capabilities: () => capabilities,
+  });
 }
 
-export class SqliteWorld implements World {
-  readonly name = "sqlite";
-  readonly contractVersion: typeof CONTRACT_VERSION = CONTRACT_VERSION;
-  readonly capabilities: WorldCapabilities;
-  readonly #config: Config;
-  #opening: Promise<void> | undefined;
-  #opened: Opened | undefined;
-
-  constructor(config: Config) {
-    this.#config = config;
-    this.capabilities = capabilitiesOf(config);
-  }
-
-  describe(): Readonly<Record<string, string | number>> {
-    return this.#open.settings;
-  }
-
-  open(): Promise<void> {
-    this.#opening ??= openStore(this.#config).then(
-      (opened) => {
-        this.#opened = opened;
-      },
-      (error: unknown) => {
-        this.#opening = undefined;
-        throw error;
-      },
-    );
-    return this.#opening;
-  }
-
-  async close(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
-    this.#opened?.hints.close();
-    this.#opened?.connection.close();
-    this.#opened = undefined;
-    this.#opening = undefined;
-  }
-
-  async createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]> {
-    const { createRuns, hints } = this.#open;
-    const { results, due } = await createRuns(batch, now);
-    if (due) hints.emit(() => [{ type: "due" }]);
-    return results;
-  }
-
-  async claim(request: ClaimRequest): Promise<ClaimResult> {
-    return this.#open.claim(request);
-  }
-
-  async renew(request: RenewRequest): Promise<readonly RenewResult[]> {
-    return this.#open.renew(request);
-  }
-
-  async commit(batch: readonly RunCommit[], now: number): Promise<readonly CommitResult[]> {
-    const { commit, hints } = this.#open;
-    const results = await commit(batch, now);
-    hints.emit(() => hintsOf(batch, results, now));
-    return results;
-  }
-
-  async deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]> {
-    const { deliver, hints } = this.#open;
-    const { results, runIds, due } = await deliver(batch, now);
-    hints.emit(() => [
-      ...runIds.map((runId): Hint => ({ type: "mail", runId })),
-      ...(due ? [{ type: "due" } as const] : []),
-    ]);
-    return results;
-  }
-
-  async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
-    return this.#open.reads.getRuns(runIds);
-  }
-
-  async listRuns(query: ListRunsQuery): Promise<RunPage> {
-    return this.#open.reads.listRuns(query);
-  }
-
-  async listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]> {
-    return this.#open.reads.listEvents(runId, after, limit);
-  }
-
-  async listMail(
-    runs: readonly { readonly runId: string; readonly after: number }[],
-  ): Promise<readonly (readonly Mail[])[]> {
-    return this.#open.reads.listMail(runs);
-  }
-
-  async getHookByToken(token: string): Promise<HookRecord | null> {
-    return this.#open.reads.getHookByToken(token);
-  }
-
-  async listHooks(query: ListHooksQuery): Promise<HookPage> {
-    return this.#open.reads.listHooks(query);
-  }
-
-  async deleteRuns(request: DeleteRunsRequest): Promise<number> {
-    return this.#open.deleteRuns(request);
-  }
-
-  subscribe(listener: (hint: Hint) => void): () => void {
-    return this.#open.hints.subscribe(listener);
-  }
-
-  get #open(): Opened {
-    if (this.#opened === undefined) {
-      throw new WorldError(
-        "The SQLite World is not open. Call open() first; after close() it may be opened again.",
-        {
-          retryable: false,
-        },
-      );
-    }
-    return this.#opened;
-  }
-}
-
-async function openStore(config: Config): Promise<Opened> {
+async function openStore(config: Config): Promise<OpenStore> {
   const connection = await Connection.open(config);
   const tables = tablesOf(config.namespace);
   try {
     const schemaVersion = await migrate(connection, tables);
+    const hints = new LocalHints({
+      store: storeOf(config, connection),
+      watch: config.file === null ? null : watching(config.file, () => connection.dataVersion()),
+    });
     return {
-      connection,
+      hints,
       settings: {
         path: connection.location,
         namespace: config.namespace,
@@ -188,11 +47,6 @@ async function openStore(config: Config): Promise<Opened> {
         walAutocheckpoint: connection.pragma("wal_autocheckpoint"),
         busyTimeout: config.busyTimeout,
       },
-      hints: new Hints({
-        store: storeOf(config, connection),
-        file: config.file,
-        readVersion: () => connection.dataVersion(),
-      }),
       createRuns: createRuns(connection, tables),
       claim: claim(connection, tables),
       renew: renew(connection, tables),
@@ -200,11 +54,19 @@ async function openStore(config: Config): Promise<Opened> {
       deliver: deliver(connection, tables),
       reads: reads(connection, tables),
       deleteRuns: deleteRuns(connection, tables),
+      async close() {
+        hints.close();
+        connection.close();
+      },
     };
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+function watching(file: string, readVersion: () => number): (onChange: () => void) => () => void {
+  return (onChange) => watchForChanges(file, readVersion, onChange);
 }
 
 /** The names of SQLite's numbers. */
@@ -214,21 +76,4 @@ const SYNCHRONOUS = ["off", "normal", "full", "extra"] as const;
 function storeOf(config: Config, connection: Connection): unknown {
   if (config.file !== null) return `${config.file}\0${config.namespace}`;
   return config.database ?? connection;
-}
-
-function* hintsOf(
-  batch: readonly RunCommit[],
-  results: readonly CommitResult[],
-  now: number,
-): Generator<Hint> {
-  let due = false;
-  for (const [index, { runId, lease, mailDone }] of batch.entries()) {
-    const result = results[index];
-    if (result?.outcome !== "committed") continue;
-    if (lease.type === "finish") yield { type: "finished", runId };
-    if (lease.type === "park") {
-      due ||= result.mailSeq > mailDone || (lease.dueAt !== null && lease.dueAt <= now);
-    }
-  }
-  if (due) yield { type: "due" };
 }

@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { expect, test } from "vitest";
-import { start } from "./processes/spawn.ts";
 import { NOW, newRun, openWorld, temporaryFile, WORKFLOW } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 const RUNS = 20;
 const KILLS = 8;

@@ -1,8 +1,11 @@
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../src/index.ts";
-import { start } from "./processes/spawn.ts";
 import { NOW, newRun, openWorld, temporaryFile } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 test("four processes migrate at once: every version is applied once", async () => {
   const path = temporaryFile();

@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import type { Hint } from "@perdure/core/world";
+import { scriptsIn } from "@perdure/testbed/processes";
 import { expect, test } from "vitest";
-import { start } from "./processes/spawn.ts";
 import { NOW, newRun, openWorld, temporaryFile, WORKFLOW } from "./store.ts";
+
+const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 test("twelve claimers in three processes: each run has one winner", async () => {
   const path = temporaryFile();

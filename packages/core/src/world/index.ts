@@ -5,6 +5,8 @@
 export type { Hint, LeaseKeeper, WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+export { HintListeners } from "./hint-listeners.ts";
+export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
 export type {
   DeleteRunsRequest,
@@ -17,4 +19,11 @@ export type {
 export { isTerminal, type RunRecord, type RunStatus, type TerminalStatus } from "./run.ts";
 export type { ClaimedRun, ClaimRequest, ClaimResult, Lease, RenewRequest, RenewResult } from "./schedule.ts";
 export type { CreateRun, CreateRunResult, StartKey } from "./start.ts";
+export {
+  type Delivery,
+  type OpenStore,
+  type StartOutcome,
+  StoredWorld,
+  type StoredWorldOptions,
+} from "./stored-world.ts";
 export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";

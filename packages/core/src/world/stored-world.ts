@@ -1,0 +1,214 @@
+import { WorldError } from "../errors/index.ts";
+import type { Hint, WorldCapabilities } from "./capabilities.ts";
+import type { CommitResult, RunCommit } from "./commit.ts";
+import type { JournalEvent } from "./event.ts";
+import type { DeliverResult, Mail, Message } from "./mailbox.ts";
+import type {
+  DeleteRunsRequest,
+  HookPage,
+  HookRecord,
+  ListHooksQuery,
+  ListRunsQuery,
+  RunPage,
+} from "./read.ts";
+import type { RunRecord } from "./run.ts";
+import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
+import type { CreateRun, CreateRunResult } from "./start.ts";
+import { CONTRACT_VERSION, type World } from "./world.ts";
+
+/**
+ * What every adapter would write alike: opening once, closing once, refusing calls in between, and telling subscribers what
+ * a write did. An adapter that gives its verbs as an {@link OpenStore} needs nothing else.
+ */
+
+/** A batch of starts. */
+export interface StartOutcome {
+  readonly results: readonly CreateRunResult[];
+  /** It made a run that waits for a worker. */
+  readonly due: boolean;
+}
+
+/** A batch of messages. */
+export interface Delivery {
+  readonly results: readonly DeliverResult[];
+  /** Runs that have new mail. */
+  readonly runIds: readonly string[];
+  /** One of them has no owner: it waits for a worker. */
+  readonly due: boolean;
+}
+
+/** The verbs of a store that is open. Each has the laws of the {@link World} method of its name. */
+export interface OpenStore {
+  /** What `describe()` shows. */
+  readonly settings: Readonly<Record<string, string | number>>;
+  readonly hints: {
+    /** Tells subscribers, here and where it can elsewhere. Never waits, never throws. */
+    emit(hints: () => Iterable<Hint>): void;
+    subscribe(listener: (hint: Hint) => void): () => void;
+  };
+  readonly createRuns: (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
+  readonly claim: World["claim"];
+  readonly renew: World["renew"];
+  readonly commit: World["commit"];
+  readonly deliver: (batch: readonly Message[], now: number) => Promise<Delivery>;
+  readonly reads: Pick<
+    World,
+    "getRuns" | "listRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
+  >;
+  readonly deleteRuns: World["deleteRuns"];
+  /** Ends subscriptions and connections. */
+  close(): Promise<void>;
+}
+
+/** How a {@link StoredWorld} is made. */
+export interface StoredWorldOptions<Store extends OpenStore> {
+  /** Short name for logs, such as `sqlite`. */
+  readonly name: string;
+  /** As a person writes it, such as `SQLite`; for messages. */
+  readonly title: string;
+  /** Connects and migrates; leaves nothing open when it fails. */
+  readonly openStore: () => Promise<Store>;
+  /** `store` is there while the World is open: what only the server knows has the weaker answer before. */
+  readonly capabilities: (store: Store | undefined) => WorldCapabilities;
+}
+
+/** A World over an {@link OpenStore}. */
+export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
+  readonly name: string;
+  readonly contractVersion: typeof CONTRACT_VERSION = CONTRACT_VERSION;
+  readonly #options: StoredWorldOptions<Store>;
+  #opening: Promise<void> | undefined;
+  #opened: Store | undefined;
+
+  constructor(options: StoredWorldOptions<Store>) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get capabilities(): WorldCapabilities {
+    return this.#options.capabilities(this.#opened);
+  }
+
+  describe(): Readonly<Record<string, string | number>> {
+    return this.#store.settings;
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#options.openStore().then(
+      (store) => {
+        this.#opened = store;
+      },
+      (error: unknown) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    const store = this.#opened;
+    this.#opened = undefined;
+    this.#opening = undefined;
+    await store?.close();
+  }
+
+  async createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]> {
+    const { createRuns, hints } = this.#store;
+    if (batch.length === 0) return [];
+    const { results, due } = await createRuns(batch, now);
+    if (due) hints.emit(() => [{ type: "due" }]);
+    return results;
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimResult> {
+    return this.#store.claim(request);
+  }
+
+  async renew(request: RenewRequest): Promise<readonly RenewResult[]> {
+    const { renew } = this.#store;
+    return request.leases.length === 0 ? [] : renew(request);
+  }
+
+  async commit(batch: readonly RunCommit[], now: number): Promise<readonly CommitResult[]> {
+    const { commit, hints } = this.#store;
+    if (batch.length === 0) return [];
+    const results = await commit(batch, now);
+    hints.emit(() => hintsOf(batch, results, now));
+    return results;
+  }
+
+  async deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]> {
+    const { deliver, hints } = this.#store;
+    if (batch.length === 0) return [];
+    const { results, runIds, due } = await deliver(batch, now);
+    hints.emit(() => [
+      ...runIds.map((runId): Hint => ({ type: "mail", runId })),
+      ...(due ? [{ type: "due" } as const] : []),
+    ]);
+    return results;
+  }
+
+  async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
+    return this.#store.reads.getRuns(runIds);
+  }
+
+  async listRuns(query: ListRunsQuery): Promise<RunPage> {
+    return this.#store.reads.listRuns(query);
+  }
+
+  async listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]> {
+    return this.#store.reads.listEvents(runId, after, limit);
+  }
+
+  async listMail(
+    runs: readonly { readonly runId: string; readonly after: number }[],
+  ): Promise<readonly (readonly Mail[])[]> {
+    return this.#store.reads.listMail(runs);
+  }
+
+  async getHookByToken(token: string): Promise<HookRecord | null> {
+    return this.#store.reads.getHookByToken(token);
+  }
+
+  async listHooks(query: ListHooksQuery): Promise<HookPage> {
+    return this.#store.reads.listHooks(query);
+  }
+
+  async deleteRuns(request: DeleteRunsRequest): Promise<number> {
+    return this.#store.deleteRuns(request);
+  }
+
+  subscribe(listener: (hint: Hint) => void): () => void {
+    return this.#store.hints.subscribe(listener);
+  }
+
+  get #store(): Store {
+    if (this.#opened === undefined) {
+      throw new WorldError(
+        `The ${this.#options.title} World is not open. Call open() first; after close() it may be opened again.`,
+        { retryable: false },
+      );
+    }
+    return this.#opened;
+  }
+}
+
+/** What a batch of commits means to others: runs that ended, and whether one is due at once. */
+function* hintsOf(
+  batch: readonly RunCommit[],
+  results: readonly CommitResult[],
+  now: number,
+): Generator<Hint> {
+  let due = false;
+  for (const [index, { runId, lease, mailDone }] of batch.entries()) {
+    const result = results[index];
+    if (result?.outcome !== "committed") continue;
+    if (lease.type === "finish") yield { type: "finished", runId };
+    if (lease.type === "park") {
+      due ||= result.mailSeq > mailDone || (lease.dueAt !== null && lease.dueAt <= now);
+    }
+  }
+  if (due) yield { type: "due" };
+}
