@@ -34,6 +34,8 @@ export class Checks {
   readonly #seen: Map<string, Seen> = new Map();
 
   readonly #options: CheckOptions;
+  /** Until then some process stands still, whose runs cannot be asked for anything. */
+  #frozenUntil = 0;
 
   constructor(state: MemoryState, options: CheckOptions) {
     this.#state = state;
@@ -59,11 +61,17 @@ export class Checks {
     seen.row = run.row;
   }
 
+  /** A process stands still until this time; several freezes on end are one long one. */
+  frozenUntil(time: number): void {
+    this.#frozenUntil = Math.max(this.#frozenUntil, time);
+  }
+
   /** A lease was renewed: the run must have something to do here. */
   renewed(runId: string, now: number, patience: number): void {
     const seen = this.#seen.get(runId);
     const run = this.#state.runs.get(runId);
-    if (seen === undefined || run === undefined || now - seen.changedAt < patience) return;
+    if (seen === undefined || run === undefined) return;
+    if (now - Math.max(seen.changedAt, this.#frozenUntil) < patience) return;
     if (seen.fold.openSteps.size > 0 || run.row.mailSeq > run.row.mailDone) return;
     if (run.row.status === "pending") return;
     throw new LawBroken(

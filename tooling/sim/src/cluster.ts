@@ -73,9 +73,10 @@ export class Cluster {
 
   freeze(process: SimProcess, ms: number): void {
     if (process.state !== "running") return;
-    const { scheduler, trace } = this.#options;
+    const { scheduler, store, trace } = this.#options;
     trace.add(scheduler.now, process.name, `freezes for ${ms} ms`);
     process.state = "frozen";
+    store.checks.frozenUntil(scheduler.now + ms);
     scheduler.at(scheduler.now + ms, this.driver, () => {
       if (process.state !== "frozen") return;
       trace.add(scheduler.now, process.name, "thaws");
