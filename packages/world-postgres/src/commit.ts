@@ -6,6 +6,9 @@
  * So two commits of one run, a commit and a delivery, and a commit and a claim follow one after the other on the row; and
  * two claims of one token follow one after the other on its bucket, with the unique index of the tokens behind it. Within
  * a batch, tokens change hands in the order of the commits.
+ *
+ * A batch of one run that only adds events, as a sequential workflow makes them, has a call of its own with the same
+ * answers; see `functions/commit-step.ts`.
  */
 import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
@@ -23,6 +26,11 @@ const TYPES: readonly string[] = [
   ...["int[]", "text[]", "int[]", "text[]", "text[]", "bytea"],
 ];
 
+const STEP_TYPES: readonly string[] = [
+  ...["bigint", "bigint", "text", "int", "int", "int", "bigint"],
+  ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
+];
+
 interface AnswerRow {
   /** Position in the batch, from 1. */
   readonly place: number;
@@ -37,10 +45,16 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 
 export function commit(connection: Connection, tables: Tables, callersClock: boolean): Commit {
   const text = callOf(tables.functions.commit, TYPES);
+  const stepText = callOf(tables.functions.commitStep, STEP_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
-    const values = [callersClock ? now : null, now, ...columnsOf(batch)];
-    return toResults(batch, await connection.call<AnswerRow>("commit", text, values));
+    const clocks = [callersClock ? now : null, now];
+    const [first] = batch;
+    const step = batch.length === 1 && first !== undefined ? stepOf(first) : null;
+    const rows = await (step === null
+      ? connection.call<AnswerRow>("commit", text, [...clocks, ...columnsOf(batch)])
+      : connection.call<AnswerRow>("commit", stepText, [...clocks, ...step]));
+    return toResults(batch, rows);
   }
 
   return async (batch, now) => {
@@ -48,6 +62,24 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
     for (const part of inParts(batch)) results.push(...(await send(part, now)));
     return results;
   };
+}
+
+/** The parameters of a commit that adds events and holds the lease; `null` where it does anything else. */
+function stepOf({ runId, epoch, seq, mailDone, run, events, lease }: RunCommit): unknown[] | null {
+  if (lease.type !== "hold" || Object.values(run).some((value) => value !== undefined)) return null;
+  if (events.some(({ type }) => type.startsWith("hook_"))) return null;
+  const bytes = new Bytes();
+  const offsets: number[] = [];
+  const lengths: number[] = [];
+  for (const { data } of events) bytes.add(data, offsets, lengths);
+  return [
+    ...[toStored(runId), epoch, seq, mailDone, lease.ttl],
+    events.map(({ type }) => type),
+    numbers(events.map(({ at }) => at)),
+    events.map(({ id }) => toStoredOrNull(id)),
+    events.map(({ name }) => toStoredOrNull(name)),
+    ...[numbers(offsets), numbers(lengths), bytes.toBuffer()],
+  ];
 }
 
 function columnsOf(batch: readonly RunCommit[]): unknown[] {

@@ -5,6 +5,7 @@ import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
 import type { Generated } from "kysely";
 import { claimFunction, renewFunction } from "./functions/claim.ts";
 import { commitFunction } from "./functions/commit.ts";
+import { commitStepFunction } from "./functions/commit-step.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
@@ -27,6 +28,7 @@ export interface Tables {
     readonly claim: string;
     readonly renew: string;
     readonly commit: string;
+    readonly commitStep: string;
     readonly deliver: string;
     readonly deleteRuns: string;
   };
@@ -54,6 +56,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
       claim: name("claim_1"),
       renew: name("renew_1"),
       commit: name("commit_1"),
+      commitStep: name("commit_step_1"),
       deliver: name("deliver_1"),
       deleteRuns: name("delete_runs_1"),
     },
@@ -147,6 +150,7 @@ export function createTables(tables: Tables): string {
     ${claimFunction(tables)}
     ${renewFunction(tables)}
     ${commitFunction(tables)}
+    ${commitStepFunction(tables)}
     ${deliverFunction(tables)}
     ${deleteRunsFunction(tables)}
   `;

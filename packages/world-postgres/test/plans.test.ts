@@ -112,8 +112,10 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     await world.listRuns({ workflow: WORKFLOW, status: "running", limit: 10 });
     await world.listHooks({ limit: 10, cursor: "t1" });
   }
+  const alone = await world.commit([hold(ids[0] ?? "", 3, [event("step_created", "alone")])], NOW);
+  expect(alone).toMatchObject([{ outcome: "committed" }]);
   await world.commit(
-    ids.map((runId) => ({ ...finish(runId, 3, NOW - 1), mailDone: 1 })),
+    ids.map((runId, index) => ({ ...finish(runId, index === 0 ? 4 : 3, NOW - 1), mailDone: 1 })),
     NOW,
   );
   expect(await world.deleteRuns({ completedBefore: NOW, limit: 100 })).toBe(ids.length);

@@ -3,6 +3,11 @@ import { expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
 import { connectTo, event, hold, NOW, newRun, openWorld } from "./store.ts";
 
+async function commandIsUnknown(client: ReturnType<typeof connectTo>, name: string): Promise<boolean> {
+  const [info] = (await client.call("COMMAND", "INFO", name)) as readonly unknown[];
+  return info === null || info === undefined;
+}
+
 const LEASE = { owner: "worker", ttl: 30_000 };
 
 it('with durability "aof" a kill -9 of the server loses no acknowledged commit', {
@@ -45,6 +50,32 @@ it('with durability "aof" a kill -9 of the server loses no acknowledged commit',
       expect(row?.seq).toBeGreaterThanOrEqual(seq);
       expect(await world.listEvents(runId, 0, 10_000)).toHaveLength(row?.seq ?? 0);
     }
+  }
+});
+
+it('with durability "aof" and appendfsync everysec a commit waits for the flush, or the server is refused', {
+  timeout: 60_000,
+}, async () => {
+  await using server = await startRedis({ settings: { appendfsync: "everysec" } });
+  const client = connectTo(server.url);
+  if (await commandIsUnknown(client, "waitaof")) {
+    const refused = redisWorld({ url: server.url, durability: "aof" });
+    await expect(refused.open()).rejects.toThrow("CONFIG SET appendfsync always");
+    return;
+  }
+  const world = await openWorld({ url: server.url, durability: "aof" });
+  const runs = Array.from({ length: 20 }, (_, index) => newRun(`run-${index}`, { lease: LEASE }));
+  await world.createRuns(runs, NOW);
+  for (let seq = 1; seq <= 2; seq++) {
+    await world.commit(
+      runs.map(({ runId }) => hold(runId, seq, [event("step_created", `step-${seq}`)])),
+      NOW,
+    );
+    // A killed server has written what a crashed machine has not flushed; that the flush was asked for, the server tells.
+    expect(await client.info("commandstats")).toContain("cmdstat_waitaof");
+    await server.crash();
+    await server.restart();
+    for (const { runId } of runs) expect(await world.listEvents(runId, 0, 10)).toHaveLength(seq + 1);
   }
 });
 
