@@ -22,7 +22,7 @@ test("prints every figure as one JSON object in the last line, its progress else
     node: process.version,
     store: expect.objectContaining({ synchronous: expect.anything() }),
     throughput: { runs: 10, steps: 10, stepsPerSecond: positive, coldStepsPerSecond: positive },
-    latency: { steps: 10, stepP50Ms: positive, stepP99Ms: positive },
+    latency: { steps: 10, stepP50Ms: positive, stepP99Ms: positive, coldStepP50Ms: positive },
     long: { steps: 20, first1000Ms: positive, last1000Ms: positive },
     fanOut: { steps: 10, ms: positive },
     replay: { events: 24, ms: positive },
