@@ -17,8 +17,12 @@ export interface ServerFacts {
   /** Whether what was acknowledged outlives the server: `unknown` where it does not say. */
   readonly persistent: boolean | "unknown";
   readonly tellsTime: boolean;
-  readonly maxDocumentBytes: number;
+  /** The most bytes that one value may have: as many as fit into a document of its own. */
+  readonly largestValue: number;
 }
+
+/** Room for the other fields of a document. */
+const MARGIN = 64 * 1024;
 
 /** One update of a batch. */
 export interface Update {
@@ -94,7 +98,7 @@ export class Connection {
             hello.msg === "isdbgrid" ? "sharded" : hello.setName === undefined ? "standalone" : "replica set",
           persistent: typeof persistent === "boolean" ? persistent : "unknown",
           tellsTime: hello.localTime !== undefined,
-          maxDocumentBytes: hello.maxBsonObjectSize ?? 16 * 1024 * 1024,
+          largestValue: (hello.maxBsonObjectSize ?? 16 * 1024 * 1024) - MARGIN,
         },
       );
     } catch (error) {

@@ -26,8 +26,6 @@ import { bytesOf } from "./values.ts";
 
 /** A run document with so many message ids lets them go with the next delivery. */
 const FULL_LIST = 64;
-/** Room for the other fields of a message's document. */
-const MARGIN = 64 * 1024;
 
 export interface Mailbox {
   deliver(batch: readonly Message[], now: number): Promise<Delivery>;
@@ -51,7 +49,7 @@ interface Addressed {
 }
 
 export function mailbox({ connection, collections, runs, hooks }: MailStore): Mailbox {
-  const limit = connection.facts.maxDocumentBytes - MARGIN;
+  const limit = connection.facts.largestValue;
 
   async function findMail(ids: readonly string[]): Promise<Map<string, MailDocument>> {
     if (ids.length === 0) return new Map();

@@ -11,8 +11,6 @@ import type { Collections, StoredValue, ValueDocument } from "./schema.ts";
 
 /** Values above this many bytes leave the run document. */
 export const LARGEST_IN_PLACE: number = 16 * 1024;
-// Room for the other fields of a document.
-const MARGIN = 64 * 1024;
 /** One command inserts about so many bytes. */
 const CHUNK = 8 * 1024 * 1024;
 
@@ -38,7 +36,7 @@ export interface Collector {
 }
 
 export function values(connection: Connection, collections: Collections): Values {
-  const limit = connection.facts.maxDocumentBytes - MARGIN;
+  const limit = connection.facts.largestValue;
   return {
     collect(run, what) {
       const documents: ValueDocument[] = [];

@@ -35,6 +35,7 @@ export function worldOf(config: Config): World {
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
       notifications: store !== undefined && store.facts.topology !== "standalone",
       commitsInFlight: 4,
+      ...(store !== undefined && { largestValue: store.facts.largestValue }),
       leaseKeeper,
     }),
   });

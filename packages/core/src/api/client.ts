@@ -13,7 +13,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
-import { decode, encode, fingerprint } from "../serialization/index.ts";
+import { decode, encode, fingerprint, largestValue, storable } from "../serialization/index.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
 import { Run } from "./run.ts";
@@ -113,6 +113,7 @@ export class Client {
     }
     checkKey(idempotencyKey, "idempotencyKey");
     await this.open();
+    storable(input, "args", largestValue(this.world));
     const now = this.#clock.now();
     const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
     const request: CreateRun = {
@@ -186,6 +187,7 @@ export class Client {
     const { idempotencyKey } = options;
     checkKey(idempotencyKey, "idempotencyKey");
     await this.open();
+    storable(data, "payload", largestValue(this.world));
     const result = await this.#deliver({
       messageId:
         idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey),
@@ -214,6 +216,7 @@ export class Client {
 
   async #toRun(runId: string, type: "cancel_requested" | "wake", data: Uint8Array | null): Promise<void> {
     await this.open();
+    storable(data, "reason", largestValue(this.world));
     const result = await this.#deliver({
       messageId: `msg_${this.#ids.token()}`,
       to: { runId },

@@ -3,6 +3,7 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
 import type { Logger } from "../logger.ts";
+import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 import { wasInterrupted } from "./divergence.ts";
@@ -126,11 +127,12 @@ export class Arrivals {
   }
 
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { ids, logger, random, touch } = this.#options;
+    const { world, ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
       events,
+      largestValue: largestValue(world),
       newToken: () => ids.token(),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
@@ -144,7 +146,13 @@ export class Arrivals {
         });
       },
     });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
+    const run: LiveRun = new LiveRun({
+      runId,
+      workflow,
+      execution,
+      random,
+      largestValue: largestValue(world),
+    });
     return run;
   }
 }

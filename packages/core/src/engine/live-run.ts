@@ -31,6 +31,8 @@ export interface LiveRunOptions {
   readonly workflow: string;
   readonly execution: Execution;
   readonly random: () => number;
+  /** The most bytes that the store takes for one value. */
+  readonly largestValue: number;
 }
 
 export class LiveRun {
@@ -81,7 +83,7 @@ export class LiveRun {
     this.workflow = options.workflow;
     this.execution = options.execution;
     this.#random = options.random;
-    this.#outbox = new Outbox(options.runId);
+    this.#outbox = new Outbox(options.runId, options.largestValue);
     this.#dues = new Dues(options.execution.pending);
   }
 

@@ -13,6 +13,7 @@ export interface LoadRequest {
   readonly workflow: string;
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
+  readonly largestValue: number;
   readonly newToken: () => string;
   readonly onActivity: () => void;
   readonly onStray: (reason: unknown) => void;

@@ -1,18 +1,20 @@
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import type { Outcome } from "../interpreter/pending.ts";
-import { decode, encode, encodeError } from "../serialization/index.ts";
+import { decode, encode, encodeError, storable } from "../serialization/index.ts";
 import type { EventType, NewEvent, RunPatch } from "../world/index.ts";
 
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
 export class Outbox {
   readonly #runId: string;
+  readonly #largestValue: number;
   #events: NewEvent[] = [];
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
 
-  constructor(runId: string) {
+  constructor(runId: string, largestValue: number) {
     this.#runId = runId;
+    this.#largestValue = largestValue;
   }
 
   get isEmpty(): boolean {
@@ -59,7 +61,7 @@ export class Outbox {
     }
     try {
       if (outcome.type === "threw") throw outcome.error;
-      const output = encode(outcome.value, "return value");
+      const output = storable(encode(outcome.value, "return value"), "return value", this.#largestValue);
       this.#terminal("run_completed", output, { status: "completed", output }, now);
     } catch (thrown) {
       const error = encodeError(thrown);

@@ -10,6 +10,8 @@ import { StepRunner } from "./step-runner.ts";
 export interface StepDispatcherOptions {
   readonly clock: Clock;
   readonly concurrency: number;
+  /** The most bytes that the store takes for one value. */
+  readonly largestValue: () => number;
   readonly renewal: LeaseRenewal;
   /** An attempt has ended: the run has something to deliver. */
   readonly onEnded: (run: LiveRun) => void;
@@ -21,7 +23,7 @@ export class StepDispatcher {
 
   constructor(options: StepDispatcherOptions) {
     this.#options = options;
-    this.#runner = new StepRunner(options.clock, options.concurrency);
+    this.#runner = new StepRunner(options);
   }
 
   /** Attempts that wait for a place. */

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.ts";
 import type { Context, WorkflowMetadata } from "../context.ts";
 import { lengthMs } from "../define/retry-policy.ts";
-import { StepTimeoutError } from "../errors/index.ts";
+import { FatalError, StepTimeoutError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import type { RetryRecord } from "../interpreter/replay.ts";
-import { decode, encode } from "../serialization/index.ts";
+import { decode, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import { stepFacts } from "./step-outcome.ts";
 
@@ -40,16 +40,26 @@ export interface AttemptListener {
   onEnd(result: AttemptResult): void;
 }
 
+export interface StepRunnerOptions {
+  readonly clock: Clock;
+  /** How many bodies may run at once. */
+  readonly concurrency: number;
+  /** The most bytes that the store takes for one value. */
+  readonly largestValue: () => number;
+}
+
 export class StepRunner {
   readonly #clock: Clock;
   readonly #concurrency: number;
+  readonly #largestValue: () => number;
   #queue: (() => void)[] = [];
   #queueHead = 0;
   #running = 0;
 
-  constructor(clock: Clock, concurrency: number) {
-    this.#clock = clock;
-    this.#concurrency = concurrency;
+  constructor(options: StepRunnerOptions) {
+    this.#clock = options.clock;
+    this.#concurrency = options.concurrency;
+    this.#largestValue = options.largestValue;
   }
 
   /** Attempts that wait for a place. */
@@ -118,6 +128,15 @@ export class StepRunner {
     };
   }
 
+  /** The body did its work, and would only do it again: a result that is too large fails the step at once. */
+  #storable(encoded: Uint8Array | null): Uint8Array | null {
+    try {
+      return storable(encoded, "result", this.#largestValue());
+    } catch (cause) {
+      throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+    }
+  }
+
   /** Sets the timer of an attempt's timeout, if it has one; returns what cancels it. */
   #limit(step: PendingStep, onTimeout: (error: StepTimeoutError) => void): (() => void) | undefined {
     const { timeout } = step.definition.options;
@@ -149,7 +168,7 @@ export class StepRunner {
       const value = await sharedState().contexts.run(context, () =>
         step.definition.fn.apply(step.thisArg, args),
       );
-      const encoded = encode(value, "result");
+      const encoded = this.#storable(encode(value, "result"));
       // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
       return { type: "completed", value: encoded, decoded: decode(encoded) };
     } catch (error) {

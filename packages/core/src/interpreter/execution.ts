@@ -5,7 +5,7 @@ import { seededRandom } from "../determinism/index.ts";
 import { type Duration, parseDuration } from "../duration.ts";
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import { type EntityKind, entityId } from "../ids.ts";
-import { decode, decodeError, encode } from "../serialization/index.ts";
+import { decode, decodeError, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
 import { deferred, rejected } from "./deferred.ts";
@@ -24,6 +24,8 @@ export interface ExecutionOptions {
   readonly fn: AsyncFunction;
   /** The encoded argument list. */
   readonly input: Uint8Array | null;
+  /** The most bytes that the store takes for one value. */
+  readonly largestValue: number;
   /** A fresh random hook token. */
   readonly newToken: () => string;
   /** Called when the code asked for something or ended, also outside a delivery. */
@@ -99,7 +101,7 @@ export class Execution {
     if (this.#ended) return never();
     let encoded: Uint8Array | null;
     try {
-      encoded = encode(args, "args");
+      encoded = storable(encode(args, "args"), "args", this.#options.largestValue);
     } catch (error) {
       return rejected(error);
     }
@@ -133,7 +135,7 @@ export class Execution {
   createHook<T>(options: HookOptions): WorkflowHook<T> {
     const id = this.#nextId("hook", "");
     const token = options.token ?? this.knownTokens.get(id) ?? this.#options.newToken();
-    const metadata = encode(options.metadata, "metadata");
+    const metadata = storable(encode(options.metadata, "metadata"), "metadata", this.#options.largestValue);
     const hook = new WorkflowHook<T>(this, id, token);
     if (this.#ended) return hook;
     this.#hooks.set(id, hook as WorkflowHook);

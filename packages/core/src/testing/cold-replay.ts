@@ -29,6 +29,7 @@ export async function coldReplay(
   const execution = newExecution({
     ...run,
     events: journal,
+    largestValue: Number.POSITIVE_INFINITY,
     newToken: () => "not in the journal",
     onActivity: () => {},
     onStray: () => {},

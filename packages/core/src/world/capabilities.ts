@@ -21,6 +21,12 @@ export interface WorldCapabilities {
    */
   readonly commitsInFlight: number;
   /**
+   * The most bytes that one value may have (an input, an argument list, a result, a payload); known at the latest when
+   * the World is open. The engine refuses a larger one where it is made, with an error that the workflow or the caller
+   * can handle; a commit that the store will never take would be tried again and again. Default: no limit.
+   */
+  readonly largestValue?: number;
+  /**
    * How a second instance of this World is opened in another thread, so that leases are renewed while a step
    * blocks the event loop. `null`: leases are renewed from the event loop, and a step that blocks it for longer
    * than the lease may be executed twice.

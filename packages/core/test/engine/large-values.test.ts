@@ -1,0 +1,73 @@
+import { createHook, step, workflow } from "@perdure/core";
+import { FatalError, SerializationError } from "@perdure/core/errors";
+import { Client, memoryWorld } from "@perdure/core/testing";
+import { expect, it } from "vitest";
+import { cluster } from "./cluster.ts";
+
+// A store that takes values of at most 1,000 bytes: what is larger fails where it is made, and never in a commit.
+
+const LARGE = "x".repeat(2_000);
+
+async function smallStore() {
+  const { state, clock, process, until, types } = cluster();
+  const whole = memoryWorld({ state });
+  const world = { ...whole, capabilities: { ...whole.capabilities, largestValue: 1_000 } };
+  const { logs } = await process({ world });
+  return { client: new Client({ world, clock }), until, types, logs };
+}
+
+it("fails a step whose result is too large at once: its body is not executed again", async () => {
+  const { client, until, logs } = await smallStore();
+  let executed = 0;
+  const grow = step("large result", async () => {
+    executed++;
+    return LARGE;
+  });
+  const flow = workflow("large result", async () => {
+    const error = await grow().catch((error: unknown) => error);
+    return FatalError.is(error) ? error.message : "no error";
+  });
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toBe(
+    "The step has done its work, but its result has 2003 bytes when stored, and this World takes values of at most " +
+      "1000. Keep the data elsewhere and pass a reference to it.",
+  );
+  expect(executed).toBe(1);
+  expect(logs.filter(({ level }) => level === "error")).toEqual([]);
+});
+
+it("rejects the call of a step whose arguments are too large, and journals nothing of it", async () => {
+  const { client, until, types } = await smallStore();
+  const take = step("large arguments", async (text: string) => text.length);
+  const flow = workflow("large arguments", async () => {
+    const error = await take(LARGE).catch((error: unknown) => error);
+    return [SerializationError.is(error) && error.path, await take("small")];
+  });
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toEqual(["args", 5]);
+  expect(types(run.runId).filter((type) => type === "step_created")).toHaveLength(1);
+});
+
+it("fails a run whose return value is too large", async () => {
+  const { client, until } = await smallStore();
+  const flow = workflow("large return value", async () => LARGE);
+  const run = await client.start(flow, []);
+  await expect(until(run.returnValue)).rejects.toMatchObject({
+    cause: { message: expect.stringContaining("return value has 2003 bytes") },
+  });
+});
+
+it("refuses input and payloads that are too large before anything is stored", async () => {
+  const { client, until, types } = await smallStore();
+  const flow = workflow("large input", async (text: string) => {
+    const hook = createHook<string>({ token: "large payload" });
+    return text + (await hook);
+  });
+  await expect(client.start(flow, [LARGE])).rejects.toThrow("args has 2005 bytes when stored");
+  const run = await client.start(flow, ["a"]);
+  await until(client.getHookByToken("large payload").catch(() => {}));
+  await expect(client.resumeHook("large payload", LARGE)).rejects.toThrow("payload has 2003 bytes");
+  await client.resumeHook("large payload", "b");
+  expect(await until(run.returnValue)).toBe("ab");
+  expect(types(run.runId).filter((type) => type === "hook_received")).toHaveLength(1);
+});
