@@ -92,7 +92,7 @@ test("a database that does not exist: one line, without the password", async () 
   if (password !== "") expect(error).not.toContain(`:${password}@`);
 });
 
-test.concurrent("a server that does not answer", async () => {
+test("a server that does not answer", async () => {
   const { code, error } = await perdure(["migrate", "--url", "postgres://app:hush@127.0.0.1:1/none"]);
   expect(code).toBe(1);
   expect(error).toMatch(
@@ -134,6 +134,7 @@ test("a World that has nothing to migrate, and a URL of none", async () => {
   const migrate = (url: string): Promise<Ended> => perdure(["migrate", "--url", url]);
   expect(await migrate("file:./app.db")).toEqual(selfKept("SQLite"));
   expect(await migrate(".perdure/perdure.db")).toEqual(selfKept("SQLite"));
+  expect((await migrate("postgres://app@127.0.0.1:x/app.db")).error).toMatch(/^The URL cannot be read\./);
   expect(await migrate("mongodb+srv://app:hush@localhost/app")).toEqual(selfKept("MongoDB"));
   expect(await migrate("rediss://:hush@localhost")).toEqual(selfKept("Redis"));
   expect(await migrate("mysql://app:hush@localhost/app")).toEqual(

@@ -17,9 +17,9 @@ interface PostgresPackage {
 
 const POSTGRES = "@perdure/world-postgres";
 
-// Worlds whose `open()` always brings the store up to date: there is no right that workers lack and an owner has.
+// Their `open()` always brings the store up to date; there is no `migrate: false`.
 const SELF_KEPT: readonly (readonly [title: string, url: RegExp])[] = [
-  ["SQLite", /^(file|sqlite):|\.(db|sqlite3?)$/i],
+  ["SQLite", /^(file|sqlite):|^[^:]+\.(db|sqlite3?)$/i],
   ["MongoDB", /^mongodb(\+srv)?:/i],
   ["Redis", /^rediss?:/i],
 ];
