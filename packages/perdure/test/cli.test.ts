@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { sharedPostgres } from "@perdure/testbed/postgres";
 import { postgresWorld } from "@perdure/world-postgres";
+import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 
 // The command as it is built and linked, in processes of its own, on a real Postgres.
@@ -43,6 +45,13 @@ async function newSchema(): Promise<{ url: string; schema: string }> {
   return { url, schema: `cli_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}` };
 }
 
+async function connected(url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
 test("migrate makes a new schema, which workers that may not migrate then open; again it finds it", async () => {
   const { url, schema } = await newSchema();
   expect(await perdure(["migrate", "--url", url, "--schema", schema])).toEqual({
@@ -69,10 +78,20 @@ test("--url goes before DATABASE_URL; a namespace has tables of its own", async 
   await expect(world.open()).rejects.toThrow(/has schema version 0/);
 });
 
-test("of processes at once, one migrates", async () => {
+test("of processes at once, one migrates and the others wait for it", async () => {
   const { url, schema } = await newSchema();
-  const args = ["migrate", "--url", url, "--schema", schema];
-  const ended = await Promise.all([perdure(args), perdure(args), perdure(args)]);
+  const [client, observer] = [await connected(url), await connected(url)];
+  // The one that has the lock to migrate waits for this transaction, and the others for the lock.
+  await client.query(`BEGIN; CREATE SCHEMA ${schema}`);
+  const named = new URL(url);
+  named.searchParams.set("application_name", schema);
+  const args = ["migrate", "--url", named.href, "--schema", schema];
+  const processes = Promise.all([perdure(args), perdure(args), perdure(args)]);
+  const waiting = `SELECT FROM pg_stat_activity WHERE application_name = '${schema}' AND wait_event_type = 'Lock'`;
+  while ((await observer.query(waiting)).rowCount !== 3) await delay(20);
+  await client.query("ROLLBACK");
+
+  const ended = await processes;
   expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
   const found = `Schema ${schema} is at version 1 already.\n`;
   expect(ended.map(({ out }) => out).sort()).toEqual([
