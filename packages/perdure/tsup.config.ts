@@ -10,4 +10,5 @@ export default preset({
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
   compiled: "src/compiled.ts",
+  cli: "src/cli.ts",
 });

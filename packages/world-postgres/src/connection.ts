@@ -89,7 +89,9 @@ export class Connection {
         this.direct = await this.#reachesDirectly();
         return;
       } catch (error) {
-        if (!isUnreachable(error) || waited >= timeout) throw worldError(error, this.location);
+        if (!isUnreachable(error) || waited >= timeout) {
+          throw worldError(error, this.location, { reached: false });
+        }
       }
       await delay(pause);
     }

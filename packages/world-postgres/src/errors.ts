@@ -14,6 +14,12 @@ const UNREACHABLE: Explanation = {
   retryable: true,
 };
 
+/** The same before anything was sent. */
+const NOT_REACHED: Explanation = {
+  text: "cannot be reached. Check the URL, and that the server runs.",
+  retryable: true,
+};
+
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "28P01": { text: "refuses the password. Check the URL.", retryable: false },
   "28000": { text: "refuses this user. Check the URL and the server's pg_hba.conf.", retryable: false },
@@ -64,11 +70,18 @@ export function isUnreachable(error: unknown): boolean {
   );
 }
 
-/** The error to throw for what happened on a store. An error of this World stays as it is. */
-export function worldError(error: unknown, location: string): unknown {
+/**
+ * The error to throw for what happened on a store, or, without `reached`, when it was to be opened. An error of this World
+ * stays as it is.
+ */
+export function worldError(
+  error: unknown,
+  location: string,
+  { reached = true }: { reached?: boolean } = {},
+): unknown {
   if (WorldError.is(error)) return error;
   const code = codeOf(error);
-  const known = isUnreachable(error) ? UNREACHABLE : EXPLANATIONS[code ?? ""];
+  const known = isUnreachable(error) ? (reached ? UNREACHABLE : NOT_REACHED) : EXPLANATIONS[code ?? ""];
   // Not from the driver, such as the conformance suite's own.
   if (known === undefined && (code === undefined || !/^[0-9A-Z]{5}$/.test(code))) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -11,8 +11,15 @@ import { createTables, type Schema, type Tables } from "./schema.ts";
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */
 export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [createTables];
 
+/** The versions of a store before and after a migration; the same where nothing was missing. */
+export interface Versions {
+  /** 0 where there were no tables. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * Applies what is missing and returns the version reached. With `check`, it only looks.
+ * Applies what is missing. With `check`, it only looks.
  *
  * @throws {WorldError} if a newer version of this package has migrated the store already, or, with `check`, none
  */
@@ -20,11 +27,11 @@ export async function migrate(
   connection: Connection,
   tables: Tables,
   { check = false, migrations = MIGRATIONS }: { check?: boolean; migrations?: typeof MIGRATIONS } = {},
-): Promise<number> {
+): Promise<Versions> {
   const newest = migrations.length;
   const version = await connection.run("read version", (db) => readVersion(db, tables));
   refuseNewer(version, newest, connection.location);
-  if (version === newest) return newest;
+  if (version === newest) return { from: version, to: newest };
   if (check) {
     throw new WorldError(
       `The Postgres World ${connection.location} has schema version ${version}, and this package needs ${newest}. ` +
@@ -32,7 +39,7 @@ export async function migrate(
       { retryable: false },
     );
   }
-  await connection.run("migrate", (db) =>
+  const from = await connection.run("migrate", (db) =>
     db
       .transaction()
       .setIsolationLevel("read committed")
@@ -45,7 +52,7 @@ export async function migrate(
         // Read again under the lock: another process may have been faster.
         const held = await readVersion(transaction, tables);
         refuseNewer(held, newest, connection.location);
-        if (held === newest) return;
+        if (held === newest) return held;
         if (!(await schemaExists(transaction, tables.schema))) {
           await execute("create schema", `CREATE SCHEMA IF NOT EXISTS "${tables.schema}"`);
         }
@@ -58,9 +65,10 @@ export async function migrate(
           await execute(`migrate to ${index + 1}`, migration(tables));
           await execute("record version", `INSERT INTO ${tables.versions} VALUES (${index + 1})`);
         }
+        return held;
       }),
   );
-  return newest;
+  return { from, to: newest };
 }
 
 /** The store's version; 0 before the first migration. */

@@ -9,10 +9,10 @@ import { type Config, leaseKeeperOf } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { type HintChannel, Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
-import { migrate } from "./migrations.ts";
+import { migrate, type Versions } from "./migrations.ts";
 import { reads } from "./reads.ts";
 import { deleteRuns } from "./retention.ts";
-import { tablesOf } from "./schema.ts";
+import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { createRuns } from "./start.ts";
 
@@ -40,32 +40,52 @@ export function worldOf(config: Config): World {
   });
 }
 
+/** Brings the store of the configuration up to date, and leaves nothing open. */
+export async function migrateStore(config: Config): Promise<Versions> {
+  const { connection, versions } = await connect(config);
+  await connection.close();
+  return versions;
+}
+
 async function openStore(config: Config): Promise<PostgresStore> {
+  const { connection, tables, settings } = await connect(config);
+  const { callersClock } = config;
+  const { getRuns, ...others } = reads(connection, tables);
+  const hints = new Hints(settings.described.notifications === "on" ? channelOf(connection, config) : null);
+  return {
+    server: settings,
+    settings: settings.described,
+    hints,
+    createRuns: createRuns(connection, tables, callersClock, getRuns),
+    claim: claim(connection, tables, callersClock),
+    renew: renew(connection, tables, callersClock),
+    commit: commit(connection, tables, callersClock),
+    deliver: deliver(connection, tables, callersClock),
+    reads: { getRuns, ...others },
+    deleteRuns: deleteRuns(connection, tables),
+    async close() {
+      hints.close();
+      await connection.close();
+    },
+  };
+}
+
+interface Connected {
+  readonly connection: Connection;
+  readonly tables: Tables;
+  readonly versions: Versions;
+  readonly settings: Settings;
+}
+
+/** Connects to a server that this World can work with, and migrates. Leaves nothing open when it fails. */
+async function connect(config: Config): Promise<Connected> {
   const connection = new Connection(config);
   const tables = tablesOf(config.schema, config.namespace);
-  const { callersClock } = config;
   try {
     await connection.ready(config.openTimeout);
-    const schemaVersion = await migrate(connection, tables, { check: !config.migrate });
-    const settings = await readSettings(connection, config, schemaVersion);
-    const { getRuns, ...others } = reads(connection, tables);
-    const hints = new Hints(settings.described.notifications === "on" ? channelOf(connection, config) : null);
-    return {
-      server: settings,
-      settings: settings.described,
-      hints,
-      createRuns: createRuns(connection, tables, callersClock, getRuns),
-      claim: claim(connection, tables, callersClock),
-      renew: renew(connection, tables, callersClock),
-      commit: commit(connection, tables, callersClock),
-      deliver: deliver(connection, tables, callersClock),
-      reads: { getRuns, ...others },
-      deleteRuns: deleteRuns(connection, tables),
-      async close() {
-        hints.close();
-        await connection.close();
-      },
-    };
+    const versions = await migrate(connection, tables, { check: !config.migrate });
+    const settings = await readSettings(connection, config, versions.to);
+    return { connection, tables, versions, settings };
   } catch (error) {
     await connection.close();
     throw error;

@@ -9,11 +9,11 @@ const start = scriptsIn(join(import.meta.dirname, "processes"));
 
 test("four processes migrate at once: every version is applied once", async () => {
   const schema = temporarySchema();
-  await migrateAtOnce(schema, 1);
+  await migrateAtOnce(schema, 0, 1);
   const world = await openWorld({ url: await serverUrl(), schema });
   await world.createRuns([newRun("wrun_1")], NOW);
-  await migrateAtOnce(schema, 2);
-  await migrateAtOnce(schema, 3);
+  await migrateAtOnce(schema, 1, 2);
+  await migrateAtOnce(schema, 2, 3);
   expect(await versionsOf(schema)).toEqual([1, 2, 3]);
   const { rows } = await (await superuser()).query(`SELECT * FROM ${schema}.third`);
   expect(rows).toEqual([{ run_id: "wrun_1", second: null }]);
@@ -21,13 +21,13 @@ test("four processes migrate at once: every version is applied once", async () =
 
 test("four processes on a new schema skip no version", async () => {
   const schema = temporarySchema();
-  await migrateAtOnce(schema, 3);
+  await migrateAtOnce(schema, 0, 3);
   expect(await versionsOf(schema)).toEqual([1, 2, 3]);
 }, 120_000);
 
 test("a store of a newer version is refused, and left alone", async () => {
   const schema = temporarySchema();
-  await migrateAtOnce(schema, 3);
+  await migrateAtOnce(schema, 0, 3);
   await expect(postgresWorld({ url: await serverUrl(), schema }).open()).rejects.toThrow(
     /has schema version 3; .* versions up to 1\. Update the package/,
   );
@@ -41,7 +41,8 @@ test("without `migrate`, a store that is not up to date is refused; the owner mi
   await expect(postgresWorld(options).open()).rejects.toThrow(
     /has schema version 0, .* needs 1\. Migrate it first/,
   );
-  expect(await migratePostgres({ url, schema })).toBe(1);
+  expect(await migratePostgres({ url, schema })).toEqual({ schema, from: 0, to: 1 });
+  expect(await migratePostgres({ url, schema })).toEqual({ schema, from: 1, to: 1 });
   const world = await openWorld(options);
   expect(world.describe()).toMatchObject({ schemaVersion: 1 });
 });
@@ -58,11 +59,18 @@ async function versionsOf(schema: string): Promise<number[]> {
   return rows.map(({ version }) => version);
 }
 
-async function migrateAtOnce(schema: string, versions: number): Promise<void> {
+async function migrateAtOnce(schema: string, from: number, to: number): Promise<void> {
   const url = await serverUrl();
-  const processes = [1, 2, 3, 4].map(() => start("migrator", url, schema, versions));
+  const processes = [1, 2, 3, 4].map(() => start("migrator", url, schema, to));
   await Promise.all(processes.map((process) => process.line((line) => line === "ready")));
   for (const process of processes) process.go();
   await Promise.all(processes.map((process) => process.end()));
-  for (const { lines } of processes) expect(lines).toEqual(["ready", `version ${versions}`]);
+  // One of them migrated; the others waited for it.
+  const found = `found version ${to}`;
+  expect(processes.map(({ lines }) => lines[1]).sort()).toEqual([
+    found,
+    found,
+    found,
+    `version ${from} to ${to}`,
+  ]);
 }

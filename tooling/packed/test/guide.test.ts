@@ -85,3 +85,9 @@ test("the guide's samples run on the packed package, installed as workflow", asy
     server.close();
   }
 }, 120_000);
+
+test("the packed package brings the command", async () => {
+  const { stdout } = await run(join(project, "node_modules/.bin/perdure"), ["--version"], { cwd: project });
+  const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
+  expect(stdout).toBe(`${version}\n`);
+});

@@ -16,5 +16,6 @@ const later = [
 await ready();
 const connection = new Connection(resolveConfig({ url, schema }));
 const migrations = [...MIGRATIONS, ...later].slice(0, Number(versions));
-console.log(`version ${await migrate(connection, tablesOf(schema, ""), { migrations })}`);
+const { from, to } = await migrate(connection, tablesOf(schema, ""), { migrations });
+console.log(from === to ? `found version ${to}` : `version ${from} to ${to}`);
 await connection.close();
