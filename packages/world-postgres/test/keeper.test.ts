@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-import { NOW, newRun, openWorld, serverUrl, temporarySchema } from "./store.ts";
+import { NOW, newRun, openWorld, pooledUrl, serverUrl, temporarySchema } from "./store.ts";
 
 // What the engine's keeper thread does, in short.
 const THREAD = `
@@ -15,8 +15,11 @@ const THREAD = `
   });
 `;
 
-test("the keeper renews a lease while this thread is blocked", async () => {
-  const world = await openWorld({ url: await serverUrl(), schema: temporarySchema() });
+test.each([
+  ["directly", serverUrl],
+  ["through PgBouncer", pooledUrl],
+])("the keeper renews a lease while this thread is blocked, %s", async (_, url) => {
+  const world = await openWorld({ url: await url(), schema: temporarySchema() });
   await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
   const done = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(THREAD, {

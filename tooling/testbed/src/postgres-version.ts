@@ -15,12 +15,13 @@ const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 /** Installs the newest package of a major version and returns the folder of its programs. */
 function fetchBinaries(major: string, folder: string): string {
   const name = platformPackage();
-  const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], cwd: folder } as const;
-  const versions = JSON.parse(execFileSync(npm, ["view", name, "versions", "--json"], options)) as string[];
+  const ask = (...args: string[]): string =>
+    execFileSync(npm, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], cwd: folder });
+  const versions = JSON.parse(ask("view", name, "versions", "--json")) as string[];
   const version = versions.filter((version) => version.startsWith(`${major}.`)).at(-1);
   if (version === undefined) throw new Error(`The registry's ${name} has no version of Postgres ${major}.`);
   process.stderr.write(`Postgres ${version} of ${name}\n`);
-  execFileSync(npm, ["install", "--prefix", folder, "--no-audit", "--no-fund", `${name}@${version}`], options);
+  ask("install", "--prefix", folder, "--no-audit", "--no-fund", `${name}@${version}`);
   const binaries = binariesOf(join(folder, "node_modules", name));
   if (binaries === undefined) throw new Error(`${name}@${version} has no initdb and postgres.`);
   return binaries.bin;
