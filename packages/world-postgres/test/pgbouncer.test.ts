@@ -2,8 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { step, workflow } from "@perdure/core";
 import { Client, EngineWorker } from "@perdure/core/testing";
 import type { Hint } from "@perdure/core/world";
+import { startPgBouncer } from "@perdure/testbed/pgbouncer";
+import { startPostgres } from "@perdure/testbed/postgres";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { chargeOnce } from "./charges.ts";
 import { shareRuns } from "./processes/share.ts";
 import { finish, NOW, newRun, openWorld, pooledUrl, superuser, temporarySchema } from "./store.ts";
 
@@ -57,6 +60,21 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
   expect(await run.returnValue).toBe(1);
   expect(bodies).toBe(1);
 });
+
+test("pooler and server restart under load: every step once, nothing lost", async () => {
+  const server = await startPostgres();
+  onTestFinished(() => server.stop());
+  const pooler = await startPgBouncer(server.url, { default_pool_size: 2 });
+  onTestFinished(() => pooler.stop());
+  const world = await openWorld({ url: pooler.url, clock: "store" });
+  const restarts: Promise<void>[] = [];
+  await chargeOnce(world, { runs: 40, steps: 10 }, (done) => {
+    if (done === 100) restarts.push(pooler.restart());
+    if (done === 250) restarts.push(server.restart("immediate"));
+  });
+  await Promise.all(restarts);
+  expect(restarts).toHaveLength(2);
+}, 120_000);
 
 test("in session mode notifications work where they are asked for", async () => {
   const options = { url: await pooledUrl({ pool_mode: "session" }), schema: temporarySchema(), listen: true };

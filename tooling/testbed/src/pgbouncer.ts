@@ -12,11 +12,15 @@ import { endProcess, freePort, isAlive } from "./process.ts";
 import { findProgram } from "./programs.ts";
 import { RUN_OWNER } from "./shared.ts";
 
+const PID_FILE = "owner.pid";
+
 /** A pooler of one's own. */
 export interface PgBouncer extends AsyncDisposable {
   /** The server's URL, with the pooler's address. */
   readonly url: string;
-  /** Ends it as `kill -9` does. */
+  /** Ends it as `kill -9` does and starts it again. */
+  restart(): Promise<void>;
+  /** Ends it for good. */
   stop(): Promise<void>;
 }
 
@@ -35,40 +39,50 @@ export async function startPgBouncer(
       "There is no PgBouncer here. Do one of these: `apt-get install pgbouncer`, `brew install pgbouncer`.",
     );
   }
-  const account = unprivileged();
-  const folder = makeFolder("pgbouncer", account);
+  const folder = makeFolder("pgbouncer", unprivileged());
   const url = new URL(serverUrl);
   const port = await freePort();
   writeConfiguration(folder, url, { listen_port: port, ...settings });
-  const pidFile = join(folder, "owner.pid");
-  endWithOwner(folder, Number(process.env[RUN_OWNER] ?? process.pid), pidFile, "KILL");
+  endWithOwner(folder, Number(process.env[RUN_OWNER] ?? process.pid), join(folder, PID_FILE), "KILL");
+  url.hostname = "127.0.0.1";
+  url.port = String(port);
+  let pid = await start(program, folder, url.href);
+  const stop = async (): Promise<void> => {
+    await endProcess(pid, "SIGKILL");
+    removeFolder(folder);
+  };
+  return {
+    url: url.href,
+    async restart() {
+      await endProcess(pid, "SIGKILL");
+      pid = await start(program, folder, url.href);
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
 
-  const log = openSync(join(folder, "pgbouncer.log"), "a");
+/** Waits until it serves clients of this URL; returns its process id. */
+async function start(program: string, folder: string, url: string): Promise<number> {
+  const logFile = join(folder, "pgbouncer.log");
+  const log = openSync(logFile, "a");
   const child = spawn(program, ["-q", join(folder, "pgbouncer.ini")], {
-    ...account,
+    ...unprivileged(),
     cwd: folder,
     stdio: ["ignore", log, log],
   });
   child.unref();
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} cannot be executed.`);
-  writeFileSync(pidFile, String(pid));
-  const stop = async (): Promise<void> => {
-    await endProcess(pid, "SIGKILL");
-    removeFolder(folder);
-  };
-  url.hostname = "127.0.0.1";
-  url.port = String(port);
-  for (let error = await refusal(url.href); error !== undefined; error = await refusal(url.href)) {
-    const refused = (error as pg.DatabaseError).severity !== undefined;
+  writeFileSync(join(folder, PID_FILE), String(pid));
+  for (let error = await refusal(url); error !== undefined; error = await refusal(url)) {
+    const refused = (error as Partial<pg.DatabaseError>).severity !== undefined;
     if (refused || !isAlive(pid)) {
-      const text = readFileSync(join(folder, "pgbouncer.log"), "utf8");
-      await stop();
-      throw new Error(`PgBouncer did not start:\n${text}`, { cause: error });
+      throw new Error(`PgBouncer did not start:\n${readFileSync(logFile, "utf8")}`, { cause: error });
     }
     await delay(20);
   }
-  return { url: url.href, stop, [Symbol.asyncDispose]: stop };
+  return pid;
 }
 
 function writeConfiguration(
