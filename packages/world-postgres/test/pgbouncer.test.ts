@@ -22,6 +22,13 @@ test("in transaction mode notifications are off, and the log and describe() say 
   expect(warn.mock.calls.map(([message]) => message)).toEqual([
     expect.stringMatching(/notifications are off: there is a pooler before the database/),
   ]);
+}, 120_000);
+
+// All that goes wrong behind a pooler has one code, so the code alone would say nothing.
+test("what the pooler says when it cannot serve is told", async () => {
+  const url = new URL(await pooledUrl());
+  url.pathname = "/nowhere";
+  await expect(openWorld({ url: url.href, openTimeout: 0 })).rejects.toThrow(/"nowhere" does not exist/);
 });
 
 test("two worker processes behind two connections: every step body once, no prepared statement", async () => {
@@ -64,7 +71,7 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
 test("pooler and server restart under load: every step once, nothing lost", async () => {
   const server = await startPostgres();
   onTestFinished(() => server.stop());
-  const pooler = await startPgBouncer(server.url, { default_pool_size: 2 });
+  const pooler = await startPgBouncer(server.url, { default_pool_size: 2, server_login_retry: 1 });
   onTestFinished(() => pooler.stop());
   const world = await openWorld({ url: pooler.url, clock: "store" });
   const restarts: Promise<void>[] = [];
