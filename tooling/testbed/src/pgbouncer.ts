@@ -25,6 +25,8 @@ export interface PgBouncer extends AsyncDisposable {
 }
 
 /**
+ * Starts a pooler before a server, and waits until it serves.
+ *
  * @param serverUrl the server that it stands before
  * @param settings settings of `pgbouncer.ini`, over the defaults: transaction mode
  * @throws where there is no PgBouncer to start; the message names the command that mends it
