@@ -46,6 +46,9 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
 };
 
+// PgBouncer gives this code to everything that it refuses or fails at, a database that does not exist included.
+const POOLER = "08P01";
+
 /** The SQLSTATE of a server's error, or the code of a system call that failed; `undefined` for any other error. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
@@ -88,8 +91,9 @@ export function worldError(
   const text = known?.text ?? `failed: ${message}`;
   // Bad data (22), limits of the program (54) and syntax (42) fail the same way each time.
   const retryable = known?.retryable ?? !/^(22|42|54)/.test(code ?? "");
+  const detail = code === undefined || code === POOLER ? message : code;
   return new WorldError(
-    `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${code ?? message})`}`,
+    `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${detail})`}`,
     {
       cause: error,
       retryable,

