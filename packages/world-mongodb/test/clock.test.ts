@@ -1,7 +1,8 @@
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { serversClock } from "../src/clock.ts";
 import { mongodbWorld } from "../src/index.ts";
-import { NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+import { openWorld, temporaryDatabase } from "./store.ts";
 
 test("the server's time is the caller's plus the measured distance", async () => {
   let asked = 0;

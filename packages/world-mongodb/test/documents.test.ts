@@ -1,9 +1,10 @@
 import { WorldError } from "@perdure/core/errors";
 import type { NewEvent } from "@perdure/core/world";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
-import { event, hold, NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the documents hold: they stay small, and a commit costs one command. */
 

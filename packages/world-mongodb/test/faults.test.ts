@@ -1,9 +1,10 @@
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants, readStore } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";
-import { event, hold, NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the server says when it is no primary any more, or never was. */
 const NOT_PRIMARY = {

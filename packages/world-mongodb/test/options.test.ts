@@ -1,9 +1,10 @@
 import { WorldError } from "@perdure/core/errors";
 import { sharedMongodb } from "@perdure/testbed/mongodb";
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
-import { NOW, newRun, openWorld, temporaryDatabase } from "./store.ts";
+import { openWorld, temporaryDatabase } from "./store.ts";
 
 test("options that make no sense", () => {
   const client = new MongoClient("mongodb://127.0.0.1:1");

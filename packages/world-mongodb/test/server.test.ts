@@ -5,8 +5,9 @@ import {
   sharedMongodb,
   startMongodb,
 } from "@perdure/testbed/mongodb";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test } from "vitest";
-import { event, hold, NOW, newRun, openWorld } from "./store.ts";
+import { openWorld } from "./store.ts";
 
 /** What only MongoDB's own server can show. On a partial one these are skipped, with the reason. */
 

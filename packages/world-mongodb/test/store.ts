@@ -1,14 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { CreateRun, NewEvent, RunCommit, World } from "@perdure/core/world";
+import type { World } from "@perdure/core/world";
 import { sharedMongodb } from "@perdure/testbed/mongodb";
 import { MongoClient } from "mongodb";
 import { onTestFinished } from "vitest";
 import { type MongodbWorldOptions, mongodbWorld } from "../src/index.ts";
 
-/** Stores and requests for the tests of this package. */
-
-export const NOW = 1_700_000_000_000;
-export const WORKFLOW = "workflow//./test//main";
+/** Stores for the tests of this package. */
 
 /** A database that no other test uses, on the server of this run. */
 export async function temporaryDatabase(): Promise<{ url: string; db: string }> {
@@ -34,28 +31,4 @@ export async function openWorld(options: MongodbWorldOptions): Promise<World> {
   onTestFinished(() => world.close());
   await world.open();
   return world;
-}
-
-export function event(
-  type: NewEvent["type"],
-  id: string | null = null,
-  name: string | null = null,
-): NewEvent {
-  return { type, at: NOW, id, name, data: new TextEncoder().encode(`"${type}"`) };
-}
-
-export function newRun(runId: string, change: Partial<CreateRun> = {}): CreateRun {
-  return {
-    runId,
-    workflow: WORKFLOW,
-    event: event("run_created"),
-    dueAt: NOW,
-    startKey: null,
-    lease: null,
-    ...change,
-  };
-}
-
-export function hold(runId: string, seq: number, events: readonly NewEvent[]): RunCommit {
-  return { runId, epoch: 1, seq, events, mailDone: 0, run: {}, lease: { type: "hold", ttl: 30_000 } };
 }

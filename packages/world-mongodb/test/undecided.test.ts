@@ -1,8 +1,9 @@
 import type { World } from "@perdure/core/world";
+import { event, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
-import { event, hold, NOW, newRun, openWorld, temporaryDatabase, WORKFLOW } from "./store.ts";
+import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** Wishes for a token or a key whose process stopped half-way: others go on, and who was only slow learns of it. */
 

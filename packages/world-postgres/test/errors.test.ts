@@ -1,7 +1,8 @@
-import { WorldError } from "@perdure/core/errors";
+import { finish, NOW, newRun } from "@perdure/testbed/requests";
+import { refuses } from "@perdure/testbed/world-checks";
 import { expect, onTestFinished, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
-import { finish, NOW, newRun, openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
+import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
 
 test("a wrong password", async () => {
   const url = new URL(await serverUrl());
@@ -88,19 +89,3 @@ test("calls before open and after close", async () => {
   expect(await world.getRuns([])).toEqual([]);
   await world.close();
 });
-
-async function refuses(
-  call: Promise<unknown>,
-  expected: { message: RegExp; retryable: boolean },
-): Promise<unknown> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(WorldError.is(error)).toBe(true);
-  expect(error).toMatchObject({
-    message: expect.stringMatching(expected.message),
-    retryable: expected.retryable,
-  });
-  return error;
-}

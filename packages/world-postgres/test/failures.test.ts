@@ -1,21 +1,12 @@
-import { WorldError } from "@perdure/core/errors";
 import type { Hint } from "@perdure/core/world";
 import { startPostgres } from "@perdure/testbed/postgres";
+import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { refuses } from "@perdure/testbed/world-checks";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { postgresWorld } from "../src/index.ts";
 import { chargeOnce } from "./charges.ts";
-import {
-  event,
-  finish,
-  hold,
-  NOW,
-  newRun,
-  openWorld,
-  serverUrl,
-  superuser,
-  temporarySchema,
-} from "./store.ts";
+import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
 
 test("the server crashes under load and comes back: every step once, nothing lost", async () => {
   const server = await startPostgres();
@@ -206,19 +197,4 @@ async function waitsForLock(schema: string): Promise<void> {
     );
     return rows.length > 0;
   }, 10_000);
-}
-
-async function refuses(
-  call: Promise<unknown>,
-  expected: { message: RegExp; retryable: boolean },
-): Promise<void> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(WorldError.is(error)).toBe(true);
-  expect(error).toMatchObject({
-    message: expect.stringMatching(expected.message),
-    retryable: expected.retryable,
-  });
 }

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { scriptsIn } from "@perdure/testbed/processes";
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
 import { describeSchema } from "./schema-text.ts";
-import { NOW, newRun, openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
+import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
 
 const start = scriptsIn(join(import.meta.dirname, "processes"));
 

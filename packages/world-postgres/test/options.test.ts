@@ -1,8 +1,9 @@
+import { finish, NOW, newRun } from "@perdure/testbed/requests";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { type PostgresWorldOptions, postgresWorld } from "../src/index.ts";
-import { finish, NOW, newRun, openWorld, serverUrl, temporarySchema } from "./store.ts";
+import { openWorld, serverUrl, temporarySchema } from "./store.ts";
 
 const lease = { owner: "w", ttl: 1_000 };
 

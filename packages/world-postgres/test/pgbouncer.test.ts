@@ -4,11 +4,12 @@ import { Client, EngineWorker } from "@perdure/core/testing";
 import type { Hint } from "@perdure/core/world";
 import { startPgBouncer } from "@perdure/testbed/pgbouncer";
 import { startPostgres } from "@perdure/testbed/postgres";
+import { finish, NOW, newRun } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { chargeOnce } from "./charges.ts";
 import { shareRuns } from "./processes/share.ts";
-import { finish, NOW, newRun, openWorld, pooledUrl, superuser, temporarySchema } from "./store.ts";
+import { openWorld, pooledUrl, superuser, temporarySchema } from "./store.ts";
 
 test("in transaction mode notifications are off, and the log and describe() say so", async () => {
   const warn = vi.fn();

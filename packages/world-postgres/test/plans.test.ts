@@ -1,18 +1,8 @@
 import type { World } from "@perdure/core/world";
+import { event, finish, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresWorld } from "../src/index.ts";
-import {
-  dropSchema,
-  event,
-  finish,
-  hold,
-  NOW,
-  newRun,
-  newSchema,
-  serverUrl,
-  superuser,
-  WORKFLOW,
-} from "./store.ts";
+import { dropSchema, newSchema, serverUrl, superuser } from "./store.ts";
 
 /** Rows read by whole-table scans, and rows read by indexes, of every table of the schema since it was made. */
 interface Reading {

@@ -1,16 +1,7 @@
+import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
-import {
-  event,
-  finish,
-  hold,
-  NOW,
-  newRun,
-  openWorld,
-  serverUrl,
-  superuser,
-  temporarySchema,
-} from "./store.ts";
+import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
 
 test("runs that take several transactions to delete: nothing of them stays", async () => {
   const schema = temporarySchema();

@@ -1,14 +1,11 @@
-import type { CreateRun, NewEvent, RunCommit, World } from "@perdure/core/world";
+import type { World } from "@perdure/core/world";
 import { startPgBouncer } from "@perdure/testbed/pgbouncer";
 import { sharedPostgres } from "@perdure/testbed/postgres";
 import pg from "pg";
 import { onTestFinished } from "vitest";
 import { type PostgresWorldOptions, postgresWorld } from "../src/index.ts";
 
-/** Stores and requests for the tests of this package. */
-
-export const NOW = 1_700_000_000_000;
-export const WORKFLOW = "workflow//./test//main";
+/** Stores for the tests of this package. */
 
 /** The server that the test files share. */
 export async function serverUrl(): Promise<string> {
@@ -53,42 +50,10 @@ export async function dropSchema(schema: string): Promise<void> {
   await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
 }
 
-/** An open World that is closed after the test; by the caller's clock, so that {@link NOW} is now. */
+/** An open World that is closed after the test; by the caller's clock. */
 export async function openWorld(options: PostgresWorldOptions): Promise<World> {
   const world = postgresWorld({ clock: "caller", maxConnections: 4, ...options });
   onTestFinished(() => world.close());
   await world.open();
   return world;
-}
-
-export function event(
-  type: NewEvent["type"],
-  id: string | null = null,
-  name: string | null = null,
-): NewEvent {
-  return { type, at: NOW, id, name, data: new TextEncoder().encode(`"${type}"`) };
-}
-
-export function newRun(runId: string, change: Partial<CreateRun> = {}): CreateRun {
-  return {
-    runId,
-    workflow: WORKFLOW,
-    event: event("run_created"),
-    dueAt: NOW,
-    startKey: null,
-    lease: null,
-    ...change,
-  };
-}
-
-export function hold(runId: string, seq: number, events: readonly NewEvent[]): RunCommit {
-  return { runId, epoch: 1, seq, events, mailDone: 0, run: {}, lease: { type: "hold", ttl: 30_000 } };
-}
-
-export function finish(runId: string, seq: number, completedAt: number): RunCommit {
-  return {
-    ...hold(runId, seq, [event("run_completed")]),
-    run: { status: "completed", completedAt },
-    lease: { type: "finish" },
-  };
 }

@@ -1,9 +1,10 @@
 import { startRedisCluster } from "@perdure/testbed/redis-groups";
+import { hold, NOW, newRun } from "@perdure/testbed/requests";
 import { describeWorld, type WorldTarget } from "@perdure/world-testkit";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { hold, keysWith, NOW, newNamespace, newRun, openWorld } from "./store.ts";
+import { keysWith, newNamespace, openWorld } from "./store.ts";
 
 const cluster = await startRedisCluster({ settings: { appendonly: "no" } });
 afterAll(() => cluster.stop());

@@ -1,7 +1,8 @@
 import { startRedis } from "@perdure/testbed/redis";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, event, hold, NOW, newRun, openWorld } from "./store.ts";
+import { connectTo, openWorld } from "./store.ts";
 
 async function commandIsUnknown(client: ReturnType<typeof connectTo>, name: string): Promise<boolean> {
   const [info] = (await client.call("COMMAND", "INFO", name)) as readonly unknown[];

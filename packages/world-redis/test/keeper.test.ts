@@ -1,8 +1,9 @@
 import type { World } from "@perdure/core/world";
 import { sharedRedis } from "@perdure/testbed/redis";
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it, onTestFinished } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { NOW, newNamespace, newRun, openWorld } from "./store.ts";
+import { newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 

@@ -1,9 +1,10 @@
 import type { CommitResult, NewEvent, StartKey, World } from "@perdure/core/world";
 import { sharedRedis } from "@perdure/testbed/redis";
+import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit";
 import { describe, expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, event, finish, hold, NOW, newNamespace, newRun, openWorld } from "./store.ts";
+import { connectTo, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 

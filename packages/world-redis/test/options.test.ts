@@ -1,7 +1,8 @@
 import { sharedRedis } from "@perdure/testbed/redis";
+import { NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { describe, expect, it } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
-import { connectTo, keysWith, NOW, newNamespace, newRun, openWorld, WORKFLOW } from "./store.ts";
+import { connectTo, keysWith, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 

@@ -3,9 +3,10 @@ import { WorldError } from "@perdure/core/errors";
 import type { CommitResult, RunCommit, World } from "@perdure/core/world";
 import { startRedis } from "@perdure/testbed/redis";
 import { startRedisSentinel } from "@perdure/testbed/redis-groups";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit";
 import { expect, it } from "vitest";
-import { connectTo, event, hold, NOW, newRun, openWorld } from "./store.ts";
+import { connectTo, openWorld } from "./store.ts";
 
 const LEASE = { owner: "worker", ttl: 30_000 };
 

@@ -1,8 +1,9 @@
 import type { World } from "@perdure/core/world";
 import { sharedRedis } from "@perdure/testbed/redis";
+import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it, vi } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, event, finish, hold, keysWith, NOW, newNamespace, newRun, openWorld } from "./store.ts";
+import { connectTo, keysWith, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 

@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { WorldError } from "@perdure/core/errors";
+import { hold, NOW, newRun } from "@perdure/testbed/requests";
+import { refuses } from "@perdure/testbed/world-checks";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../src/index.ts";
-import { hold, NOW, newRun, openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
+import { openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
 
 test("a path in a missing directory: the directory is created", async () => {
   const path = join(temporaryDirectory(), "a", "b", "perdure.db");
@@ -117,18 +118,3 @@ test("calls before open and after close", async () => {
   expect(await world.getRuns([])).toEqual([]);
   await world.close();
 });
-
-async function refuses(
-  call: Promise<unknown>,
-  expected: { message: RegExp; retryable: boolean },
-): Promise<void> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(WorldError.is(error)).toBe(true);
-  expect(error).toMatchObject({
-    message: expect.stringMatching(expected.message),
-    retryable: expected.retryable,
-  });
-}

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scriptsIn } from "@perdure/testbed/processes";
+import { NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
-import { NOW, newRun, openWorld, temporaryFile, WORKFLOW } from "./store.ts";
+import { openWorld, temporaryFile } from "./store.ts";
 
 const start = scriptsIn(join(import.meta.dirname, "processes"));
 

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scriptsIn } from "@perdure/testbed/processes";
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../src/index.ts";
-import { NOW, newRun, openWorld, temporaryFile } from "./store.ts";
+import { openWorld, temporaryFile } from "./store.ts";
 
 const start = scriptsIn(join(import.meta.dirname, "processes"));
 

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { type SqliteWorldOptions, sqliteWorld } from "../src/index.ts";
-import { NOW, newRun, openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
+import { openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
 
 test("commits are flushed by default, and the settings are shown", async () => {
   const path = temporaryFile();

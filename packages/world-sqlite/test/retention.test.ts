@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
+import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
-import { event, finish, hold, NOW, newRun, openWorld, temporaryFile } from "./store.ts";
+import { openWorld, temporaryFile } from "./store.ts";
 
 test("runs that take several transactions to delete: nothing of them stays", async () => {
   const path = temporaryFile();

@@ -1,6 +1,7 @@
+import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { fromStored, toStored } from "../src/text.ts";
-import { NOW, newRun, openWorld, temporaryFile } from "./store.ts";
+import { openWorld, temporaryFile } from "./store.ts";
 
 const UNUSUAL = [
   "",
