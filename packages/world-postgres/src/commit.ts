@@ -27,7 +27,7 @@ const TYPES: readonly string[] = [
 ];
 
 const STEP_TYPES: readonly string[] = [
-  ...["bigint", "bigint", "text", "int", "int", "int", "bigint"],
+  ...["bigint", "text", "int", "int", "int", "bigint"],
   ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
 ];
 
@@ -48,12 +48,12 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
   const stepText = callOf(tables.functions.commitStep, STEP_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
-    const clocks = [callersClock ? now : null, now];
+    const given = callersClock ? now : null;
     const [first] = batch;
     const step = batch.length === 1 && first !== undefined ? stepOf(first) : null;
     const rows = await (step === null
-      ? connection.call<AnswerRow>("commit", text, [...clocks, ...columnsOf(batch)])
-      : connection.call<AnswerRow>("commit", stepText, [...clocks, ...step]));
+      ? connection.call<AnswerRow>("commit", text, [given, now, ...columnsOf(batch)])
+      : connection.call<AnswerRow>("commit", stepText, [given, ...step]));
     return toResults(batch, rows);
   }
 
@@ -69,17 +69,9 @@ function stepOf({ runId, epoch, seq, mailDone, run, events, lease }: RunCommit):
   if (lease.type !== "hold" || Object.values(run).some((value) => value !== undefined)) return null;
   if (events.some(({ type }) => type.startsWith("hook_"))) return null;
   const bytes = new Bytes();
-  const offsets: number[] = [];
-  const lengths: number[] = [];
-  for (const { data } of events) bytes.add(data, offsets, lengths);
-  return [
-    ...[toStored(runId), epoch, seq, mailDone, lease.ttl],
-    events.map(({ type }) => type),
-    numbers(events.map(({ at }) => at)),
-    events.map(({ id }) => toStoredOrNull(id)),
-    events.map(({ name }) => toStoredOrNull(name)),
-    ...[numbers(offsets), numbers(lengths), bytes.toBuffer()],
-  ];
+  const columns = new EventColumns(bytes);
+  for (const [offset, event] of events.entries()) columns.add(1, seq + offset + 1, event);
+  return [toStored(runId), epoch, seq, mailDone, lease.ttl, ...columns.contents(), bytes.toBuffer()];
 }
 
 function columnsOf(batch: readonly RunCommit[]): unknown[] {
@@ -161,9 +153,12 @@ class EventColumns {
   }
 
   toParameters(): unknown[] {
+    return [numbers(this.#commits), numbers(this.#seqs), ...this.contents()];
+  }
+
+  /** All but the places. */
+  contents(): unknown[] {
     return [
-      numbers(this.#commits),
-      numbers(this.#seqs),
       this.#types,
       numbers(this.#ats),
       this.#ids,

@@ -146,13 +146,7 @@ export class Arrivals {
         });
       },
     });
-    const run: LiveRun = new LiveRun({
-      runId,
-      workflow,
-      execution,
-      random,
-      largestValue: largestValue(world),
-    });
+    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
     return run;
   }
 }

@@ -31,8 +31,6 @@ export interface LiveRunOptions {
   readonly workflow: string;
   readonly execution: Execution;
   readonly random: () => number;
-  /** The most bytes that the store takes for one value. */
-  readonly largestValue: number;
 }
 
 export class LiveRun {
@@ -83,7 +81,7 @@ export class LiveRun {
     this.workflow = options.workflow;
     this.execution = options.execution;
     this.#random = options.random;
-    this.#outbox = new Outbox(options.runId, options.largestValue);
+    this.#outbox = new Outbox(options.runId, options.execution.largestValue);
     this.#dues = new Dues(options.execution.pending);
   }
 

@@ -4,7 +4,6 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { largestValue } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -111,7 +110,6 @@ export class RunPool {
     this.#steps = new StepDispatcher({
       clock,
       concurrency: options.concurrency,
-      largestValue: () => largestValue(world),
       renewal: this.#renewal,
       onEnded: (run) => {
         touch(run);

@@ -10,8 +10,6 @@ import { StepRunner } from "./step-runner.ts";
 export interface StepDispatcherOptions {
   readonly clock: Clock;
   readonly concurrency: number;
-  /** The most bytes that the store takes for one value. */
-  readonly largestValue: () => number;
   readonly renewal: LeaseRenewal;
   /** An attempt has ended: the run has something to deliver. */
   readonly onEnded: (run: LiveRun) => void;
@@ -23,7 +21,7 @@ export class StepDispatcher {
 
   constructor(options: StepDispatcherOptions) {
     this.#options = options;
-    this.#runner = new StepRunner(options);
+    this.#runner = new StepRunner(options.clock, options.concurrency);
   }
 
   /** Attempts that wait for a place. */
@@ -40,7 +38,7 @@ export class StepDispatcher {
       this.#postpone(run, step);
       return;
     }
-    const attempt = this.#runner.start(step, run.execution.metadata, {
+    const attempt = this.#runner.start(step, run.execution, {
       mayBegin: holdsLease,
       onPostponed: () => {
         if (run.attempts.get(step.id) !== attempt) return;

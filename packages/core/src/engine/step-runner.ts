@@ -40,26 +40,22 @@ export interface AttemptListener {
   onEnd(result: AttemptResult): void;
 }
 
-export interface StepRunnerOptions {
-  readonly clock: Clock;
-  /** How many bodies may run at once. */
-  readonly concurrency: number;
-  /** The most bytes that the store takes for one value. */
-  readonly largestValue: () => number;
+/** What an attempt has from the execution that asked for it. */
+export interface StepOwner {
+  readonly metadata: WorkflowMetadata;
+  readonly largestValue: number;
 }
 
 export class StepRunner {
   readonly #clock: Clock;
   readonly #concurrency: number;
-  readonly #largestValue: () => number;
   #queue: (() => void)[] = [];
   #queueHead = 0;
   #running = 0;
 
-  constructor(options: StepRunnerOptions) {
-    this.#clock = options.clock;
-    this.#concurrency = options.concurrency;
-    this.#largestValue = options.largestValue;
+  constructor(clock: Clock, concurrency: number) {
+    this.#clock = clock;
+    this.#concurrency = concurrency;
   }
 
   /** Attempts that wait for a place. */
@@ -68,7 +64,7 @@ export class StepRunner {
   }
 
   /** Starts an attempt as soon as there is a place. */
-  start(step: PendingStep, workflow: WorkflowMetadata, listener: AttemptListener): Attempt {
+  start(step: PendingStep, execution: StepOwner, listener: AttemptListener): Attempt {
     const controller = new AbortController();
     let over = false;
     let started = false;
@@ -96,7 +92,7 @@ export class StepRunner {
       }
       const ending =
         refused === undefined
-          ? this.#execute(step, attempt, workflow, controller.signal)
+          ? this.#execute(step, attempt, execution, controller.signal)
           : Promise.resolve(refused);
       ending.then((result) => {
         this.#running--;
@@ -128,15 +124,6 @@ export class StepRunner {
     };
   }
 
-  /** The body did its work, and would only do it again: a result that is too large fails the step at once. */
-  #storable(encoded: Uint8Array | null): Uint8Array | null {
-    try {
-      return storable(encoded, "result", this.#largestValue());
-    } catch (cause) {
-      throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
-    }
-  }
-
   /** Sets the timer of an attempt's timeout, if it has one; returns what cancels it. */
   #limit(step: PendingStep, onTimeout: (error: StepTimeoutError) => void): (() => void) | undefined {
     const { timeout } = step.definition.options;
@@ -149,12 +136,12 @@ export class StepRunner {
   async #execute(
     step: PendingStep,
     attempt: number,
-    workflow: WorkflowMetadata,
+    { metadata, largestValue }: StepOwner,
     signal: AbortSignal,
   ): Promise<AttemptResult> {
     const context: Context = {
       kind: "step",
-      workflow,
+      workflow: metadata,
       step: {
         stepName: step.definition.id,
         stepId: step.id,
@@ -168,7 +155,7 @@ export class StepRunner {
       const value = await sharedState().contexts.run(context, () =>
         step.definition.fn.apply(step.thisArg, args),
       );
-      const encoded = this.#storable(encode(value, "result"));
+      const encoded = storableResult(encode(value, "result"), largestValue);
       // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
       return { type: "completed", value: encoded, decoded: decode(encoded) };
     } catch (error) {
@@ -185,5 +172,14 @@ export class StepRunner {
       }
       body();
     }
+  }
+}
+
+/** The body did its work, and would only do it again: a result that is too large fails the step at once. */
+function storableResult(encoded: Uint8Array | null, largest: number): Uint8Array | null {
+  try {
+    return storable(encoded, "result", largest);
+  } catch (cause) {
+    throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
   }
 }

@@ -37,6 +37,7 @@ export interface ExecutionOptions {
 export class Execution {
   readonly runId: string;
   readonly workflow: string;
+  readonly largestValue: number;
   /** Steps and sleeps that are not settled, in the order in which they were asked for. */
   readonly pending: Map<string, Pending> = new Map();
   /** Requests since they were last taken, in order. */
@@ -67,6 +68,7 @@ export class Execution {
     this.runId = options.runId;
     this.workflow = options.workflow;
     this.#options = options;
+    this.largestValue = options.largestValue;
   }
 
   // What the determinism guard reads.
@@ -101,7 +103,7 @@ export class Execution {
     if (this.#ended) return never();
     let encoded: Uint8Array | null;
     try {
-      encoded = storable(encode(args, "args"), "args", this.#options.largestValue);
+      encoded = storable(encode(args, "args"), "args", this.largestValue);
     } catch (error) {
       return rejected(error);
     }
@@ -135,7 +137,7 @@ export class Execution {
   createHook<T>(options: HookOptions): WorkflowHook<T> {
     const id = this.#nextId("hook", "");
     const token = options.token ?? this.knownTokens.get(id) ?? this.#options.newToken();
-    const metadata = storable(encode(options.metadata, "metadata"), "metadata", this.#options.largestValue);
+    const metadata = storable(encode(options.metadata, "metadata"), "metadata", this.largestValue);
     const hook = new WorkflowHook<T>(this, id, token);
     if (this.#ended) return hook;
     this.#hooks.set(id, hook as WorkflowHook);

@@ -3,15 +3,14 @@ import type { Tables } from "../schema.ts";
 import { FUNCTION_SETTINGS, leaseEnd, storeNow } from "./clauses.ts";
 
 /**
- * `commit_step_1`: what `commit_1` does for a batch of one run that goes on, at a third of its cost. The update finds the
+ * `commit_step_1`: what `commit_1` does for a batch of one run that goes on, at little more than half its cost. The update finds the
  * row only where the commit is in order; by it the commit is atomic. Where it finds none (a lost lease, an answer that
  * was lost, mail to consume) nothing is written yet, and `commit_1` decides.
  */
 export function commitStepFunction({ functions, runs, events }: Tables): string {
   return `
 CREATE FUNCTION ${functions.commitStep}(
-  p_now bigint, p_sent_at bigint,
-  p_run_id text, p_epoch int, p_seq int, p_mail_done int, p_ttl bigint,
+  p_now bigint, p_run_id text, p_epoch int, p_seq int, p_mail_done int, p_ttl bigint,
   p_event_types text[], p_event_ats bigint[], p_event_ids text[], p_event_names text[],
   p_event_offsets int[], p_event_lengths int[], p_bytes bytea,
   OUT place int, OUT outcome text, OUT number int, OUT hook_id text, OUT owner text
@@ -30,7 +29,7 @@ BEGIN
 
   IF v_run IS NULL THEN
     SELECT c.place, c.outcome, c.number INTO place, outcome, number
-    FROM ${functions.commit}(p_now, p_sent_at,
+    FROM ${functions.commit}(p_now, NULL,
       ARRAY[p_run_id], ARRAY[p_epoch], ARRAY[p_seq], ARRAY[v_count], ARRAY[p_mail_done],
       '{hold}', ARRAY[p_ttl], '{NULL}', '{NULL}', '{NULL}', '{1}', '{-2}', '{1}', '{-2}',
       array_fill(1, ARRAY[v_count]), ARRAY(SELECT generate_series(p_seq + 1, p_seq + v_count)),
