@@ -76,6 +76,28 @@ describe("fingerprint", () => {
     expect(print(cycle(false))).toBe(print(cycle(true)));
   });
 
+  it("does not count the order of keys beside an own __proto__", () => {
+    const date = new Date(0);
+    for (const prototype of [Object.prototype, null]) {
+      const make = (entries: readonly (readonly [string, unknown])[]) =>
+        Object.defineProperties(
+          Object.create(prototype),
+          Object.fromEntries(
+            entries.map(([key, value]) => [
+              key,
+              { value, enumerable: true, writable: true, configurable: true },
+            ]),
+          ),
+        );
+      const entries = [
+        ["__proto__", ""],
+        ["", date],
+      ] as const;
+      expect(print([make([...entries].reverse())])).toBe(print([make(entries)]));
+      expect(print([make([["__proto__", "x"], entries[1]])])).not.toBe(print([make(entries)]));
+    }
+  });
+
   it("for any arguments, is that of the same with its keys reversed", () => {
     const reversed = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(reversed);

@@ -48,15 +48,25 @@ function canonicalGraph(nodes: unknown): string {
       const entries = Object.entries(node as Record<string, number>).sort(byKey);
       return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${visit(item)}`).join()}}`;
     }
-    return `[${members(node, visit).join()}]`;
+    return `[${members(node, nodes, visit).join()}]`;
   };
   return visit(0);
 }
 
 /** The members of an array or of a tagged node such as `["Date","2026-…"]` or `["Map",1,2]`. */
-function members(node: unknown[], visit: (index: number) => string): string[] {
-  const [tag] = node;
+function members(node: unknown[], nodes: unknown[], visit: (index: number) => string): string[] {
+  const [tag, first] = node;
   if (tag === "null") return nullPrototypeMembers(node, visit);
+  // An object with an own `__proto__`: the node that it names is a map, and its keys are strings.
+  if ((tag === "Entries" || tag === "NullEntries") && Array.isArray(nodes[first as number])) {
+    const [, ...map] = nodes[first as number] as number[];
+    const entries: [string, number][] = [];
+    for (let at = 0; at < map.length; at += 2) {
+      entries.push([nodes[map[at] as number] as string, map[at + 1] as number]);
+    }
+    const sorted = entries.sort(byKey).map(([key, item]) => `${JSON.stringify(key)}:${visit(item)}`);
+    return [JSON.stringify(tag), ...sorted];
+  }
   // -7 marks a sparse array: its length, then pairs of position and member.
   if (tag === -7)
     return node.map((item, at) => (at > 1 && at % 2 === 1 ? visit(item as number) : String(item)));
