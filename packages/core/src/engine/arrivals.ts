@@ -45,7 +45,7 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: event.at });
+    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: 0 });
     run.toBegin = true;
     touch(run);
   }
@@ -122,7 +122,9 @@ export class Arrivals {
     const { journal, obstacle } = replayed;
     const began = journal.length > 1;
     const { seq, mailDone, lostClaims } = row;
-    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
+    const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
+    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null)) {

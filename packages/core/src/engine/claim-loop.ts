@@ -114,8 +114,11 @@ export class ClaimLoop {
           cached: this.#options.cached,
           eventLimit: EVENT_PAGE,
         });
-        clock.follow({ asked: now, answered: result.now, sentAt, receivedAt: clock.elapsed() });
-        if (result.now === now && this.#options.idle()) clock.followMachine();
+        if (world.capabilities.ownClock === true) {
+          clock.follow({ answered: result.now, sentAt, receivedAt: clock.elapsed() });
+        } else if (this.#options.idle()) {
+          clock.followMachine();
+        }
         this.#warnOfClock();
         for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;

@@ -137,7 +137,7 @@ export class EngineWorker implements Worker {
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+    return this.#state === "open" && this.#clock.known && this.#executes(workflow) && this.#pool.room > 0;
   }
 
   /** When a lease that is asked for now runs out, in monotonic time. */
