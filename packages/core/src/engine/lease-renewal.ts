@@ -21,6 +21,8 @@ export class LeaseRenewal {
   readonly #options: LeaseRenewalOptions;
   #cancelTimer: (() => void) | undefined;
   #renewing: Promise<void> | undefined;
+  /** Runs whose leases are confirmed with the next request. */
+  #doubtful: Set<LiveRun> = new Set();
 
   constructor(options: LeaseRenewalOptions) {
     this.#options = options;
@@ -41,17 +43,39 @@ export class LeaseRenewal {
 
   /** Renews the leases that `which` selects; one request at a time. */
   async renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+    await this.#inTurn(() => {
+      const now = this.#options.clock.now();
+      return [...this.#options.runs()].filter((run) => which(run, now));
+    });
+  }
+
+  /** Asks the store whether the run's lease is still ours: one request for all runs that are named until it is sent. */
+  confirm(run: LiveRun): void {
+    this.#doubtful.add(run);
+    if (this.#doubtful.size > 1) return;
+    this.#options.clock.turn(
+      () =>
+        void this.#inTurn(() => {
+          const runs = [...this.#doubtful];
+          this.#doubtful = new Set();
+          return runs;
+        }),
+    );
+  }
+
+  /** `select` is called when no other request is under way. */
+  async #inTurn(select: () => readonly LiveRun[]): Promise<void> {
     while (this.#renewing !== undefined) await this.#renewing;
-    this.#renewing = this.#renew(which).finally(() => {
+    this.#renewing = this.#renew(select()).finally(() => {
       this.#renewing = undefined;
     });
     await this.#renewing;
   }
 
-  async #renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+  async #renew(selected: readonly LiveRun[]): Promise<void> {
     const { world, clock, logger, leaseTtl } = this.#options;
     const now = clock.now();
-    const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, now));
+    const runs = selected.filter(({ phase }) => phase !== "parked" && phase !== "ended");
     if (runs.length === 0) return;
     const leases = runs.map(({ runId, epoch }) => ({ runId, epoch }));
     try {

@@ -9,7 +9,7 @@ import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
 import { judgeFailure } from "./step-outcome.ts";
-import type { Attempt, AttemptResult } from "./step-runner.ts";
+import type { Attempt, AttemptResult } from "./step-attempt.ts";
 
 /**
  * One run in this worker's memory: its execution, what it has to hear, and what the journal has to hear from it. Pure
@@ -51,8 +51,6 @@ export class LiveRun {
   #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
-  /** The store is being asked whether the lease is still ours. */
-  renewing = false;
   /** Something came meanwhile that may be a message after those. */
   fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
