@@ -132,12 +132,18 @@ export class Client {
       lease:
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
     };
-    const result = await this.#create(request);
+    const release = worker?.reserve();
+    let result: CreateRunResult;
+    try {
+      result = await this.#create(request);
+      if (result.outcome === "created" && result.lease !== null) {
+        worker?.adopt(result.lease, workflow, request.event, now + worker.leaseTtl);
+      }
+    } finally {
+      release?.();
+    }
     switch (result.outcome) {
       case "created":
-        if (result.lease !== null && worker !== undefined) {
-          worker.adopt(result.lease, workflow, request.event, now + worker.leaseTtl);
-        }
         return new Run<T>(this, request.runId);
       case "exists":
         if (onConflict === "reject") {

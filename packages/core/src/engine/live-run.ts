@@ -8,8 +8,8 @@ import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
-import { judgeFailure } from "./step-outcome.ts";
 import type { Attempt, AttemptResult } from "./step-attempt.ts";
+import { judgeFailure } from "./step-outcome.ts";
 
 /**
  * One run in this worker's memory: its execution, what it has to hear, and what the journal has to hear from it. Pure
@@ -378,7 +378,14 @@ export class LiveRun {
   }
 
   #interrupt(step: PendingStep, error: unknown, reason: "owner_lost" | "shutdown"): void {
-    const attempt = { step, attempt: step.attempt, started: true, abort(): void {} };
+    const attempt: Attempt = {
+      step,
+      attempt: step.attempt,
+      started: true,
+      heardAbort: false,
+      interrupt(): void {},
+      abort(): void {},
+    };
     this.receive({ type: "attempt_ended", attempt, result: { type: "failed", error, reason } });
   }
 

@@ -248,8 +248,9 @@ export class StepAttempt implements Attempt {
   #duringRun<T>(runId: string, ended: Promise<T>): Promise<T> {
     const slot = this.#slot;
     if (slot === null || this.#phase !== "running") return ended;
+    const waited = slot.lendDuring(ended);
     this.#host.onWaitsForRun(this.step, this.#owner, runId);
-    return slot.lendDuring(ended);
+    return waited;
   }
 }
 

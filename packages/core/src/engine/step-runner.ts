@@ -5,7 +5,13 @@ import type { World } from "../world/index.ts";
 import { DetachedBodies } from "./detached-bodies.ts";
 import { runningBodies } from "./running-bodies.ts";
 import { Slots } from "./slots.ts";
-import { type Attempt, type AttemptHost, type AttemptListener, StepAttempt, type StepOwner } from "./step-attempt.ts";
+import {
+  type Attempt,
+  type AttemptHost,
+  type AttemptListener,
+  StepAttempt,
+  type StepOwner,
+} from "./step-attempt.ts";
 
 /** Executing step bodies: how many at once, and what is known of those that run. */
 
@@ -17,8 +23,8 @@ export interface StepRunnerOptions {
   readonly concurrency: number;
   /** How many bodies may go on beside them when their attempts are over. */
   readonly maxDetached: number;
-  /** There are fewer of those again. */
-  readonly onBelowLimit: () => void;
+  /** There may be room for more runs: fewer bodies go on than may, or a body waits for a run and lends its slot. */
+  readonly onRoom: () => void;
 }
 
 export class StepRunner {
@@ -30,16 +36,19 @@ export class StepRunner {
   readonly #warned: Set<string> = new Set();
 
   constructor(options: StepRunnerOptions) {
-    const { world, clock, logger, concurrency, maxDetached, onBelowLimit } = options;
+    const { world, clock, logger, concurrency, maxDetached, onRoom } = options;
     this.slots = new Slots(concurrency);
-    this.detached = new DetachedBodies({ clock, logger, limit: maxDetached, onBelowLimit });
+    this.detached = new DetachedBodies({ clock, logger, limit: maxDetached, onBelowLimit: onRoom });
     this.#logger = logger;
     this.#host = {
       clock,
       slots: this.slots,
       detached: this.detached,
       bodies: runningBodies(world),
-      onWaitsForRun: (step, owner, awaited) => this.#warn(step, owner, awaited),
+      onWaitsForRun: (step, owner, awaited) => {
+        this.#warn(step, owner, awaited);
+        onRoom();
+      },
     };
   }
 

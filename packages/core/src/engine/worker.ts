@@ -7,6 +7,7 @@ import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
 import { catchStrayRejections } from "./stray-rejections.ts";
@@ -21,6 +22,12 @@ export interface WorkerOptions {
   readonly workflows?: readonly (string | ((...args: any[]) => Promise<any>))[];
   /** How many step bodies run at once. Default 100. */
   readonly concurrency?: number;
+  /**
+   * How many step bodies may go on beside those when their attempts are over: timed out, cancelled, or of a run that has
+   * ended or was lost. At this limit the worker takes no more runs, logs an error, and its {@link Worker.health} fails.
+   * Default: as `concurrency`.
+   */
+  readonly maxDetached?: number;
   /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
   readonly maxRuns?: number;
   /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
@@ -61,6 +68,8 @@ export interface Worker {
    * @throws {WorkflowRuntimeError} if the worker was closed
    */
   start(): Promise<void>;
+  /** How it is, from memory: no store is asked. */
+  health(): WorkerHealth;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -108,6 +117,7 @@ export class EngineWorker implements Worker {
       logger: options.logger ?? silentLogger,
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
+      maxDetached: options.maxDetached ?? options.concurrency ?? DEFAULTS.concurrency,
       maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
@@ -136,7 +146,16 @@ export class EngineWorker implements Worker {
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+    return this.#state === "open" && this.#executes(workflow) && this.#pool.accepts;
+  }
+
+  /** Keeps a place for a run that is being created with this worker's lease, until the returned function is called. */
+  reserve(): () => void {
+    return this.#pool.reserve();
+  }
+
+  health(): WorkerHealth {
+    return this.#pool.health;
   }
 
   /** Takes a run that was created with this worker's lease. */
@@ -208,7 +227,14 @@ function toWorkflowId(workflow: unknown): string {
 }
 
 function checkOptions(options: WorkerOptions): void {
-  for (const name of ["concurrency", "maxRuns", "leaseTtl", "pollInterval", "divergenceRetry"] as const) {
+  for (const name of [
+    "concurrency",
+    "maxDetached",
+    "maxRuns",
+    "leaseTtl",
+    "pollInterval",
+    "divergenceRetry",
+  ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);
