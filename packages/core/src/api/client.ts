@@ -132,12 +132,13 @@ export class Client {
       lease:
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
     };
+    const leaseUntil = worker?.leaseEnd() ?? 0;
     const release = worker?.reserve();
     let result: CreateRunResult;
     try {
       result = await this.#create(request);
       if (result.outcome === "created" && result.lease !== null) {
-        worker?.adopt(result.lease, workflow, request.event, now + worker.leaseTtl);
+        worker?.adopt(result.lease, workflow, request.event, leaseUntil);
       }
     } finally {
       release?.();

@@ -149,12 +149,13 @@ export class Arrivals {
   }
 
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { world, ids, logger, random, touch } = this.#options;
+    const { world, clock, ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
       events,
       largestValue: largestValue(world),
+      clock: () => clock.now(),
       newToken: () => ids.token(),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);

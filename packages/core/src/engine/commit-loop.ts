@@ -46,12 +46,12 @@ export class CommitLoop {
   flush(): void {
     const { world, clock, leaseTtl, handingOver } = this.#options;
     while (!this.#closed && this.#waiting.size > 0 && this.#inFlight < world.capabilities.commitsInFlight) {
-      const now = clock.now();
+      const moment = { now: clock.now(), elapsed: clock.elapsed() };
       const batch: OutgoingCommit[] = [];
       const size = this.#shareOfWaiting();
       for (const run of this.#waiting) {
         this.#waiting.delete(run);
-        const commit = run.nextCommit(now, leaseTtl, handingOver());
+        const commit = run.nextCommit(moment, leaseTtl, handingOver());
         if (commit !== null && batch.push(commit) >= size) break;
       }
       if (batch.length === 0) return;

@@ -22,8 +22,14 @@ export interface OutgoingCommit {
   readonly request: RunCommit;
   /** Steps whose bodies may start then. */
   readonly steps: readonly PendingStep[];
-  /** When the lease runs out by our clock if it is held. */
+  /** When the lease runs out if it is held, in monotonic time. */
   readonly leaseUntil: number;
+}
+
+/** One moment by the time of day and by monotonic time. */
+export interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
 }
 
 export interface LiveRunOptions {
@@ -42,7 +48,7 @@ export class LiveRun {
   epoch = 0;
   claimId = "";
   seq = 0;
-  /** By our clock. */
+  /** In monotonic time, as all that is relative. */
   leaseUntil = 0;
   /** `replaying`: not yet at the end of its journal. `parked`: in memory without a lease. `ended`: forget it. */
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
@@ -270,7 +276,7 @@ export class LiveRun {
   }
 
   /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */
-  nextCommit(now: number, ttl: number, handOver: boolean): OutgoingCommit | null {
+  nextCommit({ now, elapsed }: Moment, ttl: number, handOver: boolean): OutgoingCommit | null {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
     const lease = this.#nextLease(ttl, handOver, now);
     if (lease === null) return null;
@@ -290,7 +296,7 @@ export class LiveRun {
     this.#toStart = [];
     this.committing = true;
     this.#leaving = lease.type !== "hold";
-    return { run: this, request, steps, leaseUntil: now + ttl };
+    return { run: this, request, steps, leaseUntil: elapsed + ttl };
   }
 
   /** The commit is durable. True if the execution was told something and has to drain. */

@@ -1,4 +1,3 @@
-import type { Clock } from "../clock.ts";
 import { refreshGuard } from "../determinism/index.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
@@ -18,6 +17,7 @@ import { MailReader } from "./mail-reader.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
+import type { StoreClock } from "./store-clock.ts";
 
 /**
  * All runs that one worker has in memory, and the tick that moves them: deliver one event to each, let the event loop
@@ -27,7 +27,7 @@ import { StepDispatcher } from "./step-dispatcher.ts";
 export interface RunPoolOptions {
   readonly world: World;
   readonly workerId: string;
-  readonly clock: Clock;
+  readonly clock: StoreClock;
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
@@ -97,6 +97,8 @@ export class RunPool {
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
+      beforeClaim: () => this.#renewal.catchUp(),
+      idle: () => this.#residents.heldCount === 0,
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({

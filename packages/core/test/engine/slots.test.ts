@@ -197,7 +197,8 @@ it("uses what a body returns when its run was lost and has come back, unless the
       if (operation === "renew") throw new Error("the store is down");
     });
     await clock.advance(LEASE + 5_000);
-    await clock.advance(2_000);
+    fault(null);
+    await clock.advance(LEASE / 2);
     expect(calls).toEqual([1]);
     opened.open("first");
     expect(await until(run.returnValue)).toBe(looks ? "again" : "first");
