@@ -26,7 +26,7 @@ export interface WorkerOptions {
   /**
    * How many step bodies may go on beside those when their attempts are over: timed out, cancelled, or of a run that has
    * ended or was lost. At this limit the worker takes no more runs, logs an error, and its {@link Worker.health} fails.
-   * Default: as `concurrency`.
+   * Default: as `concurrency`, but at least 10.
    */
   readonly maxDetached?: number;
   /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
@@ -77,6 +77,7 @@ export interface Worker {
 
 const DEFAULTS = {
   concurrency: 100,
+  leastDetached: 10,
   maxRuns: 1000,
   leaseTtl: 15_000,
   pollInterval: 1000,
@@ -118,7 +119,8 @@ export class EngineWorker implements Worker {
       logger: options.logger ?? silentLogger,
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
-      maxDetached: options.maxDetached ?? options.concurrency ?? DEFAULTS.concurrency,
+      maxDetached:
+        options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
       maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,

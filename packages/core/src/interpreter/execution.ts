@@ -10,7 +10,7 @@ import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { type HookOptions, WorkflowHook } from "./hook.ts";
-import type { Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
+import type { CancelRecord, Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
 
 /**
  * One workflow function running as a coroutine. It turns calls of the code into requests, and events of the journal into
@@ -49,7 +49,9 @@ export class Execution {
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
   /** Set when the run is being cancelled. */
-  cancelled: { readonly reason: unknown } | null = null;
+  cancelled: CancelRecord | null = null;
+  /** Steps that had begun when the run was cancelled and have not ended since. */
+  readonly finishing: Set<string> = new Set();
 
   readonly #options: ExecutionOptions;
   readonly #context: Context = { kind: "workflow", execution: this };
@@ -65,6 +67,11 @@ export class Execution {
   #ended = false;
   /** The stack of the last request, formatted only if somebody asks. */
   #lastCall: { stack?: string } = {};
+  /**
+   * Whether code that goes on after a cancel, because its step was let finish, is still to hear of it: with the next thing
+   * that it asks for. `now`: it asks at this moment, perhaps for several.
+   */
+  #tellsCancel: "no" | "next" | "now" = "no";
 
   constructor(options: ExecutionOptions) {
     this.runId = options.runId;
@@ -103,6 +110,8 @@ export class Execution {
 
   callStep(definition: StepDefinition, thisArg: unknown, args: unknown[]): Promise<unknown> {
     if (this.#ended) return never();
+    const refusal = this.refusal();
+    if (refusal !== null) return rejected(refusal);
     let encoded: Uint8Array | null;
     try {
       encoded = storable(encode(args, "args"), "args", this.largestValue);
@@ -129,6 +138,8 @@ export class Execution {
 
   sleep(duration: Duration): Promise<void> {
     if (this.#ended) return never();
+    const refusal = this.refusal();
+    if (refusal !== null) return rejected(refusal);
     const resumeAt = parseDuration(duration, this.#options.clock());
     const wait: PendingWait = { kind: "wait", id: this.#nextId("wait", ""), resumeAt, result: deferred() };
     this.pending.set(wait.id, wait);
@@ -146,6 +157,22 @@ export class Execution {
     this.#registering.set(id, hook as WorkflowHook);
     this.#request({ type: "hook_created", id, name: token, data: metadata });
     return hook;
+  }
+
+  /**
+   * What a wait that begins now is rejected with, because this is how its code hears of the cancel, or `null`. Waits that
+   * begin in the same moment are rejected too; those of the code that then cleans up are not.
+   */
+  refusal(): WorkflowRunCancelledError | null {
+    if (this.#tellsCancel === "no" || this.cancelled === null) return null;
+    if (this.#tellsCancel === "next") {
+      this.#tellsCancel = "now";
+      // Before the code that awaits the rejected promise goes on.
+      queueMicrotask(() => {
+        this.#tellsCancel = "no";
+      });
+    }
+    return new WorkflowRunCancelledError(this.runId, this.cancelled.reason);
   }
 
   disposeHook(hook: Pick<WorkflowHook, "id">): void {
@@ -236,14 +263,17 @@ export class Execution {
 
   /** Gives an event to the code. Throws if its data cannot be decoded here; `known` is its data, decoded before. */
   deliver(event: NewEvent, known?: { readonly value: unknown }): void {
+    this.#tellsCancel = "no";
     switch (event.type) {
       case "step_completed": {
         const step = this.#settled(event, "step");
+        if (this.finishing.delete(event.id as string)) this.#tellsCancel = "next";
         if (step !== undefined) step.result.resolve(known === undefined ? decode(event.data) : known.value);
         break;
       }
       case "step_failed": {
         const step = this.#settled(event, "step");
+        this.finishing.delete(event.id as string);
         if (step !== undefined) step.result.reject(decodeError(event.data as Uint8Array));
         break;
       }
@@ -256,7 +286,7 @@ export class Execution {
         this.#hooks.get(event.id as string)?.receive(known === undefined ? decode(event.data) : known.value);
         break;
       case "run_cancel_requested":
-        this.#cancel(decode(event.data));
+        this.#cancel(decode(event.data) as CancelRecord);
         break;
       default:
         throw new TypeError(`A ${event.type} event cannot be delivered to a workflow.`);
@@ -272,13 +302,14 @@ export class Execution {
     return true;
   }
 
-  #cancel(reason: unknown): void {
+  #cancel(record: CancelRecord): void {
     if (this.cancelled !== null) return;
-    this.cancelled = { reason };
-    const error = new WorkflowRunCancelledError(this.runId, typeof reason === "string" ? reason : undefined);
-    const pending = [...this.pending.values()];
-    this.pending.clear();
-    for (const { result } of pending) result.reject(error);
+    this.cancelled = record;
+    for (const id of record.finishing) this.finishing.add(id);
+    const error = new WorkflowRunCancelledError(this.runId, record.reason);
+    const given = [...this.pending.values()].filter(({ id }) => !this.finishing.has(id));
+    for (const { id } of given) this.pending.delete(id);
+    for (const { result } of given) result.reject(error);
     for (const hook of this.#hooks.values()) hook.fail(error);
   }
 
