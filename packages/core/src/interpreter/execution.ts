@@ -67,11 +67,6 @@ export class Execution {
   #ended = false;
   /** The stack of the last request, formatted only if somebody asks. */
   #lastCall: { stack?: string } = {};
-  /**
-   * Whether code that goes on after a cancel, because its step was let finish, is still to hear of it: with the next thing
-   * that it asks for. `now`: it asks at this moment, perhaps for several.
-   */
-  #tellsCancel: "no" | "next" | "now" = "no";
 
   constructor(options: ExecutionOptions) {
     this.runId = options.runId;
@@ -110,8 +105,6 @@ export class Execution {
 
   callStep(definition: StepDefinition, thisArg: unknown, args: unknown[]): Promise<unknown> {
     if (this.#ended) return never();
-    const refusal = this.refusal();
-    if (refusal !== null) return rejected(refusal);
     let encoded: Uint8Array | null;
     try {
       encoded = storable(encode(args, "args"), "args", this.largestValue);
@@ -138,8 +131,6 @@ export class Execution {
 
   sleep(duration: Duration): Promise<void> {
     if (this.#ended) return never();
-    const refusal = this.refusal();
-    if (refusal !== null) return rejected(refusal);
     const resumeAt = parseDuration(duration, this.#options.clock());
     const wait: PendingWait = { kind: "wait", id: this.#nextId("wait", ""), resumeAt, result: deferred() };
     this.pending.set(wait.id, wait);
@@ -157,22 +148,6 @@ export class Execution {
     this.#registering.set(id, hook as WorkflowHook);
     this.#request({ type: "hook_created", id, name: token, data: metadata });
     return hook;
-  }
-
-  /**
-   * What a wait that begins now is rejected with, because this is how its code hears of the cancel, or `null`. Waits that
-   * begin in the same moment are rejected too; those of the code that then cleans up are not.
-   */
-  refusal(): WorkflowRunCancelledError | null {
-    if (this.#tellsCancel === "no" || this.cancelled === null) return null;
-    if (this.#tellsCancel === "next") {
-      this.#tellsCancel = "now";
-      // Before the code that awaits the rejected promise goes on.
-      queueMicrotask(() => {
-        this.#tellsCancel = "no";
-      });
-    }
-    return new WorkflowRunCancelledError(this.runId, this.cancelled.reason);
   }
 
   disposeHook(hook: Pick<WorkflowHook, "id">): void {
@@ -263,12 +238,12 @@ export class Execution {
 
   /** Gives an event to the code. Throws if its data cannot be decoded here; `known` is its data, decoded before. */
   deliver(event: NewEvent, known?: { readonly value: unknown }): void {
-    this.#tellsCancel = "no";
     switch (event.type) {
       case "step_completed": {
         const step = this.#settled(event, "step");
-        if (this.finishing.delete(event.id as string)) this.#tellsCancel = "next";
-        if (step !== undefined) step.result.resolve(known === undefined ? decode(event.data) : known.value);
+        if (step === undefined) break;
+        if (this.finishing.delete(step.id)) step.result.reject(this.#cancellation());
+        else step.result.resolve(known === undefined ? decode(event.data) : known.value);
         break;
       }
       case "step_failed": {
@@ -306,11 +281,16 @@ export class Execution {
     if (this.cancelled !== null) return;
     this.cancelled = record;
     for (const id of record.finishing) this.finishing.add(id);
-    const error = new WorkflowRunCancelledError(this.runId, record.reason);
+    const error = this.#cancellation();
     const given = [...this.pending.values()].filter(({ id }) => !this.finishing.has(id));
     for (const { id } of given) this.pending.delete(id);
     for (const { result } of given) result.reject(error);
     for (const hook of this.#hooks.values()) hook.fail(error);
+  }
+
+  /** What the code gets for everything that the cancel interrupts. */
+  #cancellation(): WorkflowRunCancelledError {
+    return new WorkflowRunCancelledError(this.runId, this.cancelled?.reason);
   }
 
   #settled(event: NewEvent, kind: "step"): PendingStep | undefined;

@@ -104,11 +104,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (payload !== undefined) offer.resolve(this.#offer(payload));
     else if (this.#conflict !== null) offer.reject(this.#conflictError(this.#conflict));
     else if (this.#disposed) offer.reject(new HookNotFoundError(this.token));
-    else {
-      const refusal = this.#execution.refusal();
-      if (refusal !== null) offer.reject(refusal);
-      else this.#races.add(offer);
-    }
+    else this.#races.add(offer);
     return { offer: offer.promise, withdraw: () => void this.#races.delete(offer) };
   }
 
@@ -148,8 +144,6 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (payload !== undefined) return Promise.resolve({ done: false, value: payload.value });
     if (this.#conflict !== null) return rejected(this.#conflictError(this.#conflict));
     if (this.#disposed) return Promise.resolve({ done: true });
-    const refusal = this.#execution.refusal();
-    if (refusal !== null) return rejected(refusal);
     this.#next ??= deferred();
     return this.#next.promise;
   }
