@@ -3,7 +3,15 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { CancelRecord, PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
 import { decode, encode, encodeError } from "../serialization/index.ts";
-import type { CommitResult, EventType, Lease, LeaseChange, Mail, RunCommit } from "../world/index.ts";
+import type {
+  CommitResult,
+  EventType,
+  Lease,
+  LeaseChange,
+  Mail,
+  NewEvent,
+  RunCommit,
+} from "../world/index.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
@@ -29,6 +37,11 @@ export interface OutgoingCommit {
   readonly leaseUntil: number;
 }
 
+/** An event's data, decoded before. */
+interface Known {
+  readonly value: unknown;
+}
+
 /** One moment by the time of day and by monotonic time. */
 export interface Moment {
   readonly now: number;
@@ -50,6 +63,10 @@ export class LiveRun {
   /** The lease under which it is held, and the length of its journal. */
   epoch = 0;
   claimId = "";
+  /** Lost claims since the journal last moved. */
+  #lostClaims = 0;
+  /** An event that is told when it is durable: see {@link #tell}. */
+  #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
   seq = 0;
   /** In monotonic time, as all that is relative. */
   leaseUntil = 0;
@@ -103,8 +120,15 @@ export class LiveRun {
   }
 
   /** The run is ours under a new epoch, its execution at the end of the journal. */
-  hold(lease: { seq: number; mailDone: number; leaseUntil: number; lastAt: number }): void {
+  hold(lease: {
+    seq: number;
+    mailDone: number;
+    lostClaims: number;
+    leaseUntil: number;
+    lastAt: number;
+  }): void {
     this.seq = lease.seq;
+    this.#lostClaims = lease.lostClaims;
     this.leaseUntil = lease.leaseUntil;
     this.phase = "held";
     this.#mailDone = lease.mailDone;
@@ -162,6 +186,11 @@ export class LiveRun {
     return this.#divergence !== null;
   }
 
+  /** A poisoned run is tried again, at once and alone. */
+  forgive(lostClaims: number): void {
+    this.#outbox.patch({ lostClaims });
+  }
+
   /** The run was parked as diverged and follows its journal again. */
   clearDivergence(): void {
     this.#outbox.patch({ status: "running", error: null });
@@ -206,6 +235,7 @@ export class LiveRun {
       this.settled &&
       !this.toBegin &&
       !this.#leaving &&
+      this.#withheld === null &&
       !this.diverged &&
       this.#inbox.hasNext(this.attempts.size > 0) &&
       this.execution.requests.length === 0 &&
@@ -289,6 +319,7 @@ export class LiveRun {
     const lease = this.#nextLease(ttl, handOver, now);
     if (lease === null) return null;
     if (this.#outbox.isEmpty && lease.type === "hold") return null;
+    if (this.#lostClaims > 0 && this.#outbox.hasProgress) this.#outbox.patch({ lostClaims: 0 });
     const { events, patch } = this.#outbox.take();
     const request: RunCommit = {
       runId: this.runId,
@@ -323,6 +354,14 @@ export class LiveRun {
       return false;
     }
     this.leaseUntil = Math.max(this.leaseUntil, commit.leaseUntil);
+    this.#lostClaims = request.run.lostClaims ?? this.#lostClaims;
+    const withheld = this.#withheld;
+    if (withheld !== null && request.events.includes(withheld.event)) {
+      this.#withheld = null;
+      this.settled = false;
+      this.execution.deliver(withheld.event, withheld.known);
+      return true;
+    }
     for (const event of request.events) {
       if (event.type !== "hook_created") continue;
       const conflict = result.conflicts.find(({ hookId }) => hookId === event.id);
@@ -433,9 +472,11 @@ export class LiveRun {
     if (verdict.type === "fail") {
       return this.#tell("step_failed", now, step.id, verdict.error);
     }
-    this.#outbox.append("step_retrying", now, step.id, null, encode(verdict.record, "retry"));
-    applyRetry(step, verdict.record);
-    this.#dues.add(step.id, verdict.record.retryAt);
+    const { record } = verdict;
+    const progress = record.reason === "error" || record.reason === "timeout";
+    this.#outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
+    applyRetry(step, record);
+    this.#dues.add(step.id, record.retryAt);
     return false;
   }
 
@@ -505,15 +546,18 @@ export class LiveRun {
     return error;
   }
 
-  #tell(
-    type: EventType,
-    now: number,
-    id: string | null,
-    data: Uint8Array | null,
-    known?: { readonly value: unknown },
-  ): true {
+  /**
+   * Writes an event and gives it to the execution; true if the execution has to drain. A run whose last owner was lost gets it
+   * when it is durable: if the code that hears it is what ends its workers, the step before it is not executed again and again.
+   */
+  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
+    const event = this.#outbox.append(type, now, id, null, data);
+    if (this.#lostClaims > 0) {
+      this.#withheld = { event, known };
+      return false;
+    }
     this.settled = false;
-    this.execution.deliver(this.#outbox.append(type, now, id, null, data), known);
+    this.execution.deliver(event, known);
     return true;
   }
 
@@ -531,7 +575,7 @@ export class LiveRun {
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
   #mayPark(handOver: boolean): boolean {
-    if (this.attempts.size > 0) return false;
+    if (this.attempts.size > 0 || this.#withheld !== null) return false;
     if (this.#toStart.length > 0 && !handOver) return false;
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
     if (!this.#inbox.isEmpty) return false;

@@ -120,7 +120,6 @@ export class Execution {
       createdAt: 0,
       attempt: 1,
       failures: 0,
-      interruptions: 0,
       retryAt: null,
       result: deferred(),
     };
