@@ -91,7 +91,9 @@ export class LeaseRenewal {
   async #renew(selected: readonly LiveRun[]): Promise<boolean> {
     const { world, clock, logger, leaseTtl } = this.#options;
     const [now, elapsed] = [clock.now(), clock.elapsed()];
-    const runs = selected.filter(({ phase }) => phase !== "parked" && phase !== "ended");
+    const runs = selected.filter(
+      (run) => run.phase !== "parked" && run.phase !== "ended" && !run.isOverdue(elapsed, leaseTtl),
+    );
     if (runs.length === 0) return true;
     const leases = runs.map(({ lease }) => lease);
     try {

@@ -148,7 +148,11 @@ export class RunPool {
       leaseTtl,
       handingOver: (run) => !this.#keeps(run),
       onResult: (commit, result) => this.#onCommitted(commit, result),
-      onRefused: (commit) => this.#residents.drop(commit.run),
+      onRefused: ({ run }, error) => {
+        const { clock, divergenceRetry } = this.#options;
+        if (run.refused(error, clock.now() + divergenceRetry)) this.#touch(run);
+        else this.#residents.drop(run);
+      },
     });
   }
 
@@ -177,7 +181,8 @@ export class RunPool {
 
   /** How many more runs may be taken. Those whose steps wait for other runs do not count: they may wait for these. */
   get #room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#steps.detached.full) return 0;
+    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck) return 0;
+    if (this.#steps.detached.full) return 0;
     const held = this.#residents.heldCount - this.#steps.slots.lendingRuns + this.#reserved;
     return Math.max(this.#options.maxRuns - held, 0);
   }
