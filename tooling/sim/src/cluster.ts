@@ -175,6 +175,8 @@ export class Cluster {
       leaseTtl: config.leaseTtl,
       maxRuns: config.maxRuns,
       concurrency: config.concurrency,
+      // The bodies of the simulation do not look at their signals.
+      maxDetached: 1000,
       divergenceRetry: DIVERGENCE_RETRY,
       pollInterval: config.pollInterval,
     });

@@ -118,7 +118,7 @@ export class RunFold {
       case "run_cancel_requested":
         if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
         this.cancelRequested = true;
-        this.openSteps.clear();
+        this.#giveUpSteps(event);
         this.openWaits.clear();
         return;
       case "run_completed":
@@ -126,6 +126,15 @@ export class RunFold {
       case "run_cancelled":
         this.#end(event);
     }
+  }
+
+  /** A cancel lets steps end that have begun. */
+  #giveUpSteps(event: JournalEvent): void {
+    const { finishing } = this.#decode(event.data) as { readonly finishing: readonly string[] };
+    for (const id of finishing) {
+      if (!this.openSteps.has(id)) this.#refuse(event, `step ${id} is not under way`);
+    }
+    for (const id of [...this.openSteps.keys()]) if (!finishing.includes(id)) this.openSteps.delete(id);
   }
 
   #retrying(event: JournalEvent): void {

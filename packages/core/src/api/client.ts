@@ -133,12 +133,18 @@ export class Client {
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
     };
     const leaseUntil = worker?.leaseEnd() ?? 0;
-    const result = await this.#create(request);
+    const release = worker?.reserve();
+    let result: CreateRunResult;
+    try {
+      result = await this.#create(request);
+      if (result.outcome === "created" && result.lease !== null) {
+        worker?.adopt(result.lease, workflow, request.event, leaseUntil);
+      }
+    } finally {
+      release?.();
+    }
     switch (result.outcome) {
       case "created":
-        if (result.lease !== null && worker !== undefined) {
-          worker.adopt(result.lease, workflow, request.event, leaseUntil);
-        }
         return new Run<T>(this, request.runId);
       case "exists":
         if (onConflict === "reject") {

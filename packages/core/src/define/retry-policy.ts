@@ -30,7 +30,13 @@ export interface StepOptions {
   maxRetries?: number;
   /** An exponential backoff, or a function from the number of failures so far (from 1) and the last error to a delay. */
   backoff?: ExponentialBackoff | ((failures: number, error: unknown) => Length);
-  /** Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none. */
+  /**
+   * Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none.
+   *
+   * A body is never called a second time while it still runs in the same process. If it goes on after its signal was
+   * aborted, the next attempt waits for its end, at most for this time, and has then failed too: a step that ignores its
+   * signal for ever fails after `(maxRetries + 1) × timeout` and the pauses between. Other machines do not wait for it.
+   */
   timeout?: Length;
   /** Longest time from the step's creation to the start of its last attempt. Default none. */
   deadline?: Length;

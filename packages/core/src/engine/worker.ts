@@ -7,6 +7,7 @@ import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -22,6 +23,12 @@ export interface WorkerOptions {
   readonly workflows?: readonly (string | ((...args: any[]) => Promise<any>))[];
   /** How many step bodies run at once. Default 100. */
   readonly concurrency?: number;
+  /**
+   * How many step bodies may go on beside those when their attempts are over: timed out, cancelled, or of a run that has
+   * ended or was lost. At this limit the worker takes no more runs, logs an error, and its {@link Worker.health} fails.
+   * Default: as `concurrency`, but at least 10.
+   */
+  readonly maxDetached?: number;
   /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
   readonly maxRuns?: number;
   /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
@@ -62,12 +69,15 @@ export interface Worker {
    * @throws {WorkflowRuntimeError} if the worker was closed
    */
   start(): Promise<void>;
+  /** How it is, from memory: no store is asked. */
+  health(): WorkerHealth;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
 
 const DEFAULTS = {
   concurrency: 100,
+  leastDetached: 10,
   maxRuns: 1000,
   leaseTtl: 15_000,
   pollInterval: 1000,
@@ -109,6 +119,8 @@ export class EngineWorker implements Worker {
       logger: options.logger ?? silentLogger,
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
+      maxDetached:
+        options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
       maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
@@ -137,7 +149,16 @@ export class EngineWorker implements Worker {
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#clock.known && this.#executes(workflow) && this.#pool.room > 0;
+    return this.#state === "open" && this.#clock.known && this.#executes(workflow) && this.#pool.accepts;
+  }
+
+  /** Keeps a place for a run that is being created with this worker's lease, until the returned function is called. */
+  reserve(): () => void {
+    return this.#pool.reserve();
+  }
+
+  health(): WorkerHealth {
+    return this.#pool.health;
   }
 
   /** When a lease that is asked for now runs out, in monotonic time. */
@@ -214,7 +235,14 @@ function toWorkflowId(workflow: unknown): string {
 }
 
 function checkOptions(options: WorkerOptions): void {
-  for (const name of ["concurrency", "maxRuns", "leaseTtl", "pollInterval", "divergenceRetry"] as const) {
+  for (const name of [
+    "concurrency",
+    "maxDetached",
+    "maxRuns",
+    "leaseTtl",
+    "pollInterval",
+    "divergenceRetry",
+  ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);
