@@ -20,7 +20,6 @@ const AFTER_CHANGE = 10;
 export class RunWatcher {
   readonly #world: World;
   readonly #clock: Clock;
-  readonly #keepProcessAlive: () => () => void;
   readonly #waiters: Map<string, Waiter[]> = new Map();
   /** Runs to look at with the next query. */
   readonly #suspects: Set<string> = new Set();
@@ -30,10 +29,9 @@ export class RunWatcher {
   #looking = false;
   #poll = FIRST_POLL;
 
-  constructor(world: World, clock: Clock, keepProcessAlive: () => () => void) {
+  constructor(world: World, clock: Clock) {
     this.#world = world;
     this.#clock = clock;
-    this.#keepProcessAlive = keepProcessAlive;
   }
 
   /** The run's row once it is terminal. Rejects with `WorkflowRunNotFoundError` if there is no such run. */
@@ -54,12 +52,10 @@ export class RunWatcher {
       if (hint.type === "finished") this.#finished(hint.runId);
       else if (hint.type === "changed") this.#suspect(this.#waiters.keys(), AFTER_CHANGE);
     });
-    const release = this.#keepProcessAlive();
     this.#poll = FIRST_POLL;
     this.#stop = () => {
       unsubscribeLocal();
       unsubscribe();
-      release();
       this.#cancelLook?.();
       this.#lookAt = Number.POSITIVE_INFINITY;
       this.#suspects.clear();

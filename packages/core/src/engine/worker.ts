@@ -1,4 +1,4 @@
-import { type Clock, keepProcessAlive, systemClock, systemRandom } from "../clock.ts";
+import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
@@ -122,7 +122,7 @@ export class EngineWorker implements Worker {
       const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
       return Promise.reject(new WorkflowRuntimeError(message));
     }
-    this.#opening ??= this.#start().catch((error: unknown) => {
+    this.#opening ??= this.#attended(() => this.#start()).catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
     });
@@ -130,13 +130,23 @@ export class EngineWorker implements Worker {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? DEFAULTS.closeTimeout);
+    this.#closing ??= this.#attended(() => this.#close(options.timeout ?? DEFAULTS.closeTimeout));
     return this.#closing;
   }
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+    return this.executes(workflow) && this.#pool.room > 0;
+  }
+
+  /** Whether it works: it was started, and is not closed or closing. */
+  get open(): boolean {
+    return this.#state === "open" && this.#closing === undefined;
+  }
+
+  /** Whether it takes runs of this workflow. */
+  executes(workflow: string): boolean {
+    return this.open && this.#executes(workflow);
   }
 
   /** Takes a run that was created with this worker's lease. */
@@ -166,6 +176,12 @@ export class EngineWorker implements Worker {
     }
     await this.#pool.start();
     this.#state = "open";
+  }
+
+  /** What the program awaits keeps its process alive; a worker that it did not ask for, and a test's clock, do not. */
+  #attended(work: () => Promise<void>): Promise<void> {
+    const { clock, keepAlive = true } = this.#options;
+    return clock === undefined && keepAlive ? keptAlive(work) : work();
   }
 
   async #close(timeout: number): Promise<void> {

@@ -3,10 +3,11 @@
  * passed through JSON once more, so what JSON keeps only in meaning counts by its meaning.
  */
 import { createHash, hash } from "node:crypto";
+import { tooLarge } from "./depth.ts";
 import { unpack } from "./format.ts";
 
 /**
- * A digest of a workflow's name and its encoded arguments, as 64 hexadecimal characters.
+ * A digest of a workflow's name and its encoded arguments, as 64 hexadecimal characters. `args` must come from `encode`.
  *
  * What does not count: the order of an object's keys; a property or a last argument that is `undefined` against a missing
  * one; `undefined` or a hole against `null` inside an array; `-0` against `0`; a `Date` or a `URL` against its text; a boxed
@@ -27,9 +28,13 @@ export function fingerprint(workflow: string, args: Uint8Array | null): string {
 function canonicalArguments(bytes: Uint8Array): string {
   const { format, text } = unpack(bytes);
   const stored: unknown = JSON.parse(text);
-  if (format === "j") return canonicalJson(stored);
-  const nodes = Array.isArray(stored) ? stored : [];
-  return canonicalGraph(withoutLastUndefined(nodes));
+  try {
+    if (format === "j") return canonicalJson(stored);
+    return canonicalGraph(withoutLastUndefined(Array.isArray(stored) ? stored : []));
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge("args", error);
+    throw error;
+  }
 }
 
 function canonicalJson(value: unknown): string {

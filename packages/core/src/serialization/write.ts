@@ -7,6 +7,7 @@ import { SerializationError } from "../errors/input.ts";
 import { classIdOf, type SerializableClass, serializableClassOf, WORKFLOW_SERIALIZE } from "./classes.ts";
 import { DepthGuard, shortPath, tooLarge } from "./depth.ts";
 import {
+  addFacts,
   cutText,
   DROP,
   describeError,
@@ -35,9 +36,19 @@ export const CLASS_KEY = "@class";
  * @param where what the value is called in error paths: `args`
  * @throws {SerializationError} that names the first place which cannot be stored
  */
-export function write(value: unknown, where: string, limits: ErrorLimits = ERROR_LIMITS): string {
-  return writeWith(value, where, new Writer(limits));
+export function write(value: unknown, where: string, errors: ErrorRules = KEPT_AS_THEY_ARE): string {
+  return writeWith(value, where, new Writer(errors));
 }
+
+/** How errors are written. */
+export interface ErrorRules {
+  readonly limits: ErrorLimits;
+  /** The one error that says more, and what it says where it has no property of that name. */
+  readonly error: unknown;
+  readonly facts: object;
+}
+
+const KEPT_AS_THEY_ARE: ErrorRules = { limits: ERROR_LIMITS, error: undefined, facts: {} };
 
 function writeWith(value: unknown, where: string, writer: Writer): string {
   try {
@@ -58,7 +69,7 @@ const LEVELS_OF_AN_ERROR = 3;
 
 /** What one call of `write` remembers. */
 class Writer {
-  readonly #limits: ErrorLimits;
+  readonly #errors: ErrorRules;
   /** Instances whose data is being written: meeting one again means that it contains itself. */
   readonly #open: Set<object> = new Set();
   /** How many causes deep an error was met. */
@@ -68,8 +79,8 @@ class Writer {
   readonly #depth: DepthGuard;
 
   /** @param level how deep the value lies in that of the parent */
-  constructor(limits: ErrorLimits, parent?: Writer, level = 1) {
-    this.#limits = limits;
+  constructor(errors: ErrorRules, parent?: Writer, level = 1) {
+    this.#errors = errors;
     this.#depth = new DepthGuard(level);
     this.#depths = parent === undefined ? new Map() : parent.#depths;
     this.#described = parent === undefined ? new Map() : parent.#described;
@@ -133,15 +144,17 @@ class Writer {
     // Met inside one of its own properties, which is only being tried out.
     if (known === null) return { name: "Error", kinds: [] };
     this.#described.set(error, null);
+    const { limits } = this.#errors;
     const depth = (this.#depths.get(error) ?? 0) + 1;
     const sift = (value: unknown): unknown =>
       this.#sift(value, this.#depth.level(error) + LEVELS_OF_AN_ERROR);
-    const data = describeError(error, this.#limits, sift, (cause) => {
+    const data = describeError(error, limits, sift, (cause) => {
       if (!isErrorLike(cause)) return sift(cause);
-      if (depth > this.#limits.depth) return `[cut: causes more than ${this.#limits.depth} deep]`;
+      if (depth > limits.depth) return `[cut: causes more than ${limits.depth} deep]`;
       if (!this.#depths.has(cause)) this.#depths.set(cause, depth);
       return cause;
     });
+    if (error === this.#errors.error) addFacts(data, error, this.#errors.facts);
     this.#described.set(error, data);
     return data;
   }
@@ -149,10 +162,10 @@ class Writer {
   /** Keeps what can be stored and is not too large; errors with sockets in them must get through as errors. */
   #sift(value: unknown, level: number): unknown {
     if (value === DROP) return DROP;
-    if (typeof value === "string") return cutText(value, this.#limits.property);
+    if (typeof value === "string") return cutText(value, this.#errors.limits.property);
     try {
-      const size = writeWith(value, "", new Writer(this.#limits, this, level)).length;
-      return size <= this.#limits.property ? value : `[cut: ${size} characters]`;
+      const size = writeWith(value, "", new Writer(this.#errors, this, level)).length;
+      return size <= this.#errors.limits.property ? value : `[cut: ${size} characters]`;
     } catch {
       return DROP;
     }

@@ -1,6 +1,7 @@
 import type { LogFields, Logger, WorkerOptions } from "@perdure/core/runtime";
 import {
   Client,
+  deploy,
   EngineWorker,
   MemoryState,
   memoryWorld,
@@ -55,6 +56,8 @@ export interface Cluster {
 export const LEASE = 15_000;
 
 export function cluster(): Cluster {
+  // Each test is a program of its own.
+  deploy();
   const clock = virtualClock();
   const state = new MemoryState();
   const world = memoryWorld({ state });
