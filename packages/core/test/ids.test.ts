@@ -3,7 +3,7 @@ import { entityId, keyedMessageId } from "../src/ids.ts";
 
 // Ids that are made of several parts are those of no other parts, whatever characters these contain.
 
-it.each([
+it.each<[one: [string, string], other: [string, string]]>([
   [
     ["a\0b", "c"],
     ["a", "b\0c"],
@@ -32,12 +32,12 @@ it.each([
     ["\ud800", "a"],
     ["\ud801", "a"],
   ],
-] as const)("a message of the token and key %j is not that of %j", (one, other) => {
+])("a message of the token and key %j is not that of %j", (one, other) => {
   expect(keyedMessageId(...one)).not.toBe(keyedMessageId(...other));
   expect(keyedMessageId(...one)).toBe(keyedMessageId(...one));
 });
 
-it.each([
+it.each<[one: [string, number], other: [string, number]]>([
   [
     ["a", 1],
     ["a\x001", 1],
@@ -54,7 +54,7 @@ it.each([
     ["\ud800", 1],
     ["\udfff", 1],
   ],
-] as const)("a step %j is not the step %j", (one, other) => {
+])("a step %j is not the step %j", (one, other) => {
   expect(entityId("step", "wrun_1", ...one)).not.toBe(entityId("step", "wrun_1", ...other));
   expect(entityId("step", "wrun_1", ...one)).toMatch(/^step_[\w-]{27}$/);
 });

@@ -185,10 +185,11 @@ export class Client {
             ? null
             : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
       };
+      const leaseUntil = worker?.leaseEnd() ?? 0;
       const created = await this.#create(request);
       if (created.outcome !== "created") return { ...created, runId: created.run.runId };
       if (created.lease !== null && worker !== undefined) {
-        worker.adopt(created.lease, workflow, request.event, now + worker.leaseTtl);
+        worker.adopt(created.lease, workflow, request.event, leaseUntil);
       }
       return { outcome: created.outcome, runId: request.runId };
     });

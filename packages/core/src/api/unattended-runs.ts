@@ -27,7 +27,7 @@ export interface UnattendedRunsOptions {
 
 export class UnattendedRuns {
   readonly #options: UnattendedRunsOptions;
-  /** Awaited runs: how many wait for each, and when it is looked at next. */
+  /** Awaited runs: how many wait for each, and when it is looked at next, in monotonic time. */
   readonly #awaited: Map<string, { waiters: number; lookAt: number }> = new Map();
   #cancelTimer: (() => void) | undefined;
 
@@ -39,7 +39,7 @@ export class UnattendedRuns {
   watch(runId: string): () => void {
     const known = this.#awaited.get(runId);
     if (known !== undefined) known.waiters++;
-    else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.now() + PATIENCE });
+    else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.elapsed() + PATIENCE });
     this.#cancelTimer ??= this.#options.clock.setTimer(
       this.#options.clock.now() + PATIENCE,
       () => void this.#look(),
@@ -58,14 +58,14 @@ export class UnattendedRuns {
 
   async #look(): Promise<void> {
     const { clock, world } = this.#options;
-    const now = clock.now();
+    const now = clock.elapsed();
     const runIds: string[] = [];
     for (const [runId, awaited] of this.#awaited) {
       if (awaited.lookAt > now) continue;
       awaited.lookAt = now + AGAIN;
       runIds.push(runId);
     }
-    this.#cancelTimer = clock.setTimer(now + PATIENCE, () => void this.#look());
+    this.#cancelTimer = clock.setTimer(clock.now() + PATIENCE, () => void this.#look());
     try {
       for (let from = 0; from < runIds.length; from += PAGE) {
         this.#judge(await world.getRuns(runIds.slice(from, from + PAGE)));

@@ -30,7 +30,7 @@ export interface StepOptions {
    * another. `configure({ retry })` sets other defaults for the process.
    *
    * An attempt that was cut off because its worker died or shut down counts in `attempt`, but not here: it says nothing
-   * about the step. After {@link MAX_INTERRUPTIONS} lost workers the step fails, since it may be what kills them.
+   * about the step. A run that loses worker after worker is executed alone, and in the end parked: see `PoisonedRunError`.
    */
   maxRetries?: number;
   /** An exponential backoff, or a function from the number of failures so far (from 1) and the last error to a delay. */
@@ -48,9 +48,6 @@ export type RetryDefaults = Pick<StepOptions, "maxRetries" | "backoff">;
 
 /** The default number of attempts after the first. */
 const DEFAULT_MAX_RETRIES = 3;
-
-/** A step that was under way while so many workers were lost is not tried again. */
-export const MAX_INTERRUPTIONS = 20;
 
 /** The shortest delays, 0.75 · (1 + 6 + 36) s, are longer together than an outage of half a minute. */
 const DEFAULT_BACKOFF = { initial: 1_000, factor: 6, max: 300_000, jitter: 0.25 } as const;

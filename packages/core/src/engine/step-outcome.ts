@@ -1,4 +1,4 @@
-import { backoffDelay, lengthMs, MAX_INTERRUPTIONS, maxRetriesOf } from "../define/retry-policy.ts";
+import { backoffDelay, lengthMs, maxRetriesOf } from "../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -32,7 +32,7 @@ export function judgeFailure(
     const maxRetries = maxRetriesOf(options);
     const interrupted = reason === "owner_lost" || reason === "shutdown";
     if (maxRetries === 0) return fail();
-    if (interrupted ? step.interruptions >= MAX_INTERRUPTIONS : step.failures >= maxRetries) return fail();
+    if (!interrupted && step.failures >= maxRetries) return fail();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     const retryAt = interrupted
       ? now
