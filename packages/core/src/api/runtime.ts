@@ -111,7 +111,10 @@ export function createLocalWorker(options: WorkerOptions): Worker {
   const { configuration, ownWorkers, staffed } = state();
   staffed.add(options.world);
   // One that came without being asked for gives way.
-  if (configuration?.worker === undefined) void ownWorkers.get(options.world)?.worker.close();
+  const own = configuration?.worker === undefined ? ownWorkers.get(options.world) : undefined;
+  own?.worker.close().catch((error: unknown) => {
+    loggerOf(options.world).warn("The worker that came with the World could not be closed.", { error });
+  });
   return worker;
 }
 

@@ -7,8 +7,8 @@ import { memoryWorld } from "perdure/testing";
 
 let away = 0;
 const world = memoryWorld({
-  beforeOperation: () => {
-    if (away-- > 0) throw new WorldError("The store is away.");
+  beforeOperation: (operation) => {
+    if (!operation.startsWith("open") && away-- > 0) throw new WorldError("The store is away.");
   },
 });
 configure({ world, worker: false });
