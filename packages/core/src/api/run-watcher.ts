@@ -24,7 +24,6 @@ const LONGEST_PAUSE = 500;
 export class RunWatcher {
   readonly #world: World;
   readonly #clock: Clock;
-  readonly #keepProcessAlive: () => () => void;
   readonly #waiters: Map<string, Waiter[]> = new Map();
   /** Runs to look at without delay. */
   #suspects: Set<string> = new Set();
@@ -39,10 +38,9 @@ export class RunWatcher {
   #looking = false;
   #poll = FIRST_POLL;
 
-  constructor(world: World, clock: Clock, keepProcessAlive: () => () => void) {
+  constructor(world: World, clock: Clock) {
     this.#world = world;
     this.#clock = clock;
-    this.#keepProcessAlive = keepProcessAlive;
   }
 
   /**
@@ -69,12 +67,10 @@ export class RunWatcher {
       if (hint.type === "finished") this.#finished(hint.runId);
       else if (hint.type === "changed") this.#noteChange();
     });
-    const release = this.#keepProcessAlive();
     this.#poll = FIRST_POLL;
     this.#stop = () => {
       unsubscribeLocal();
       unsubscribe();
-      release();
       this.#cancelLook?.();
       this.#lookAt = Number.POSITIVE_INFINITY;
       this.#suspects.clear();

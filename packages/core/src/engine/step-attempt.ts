@@ -236,7 +236,7 @@ export class StepAttempt implements Attempt {
       const value = await sharedState().contexts.run(context, () =>
         step.definition.fn.apply(step.thisArg, args),
       );
-      const encoded = storableResult(encode(value, "result"), largestValue);
+      const encoded = storableResult(value, largestValue);
       // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
       return { type: "completed", value: encoded, decoded: decode(encoded) };
     } catch (error) {
@@ -258,10 +258,10 @@ function timedOut(error: StepTimeoutError): AttemptResult {
   return { type: "failed", error, reason: "timeout" };
 }
 
-/** The body did its work, and would only do it again: a result that is too large fails the step at once. */
-function storableResult(encoded: Uint8Array | null, largest: number): Uint8Array | null {
+/** The body did its work, and would only do it again: a result that cannot be stored fails the step at once. */
+function storableResult(result: unknown, largest: number): Uint8Array | null {
   try {
-    return storable(encoded, "result", largest);
+    return storable(encode(result, "result"), "result", largest);
   } catch (cause) {
     throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
   }

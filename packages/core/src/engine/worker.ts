@@ -1,4 +1,4 @@
-import { type Clock, keepProcessAlive, systemClock, systemRandom } from "../clock.ts";
+import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
@@ -135,7 +135,7 @@ export class EngineWorker implements Worker {
       const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
       return Promise.reject(new WorkflowRuntimeError(message));
     }
-    this.#opening ??= this.#start().catch((error: unknown) => {
+    this.#opening ??= this.#attended(() => this.#start()).catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
     });
@@ -143,13 +143,13 @@ export class EngineWorker implements Worker {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? DEFAULTS.closeTimeout);
+    this.#closing ??= this.#attended(() => this.#close(options.timeout ?? DEFAULTS.closeTimeout));
     return this.#closing;
   }
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#clock.known && this.#executes(workflow) && this.#pool.accepts;
+    return this.#clock.known && this.executes(workflow) && this.#pool.accepts;
   }
 
   /** Keeps a place for a run that is being created with this worker's lease, until the returned function is called. */
@@ -159,6 +159,16 @@ export class EngineWorker implements Worker {
 
   health(): WorkerHealth {
     return this.#pool.health;
+  }
+
+  /** Whether it works: it was started, and is not closed or closing. */
+  get open(): boolean {
+    return this.#state === "open" && this.#closing === undefined;
+  }
+
+  /** Whether it takes runs of this workflow. */
+  executes(workflow: string): boolean {
+    return this.open && this.#executes(workflow);
   }
 
   /** When a lease that is asked for now runs out, in monotonic time. */
@@ -193,6 +203,12 @@ export class EngineWorker implements Worker {
     }
     await this.#pool.start();
     this.#state = "open";
+  }
+
+  /** What the program awaits keeps its process alive; a worker that it did not ask for, and a test's clock, do not. */
+  #attended(work: () => Promise<void>): Promise<void> {
+    const { clock, keepAlive = true } = this.#options;
+    return clock === undefined && keepAlive ? keptAlive(work) : work();
   }
 
   async #close(timeout: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import { WorkflowRunCancelledError, WorkflowRunNotFoundError } from "@perdure/core/errors";
-import { coldReplay } from "@perdure/core/testing";
+import { coldReplay, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -221,6 +221,7 @@ it("ends a run that has diverged from its journal", async () => {
   const run = await client.start({ workflowId: "diverges and is cancelled" }, []);
   await settle();
   first.kill();
+  deploy();
   workflow("diverges and is cancelled", async () => await sleep("1h"));
   await process();
   await clock.advance(3_700_000);
