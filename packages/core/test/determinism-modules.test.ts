@@ -49,6 +49,11 @@ afterEach(() => {
   expect(crypto.randomUUID).toBe(bound.randomUUID);
 });
 
+function filled(buffer: ArrayBuffer): string {
+  crypto.randomFillSync(buffer as never);
+  return Buffer.from(buffer).toString("hex");
+}
+
 const callback = <T>(call: (done: (error: Error | null, value: T) => void) => void): Promise<T> =>
   new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))));
 
@@ -65,10 +70,7 @@ describe("randomness of node:crypto repeats in a workflow", () => {
     ["webcrypto", () => crypto.webcrypto.getRandomValues(new Uint8Array(16)).join()],
     ["webcrypto.randomUUID", () => crypto.webcrypto.randomUUID()],
     ["randomFillSync", () => crypto.randomFillSync(new Uint16Array(8), 2, 4).join()],
-    [
-      "randomFillSync of an ArrayBuffer",
-      () => [...new Uint8Array(crypto.randomFillSync(new ArrayBuffer(8)))],
-    ],
+    ["randomFillSync of an ArrayBuffer", () => filled(new ArrayBuffer(8))],
     ["randomFill", () => callback<Uint8Array>((done) => crypto.randomFill(new Uint8Array(8), 1, done))],
     ["require", () => cjs.randomBytes(16).toString("hex")],
     ["pseudoRandomBytes", () => cjs.pseudoRandomBytes(16).toString("hex")],
