@@ -9,7 +9,7 @@ import { type AnyFunction, answered, answeredGetter, likeness, type Slot } from 
 
 /** `Temporal.Now` as far as it is used here; Node has it from version 26. */
 interface TemporalGlobal {
-  readonly Now: { timeZoneId(): string };
+  readonly Now: object;
   readonly Instant: {
     fromEpochMilliseconds(ms: number): { toZonedDateTimeISO(zone: unknown): ZonedDateTime };
   };
@@ -19,7 +19,6 @@ interface ZonedDateTime {
   toPlainDateTime(): unknown;
   toPlainDate(): unknown;
   toPlainTime(): unknown;
-  withCalendar(calendar: unknown): ZonedDateTime;
 }
 
 /** In the order in which they are installed: what hangs on a function comes before the function. */
@@ -48,11 +47,6 @@ export const TIME_SLOTS: readonly Slot[] = [
   temporal("plainDateTimeISO", (context, [zone]) => zoned(context, zone).toPlainDateTime()),
   temporal("plainDateISO", (context, [zone]) => zoned(context, zone).toPlainDate()),
   temporal("plainTimeISO", (context, [zone]) => zoned(context, zone).toPlainTime()),
-  temporal("zonedDateTime", (context, [cal, zone]) => zoned(context, zone).withCalendar(cal)),
-  temporal("plainDateTime", (context, [cal, zone]) =>
-    zoned(context, zone).withCalendar(cal).toPlainDateTime(),
-  ),
-  temporal("plainDate", (context, [cal, zone]) => zoned(context, zone).withCalendar(cal).toPlainDate()),
 ];
 
 function performanceSlots(holder: () => object | undefined): Slot[] {
@@ -126,7 +120,7 @@ function instant(context: GuardedContext): ReturnType<TemporalGlobal["Instant"][
 }
 
 function zoned(context: GuardedContext, zone: unknown): ZonedDateTime {
-  return instant(context).toZonedDateTimeISO(zone ?? temporalGlobal()?.Now.timeZoneId());
+  return instant(context).toZonedDateTimeISO(zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone);
 }
 
 function temporalGlobal(): TemporalGlobal | undefined {
