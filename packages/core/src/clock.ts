@@ -1,3 +1,5 @@
+import { outside } from "./outside.ts";
+
 /**
  * The one place where this package touches the machine's clock, timers and network. The globals are captured when the
  * module loads, so the engine keeps the real ones while the determinism guard or a test's fake timers replace them.
@@ -23,7 +25,10 @@ export const systemClearImmediate: typeof clearImmediate = globalThis.clearImmed
 /** The `fetch` as it was at load. */
 export const systemFetch: typeof fetch = globalThis.fetch;
 
-/** Time and turns of the event loop, as the engine sees them. */
+/**
+ * Time and turns of the event loop, as the engine sees them. What it calls runs outside of the async context of whoever asked
+ * for it: neither a workflow, whose globals are guarded, nor a request of the program may be seen by the engine's work.
+ */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -43,9 +48,11 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout;
     const arm = (): void => {
       const delay = at - systemNow();
-      timer = systemSetTimeout(
-        () => (at - systemNow() > LONGEST_TIMEOUT ? arm() : fn()),
-        Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
+      timer = outside(() =>
+        systemSetTimeout(
+          () => (at - systemNow() > LONGEST_TIMEOUT ? arm() : fn()),
+          Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
+        ),
       );
       timer.unref();
     };
@@ -53,13 +60,13 @@ export const systemClock: Clock = {
     return () => systemClearTimeout(timer);
   },
   turn(fn) {
-    systemSetImmediate(fn);
+    outside(() => systemSetImmediate(fn));
   },
 };
 
 /** Keeps the process alive until the returned function is called. */
 export function keepProcessAlive(): () => void {
-  const timer = systemSetInterval(() => {}, LONGEST_TIMEOUT);
+  const timer = outside(() => systemSetInterval(() => {}, LONGEST_TIMEOUT));
   return () => systemClearInterval(timer);
 }
 

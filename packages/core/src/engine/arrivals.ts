@@ -3,6 +3,7 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
@@ -133,7 +134,8 @@ export class Arrivals {
       workflow,
       events,
       largestValue: largestValue(world),
-      newToken: () => ids.token(),
+      // The guard would answer a workflow's call from what others can know.
+      newToken: () => outside(() => ids.token()),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
       },

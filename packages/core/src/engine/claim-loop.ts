@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import type { ClaimedRun, World } from "../world/index.ts";
 
 /**
@@ -48,7 +49,8 @@ export class ClaimLoop {
       this.#again = true;
       return;
     }
-    this.#claiming = this.#claim().finally(() => {
+    // The runs that it brings are replayed where it was called, and a wake-up may come from a request of the program.
+    this.#claiming = outside(() => this.#claim()).finally(() => {
       this.#claiming = undefined;
       if (this.#again) {
         this.#again = false;

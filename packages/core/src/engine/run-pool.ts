@@ -4,7 +4,6 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
@@ -204,8 +203,7 @@ export class RunPool {
     this.#dirty.add(run);
     if (this.#ticking) return;
     this.#ticking = true;
-    // Whoever calls, the tick is nobody's: neither a workflow's, whose globals are guarded, nor a step's.
-    sharedState().contexts.exit(() => this.#options.clock.turn(() => void this.#tick()));
+    this.#options.clock.turn(() => void this.#tick());
   }
 
   async #tick(): Promise<void> {

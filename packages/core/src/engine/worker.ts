@@ -5,6 +5,7 @@ import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/inde
 import { type IdSource, systemIds } from "../ids.ts";
 import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { RunPool } from "./run-pool.ts";
@@ -122,8 +123,10 @@ export class EngineWorker implements Worker {
       const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
       return Promise.reject(new WorkflowRuntimeError(message));
     }
-    this.#opening ??= this.#start().catch((error: unknown) => {
+    // What it makes outlives the call: signal handlers, the keeper's thread, the store's connections.
+    this.#opening ??= outside(() => this.#start()).catch((error: unknown) => {
       this.#opening = undefined;
+      this.#undoAll();
       throw error;
     });
     return this.#opening;
@@ -172,6 +175,10 @@ export class EngineWorker implements Worker {
     if (this.#opening !== undefined) await this.#opening.catch(() => {});
     if (this.#state === "open") await this.#pool.close(timeout);
     this.#state = "closed";
+    this.#undoAll();
+  }
+
+  #undoAll(): void {
     for (const undo of this.#undo) undo();
     this.#undo = [];
   }

@@ -1,4 +1,5 @@
 import { type Clock, systemSetImmediate } from "../clock.ts";
+import { outside } from "../outside.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -32,10 +33,12 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   function turn(fn: () => void): void {
     turns++;
-    systemSetImmediate(() => {
-      turns--;
-      fn();
-    });
+    outside(() =>
+      systemSetImmediate(() => {
+        turns--;
+        fn();
+      }),
+    );
   }
 
   async function settle(): Promise<void> {
@@ -53,7 +56,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
   }
 
   function fire(timer: Timer): void {
-    if (timers.delete(timer)) timer.fn();
+    if (timers.delete(timer)) outside(timer.fn);
   }
 
   async function advanceTo(until: number): Promise<void> {
