@@ -36,6 +36,8 @@ export interface Clock {
   setTimer(at: number, fn: () => void): () => void;
   /** Calls `fn` in a later macrotask, when every microtask that is ready now has run. */
   turn(fn: () => void): void;
+  /** Calls `fn` when work on other threads may have gone on: a millisecond later by the machine's clock, a turn by a test's. */
+  pause(fn: () => void): void;
 }
 
 /** Timers of Node fire at once beyond this delay, so longer ones are cut into pieces. */
@@ -61,6 +63,9 @@ export const systemClock: Clock = {
   },
   turn(fn) {
     outside(() => systemSetImmediate(fn));
+  },
+  pause(fn) {
+    outside(() => systemSetTimeout(fn, 1));
   },
 };
 

@@ -29,6 +29,7 @@ export function newProcess(scheduler: Scheduler, name: string, mortal: boolean):
     now: () => scheduler.now,
     setTimer: (at, fn) => scheduler.at(at, process, fn),
     turn: (fn) => scheduler.turn(process, fn),
+    pause: (fn) => scheduler.turn(process, fn),
   };
   const process: SimProcess = { name, mortal, state: "running", clock, workerId: null };
   return process;

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
+import type { RequestDifference } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
 import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
@@ -21,6 +22,7 @@ export interface ArrivalsOptions {
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly strictReplay: boolean;
   readonly residents: Residents;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
@@ -90,7 +92,7 @@ export class Arrivals {
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { world, clock, logger, residents, touch } = this.#options;
+    const { world, clock, logger, strictReplay: strict, residents, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     let journal: readonly JournalEvent[];
     try {
@@ -102,9 +104,11 @@ export class Arrivals {
       return;
     }
     const began = journal.length > 1;
+    const onDifference = (fields: RequestDifference): void =>
+      logger.warn("a replay asked for the same with other values: the journal's are used", { ...fields });
     let divergence: { readonly error: unknown } | null = null;
     try {
-      if (began) await replayJournal(run.execution, journal, clock);
+      if (began) await replayJournal(run.execution, journal, { clock, strict, onDifference });
     } catch (error) {
       divergence = { error };
     }

@@ -75,6 +75,8 @@ export class LiveRun {
   #dues: Dues;
   #mailDone = 0;
   #divergence: DivergedRun | null = null;
+  /** Where {@link stopWaiting} was called last. */
+  #gaveUpAt = -1;
 
   constructor(options: LiveRunOptions) {
     this.runId = options.runId;
@@ -194,7 +196,8 @@ export class LiveRun {
       this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
-      !this.over
+      !this.over &&
+      !this.working
     );
   }
 
@@ -356,9 +359,16 @@ export class LiveRun {
     this.#inbox.clear();
   }
 
-  /** The workflow waits for something that the journal knows nothing of. */
-  get stalled(): boolean {
-    return this.phase === "held" && !this.toBegin && !this.over && !this.diverged && this.execution.stalled;
+  /** The code is busy with something that the journal knows nothing of, and may go on without being told anything. */
+  get working(): boolean {
+    if (this.phase !== "held" || !this.execution.stalled || this.#gaveUpAt === this.execution.progress)
+      return false;
+    return !this.toBegin && !this.over && !this.diverged;
+  }
+
+  /** The code has had its time: it gets what has arrived although it has not gone on. */
+  stopWaiting(): void {
+    this.#gaveUpAt = this.execution.progress;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {

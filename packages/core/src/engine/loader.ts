@@ -1,8 +1,7 @@
-import type { Clock } from "../clock.ts";
 import { workflowFunction } from "../define/registry.ts";
 import { WorkflowNotRegisteredError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
-import { replay } from "../interpreter/replay.ts";
+import { type ReplayOptions, replay } from "../interpreter/replay.ts";
 import type { JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
@@ -50,13 +49,13 @@ export async function readJournal(
 export async function replayJournal(
   execution: Execution,
   events: readonly JournalEvent[],
-  clock: Clock,
+  options: ReplayOptions,
 ): Promise<void> {
   for (const { type, id, name } of events) {
     if ((type === "hook_created" || type === "hook_conflict") && id !== null && name !== null) {
       execution.knownTokens.set(id, name);
     }
   }
-  await replay(execution, events, clock);
+  await replay(execution, events, options);
   execution.knownTokens.clear();
 }

@@ -15,6 +15,7 @@ import type { LiveRun, OutgoingCommit } from "./live-run.ts";
 import { MailReader } from "./mail-reader.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
+import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
 
 /**
@@ -35,6 +36,7 @@ export interface RunPoolOptions {
   readonly leaseTtl: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
+  readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
@@ -56,6 +58,7 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #stalls: Stalls;
   /** Runs that the next tick looks at. */
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
@@ -105,6 +108,7 @@ export class RunPool {
       onLost: (run) => this.#lose(run),
     });
     this.#mail = new MailReader({ world, logger, onRead: touch });
+    this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
       clock,
@@ -248,20 +252,11 @@ export class RunPool {
       if (run.phase !== "held") continue;
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
-      else this.#warnIfStalled(run);
+      else this.#stalls.note(run);
       if (this.#phase === "open") for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
       this.#alarm.note(run);
     }
-  }
-
-  #warnIfStalled(run: LiveRun): void {
-    if (run.warned || !run.stalled) return;
-    run.warned = true;
-    this.#options.logger.warn(
-      "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
-      { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
-    );
   }
 
   // What the loops report.

@@ -31,6 +31,11 @@ export interface WorkerOptions {
   /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
   readonly divergenceRetry?: number;
   /**
+   * Whether a run diverges when its replay gives a step other arguments than the journal has. Default false: the journal's
+   * are used, and a warning names the place where they differ.
+   */
+  readonly strictReplay?: boolean;
+  /**
    * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
    */
@@ -113,6 +118,7 @@ export class EngineWorker implements Worker {
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      strictReplay: options.strictReplay ?? false,
       keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });

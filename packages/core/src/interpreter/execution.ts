@@ -61,6 +61,7 @@ export class Execution {
   #startedAt = 0;
   #random: (() => number) | null = null;
   #ended = false;
+  #asked = 0;
   /** The stack of the last request, formatted only if somebody asks. */
   #lastCall: { stack?: string } = {};
 
@@ -296,6 +297,16 @@ export class Execution {
     return entityId(kind, this.runId, name, count);
   }
 
+  /** How often the code has asked for something: the same number means that it has not gone on. */
+  get progress(): number {
+    return this.#asked;
+  }
+
+  /** Nobody waits for the code any more, or it has ended. */
+  get over(): boolean {
+    return this.#ended;
+  }
+
   /** Where the code asked for something last, such as `at charge (file:///app/charge.ts:12:20)`; for messages. */
   get lastCallSite(): string {
     return callSite(this.#lastCall.stack);
@@ -303,6 +314,7 @@ export class Execution {
 
   #request(request: Request): void {
     this.#lastCall = captureStack();
+    this.#asked++;
     this.requests.push(request);
     this.#options.onActivity();
   }

@@ -72,6 +72,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
   return {
     now: () => now,
     turn,
+    pause: turn,
     setTimer(at, fn) {
       const timer: Timer = { at, fn };
       timers.add(timer);

@@ -159,6 +159,8 @@ it("names a workflow that waits for something that is not durable, with the plac
   const { logs, worker } = await process();
   const run = await client.start(flow, []);
   await settle();
+  expect(logs).toEqual([]);
+  await clock.advance(1_000);
   const warnings = () => logs.filter(({ level }) => level === "warn");
   expect(warnings()).toEqual([
     {
