@@ -36,7 +36,7 @@ export interface Clock {
   setTimer(at: number, fn: () => void): () => void;
   /** Calls `fn` in a later macrotask, when every microtask that is ready now has run. */
   turn(fn: () => void): void;
-  /** Calls `fn` when work on other threads may have gone on: a millisecond later by the machine's clock, a turn by a test's. */
+  /** Calls `fn` a real millisecond later, under a test's clock too: work on other threads knows no other time. */
   pause(fn: () => void): void;
 }
 

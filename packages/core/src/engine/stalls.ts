@@ -18,6 +18,9 @@ export interface StallsOptions {
 /** So long may a workflow work before it counts as waiting, in milliseconds. Less than a replay waits for it. */
 const PATIENCE = 1000;
 
+/** So often it is looked at after that, a real millisecond apart: a test's clock, or a process that slept, jumps. */
+const LAST_LOOKS = 50;
+
 export class Stalls {
   readonly #options: StallsOptions;
   readonly #watched: Set<LiveRun> = new Set();
@@ -32,15 +35,18 @@ export class Stalls {
     const { clock } = this.#options;
     const { progress } = run.execution;
     this.#watched.add(run);
-    clock.setTimer(clock.now() + PATIENCE, () => {
+    clock.setTimer(clock.now() + PATIENCE, async () => {
+      const idle = (): boolean => run.working && run.execution.progress === progress;
+      for (let looks = 0; looks < LAST_LOOKS && idle(); looks++) {
+        await new Promise<void>((resolve) => clock.pause(resolve));
+      }
       this.#watched.delete(run);
-      if (run.execution.progress === progress) this.#giveUp(run);
+      if (idle()) this.#giveUp(run);
       else this.note(run);
     });
   }
 
   #giveUp(run: LiveRun): void {
-    if (!run.working) return;
     const { logger, touch } = this.#options;
     if (!run.warned) {
       run.warned = true;

@@ -1,4 +1,4 @@
-import { type Clock, systemSetImmediate } from "../clock.ts";
+import { type Clock, systemClock, systemSetImmediate } from "../clock.ts";
 import { outside } from "../outside.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -20,7 +20,7 @@ interface Timer {
 /**
  * Makes a {@link VirtualClock}. `start` is its first `now`, in ms since the epoch.
  *
- * Work settles in macrotask turns: the clock moves on when no {@link Clock.turn} is pending and a whole turn of the
+ * Work settles in macrotask turns: the clock moves on when no {@link Clock.turn} or `pause` is pending and a whole turn of the
  * event loop has passed. Work that waits for a socket or a file is not waited for.
  *
  * A timer set for a time that has come is fired in the next turn, as a real clock would.
@@ -39,6 +39,14 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
         fn();
       }),
     );
+  }
+
+  function pause(fn: () => void): void {
+    turns++;
+    systemClock.pause(() => {
+      turns--;
+      fn();
+    });
   }
 
   async function settle(): Promise<void> {
@@ -72,7 +80,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
   return {
     now: () => now,
     turn,
-    pause: turn,
+    pause,
     setTimer(at, fn) {
       const timer: Timer = { at, fn };
       timers.add(timer);
