@@ -153,9 +153,12 @@ function match(execution: Execution, event: JournalEvent, options: ReplayOptions
 
 /** The journal's values count: a step may have been executed with them. */
 function compare(execution: Execution, event: JournalEvent, request: Request, options: ReplayOptions): void {
-  const difference = differenceOf(execution, event, request);
+  const isWait = request.type === "wait_created";
+  const difference = isWait
+    ? lengthDifference(event, request, options.clock)
+    : valueDifference(event, request);
   if (difference === null) return;
-  if (options.strict) throw divergence(execution, event, request, 0, difference);
+  if (options.strict && !isWait) throw divergence(execution, event, request, 0, difference);
   options.onDifference({
     runId: execution.runId,
     workflow: execution.workflow,
@@ -165,14 +168,20 @@ function compare(execution: Execution, event: JournalEvent, request: Request, op
   });
 }
 
-function differenceOf(execution: Execution, event: JournalEvent, request: Request): Difference | null {
+function valueDifference(event: JournalEvent, request: Request): Difference | null {
   // What the journal keeps of a hook whose token was taken is who has it.
   if (event.type === "hook_conflict") return null;
-  const root = request.type === "step_created" ? "args" : "metadata";
-  const difference = firstDifference(root, event.data, request.data);
-  if (difference === null || request.type !== "wait_created") return difference;
-  const ms = (data: Uint8Array | null): string => `${(decode(data) as number) - execution.now()} ms`;
-  return { path: "duration", journal: ms(event.data), code: ms(request.data) };
+  return firstDifference(request.type === "step_created" ? "args" : "metadata", event.data, request.data);
+}
+
+/** The journal has the end of a sleep and not its length, so both lengths are known to about a second. */
+function lengthDifference(event: JournalEvent, request: Request, clock: Clock): Difference | null {
+  const [journal, code] = [decode(event.data) as number, decode(request.data) as number];
+  if (journal === code) return null;
+  const lengths = [journal - event.at, code - clock.now()] as const;
+  const notable = Math.max(1_000, ...lengths.map((length) => length / 10));
+  if (Math.abs(lengths[0] - lengths[1]) <= notable) return null;
+  return { path: "duration", journal: `${lengths[0]} ms`, code: `${lengths[1]} ms` };
 }
 
 function expectNoRequest(execution: Execution, event: JournalEvent): void {
@@ -198,7 +207,6 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.attempt = record.attempt + 1;
   step.retryAt = record.retryAt;
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
-  else if (record.reason === "owner_lost") step.interruptions++;
 }
 
 /** `waited`: how long the code was waited for. `difference`: in a value of the request, which is the journal's else. */

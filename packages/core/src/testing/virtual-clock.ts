@@ -79,6 +79,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   return {
     now: () => now,
+    elapsed: () => now,
     turn,
     pause,
     setTimer(at, fn) {
