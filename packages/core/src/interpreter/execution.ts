@@ -8,6 +8,7 @@ import { type EntityKind, entityId } from "../ids.ts";
 import { decode, decodeError, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
+import { callSite, captureStack } from "./call-site.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { type HookOptions, WorkflowHook } from "./hook.ts";
 import type { Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
@@ -325,26 +326,6 @@ export class Execution {
 export function guardedExecution(): Execution | undefined {
   const context = currentContext();
   return context?.kind === "workflow" ? context.execution : undefined;
-}
-
-const STACK_DEPTH = 8;
-
-function captureStack(): { stack?: string } {
-  const holder: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = STACK_DEPTH;
-  Error.captureStackTrace(holder, captureStack);
-  Error.stackTraceLimit = limit;
-  return holder;
-}
-
-/** The first frame outside this package. */
-function callSite(stack: string | undefined): string {
-  // Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
-  const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
-  const ownPath = decodeURI(own);
-  const frames = stack?.split("\n").slice(1) ?? [];
-  return frames.find((frame) => ![own, ownPath, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
 }
 
 function never(): Promise<never> {
