@@ -2,7 +2,9 @@ import type { Clock } from "../clock.ts";
 import { DamagedRunError, LeaseLostError, PoisonedRunError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
+import type { RequestDifference } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, RunRecord, World } from "../world/index.ts";
 import { wasInterrupted } from "./divergence.ts";
@@ -21,6 +23,7 @@ export interface ArrivalsOptions {
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly strictReplay: boolean;
   readonly residents: Residents;
   readonly quarantine: Quarantine;
   /** The next tick has to look at the run. */
@@ -163,7 +166,7 @@ export class Arrivals {
 
   /** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
   async #replay(run: LiveRun, claimed: ClaimedRun): Promise<Replayed> {
-    const { world, clock } = this.#options;
+    const { world, clock, logger, strictReplay: strict } = this.#options;
     let journal: readonly JournalEvent[] = [];
     try {
       journal = await wholeJournal(world, claimed);
@@ -173,8 +176,10 @@ export class Arrivals {
     }
     if (claimed.run.lostClaims >= POISONED_AFTER)
       return { journal, obstacle: poisonOf(claimed.run, journal) };
+    const onDifference = (fields: RequestDifference): void =>
+      logger.warn("a replay asked for the same with other values: the journal's are used", { ...fields });
     try {
-      if (journal.length > 1) await replayJournal(run.execution, journal, clock);
+      if (journal.length > 1) await replayJournal(run.execution, journal, { clock, strict, onDifference });
       return { journal, obstacle: null };
     } catch (error) {
       return { journal, obstacle: error };
@@ -207,7 +212,8 @@ export class Arrivals {
       events,
       largestValue: largestValue(world),
       clock: () => clock.now(),
-      newToken: () => ids.token(),
+      // The guard would answer a workflow's call from what others can know.
+      newToken: () => outside(() => ids.token()),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
       },

@@ -3,7 +3,6 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
@@ -17,6 +16,7 @@ import { MailReader } from "./mail-reader.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
+import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -39,6 +39,7 @@ export interface RunPoolOptions {
   readonly leaseTtl: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
+  readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
@@ -60,6 +61,7 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   /** Runs that are given back as soon as they can be, so that a suspect is alone. */
   readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
@@ -131,6 +133,7 @@ export class RunPool {
       onLost: (run) => this.#lose(run),
     });
     this.#mail = new MailReader({ world, logger, onRead: touch });
+    this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
       ...options,
@@ -266,8 +269,7 @@ export class RunPool {
     this.#dirty.add(run);
     if (this.#ticking) return;
     this.#ticking = true;
-    // Whoever calls, the tick is nobody's: neither a workflow's, whose globals are guarded, nor a step's.
-    sharedState().contexts.exit(() => this.#options.clock.turn(() => void this.#tick()));
+    this.#options.clock.turn(() => void this.#tick());
   }
 
   async #tick(): Promise<void> {
@@ -327,20 +329,11 @@ export class RunPool {
       if (run.phase !== "held") continue;
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
-      else this.#warnIfStalled(run);
+      else this.#stalls.note(run);
       if (this.#keeps(run)) for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
       this.#alarm.note(run);
     }
-  }
-
-  #warnIfStalled(run: LiveRun): void {
-    if (run.warned || !run.stalled) return;
-    run.warned = true;
-    this.#options.logger.warn(
-      "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
-      { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
-    );
   }
 
   // What the loops report.

@@ -5,6 +5,7 @@ import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/inde
 import { type IdSource, systemIds } from "../ids.ts";
 import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import type { WorkerHealth } from "./health.ts";
@@ -37,6 +38,11 @@ export interface WorkerOptions {
   readonly pollInterval?: number;
   /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
   readonly divergenceRetry?: number;
+  /**
+   * Whether a run diverges when its replay gives a step other arguments, or a hook other metadata, than the journal has. Default false: the journal's
+   * are used, and a warning names the place where they differ.
+   */
+  readonly strictReplay?: boolean;
   /**
    * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
@@ -125,6 +131,7 @@ export class EngineWorker implements Worker {
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      strictReplay: options.strictReplay ?? false,
       keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });
@@ -135,8 +142,10 @@ export class EngineWorker implements Worker {
       const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
       return Promise.reject(new WorkflowRuntimeError(message));
     }
-    this.#opening ??= this.#attended(() => this.#start()).catch((error: unknown) => {
+    // What it makes outlives the call: signal handlers, the keeper's thread, the store's connections.
+    this.#opening ??= outside(() => this.#attended(() => this.#start())).catch((error: unknown) => {
       this.#opening = undefined;
+      this.#undoAll();
       throw error;
     });
     return this.#opening;
@@ -215,6 +224,10 @@ export class EngineWorker implements Worker {
     if (this.#opening !== undefined) await this.#opening.catch(() => {});
     if (this.#state === "open") await this.#pool.close(timeout);
     this.#state = "closed";
+    this.#undoAll();
+  }
+
+  #undoAll(): void {
     for (const undo of this.#undo) undo();
     this.#undo = [];
   }
