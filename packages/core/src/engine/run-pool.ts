@@ -34,6 +34,7 @@ export interface RunPoolOptions {
   readonly concurrency: number;
   readonly maxRuns: number;
   readonly leaseTtl: number;
+  readonly stallTimeout: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
   readonly keepProcessAlive: () => () => void;
@@ -134,10 +135,10 @@ export class RunPool {
   }
 
   async start(): Promise<void> {
-    const { world, leaseTtl, logger, keeperThread } = this.#options;
+    const { world, keeperThread } = this.#options;
     const { leaseKeeper } = world.capabilities;
     if (keeperThread && leaseKeeper !== null) {
-      const keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+      const keeper = new LeaseKeeper({ ...this.#options, locate: leaseKeeper });
       this.#residents.keeper = keeper;
       await keeper.ready;
     }

@@ -5,6 +5,7 @@
 export type { Hint, LeaseKeeper, WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+export { withoutPasswords } from "../passwords.ts";
 export { HintListeners } from "./hint-listeners.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
