@@ -34,8 +34,8 @@ test("a weaker flush is chosen, shown and admitted", async () => {
   }
 });
 
-test("the default file lies in .perdure of the working directory", () => {
-  const keeper = sqliteWorld().capabilities.leaseKeeper;
+test("the default file lies in .perdure of the working directory", async () => {
+  const keeper = await sqliteWorld().capabilities.leaseKeeper?.();
   expect(keeper?.options).toMatchObject({ path: join(process.cwd(), ".perdure", "perdure.db") });
 });
 

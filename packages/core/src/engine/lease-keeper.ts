@@ -43,7 +43,7 @@ export class LeaseKeeper {
   }
 
   take(lease: Lease): void {
-    if (this.#held.get(lease.runId)?.epoch === lease.epoch) return;
+    if (this.#held.get(lease.runId)?.claimId === lease.claimId) return;
     this.#held.set(lease.runId, lease);
     this.#taken.push(lease);
   }
@@ -66,7 +66,6 @@ export class LeaseKeeper {
 
   async close(): Promise<void> {
     this.#state = "closed";
-    await this.ready;
     await this.#thread?.terminate();
   }
 
