@@ -43,7 +43,8 @@ export class LeaseKeeper {
   }
 
   take(lease: Lease): void {
-    if (this.#held.get(lease.runId)?.claimId === lease.claimId) return;
+    const held = this.#held.get(lease.runId);
+    if (held !== undefined && held.epoch === lease.epoch && held.claimId === lease.claimId) return;
     this.#held.set(lease.runId, lease);
     this.#taken.push(lease);
   }
