@@ -51,7 +51,9 @@ export const threadModules = {
 };
 
 function writeLicenses(target, inputs) {
-  const folders = new Set(inputs.flatMap((input) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []));
+  const folders = new Set(
+    inputs.flatMap((input) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []),
+  );
   if (folders.size === 0) return;
   const texts = [...folders].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));

@@ -86,7 +86,10 @@ function lineOf(message: string, fields: LogFields): string {
     .filter((key) => rest[key] !== undefined && rest[key] !== "")
     .map((key) => `${NAMES[key] ?? key} ${short(rest[key])}`);
   const subject = about.length === 0 ? "" : ` (${about.join(", ")})`;
-  return `${message}${subject}${error === undefined ? "" : `: ${textOf(error)}`}`.replaceAll(/\s*\n\s*/g, " ");
+  return `${message}${subject}${error === undefined ? "" : `: ${textOf(error)}`}`.replaceAll(
+    /\s*\n\s*/g,
+    " ",
+  );
 }
 
 function short(value: unknown): string {

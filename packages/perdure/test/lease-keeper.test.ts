@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { sqliteWorld } from "@perdure/world-sqlite";
 import { build } from "esbuild";
 import { start } from "perdure/api";
 import { configure } from "perdure/runtime";
-import { sqliteWorld } from "@perdure/world-sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { type Place, place, type StartOptions } from "./process.ts";
 import { gated, spinning } from "./processes/flows.ts";
@@ -38,12 +38,16 @@ test("the thread runs no preload of the program's, and starts from any directory
   expect([...here.ledger()].sort()).toEqual(["attempt 1", "preload of NODE_OPTIONS", "preload of a flag"]);
 }, 60_000);
 
-test.each(["esm", "cjs"] as const)("the thread starts in a bundle of esbuild, format %s", async (format) => {
-  const here = place();
-  const outfile = join(here.directory, `app.${format === "esm" ? "mjs" : "cjs"}`);
-  await build({ entryPoints: [APP], outfile, format, bundle: true, platform: "node", logLevel: "error" });
-  await keepsItsLease(here, outfile);
-}, 60_000);
+test.each(["esm", "cjs"] as const)(
+  "the thread starts in a bundle of esbuild, format %s",
+  async (format) => {
+    const here = place();
+    const outfile = join(here.directory, `app.${format === "esm" ? "mjs" : "cjs"}`);
+    await build({ entryPoints: [APP], outfile, format, bundle: true, platform: "node", logLevel: "error" });
+    await keepsItsLease(here, outfile);
+  },
+  60_000,
+);
 
 test("an endless loop loses its leases after the stall timeout, and its worker goes on when it ends", async () => {
   const here = place();

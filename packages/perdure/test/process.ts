@@ -42,7 +42,6 @@ export function place(): Place {
         .split("\n")
         .filter((line) => line !== ""),
     open: (gate) => writeFileSync(join(directory, gate), ""),
-    start: (script, ...args) =>
-      startFile(join(import.meta.dirname, "processes", `${script}.ts`), { args }),
+    start: (script, ...args) => startFile(join(import.meta.dirname, "processes", `${script}.ts`), { args }),
   };
 }

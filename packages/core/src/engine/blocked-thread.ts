@@ -37,7 +37,9 @@ function blocking(): string {
 function place(stack = ""): string {
   const frames = stack.split("\n");
   const evaluated = frames.findIndex((frame) => frame.includes("<anonymous>:"));
-  const frame = frames.slice(evaluated + 1).find((line) => /:\d+:\d+\)?$/.test(line) && !line.includes("node:"));
+  const frame = frames
+    .slice(evaluated + 1)
+    .find((line) => /:\d+:\d+\)?$/.test(line) && !line.includes("node:"));
   const site = frame?.trim().replace(/^at (?:.*\((.*)\)|(.*))$/, "$1$2");
   return site === undefined ? "" : ` at ${site}`;
 }

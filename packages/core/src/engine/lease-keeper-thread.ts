@@ -120,14 +120,21 @@ function askMainThread(answered: (text: string) => void): void {
     pending = false;
     answered(typeof text === "string" ? text : "");
   };
-  if (askBlocked === null) return settle("");
+  if (askBlocked === null) {
+    settle("");
+    return;
+  }
   try {
     const session = new Session();
     session.connectToMainThread();
-    session.post("Runtime.evaluate", { expression: askBlocked, returnByValue: true, silent: true }, (error, answer) => {
-      settle(error === null ? answer.result.value : "");
-      session.disconnect();
-    });
+    session.post(
+      "Runtime.evaluate",
+      { expression: askBlocked, returnByValue: true, silent: true },
+      (error, answer) => {
+        settle(error === null ? answer.result.value : "");
+        session.disconnect();
+      },
+    );
     const timer = systemSetInterval(() => {
       systemClearInterval(timer);
       settle("");

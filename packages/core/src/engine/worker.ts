@@ -219,7 +219,14 @@ function toWorkflowId(workflow: unknown): string {
 }
 
 function checkOptions(options: WorkerOptions): void {
-  for (const name of ["concurrency", "maxRuns", "leaseTtl", "stallTimeout", "pollInterval", "divergenceRetry"] as const) {
+  for (const name of [
+    "concurrency",
+    "maxRuns",
+    "leaseTtl",
+    "stallTimeout",
+    "pollInterval",
+    "divergenceRetry",
+  ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);

@@ -327,11 +327,16 @@ function captureStack(): { stack?: string } {
 
 /** The first frame outside this package. */
 function callSite(stack: string | undefined): string {
-  // Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
-  const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
-  const ownPath = decodeURI(own);
+  const own = ownFolder();
   const frames = stack?.split("\n").slice(1) ?? [];
-  return frames.find((frame) => ![own, ownPath, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
+  return frames.find((frame) => ![own, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
+}
+
+/** As frames name it, which is a URL or a path; `import.meta.url` is not there in every bundle. */
+function ownFolder(): string {
+  const [, frame = ""] = new Error().stack?.split("\n") ?? [];
+  const [, file = "execution.ts"] = /((?:file:|\/|[A-Za-z]:\\)[^()]*):\d+:\d+\)?$/.exec(frame) ?? [];
+  return file.replace(/[^/\\]*$/, "").replace(/interpreter[/\\]$/, "") || file;
 }
 
 function never(): Promise<never> {
