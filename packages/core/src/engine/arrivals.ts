@@ -29,9 +29,22 @@ export interface ArrivalsOptions {
 
 export class Arrivals {
   readonly #options: ArrivalsOptions;
+  /** Runs that are claimed, and not resident before their journal is read. */
+  readonly #loading: Set<Promise<void>> = new Set();
+  #closed = false;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when no claimed run is on its way to the residents. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#loading);
+  }
+
+  /** What is still on its way is left to its lease. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** A run that was created under a lease of this worker. */
@@ -66,7 +79,8 @@ export class Arrivals {
     }
     parked?.end();
     if (events.length === 0) {
-      void this.#loadEvicted(claimed, leaseUntil, now);
+      const loading = this.#loadEvicted(claimed, leaseUntil, now).finally(() => this.#loading.delete(loading));
+      this.#loading.add(loading);
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
@@ -81,7 +95,7 @@ export class Arrivals {
     const lease = leaseOf(claimed);
     try {
       const events = await world.listEvents(runId, 0, EVENT_PAGE);
-      if (residents.isOutdated(lease)) return;
+      if (this.#closed || residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events }, now);

@@ -166,10 +166,13 @@ export class RunPool {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    void this.#claims.close().then(() => {
-      this.#claimed = true;
-      this.#checkEmpty();
-    });
+    void this.#claims
+      .close()
+      .then(() => this.#arrivals.settled())
+      .then(() => {
+        this.#claimed = true;
+        this.#checkEmpty();
+      });
     this.#giveUpAttempts("queued");
     const cancelHandOver = clock.setTimer(clock.now() + timeout, () => {
       this.#giveUpAttempts("all");
@@ -181,6 +184,7 @@ export class RunPool {
     cancelHandOver();
     this.#phase = "closed";
     this.#unsubscribe();
+    this.#arrivals.close();
     this.#renewal.close();
     this.#commits.close();
     this.#alarm.close();
