@@ -86,7 +86,9 @@ export class Arrivals {
     }
     parked?.end();
     if (events.length === 0) {
-      const loading = this.#loadEvicted(claimed, leaseUntil, now).finally(() => this.#loading.delete(loading));
+      const loading = this.#loadEvicted(claimed, leaseUntil, now).finally(() =>
+        this.#loading.delete(loading),
+      );
       this.#loading.add(loading);
       return;
     }
@@ -117,7 +119,10 @@ export class Arrivals {
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events }, now);
     } catch (error) {
-      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
     }
   }
 
@@ -129,7 +134,10 @@ export class Arrivals {
       journal = await readJournal(world, row.runId, row.seq, events);
     } catch (error) {
       const { runId } = row;
-      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
       residents.drop(run);
       return;
     }
@@ -177,11 +185,14 @@ export class Arrivals {
       },
       onStray: (error) => {
         if (run.phase !== "held") return;
-        logger.warn("a promise of the workflow was rejected and nobody awaits it", {
-          runId,
-          workflow,
-          error,
-        });
+        logger.warn(
+          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
+          {
+            runId,
+            workflow,
+            error,
+          },
+        );
       },
     });
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });

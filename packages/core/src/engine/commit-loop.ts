@@ -92,7 +92,10 @@ export class CommitLoop {
           await this.#separate(batch, error);
           return;
         }
-        logger.warn("commit failed, sending it again", { world: world.name, runs: batch.length, error });
+        logger.warn(
+          "the store did not take a commit: it is sent again until it does. Check that the store can be reached",
+          { world: world.name, runs: batch.length, error },
+        );
         await delay(clock, pause);
       }
     }
@@ -102,7 +105,10 @@ export class CommitLoop {
   async #separate(batch: readonly OutgoingCommit[], error: unknown): Promise<void> {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      this.#options.logger.error("the store refused a commit", { runId: only.run.runId, error });
+      this.#options.logger.error("the store refuses what a run wants to write: see the error", {
+        runId: only.run.runId,
+        error,
+      });
       this.#options.onRefused(only, error);
       return;
     }

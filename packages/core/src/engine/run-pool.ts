@@ -219,7 +219,10 @@ export class RunPool {
     try {
       await world.commit([{ runId, epoch, claimId, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
     } catch (error) {
-      logger.warn("a run could not be given back, it comes again when its lease is over", { runId, error });
+      logger.warn(
+        "a run could not be given back to the store: a worker takes it up again when its lease is over",
+        { runId, error },
+      );
     }
   }
 
@@ -301,7 +304,7 @@ export class RunPool {
     if (run.warned || !run.stalled) return;
     run.warned = true;
     this.#options.logger.warn(
-      "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
+      "a workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
       { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
     );
   }
@@ -318,10 +321,14 @@ export class RunPool {
     }
     if (result.outcome !== "committed") {
       if (result.outcome === "out_of_step") {
-        this.#options.logger.error("the journal is not as long as it should be", {
-          runId: run.runId,
-          ...result,
-        });
+        this.#options.logger.error(
+          "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
+            "whether the store lost acknowledged writes, in a fail-over or a restore",
+          {
+            runId: run.runId,
+            ...result,
+          },
+        );
       }
       this.#lose(run);
       return;
@@ -368,7 +375,10 @@ export class RunPool {
   #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
-    logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
+    logger.error(
+      "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
+      { runId, workflow, error },
+    );
     run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
   }
 
