@@ -24,6 +24,7 @@ export const ERROR_KINDS = {
   RUNTIME_ERROR: { name: "WorkflowRuntimeError", retryable: false },
   WORKFLOW_NOT_REGISTERED: { name: "WorkflowNotRegisteredError", retryable: true },
   REPLAY_DIVERGENCE: { name: "ReplayDivergenceError", retryable: true },
+  RUN_DAMAGED: { name: "DamagedRunError", retryable: false },
   RUN_POISONED: { name: "PoisonedRunError", retryable: false },
   WORLD_ERROR: { name: "WorldError", retryable: true },
   LEASE_LOST: { name: "LeaseLostError", retryable: false },
