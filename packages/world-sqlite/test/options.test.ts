@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
-import { NOW, newRun } from "@perdure/testbed/requests";
+import { event, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { type SqliteWorldOptions, sqliteWorld } from "../src/index.ts";
 import { openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
@@ -24,6 +24,7 @@ test("commits are flushed by default, and the settings are shown", async () => {
     pageSize: 4096,
     walAutocheckpoint: 1000,
     busyTimeout: 10_000,
+    leasesBy: "caller's clock",
   });
 });
 
@@ -53,6 +54,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     embedded: true,
     notifications: false,
     commitsInFlight: 1,
+    largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });
   await world.createRuns([newRun("wrun_1")], NOW);
@@ -91,12 +93,24 @@ test("namespaces share a file and nothing else", async () => {
   expect(await unnamed.getRuns(["wrun_1"])).toMatchObject([{ mailSeq: 0 }]);
 });
 
+test("the largest value is written and read back", async () => {
+  const world = await openWorld({ path: temporaryFile(), synchronous: "off" });
+  const data = Buffer.alloc(world.capabilities.largestValue ?? 0, 0x61);
+  await world.createRuns([newRun("wrun_1", { event: { ...event("run_created"), data } })], NOW);
+  const [read] = await world.listEvents("wrun_1", 0, 1);
+  expect(Buffer.compare(read?.data ?? Buffer.alloc(0), data)).toBe(0);
+}, 60_000);
+
 test("options that make no sense are refused at the call", () => {
   const path = join(temporaryDirectory(), "perdure.db");
   const refused: [SqliteWorldOptions, RegExp][] = [
     [{ path, namespace: "Robert'); --" }, /namespace .* becomes part of table names/],
     [{ path, namespace: "A" }, /namespace/],
     [{ path, busyTimeout: Number.NaN }, /busyTimeout is a number of milliseconds/],
+    [{ path, busyTimeout: Number.POSITIVE_INFINITY }, /busyTimeout is a number of milliseconds/],
+    [{ path, clock: JSON.parse('"mine"') }, /clock is "store" or "caller"/],
+    [{ path: "" }, /path is the path of a file/],
+    [{ path: JSON.parse("7") }, /path is the path of a file/],
     [{ path, synchronous: JSON.parse('"sometimes"') }, /synchronous is "full", "normal" or "off"/],
     [{ path, database: new DatabaseSync(":memory:") }, /`path` or `database`, not both/],
   ];

@@ -6,7 +6,7 @@ import { sqliteWorld } from "@perdure/world-sqlite";
 
 /** What the processes of one test share: a ledger of what step bodies did, and gates that the test opens. */
 
-const { PLACE: directory = "", PERDURE_SQLITE_PATH: path = "" } = process.env;
+const { PLACE: directory = "", PERDURE_SQLITE_PATH: path = ":memory:" } = process.env;
 
 /** The store of the test; the configured one, where a program configures any. */
 export const world: World = sqliteWorld({ path });
