@@ -54,6 +54,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     embedded: true,
     notifications: false,
     commitsInFlight: 1,
+    ownClock: false,
     largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });

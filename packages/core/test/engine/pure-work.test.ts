@@ -1,5 +1,5 @@
 import { createHook, sleep, step, workflow } from "@perdure/core";
-import { coldReplay, decode } from "@perdure/core/testing";
+import { coldReplay, decode, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -107,6 +107,7 @@ it("is told from code that was changed: the run diverges after it was waited for
   const run = await client.start({ workflowId: "gets stuck" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("gets stuck", async () => {
     await add(1);
     await new Promise(() => {});

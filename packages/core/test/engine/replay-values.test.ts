@@ -1,5 +1,5 @@
 import { createHook, sleep, step, workflow } from "@perdure/core";
-import { decode } from "@perdure/core/testing";
+import { decode, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster } from "./cluster.ts";
 
@@ -22,6 +22,7 @@ async function replayed(
   const run = await client.start({ workflowId: id }, []);
   await settle();
   before.kill();
+  deploy();
   workflow(id, later);
   const { logs } = await process({ strictReplay });
   await clock.advance(3_600_000);
