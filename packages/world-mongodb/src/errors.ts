@@ -89,6 +89,18 @@ export function tooLarge(what: string, bytes: number, limit: number): WorldError
   );
 }
 
+/** Something of a run is missing or cannot be read, and the run is not deleted: no repetition mends it. */
+export class Damage extends WorldError {}
+
+/** The error for a part of a run that its run document refers to and that is not there. */
+export function lostPart(runId: string, part: string): Damage {
+  return new Damage(
+    `The MongoDB World has lost a part of run ${runId}: its ${part} is missing. Restore the collections from a backup ` +
+      "that has all of them as of one moment.",
+    { retryable: false },
+  );
+}
+
 /** A copy of the driver's error with what it is for a reader, without what it carries of the data. */
 function printable(error: Error): Error {
   const { code, codeName } = error as DriverError;

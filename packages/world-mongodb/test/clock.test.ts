@@ -1,4 +1,4 @@
-import { NOW, newRun } from "@perdure/testbed/requests";
+import { NOW, claiming, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { serversClock } from "../src/clock.ts";
 import { mongodbWorld } from "../src/index.ts";
@@ -38,15 +38,7 @@ test("a World whose server tells no time says that it goes by the caller's", asy
   await world.open();
   const { clock } = world.describe();
   await world.createRuns([newRun("run")], NOW);
-  const { now } = await world.claim({
-    workflows: ["none"],
-    limit: 1,
-    owner: "w",
-    ttl: 1,
-    now: NOW,
-    cached: new Map(),
-    eventLimit: 1,
-  });
+  const { now } = await world.claim(claiming({ workflows: ["none"] }));
   if (clock === "the caller's") expect(now).toBe(NOW);
   else expect(now).not.toBe(NOW);
   await world.close();

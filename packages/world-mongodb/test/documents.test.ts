@@ -1,6 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
 import type { NewEvent } from "@perdure/core/world";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, NOW, claiming, event, hold, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
@@ -8,7 +8,7 @@ import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the documents hold: they stay small, and a commit costs one command. */
 
-const lease = { owner: "w", ttl: 30_000 };
+const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 test("a long journal leaves the run document in segments, and reads as one", async () => {
   const database = await temporaryDatabase();
@@ -28,15 +28,7 @@ test("a long journal leaves the run document in segments, and reads as one", asy
   for (const after of [0, 1, 17, 30, 59, 60, 61]) {
     expect(await other.listEvents("run", after, 7)).toEqual(journal.slice(after, after + 7));
   }
-  const { runs } = await other.claim({
-    workflows: [newRun("").workflow],
-    limit: 1,
-    owner: "x",
-    ttl: 1,
-    now: NOW + 60_000,
-    cached: new Map(),
-    eventLimit: 40,
-  });
+  const { runs } = await other.claim(claiming({ now: NOW + 60_000, claimId: "claim-2", eventLimit: 40 }));
   expect(runs[0]?.events).toEqual(journal.slice(0, 40));
   await checkInvariants(other);
 });
