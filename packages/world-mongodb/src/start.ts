@@ -120,11 +120,11 @@ export function createRuns({ connection, collections, values, runs, remove }: St
   }
 
   /** Inserts the documents of runs that nobody else starts; false where somebody did. */
-  async function insertAll(prepared: readonly Prepared[]): Promise<boolean> {
+  async function insertAll(operation: string, prepared: readonly Prepared[]): Promise<boolean> {
     if (prepared.length === 0) return true;
     await values.write(prepared.flatMap(({ documents }) => documents));
     const documents = prepared.map(({ run }) => run);
-    return connection.insert("insert runs", collections.runs, documents);
+    return connection.insert(operation, collections.runs, documents);
   }
 
   /**
@@ -241,7 +241,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
   }
 
   async function startAll(prepared: readonly Prepared[], now: number, results: Results): Promise<void> {
-    if (await insertAll(prepared)) {
+    if (await insertAll("insert runs", prepared)) {
       for (const each of prepared) results.set(each.request, created(each.request, each.run));
       return;
     }
@@ -262,7 +262,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
     const entries = fresh ? firsts : await findKeys(firsts);
     const keys = new Map(entries.map((entry) => [entry._id, entry]));
     const won = prepared.filter(({ run, first }) => keys.get(first._id)?.incarnation === run.incarnation);
-    if (await insertAll(won)) {
+    if (await insertAll("insert run", won)) {
       for (const { request, run } of won) results.set(request, created(request, run));
     }
     const left = prepared.filter(({ request }) => !results.has(request));

@@ -169,7 +169,13 @@ test("a commit is one command, whatever the batch; hooks cost what they need", a
   const message = { messageId: "m", to: { runId: "run-1" }, type: "wake", at: NOW, data: null } as const;
   expect(await commands(() => world.deliver([message], NOW))).toBe(4);
   const startKey = { key: "k", fingerprint: "f", expiresAt: null };
-  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(3);
+  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(2);
+  const keyed = Array.from({ length: 10 }, (_, index) =>
+    newRun(`keyed-${index}`, { startKey: { ...startKey, key: `k${index}` } }),
+  );
+  expect(await commands(() => world.createRuns(keyed, NOW))).toBe(2);
+  const again = keyed.map(({ startKey: key }, index) => newRun(`again-${index}`, { startKey: key }));
+  expect(await commands(() => world.createRuns(again, NOW))).toBe(3);
   expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
     3,
   );
