@@ -17,7 +17,7 @@
  * nothing: a primary that has lost an election unawares must not send a healthy owner away. See `Connection.catchUp`.
  *
  * The quick update assumes what is nearly always so: no mail beyond what was consumed, room in the tail, no hooks to
- * free. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
+ * free, few events. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
  */
 
 import { type CommitResult, type HookConflict, isTerminal, type RunCommit } from "@perdure/core/world";
@@ -25,7 +25,7 @@ import type { Document } from "mongodb";
 import type { Connection, Update } from "./connection.ts";
 import { type Hooks, hookWith } from "./hooks.ts";
 import { FULL_TAIL, type Journal } from "./journal.ts";
-import { ends, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
+import { ends, isLong, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import {
   type Collections,
@@ -111,7 +111,7 @@ export function commit(store: CommitStore): Commit {
       const tokens = await withTokens(prepared, run);
       if (tokens === "stale") continue;
       const { events, live, freed, conflicts } = tokens;
-      const full = run.tailSize >= FULL_TAIL;
+      const full = run.tailSize >= FULL_TAIL || isLong(request);
       if (full) await journal.copyTail(run);
       const mailDone = Math.max(run.mailDone, request.mailDone);
       const asked = dueAfter(request, run.mailSeq > mailDone, now);
@@ -207,7 +207,9 @@ export function commit(store: CommitStore): Commit {
   /** Commits that do not depend on each other. */
   async function commitStretch(stretch: readonly Prepared[], now: number): Promise<CommitResult[]> {
     const results = new Map<Prepared, CommitResult>();
-    const inBulk = stretch.filter(({ request, events }) => !touchesHooks(request) && events.length > 0);
+    const inBulk = stretch.filter(
+      ({ request, events }) => !touchesHooks(request) && events.length > 0 && !isLong(request),
+    );
     const quickly = async (some: readonly Prepared[]) => {
       const updates = some.map((prepared) => quickUpdate(prepared, now));
       const matched = await connection.bulkUpdate("commit runs", collections.runs, updates);
@@ -237,7 +239,7 @@ export function commit(store: CommitStore): Commit {
         .filter((prepared) => !inBulk.includes(prepared))
         .map(async (prepared) => {
           // Nothing in the journal would tell of a commit without events that was one of many.
-          if (!touchesHooks(prepared.request)) await quickly([prepared]);
+          if (!touchesHooks(prepared.request) && !isLong(prepared.request)) await quickly([prepared]);
           else results.set(prepared, await settle(prepared, now));
         }),
     ]);

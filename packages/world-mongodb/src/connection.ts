@@ -26,8 +26,6 @@ export interface ServerFacts {
   /** Whether what was acknowledged outlives the server: `unknown` where it does not say. */
   readonly persistent: boolean | "unknown";
   readonly tellsTime: boolean;
-  /** Whether it has change streams. */
-  readonly streamsChanges: boolean;
   /** The most bytes that one value may have: as many as fit into a document of its own. */
   readonly largestValue: number;
 }
@@ -112,7 +110,7 @@ export class Connection {
       const persistent: unknown = status?.storageEngine?.persistent;
       const topology =
         hello.msg === "isdbgrid" ? "sharded" : hello.setName === undefined ? "standalone" : "replica set";
-      const connection = new Connection(
+      return new Connection(
         client,
         config,
         { db, location },
@@ -121,11 +119,9 @@ export class Connection {
           topology,
           persistent: typeof persistent === "boolean" ? persistent : "unknown",
           tellsTime: timeOf(hello) !== undefined,
-          streamsChanges: topology !== "standalone" && (await hasChangeStreams(client, db, config, location)),
           largestValue: (hello.maxBsonObjectSize ?? 16 * 1024 * 1024) - MARGIN,
         },
       );
-      return connection;
     } catch (error) {
       if (config.client === undefined) await closeWithin(client, within);
       throw error;
@@ -219,6 +215,24 @@ export class Connection {
     });
   }
 
+  /**
+   * Whether changes of a collection can be streamed. Standalone servers have no change streams, and of the services that
+   * look like a replica set not all have them, or not for each collection.
+   */
+  async hasChangeStreams(name: string): Promise<boolean> {
+    if (this.facts.topology === "standalone") return false;
+    const stream = this.collection(name).watch([], { maxAwaitTimeMS: 1 });
+    try {
+      await this.#do("look for change streams", () => stream.tryNext());
+      return true;
+    } catch (error) {
+      refusedByServer(error);
+      return false;
+    } finally {
+      await stream.close().catch(() => undefined);
+    }
+  }
+
   /** A short random pause, longer with each attempt: racers that met once meet less often again. */
   async backOff(attempt: number): Promise<void> {
     if (attempt > 0) await delay(randomInt(1, Math.min(LONGEST_PAUSE, 2 ** Math.min(attempt, 10)) + 1));
@@ -279,10 +293,11 @@ async function timed<T>(
 /** A client of our own. Its waits are shorter than the calls that wait for them, so that its errors tell the reason. */
 function clientOf(url: string, within: number): MongoClient {
   const patience = Math.max(1, Math.floor(within * SERVERS_PART));
+  const asked = Number(/[?&]serverSelectionTimeoutMS=(\d+)/i.exec(url)?.[1] ?? patience);
   try {
     return new MongoClient(url, {
       appName: "perdure",
-      serverSelectionTimeoutMS: patience,
+      serverSelectionTimeoutMS: Math.min(asked, patience),
       connectTimeoutMS: patience,
       keepAliveInitialDelay: KEEP_ALIVE,
     });
@@ -294,26 +309,6 @@ function clientOf(url: string, within: number): MongoClient {
 /** A server that says nothing cannot hold up the end. */
 async function closeWithin(client: MongoClient, milliseconds: number): Promise<void> {
   await timed("close", "", milliseconds, () => client.close()).catch(() => undefined);
-}
-
-/** Standalone servers have no change streams, and of the services that look like a replica set not all have them. */
-async function hasChangeStreams(
-  client: MongoClient,
-  db: string,
-  { callTimeout, beforeOperation }: Config,
-  location: string,
-): Promise<boolean> {
-  await beforeOperation?.("look for change streams");
-  const stream = client.db(db).collection("perdure_watch").watch([], { maxAwaitTimeMS: 1 });
-  try {
-    await timed("look for change streams", location, callTimeout, () => stream.tryNext());
-    return true;
-  } catch (error) {
-    refusedByServer(error);
-    return false;
-  } finally {
-    await stream.close().catch(() => undefined);
-  }
 }
 
 /** Passes over what a server answered with a refusal; anything else is thrown. */

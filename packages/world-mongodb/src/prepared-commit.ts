@@ -28,6 +28,7 @@ const EVENT_SIZE = 100;
 /** Above so many bytes in place, a commit's values leave the run document from a smaller size on. */
 const CROWDED = 8 * 1024 * 1024;
 const LARGEST_IN_CROWD = 256;
+const MANY_EVENTS = 500;
 /** No run document is made larger than this. */
 const LARGEST_COMMIT = 12 * 1024 * 1024;
 
@@ -77,6 +78,11 @@ function lengthOf(text: string | null): number {
 /** Whether the run is over with it. */
 export function ends({ run }: RunCommit): boolean {
   return run.status !== undefined && isTerminal(run.status);
+}
+
+/** Whether its events are so many that they make a tail of their own: setting each of them would cost the server a search. */
+export function isLong({ events }: RunCommit): boolean {
+  return events.length > MANY_EVENTS;
 }
 
 /** Whether it asks for tokens or gives them back. */

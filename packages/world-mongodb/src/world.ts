@@ -30,6 +30,8 @@ import { watchForChanges } from "./watch.ts";
 interface MongodbStore extends OpenStore {
   /** What the server was found to be. */
   readonly facts: ServerFacts;
+  /** Whether a change stream tells of the writes of others. */
+  readonly streamsChanges: boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export function worldOf(config: Config): World {
     openStore: () => openStore(config),
     capabilities: (store) => ({
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
-      notifications: store?.facts.streamsChanges === true,
+      notifications: store?.streamsChanges === true,
       largestBatch: LARGEST_BATCH,
       commitsInFlight: 4,
       ...(store !== undefined && { largestValue: store.facts.largestValue }),
@@ -62,6 +64,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
   const { facts } = connection;
   try {
     const schemaVersion = await migrate(connection, collections);
+    const streamsChanges = await connection.hasChangeStreams(collections.runs);
     const byServer = config.clock === "store" && facts.tellsTime;
     const values = valuesOf(connection, collections);
     const runs = runsOf(connection, collections, values);
@@ -80,12 +83,13 @@ async function openStore(config: Config): Promise<MongodbStore> {
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
       watch:
-        facts.streamsChanges
+        streamsChanges
           ? (onChange) => watchForChanges(connection.collection(collections.runs), onChange)
           : null,
     });
     return {
       facts,
+      streamsChanges,
       hints,
       settings: {
         location: connection.location,
@@ -95,7 +99,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
         topology: facts.topology,
         durability: durabilityOf(facts),
         clock: byServer ? "the server's" : "the caller's",
-        notifications: facts.streamsChanges ? "change streams" : "none: workers poll",
+        notifications: streamsChanges ? "change streams" : "none: workers poll",
         callTimeout: config.callTimeout,
       },
       async createRuns(batch, now) {

@@ -1,9 +1,10 @@
 import { WorldError } from "@perdure/core/errors";
-import type { NewEvent } from "@perdure/core/world";
+import { EVENT_OVERHEAD, type NewEvent } from "@perdure/core/world";
 import { CLAIM_ID, NOW, claiming, event, hold, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
+import { startProxy } from "./proxy.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the documents hold: they stay small, and a commit costs one command. */
@@ -178,6 +179,89 @@ test("a commit is one command, whatever the batch; hooks cost what they need", a
   expect(await commands(() => world.createRuns(again, NOW))).toBe(3);
   expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
     3,
+  );
+});
+
+test("a fan-out of 70,000 steps, in commits as large as one call may be", async () => {
+  const world = await openWorld(await temporaryDatabase());
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const perCommit = Math.floor((world.capabilities.largestBatch ?? 0) / EVENT_OVERHEAD);
+  const name = `step//./workflows/${"deep/".repeat(20)}orders.ts//charge`;
+  for (let from = 0; from < 70_000; from += perCommit) {
+    const count = Math.min(perCommit, 70_000 - from);
+    const events = Array.from({ length: count }, (_, index) =>
+      event("step_created", `${"s".repeat(40)}${from + index}`, name),
+    );
+    expect(await world.commit([hold("run", 1 + from, events)], NOW)).toMatchObject([{ outcome: "committed" }]);
+  }
+  const [middle] = await world.listEvents("run", 40_000, 1);
+  const [last] = await world.listEvents("run", 70_000, 1);
+  expect([middle?.id, last?.id]).toEqual([`${"s".repeat(40)}39999`, `${"s".repeat(40)}69999`]);
+}, 60_000);
+
+test("one commit that met somebody costs a read of the batch and what it needs itself, and mail no batch more", async () => {
+  const database = await temporaryDatabase();
+  const counted: string[] = [];
+  const world = await openWorld({ ...database, beforeOperation: (operation) => void counted.push(operation) });
+  const ids = Array.from({ length: 30 }, (_, index) => `run-${index}`);
+  await world.createRuns(
+    ids.map((id) => newRun(id, { lease })),
+    NOW,
+  );
+  await world.deliver([{ messageId: "m", to: { runId: "run-7" }, type: "wake", at: NOW, data: null }], NOW);
+  counted.length = 0;
+  const commits = ids.map((id) => hold(id, 1, [event("step_created", "s")]));
+  const results = await world.commit(commits, NOW);
+  expect(results.map(({ outcome }) => outcome)).toEqual(ids.map(() => "committed"));
+  expect(counted).toEqual(["commit runs", "find runs", "find runs", "commit run"]);
+});
+
+test("a busy run gets its mail: what commits change is not what a delivery depends on", async () => {
+  const database = await temporaryDatabase();
+  const busy = await openWorld(database);
+  await busy.createRuns([newRun("run", { lease })], NOW);
+  let seq = 1;
+  let looks = 0;
+  const sender = await openWorld({
+    ...database,
+    // Between every look at the run and the delivery the run makes a step.
+    async beforeOperation(operation) {
+      if (operation === "find runs") looks++;
+      if (operation !== "deliver") return;
+      const commit = { ...hold("run", seq, [event("step_created", `${seq}`)]), mailDone: seq - 1 };
+      await busy.commit([commit], NOW);
+      seq++;
+    },
+  });
+  for (let sent = 0; sent < 10; sent++) {
+    const message = { messageId: `m${sent}`, to: { runId: "run" }, type: "wake", at: NOW, data: null } as const;
+    expect(await sender.deliver([message], NOW)).toMatchObject([{ outcome: "delivered" }]);
+  }
+  expect(looks).toBe(10);
+  expect(await busy.getRuns(["run"])).toMatchObject([{ seq: 11, mailSeq: 10 }]);
+  await checkInvariants(busy);
+});
+
+test("a claim has no server sort what it finds; rows are read without journal and mailbox", async () => {
+  const database = await temporaryDatabase();
+  const proxy = await startProxy(database.url);
+  const finds: Document[] = [];
+  proxy.inject((name, command) => {
+    if (name === "find" && String(command.find).endsWith("_runs")) finds.push(command);
+    return undefined;
+  });
+  const world = await openWorld({ ...database, url: proxy.url });
+  await world.createRuns([newRun("run", { lease })], NOW);
+  finds.length = 0;
+  await world.claim(claiming({ workflows: ["one", "two"] }));
+  expect(finds.map(({ filter, sort }) => [filter.workflow, sort])).toEqual(
+    ["one", "two"].map((workflow) => [workflow, { workflow: 1, dueAt: 1 }]),
+  );
+  finds.length = 0;
+  await world.getRuns(["run"]);
+  await world.renew({ leases: [{ runId: "run", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW });
+  expect(finds.map(({ projection }) => projection)).toEqual(
+    [1, 2].map(() => ({ tail: 0, mail: 0, hooks: 0 })),
   );
 });
 
