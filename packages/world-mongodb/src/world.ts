@@ -35,10 +35,10 @@ interface MongodbStore extends OpenStore {
 }
 
 /**
- * What the core counts of a commit must fit into a run document of 16 MB as BSON, where an event takes up to three times
- * what it counts if its ids are long.
+ * What the core counts of a commit must fit into a run document of 16 MB as BSON, where an event takes up to six times
+ * what it counts if its strings are as long as they may be; and a slow server must be done with it well within a call's time.
  */
-const LARGEST_BATCH = 4 * 1024 * 1024;
+const LARGEST_BATCH = 1024 * 1024;
 
 /** A World in the database of the configuration. */
 export function worldOf(config: Config): World {
