@@ -13,7 +13,7 @@ import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import { type Collections, type RunDocument, toRunRecord } from "./schema.ts";
-import { fromStored, fromStoredOrNull, toStored } from "./text.ts";
+import { fromStoredOrNull, toStored } from "./text.ts";
 import type { Unread } from "./unread.ts";
 
 /** What a claim needs of a candidate. */

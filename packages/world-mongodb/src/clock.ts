@@ -50,7 +50,7 @@ export function timeOf({ localTime }: HelloTime): number | undefined {
  */
 export function serversClock(
   sayHello: () => Promise<HelloTime>,
-  monotonic: () => number = () => performance.now(),
+  monotonic: () => number = () => Number(process.hrtime.bigint()) / 1e6,
 ): StoreClock {
   let last: Measurement | undefined;
   let measuring: Promise<Measurement> | undefined;

@@ -66,7 +66,9 @@ export function resolveConfig(options: MongodbWorldOptions): Config {
     throw new TypeError(`clock is "store" or "caller", not ${JSON.stringify(clock)}.`);
   }
   if (!Number.isInteger(callTimeout) || callTimeout < 1 || callTimeout > LONGEST_TIMER) {
-    throw new TypeError(`callTimeout is a whole number of milliseconds from 1 on, not ${String(callTimeout)}.`);
+    throw new TypeError(
+      `callTimeout is a whole number of milliseconds from 1 on, not ${String(callTimeout)}.`,
+    );
   }
   const { beforeOperation } = options;
   return { url: url ?? DEFAULT_URL, client, db, namespace, clock, callTimeout, beforeOperation };

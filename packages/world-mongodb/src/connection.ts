@@ -313,7 +313,8 @@ async function closeWithin(client: MongoClient, milliseconds: number): Promise<v
 
 /** Passes over what a server answered with a refusal; anything else is thrown. */
 function refusedByServer(error: unknown): undefined {
-  const refused = error instanceof WorldError && (error.cause as Error | undefined)?.name === "MongoServerError";
+  const refused =
+    error instanceof WorldError && (error.cause as Error | undefined)?.name === "MongoServerError";
   if (!refused) throw error;
 }
 

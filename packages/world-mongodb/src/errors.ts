@@ -7,7 +7,8 @@ import { WorldError } from "@perdure/core/errors";
 /** The server's code for a second document under a unique key. */
 const DUPLICATE_KEY = 11000;
 
-const TOO_LARGE = "A document would be larger than the server takes. Give steps smaller values, or store them elsewhere.";
+const TOO_LARGE =
+  "A document would be larger than the server takes. Give steps smaller values, or store them elsewhere.";
 
 /** Server errors that no repetition mends, with what to do about them. */
 const FINAL: ReadonlyMap<number, string> = new Map([
@@ -22,7 +23,8 @@ const FINAL: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Errors of the driver that say that it was configured or called wrongly. */
-const MISUSE = /^(BSON\w*|Mongo(Parse|InvalidArgument|MissingCredentials|MissingDependency|Compatibility)Error)$/;
+const MISUSE =
+  /^(BSON\w*|Mongo(Parse|InvalidArgument|MissingCredentials|MissingDependency|Compatibility)Error)$/;
 
 /** The driver's own errors, of whichever copy of it: a client of the user's may come from another. */
 interface DriverError extends Error {

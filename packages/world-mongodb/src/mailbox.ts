@@ -19,7 +19,13 @@
  * That there is no such run or hook is told, and a message's document deleted, only after a write that found nothing: see
  * `Connection.catchUp`.
  */
-import { type DeliverResult, type Delivery, isTerminal, type Message, type RunStatus } from "@perdure/core/world";
+import {
+  type DeliverResult,
+  type Delivery,
+  isTerminal,
+  type Message,
+  type RunStatus,
+} from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { tooLarge } from "./errors.ts";
@@ -163,9 +169,7 @@ export function deliver({ connection, collections, runs, hooks }: MailStore): De
     const listed = (document: MailDocument) =>
       Object.values(runOf(document)?.mail ?? {}).includes(document._id);
     // After the run, so that a message which is not listed any more shows its number.
-    const again = await findMail(
-      documents.filter((document) => !listed(document)).map(({ _id }) => _id),
-    );
+    const again = await findMail(documents.filter((document) => !listed(document)).map(({ _id }) => _id));
     return documents.map((first) => {
       const document = again.get(first._id) ?? first;
       const run = runOf(document);
@@ -229,24 +233,24 @@ export function deliver({ connection, collections, runs, hooks }: MailStore): De
   }
 
   return async (batch, now) => {
-      const messages = new Map<string, Message>();
-      for (const message of batch) {
-        const bytes = message.data?.byteLength ?? 0;
-        if (bytes > limit) throw tooLarge("The payload of a message", bytes, limit);
-        if (!messages.has(message.messageId)) messages.set(message.messageId, message);
-      }
-      const settled = new Map<string, DeliverResult>();
-      const reached = new Map<string, HookOwner>();
-      for (let attempt = 0; settled.size < messages.size; attempt++) {
-        await connection.backOff(attempt);
-        const open = [...messages.values()].filter(({ messageId }) => !settled.has(messageId));
-        for (const run of await round(open, settled, now)) reached.set(run._id, run);
-      }
-      return {
-        results: batch.map(({ messageId }) => settled.get(messageId) as DeliverResult),
-        runIds: [...reached.keys()].map(fromStored),
-        due: [...reached.values()].some(({ owner }) => owner === undefined),
-      };
+    const messages = new Map<string, Message>();
+    for (const message of batch) {
+      const bytes = message.data?.byteLength ?? 0;
+      if (bytes > limit) throw tooLarge("The payload of a message", bytes, limit);
+      if (!messages.has(message.messageId)) messages.set(message.messageId, message);
+    }
+    const settled = new Map<string, DeliverResult>();
+    const reached = new Map<string, HookOwner>();
+    for (let attempt = 0; settled.size < messages.size; attempt++) {
+      await connection.backOff(attempt);
+      const open = [...messages.values()].filter(({ messageId }) => !settled.has(messageId));
+      for (const run of await round(open, settled, now)) reached.set(run._id, run);
+    }
+    return {
+      results: batch.map(({ messageId }) => settled.get(messageId) as DeliverResult),
+      runIds: [...reached.keys()].map(fromStored),
+      due: [...reached.values()].some(({ owner }) => owner === undefined),
+    };
   };
 }
 

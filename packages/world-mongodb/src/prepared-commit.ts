@@ -42,7 +42,12 @@ export function prepare(request: RunCommit, values: Values): Prepared {
   const largest = bytes > CROWDED ? LARGEST_IN_CROWD : LARGEST_IN_PLACE;
   let size = 0;
   const events = request.events.map(({ type, at, id: eventId, name, data }): StoredEvent => {
-    size += EVENT_SIZE + (data === null || data.byteLength > largest ? 0 : data.byteLength) + lengthOf(eventId) + lengthOf(name) + claimId.length;
+    size +=
+      EVENT_SIZE +
+      (data === null || data.byteLength > largest ? 0 : data.byteLength) +
+      lengthOf(eventId) +
+      lengthOf(name) +
+      claimId.length;
     return {
       type,
       at,

@@ -14,7 +14,10 @@ export type Found<Left extends LargePart> = Map<string, RunHead & Omit<RunDocume
 
 export interface Runs {
   /** By stored id, without the parts that are not needed, and without `hidden` ones. */
-  get<Left extends LargePart = never>(ids: readonly string[], without?: readonly Left[]): Promise<Found<Left>>;
+  get<Left extends LargePart = never>(
+    ids: readonly string[],
+    without?: readonly Left[],
+  ): Promise<Found<Left>>;
   /** The heads of whatever lies under the ids, hidden or not. */
   getAny(ids: readonly string[]): Promise<Map<string, RunHead>>;
   /** Before a negative answer: later reads of these runs see all that was acknowledged before. */

@@ -194,10 +194,7 @@ export function inOrder<T>(numbered: Numbered<T>): (readonly [number, T])[] {
 }
 
 /** The row, once its output and error are at hand. */
-export function toRunRecord(
-  run: RunHead,
-  { output, error }: Pick<RunRecord, "output" | "error">,
-): RunRecord {
+export function toRunRecord(run: RunHead, { output, error }: Pick<RunRecord, "output" | "error">): RunRecord {
   return {
     runId: fromStored(run._id),
     workflow: fromStored(run.workflow),

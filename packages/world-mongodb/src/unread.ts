@@ -62,9 +62,9 @@ export function unread({ connection, collections, runs }: UnreadStore): Unread {
     const documents = new Map(
       ids.length === 0
         ? []
-        : (
-            await connection.find<MailDocument>("find messages", collections.mail, { _id: { $in: ids } })
-          ).map((document) => [document._id, document]),
+        : (await connection.find<MailDocument>("find messages", collections.mail, { _id: { $in: ids } })).map(
+            (document) => [document._id, document],
+          ),
     );
     return Promise.all(
       lists.map(({ each, from, listed, older: before }) => {

@@ -82,10 +82,9 @@ async function openStore(config: Config): Promise<MongodbStore> {
     };
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
-      watch:
-        streamsChanges
-          ? (onChange) => watchForChanges(connection.collection(collections.runs), onChange)
-          : null,
+      watch: streamsChanges
+        ? (onChange) => watchForChanges(connection.collection(collections.runs), onChange)
+        : null,
     });
     return {
       facts,

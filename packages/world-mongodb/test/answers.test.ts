@@ -36,7 +36,10 @@ test.each(WRITE_CONCERN_ERRORS)(
   "a write that is done but not by a majority ($codeName) is an error, and sent again it is in once",
   async (writeConcernError) => {
     const { world, proxy } = await behindProxy();
-    const answer = { type: "change", change: (given: BSON.Document) => ({ ...given, writeConcernError }) } as const;
+    const answer = {
+      type: "change",
+      change: (given: BSON.Document) => ({ ...given, writeConcernError }),
+    } as const;
     const startKey = { key: "k", fingerprint: "f", expiresAt: null };
     const acts: readonly (readonly [string, () => Promise<unknown>])[] = [
       ["insert", () => world.createRuns([newRun("run", { lease })], NOW)],
@@ -70,12 +73,18 @@ test.each([
   const { world, proxy } = await behindProxy();
   await world.createRuns([newRun("run", { lease })], NOW);
   proxy.inject(
-    first({ type: "refuse", answer: { ok: 1, n: 0, nModified: 0, writeErrors: [{ index: 0, code, errmsg }] } }, "update"),
+    first(
+      { type: "refuse", answer: { ok: 1, n: 0, nModified: 0, writeErrors: [{ index: 0, code, errmsg }] } },
+      "update",
+    ),
   );
   const error: unknown = await world
     .commit([hold("run", 1, [event("step_created", "s")])], NOW)
     .catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ retryable: false, message: expect.stringContaining("Give steps smaller values") });
+  expect(error).toMatchObject({
+    retryable: false,
+    message: expect.stringContaining("Give steps smaller values"),
+  });
 });
 
 test("the updates of every command go by run id", async () => {
@@ -84,15 +93,24 @@ test("the updates of every command go by run id", async () => {
   const orders: string[] = [];
   proxy.inject((name, command) => {
     const statements: readonly BSON.Document[] = command.updates ?? command.documents ?? [];
-    if (statements.length > 1) orders.push(`${name} ${statements.map((each) => each.q?._id ?? each._id).join()}`);
+    if (statements.length > 1)
+      orders.push(`${name} ${statements.map((each) => each.q?._id ?? each._id).join()}`);
     return undefined;
   });
-  await world.createRuns(ids.map((id, index) => newRun(id, { dueAt: NOW - index })), NOW);
+  await world.createRuns(
+    ids.map((id, index) => newRun(id, { dueAt: NOW - index })),
+    NOW,
+  );
   await world.claim(claiming());
   const leases = ids.map((runId) => ({ runId, epoch: 1, claimId: CLAIM_ID }));
   await world.renew({ leases, ttl: 90_000, now: NOW });
-  await world.commit(ids.map((id) => hold(id, 1, [event("step_created", "s")])), NOW);
-  const messages = ids.map((id) => ({ messageId: id, to: { runId: id }, type: "wake", at: NOW, data: null }) as const);
+  await world.commit(
+    ids.map((id) => hold(id, 1, [event("step_created", "s")])),
+    NOW,
+  );
+  const messages = ids.map(
+    (id) => ({ messageId: id, to: { runId: id }, type: "wake", at: NOW, data: null }) as const,
+  );
   await world.deliver(messages, NOW);
   const sorted = ids.toSorted().join();
   expect(orders).toEqual([
@@ -110,7 +128,9 @@ test("a server that says nothing more: the call is given up, and sent again it g
   for (const name of ["update", "find"]) {
     proxy.inject(first({ type: "silence" }, name));
     const act = () =>
-      name === "find" ? world.getRuns(["run"]) : world.commit([hold("run", 1, [event("step_created", "s")])], NOW);
+      name === "find"
+        ? world.getRuns(["run"])
+        : world.commit([hold("run", 1, [event("step_created", "s")])], NOW);
     const error: unknown = await act().catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       retryable: true,
@@ -209,7 +229,8 @@ test("no error, capability or description prints a password, a key, a token or a
   const acts: readonly ((world: World) => Promise<unknown>)[] = [
     (w) => w.commit([hold("run", 1, [{ ...event("step_completed", "s"), data }])], NOW),
     (w) => w.commit([hold("run", 1, [event("hook_created", "h", SECRET)])], NOW),
-    (w) => w.createRuns([newRun("b", { startKey: { key: SECRET, fingerprint: SECRET, expiresAt: null } })], NOW),
+    (w) =>
+      w.createRuns([newRun("b", { startKey: { key: SECRET, fingerprint: SECRET, expiresAt: null } })], NOW),
     (w) => w.createRuns([newRun("c", { event: { ...event("run_created"), data } })], NOW),
     (w) => w.deliver([{ messageId: SECRET, to: { token: SECRET }, type: "wake", at: NOW, data }], NOW),
     (w) => w.deliver([{ messageId: SECRET, to: { runId: "run" }, type: "wake", at: NOW, data }], NOW),
@@ -222,9 +243,17 @@ test("no error, capability or description prints a password, a key, a token or a
   ];
   const errmsg = `E11000 duplicate key error collection: perdure.x index: _id_ dup key: { _id: "${SECRET}" }`;
   const op = { q: { _id: SECRET }, u: { $set: { data: SECRET } } };
-  const bad = { index: 0, code: 121, errmsg: `Document failed "${SECRET}" {a: '${SECRET}'}`, errInfo: { op } };
+  const bad = {
+    index: 0,
+    code: 121,
+    errmsg: `Document failed "${SECRET}" {a: '${SECRET}'}`,
+    errInfo: { op },
+  };
   const answers: readonly Fault[] = [
-    { type: "refuse", answer: { ok: 0, code: 11600, errmsg, keyValue: { _id: SECRET }, keyPattern: { _id: 1 } } },
+    {
+      type: "refuse",
+      answer: { ok: 0, code: 11600, errmsg, keyValue: { _id: SECRET }, keyPattern: { _id: 1 } },
+    },
     { type: "refuse", answer: { ok: 1, n: 0, nModified: 0, writeErrors: [bad, bad] } },
     { type: "refuse", answer: { ok: 0, code: 2, errmsg: `unknown operator: '${SECRET}'`, errInfo: { op } } },
     { type: "cut before" },
@@ -255,7 +284,11 @@ test("no error, capability or description prints a password, a key, a token or a
     keep(await other.open().catch((reason: unknown) => reason));
   }
   const client = new MongoClient(urls[0] ?? "", { serverSelectionTimeoutMS: 50 });
-  keep(await mongodbWorld({ client }).open().catch((reason: unknown) => reason));
+  keep(
+    await mongodbWorld({ client })
+      .open()
+      .catch((reason: unknown) => reason),
+  );
   await client.close();
   for (const text of printed) expect(text).not.toContain(SECRET);
 });
@@ -284,11 +317,16 @@ test("what is lost of one run is said, and does not hold up the others", async (
       await world.commit(commits, NOW);
     }
     await world.deliver(
-      [lost, whole].map((runId) => ({ messageId: runId, to: { runId }, type: "wake", at: NOW, data: null }) as const),
+      [lost, whole].map(
+        (runId) => ({ messageId: runId, to: { runId }, type: "wake", at: NOW, data: null }) as const,
+      ),
       NOW,
     );
     const collection = client.db(database.db).collection(name);
-    const run = await client.db(database.db).collection<{ _id: string; incarnation: string }>("perdure_runs").findOne({ _id: lost });
+    const run = await client
+      .db(database.db)
+      .collection<{ _id: string; incarnation: string }>("perdure_runs")
+      .findOne({ _id: lost });
     const documents = await collection.find({}).toArray();
     const ofLost = documents.filter(
       (document) => document.run === lost || String(document._id).startsWith(run?.incarnation ?? "none"),
@@ -302,7 +340,9 @@ test("what is lost of one run is said, and does not hold up the others", async (
     expect(claimed.get(whole)?.events).toHaveLength(40);
     expect(claimed.get(lost)).toMatchObject({ events: [], mail: [] });
     const damage = claimed.get(lost)?.damage;
-    expect(WorldError.is(damage) && !damage.retryable && damage.message).toContain(`run ${lost}: its ${part} is missing`);
+    expect(WorldError.is(damage) && !damage.retryable && damage.message).toContain(
+      `run ${lost}: its ${part} is missing`,
+    );
     const finished = (runId: string) => ({
       ...hold(runId, 40, [event("run_completed")]),
       epoch: 2,

@@ -32,7 +32,7 @@ const POINTS = [
   "delete runs",
 ];
 
-test.each(POINTS)("a deletion that stands still before \"%s\" while its run is started anew", async (point) => {
+test.each(POINTS)('a deletion that stands still before "%s" while its run is started anew', async (point) => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   await ended(world, "run");
@@ -51,7 +51,7 @@ test.each(POINTS)("a deletion that stands still before \"%s\" while its run is s
   await checkInvariants(world);
 });
 
-test.each(POINTS)("a start over a run whose deletion died before \"%s\"", async (point) => {
+test.each(POINTS)('a start over a run whose deletion died before "%s"', async (point) => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   await ended(world, "run");

@@ -1,6 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
 import { EVENT_OVERHEAD, type NewEvent } from "@perdure/core/world";
-import { CLAIM_ID, NOW, claiming, event, hold, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
@@ -191,10 +191,14 @@ test("commits as large as one call may be, of events whose strings are as long a
     const events = Array.from({ length: perCommit }, (_, index) =>
       event("step_created", `${from + index}`.padStart(255, "€"), "€".repeat(255)),
     );
-    expect(await world.commit([hold("run", 1 + from, events)], NOW)).toMatchObject([{ outcome: "committed" }]);
+    expect(await world.commit([hold("run", 1 + from, events)], NOW)).toMatchObject([
+      { outcome: "committed" },
+    ]);
   }
   const ids = await Promise.all(
-    [0, perCommit, 2 * perCommit - 1].map(async (step) => (await world.listEvents("run", 1 + step, 1))[0]?.id),
+    [0, perCommit, 2 * perCommit - 1].map(
+      async (step) => (await world.listEvents("run", 1 + step, 1))[0]?.id,
+    ),
   );
   expect(ids).toEqual([0, perCommit, 2 * perCommit - 1].map((step) => `${step}`.padStart(255, "€")));
 }, 60_000);
@@ -202,7 +206,10 @@ test("commits as large as one call may be, of events whose strings are as long a
 test("one commit that met somebody costs a read of the batch and what it needs itself, and mail no batch more", async () => {
   const database = await temporaryDatabase();
   const counted: string[] = [];
-  const world = await openWorld({ ...database, beforeOperation: (operation) => void counted.push(operation) });
+  const world = await openWorld({
+    ...database,
+    beforeOperation: (operation) => void counted.push(operation),
+  });
   const ids = Array.from({ length: 30 }, (_, index) => `run-${index}`);
   await world.createRuns(
     ids.map((id) => newRun(id, { lease })),
@@ -234,7 +241,13 @@ test("a busy run gets its mail: what commits change is not what a delivery depen
     },
   });
   for (let sent = 0; sent < 10; sent++) {
-    const message = { messageId: `m${sent}`, to: { runId: "run" }, type: "wake", at: NOW, data: null } as const;
+    const message = {
+      messageId: `m${sent}`,
+      to: { runId: "run" },
+      type: "wake",
+      at: NOW,
+      data: null,
+    } as const;
     expect(await sender.deliver([message], NOW)).toMatchObject([{ outcome: "delivered" }]);
   }
   expect(looks).toBe(10);

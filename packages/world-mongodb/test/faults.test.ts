@@ -1,6 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, NOW, event, hold, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants, readStore } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Hint } from "@perdure/core/world";
 import { scriptsIn } from "@perdure/testbed/processes";
-import { CLAIM_ID, NOW, WORKFLOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, temporaryDatabase } from "./store.ts";
 

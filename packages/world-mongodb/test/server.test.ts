@@ -5,7 +5,7 @@ import {
   sharedMongodb,
   startMongodb,
 } from "@perdure/testbed/mongodb";
-import { CLAIM_ID, NOW, event, hold, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test } from "vitest";
 import { openWorld } from "./store.ts";
 

@@ -3,7 +3,7 @@ import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type BSON, MongoClient } from "mongodb";
 import { expect, test } from "vitest";
-import { type Proxy, startProxy } from "./proxy.ts";
+import { startProxy, type Proxy as Wire } from "./proxy.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
 /**
@@ -132,12 +132,13 @@ async function contents({ url, db }: { url: string; db: string }) {
   return new Map<string, readonly BSON.Document[]>(found);
 }
 
-function answerFrom(proxy: Proxy, past: ReadonlyMap<string, readonly BSON.Document[]>, only?: string): void {
+function answerFrom(proxy: Wire, past: ReadonlyMap<string, readonly BSON.Document[]>, only?: string): void {
   const caughtUp = new Set<string>();
   proxy.inject((name, command) => {
     const collection: string = command[name];
     if (name === "update" || name === "insert") caughtUp.add(collection);
-    if (name !== "find" || caughtUp.has(collection) || (only !== undefined && collection !== only)) return undefined;
+    if (name !== "find" || caughtUp.has(collection) || (only !== undefined && collection !== only))
+      return undefined;
     const ids: readonly unknown[] = command.filter._id?.$in ?? [command.filter._id];
     const firstBatch = (past.get(collection) ?? []).filter(({ _id }) => ids.includes(_id));
     return {

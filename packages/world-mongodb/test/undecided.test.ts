@@ -1,5 +1,5 @@
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, NOW, WORKFLOW, claiming, event, hold, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
