@@ -8,6 +8,8 @@
  * either is stopped or set.
  */
 
+import { WorldError } from "@perdure/core/errors";
+
 /** The answer to `hello`, as far as the clock reads it: `localTime` is whatever a service puts there. */
 export interface HelloTime {
   readonly localTime?: unknown;
@@ -46,7 +48,7 @@ export function timeOf({ localTime }: HelloTime): number | undefined {
  *
  * @param sayHello sends `hello` and gives its answer
  * @param monotonic milliseconds that only ever go on
- * @throws {Error} where a server that told its time tells it no longer
+ * @throws {WorldError} where a server that told its time tells it no longer
  */
 export function serversClock(
   sayHello: () => Promise<HelloTime>,
@@ -68,7 +70,7 @@ export function serversClock(
       const at = (sent + answered) / 2;
       best = { time, at, callers: now + (at - began) };
     }
-    if (best === undefined) throw new Error("The server does not tell its time any more.");
+    if (best === undefined) throw new WorldError("The MongoDB server does not tell its time any more.");
     return best;
   }
 

@@ -51,7 +51,8 @@ export interface FindOptions {
 interface Hello extends HelloTime {
   readonly setName?: string;
   readonly msg?: string;
-  readonly maxBsonObjectSize?: number;
+  /** A number, of whichever type the client of a user makes of it. */
+  readonly maxBsonObjectSize?: unknown;
 }
 
 /** What every command of the driver is given: how long it may take, at the server and here. */
@@ -119,7 +120,7 @@ export class Connection {
           topology,
           persistent: typeof persistent === "boolean" ? persistent : "unknown",
           tellsTime: timeOf(hello) !== undefined,
-          largestValue: (hello.maxBsonObjectSize ?? 16 * 1024 * 1024) - MARGIN,
+          largestValue: Number(hello.maxBsonObjectSize ?? 16 * 1024 * 1024) - MARGIN,
         },
       );
     } catch (error) {
@@ -229,7 +230,7 @@ export class Connection {
       refusedByServer(error);
       return false;
     } finally {
-      await stream.close().catch(() => undefined);
+      stream.close().catch(() => undefined);
     }
   }
 
@@ -245,6 +246,8 @@ export class Connection {
       promoteBuffers: true,
       promoteValues: true,
       promoteLongs: true,
+      useBigInt64: false,
+      raw: false,
       ignoreUndefined: false,
       readPreference: "primary",
       readConcern: { level: this.facts.topology === "standalone" ? "local" : "majority" },
@@ -271,10 +274,11 @@ async function timed<T>(
   act: (limits: Limits) => Promise<T>,
 ): Promise<T> {
   const end = new AbortController();
-  const late = overdue(operation, location, milliseconds);
+  let late: WorldError | undefined;
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
+      late = overdue(operation, location, milliseconds);
       reject(late);
       // The driver closes the connection on which it waits.
       end.abort(late);
@@ -284,7 +288,7 @@ async function timed<T>(
     const maxTimeMS = Math.max(1, Math.floor(milliseconds * SERVERS_PART));
     return await Promise.race([act({ maxTimeMS, signal: end.signal }), deadline]);
   } catch (error) {
-    throw end.signal.aborted ? late : worldError(error, location);
+    throw late ?? worldError(error, location);
   } finally {
     clearTimeout(timer);
   }
