@@ -70,6 +70,16 @@ export function keepProcessAlive(): () => void {
   return () => systemClearInterval(timer);
 }
 
+/** Does what somebody awaits, and keeps the process alive until it has settled. */
+export async function keptAlive<T>(work: () => Promise<T>): Promise<T> {
+  const release = keepProcessAlive();
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
 /** Resolves after a delay by the clock. */
 export function delay(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => {

@@ -9,6 +9,7 @@ import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
+import { healthOf, type WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun, OutgoingCommit } from "./live-run.ts";
@@ -34,6 +35,7 @@ export interface RunPoolOptions {
   readonly workflows: () => readonly string[];
   readonly concurrency: number;
   readonly maxRuns: number;
+  readonly maxDetached: number;
   readonly leaseTtl: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
@@ -65,6 +67,8 @@ export class RunPool {
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
   #phase: "open" | "closing" | "closed" = "open";
+  /** Places of runs that are being created for this worker. */
+  #reserved = 0;
   #onEmpty: (() => void) | undefined;
   /** No claim is under way any more. */
   #claimed = false;
@@ -97,12 +101,15 @@ export class RunPool {
       residents: this.#residents,
       quarantine: this.#quarantine,
       touch,
+      onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
     });
     this.#claims = new ClaimLoop({
       ...options,
       owner: options.workerId,
-      room: () => this.room,
+      room: () => this.#roomForClaims,
+      busy: () => this.#steps.slots.queued > 0,
+      journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
       beforeClaim: () => this.#renewal.catchUp(),
@@ -126,13 +133,13 @@ export class RunPool {
     this.#mail = new MailReader({ world, logger, onRead: touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
-      clock,
-      concurrency: options.concurrency,
+      ...options,
       renewal: this.#renewal,
       onEnded: (run) => {
         touch(run);
-        if (this.#steps.queued === 0) this.#claims.roomFreed();
+        this.#claims.roomFreed();
       },
+      onRoom: () => this.#claims.roomFreed(),
     });
     this.#commits = new CommitLoop({
       world,
@@ -149,11 +156,41 @@ export class RunPool {
     });
   }
 
-  /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
-  get room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.queued > 0)
-      return 0;
-    return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
+  /** Whether a run may be created for this worker. Not while steps wait for a slot: another worker may have one. */
+  get accepts(): boolean {
+    return this.#steps.slots.queued === 0 && this.#room - this.#claims.asked > 0;
+  }
+
+  /** Keeps a place for a run that is being created for this worker, until the returned function is called. */
+  reserve(): () => void {
+    this.#reserved++;
+    let kept = true;
+    return () => {
+      if (!kept) return;
+      kept = false;
+      this.#reserved--;
+      this.#claims.roomFreed();
+    };
+  }
+
+  /** What {@link Worker.health} tells. */
+  get health(): WorkerHealth {
+    const { slots, detached } = this.#steps;
+    return healthOf(slots, detached, this.#residents.heldCount);
+  }
+
+  /** How many more runs may be taken. Those whose steps wait for other runs do not count: they may wait for these. */
+  get #room(): number {
+    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck) return 0;
+    if (this.#steps.detached.full) return 0;
+    const held = this.#residents.heldCount - this.#steps.slots.lendingRuns + this.#reserved;
+    return Math.max(this.#options.maxRuns - held, 0);
+  }
+
+  /** While steps wait for a slot, runs are taken as long as each one that waits has its turn in a round of all slots. */
+  get #roomForClaims(): number {
+    const { limit, queuedRuns } = this.#steps.slots;
+    return queuedRuns === 0 ? this.#room : Math.min(this.#room, Math.max(limit - queuedRuns, 0));
   }
 
   async start(): Promise<void> {

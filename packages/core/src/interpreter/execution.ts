@@ -10,7 +10,7 @@ import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { type HookOptions, WorkflowHook } from "./hook.ts";
-import type { Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
+import type { CancelRecord, Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
 
 /**
  * One workflow function running as a coroutine. It turns calls of the code into requests, and events of the journal into
@@ -49,7 +49,9 @@ export class Execution {
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
   /** Set when the run is being cancelled. */
-  cancelled: { readonly reason: unknown } | null = null;
+  cancelled: CancelRecord | null = null;
+  /** Steps that had begun when the run was cancelled and have not ended since. */
+  readonly finishing: Set<string> = new Set();
 
   readonly #options: ExecutionOptions;
   readonly #context: Context = { kind: "workflow", execution: this };
@@ -238,11 +240,14 @@ export class Execution {
     switch (event.type) {
       case "step_completed": {
         const step = this.#settled(event, "step");
-        if (step !== undefined) step.result.resolve(known === undefined ? decode(event.data) : known.value);
+        if (step === undefined) break;
+        if (this.finishing.delete(step.id)) step.result.reject(this.#cancellation());
+        else step.result.resolve(known === undefined ? decode(event.data) : known.value);
         break;
       }
       case "step_failed": {
         const step = this.#settled(event, "step");
+        this.finishing.delete(event.id as string);
         if (step !== undefined) step.result.reject(decodeError(event.data as Uint8Array));
         break;
       }
@@ -255,7 +260,7 @@ export class Execution {
         this.#hooks.get(event.id as string)?.receive(known === undefined ? decode(event.data) : known.value);
         break;
       case "run_cancel_requested":
-        this.#cancel(decode(event.data));
+        this.#cancel(decode(event.data) as CancelRecord);
         break;
       default:
         throw new TypeError(`A ${event.type} event cannot be delivered to a workflow.`);
@@ -271,14 +276,20 @@ export class Execution {
     return true;
   }
 
-  #cancel(reason: unknown): void {
+  #cancel(record: CancelRecord): void {
     if (this.cancelled !== null) return;
-    this.cancelled = { reason };
-    const error = new WorkflowRunCancelledError(this.runId, typeof reason === "string" ? reason : undefined);
-    const pending = [...this.pending.values()];
-    this.pending.clear();
-    for (const { result } of pending) result.reject(error);
+    this.cancelled = record;
+    for (const id of record.finishing) this.finishing.add(id);
+    const error = this.#cancellation();
+    const given = [...this.pending.values()].filter(({ id }) => !this.finishing.has(id));
+    for (const { id } of given) this.pending.delete(id);
+    for (const { result } of given) result.reject(error);
     for (const hook of this.#hooks.values()) hook.fail(error);
+  }
+
+  /** What the code gets for everything that the cancel interrupts. */
+  #cancellation(): WorkflowRunCancelledError {
+    return new WorkflowRunCancelledError(this.runId, this.cancelled?.reason);
   }
 
   #settled(event: NewEvent, kind: "step"): PendingStep | undefined;
