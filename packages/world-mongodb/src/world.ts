@@ -1,14 +1,7 @@
 /**
  * The MongoDB World: puts the verbs together on one connection and one clock, with hints of what other processes wrote.
  */
-import {
-  type CreateRun,
-  LocalHints,
-  type OpenStore,
-  type RunCommit,
-  StoredWorld,
-  type World,
-} from "@perdure/core/world";
+import { type CreateRun, LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
 import { claim, renew } from "./claim.ts";
 import { callersClock, serversClock } from "./clock.ts";
 import { commit } from "./commit.ts";
@@ -32,6 +25,8 @@ interface MongodbStore extends OpenStore {
   readonly facts: ServerFacts;
   /** Whether a change stream tells of the writes of others. */
   readonly streamsChanges: boolean;
+  /** Whether the server's clock judges leases. */
+  readonly ownClock: boolean;
 }
 
 /**
@@ -50,6 +45,7 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
       notifications: store?.streamsChanges === true,
+      ownClock: store?.ownClock === true,
       largestBatch: LARGEST_BATCH,
       commitsInFlight: 4,
       ...(store !== undefined && { largestValue: store.facts.largestValue }),
@@ -65,14 +61,14 @@ async function openStore(config: Config): Promise<MongodbStore> {
   try {
     const schemaVersion = await migrate(connection, collections);
     const streamsChanges = await connection.hasChangeStreams(collections.runs);
-    const byServer = config.clock === "store" && facts.tellsTime;
+    const ownClock = config.clock === "store" && facts.tellsTime;
     const values = valuesOf(connection, collections);
     const runs = runsOf(connection, collections, values);
     const journal = journalOf({ connection, collections, values, runs });
     const hooks = hookDirectory(connection, collections, runs);
     const unread = unreadOf({ connection, collections, runs });
     const store = { connection, collections, values, journal, runs, hooks, unread };
-    const clock = byServer ? serversClock(() => connection.hello()) : callersClock;
+    const clock = ownClock ? serversClock(() => connection.hello()) : callersClock;
     const verbs = {
       createRuns: createRuns({ ...store, remove: remove(store) }),
       claim: claim(store),
@@ -89,6 +85,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
     return {
       facts,
       streamsChanges,
+      ownClock,
       hints,
       settings: {
         location: connection.location,
@@ -97,7 +94,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
         serverVersion: facts.version,
         topology: facts.topology,
         durability: durabilityOf(facts),
-        clock: byServer ? "the server's" : "the caller's",
+        clock: ownClock ? "the server's" : "the caller's",
         notifications: streamsChanges ? "change streams" : "none: workers poll",
         callTimeout: config.callTimeout,
       },
@@ -110,13 +107,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
       },
       claim: async (request) => verbs.claim(request, await clock(request.now)),
       renew: async (request) => verbs.renew(request, await clock(request.now)),
-      async commit(batch, now) {
-        const storeNow = await clock(now);
-        return verbs.commit(
-          batch.map((each) => commitFrom(each, storeNow - now)),
-          storeNow,
-        );
-      },
+      commit: async (batch, now) => verbs.commit(batch, await clock(now)),
       deliver: async (batch, now) => verbs.deliver(batch, await clock(now)),
       reads: reads(store),
       deleteRuns: deleteRuns(store),
@@ -154,11 +145,4 @@ function startFrom(start: CreateRun, ahead: number): CreateRun {
     startKey:
       startKey === null ? null : { ...startKey, expiresAt: expiresAt === null ? null : expiresAt + ahead },
   };
-}
-
-/** The same for a commit. */
-function commitFrom(commit: RunCommit, ahead: number): RunCommit {
-  const { lease } = commit;
-  if (ahead === 0 || lease.type !== "park" || lease.dueAt === null) return commit;
-  return { ...commit, lease: { ...lease, dueAt: lease.dueAt + ahead } };
 }

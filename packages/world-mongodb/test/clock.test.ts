@@ -72,12 +72,13 @@ test("a server that tells no time, or something that is none, is taken at its wo
     const world = mongodbWorld({ url: proxy.url, db });
     await world.open();
     expect(world.describe().clock).toBe("the caller's");
+    expect(world.capabilities.ownClock).toBe(false);
     expect((await world.claim(claiming({ workflows: ["none"] }))).now).toBe(NOW);
     await world.close();
   }
 });
 
-test("times in requests are distances from the caller's now where the server's clock counts", async () => {
+test("times in a start are distances from the caller's now where the server's clock counts", async () => {
   const { url, db } = await temporaryDatabase();
   const proxy = await startProxy(url);
   const serversNow = NOW + 3_600_000;
@@ -89,6 +90,7 @@ test("times in requests are distances from the caller's now where the server's c
   const world = mongodbWorld({ url: proxy.url, db });
   await world.open();
   expect(world.describe().clock).toBe("the server's");
+  expect(world.capabilities.ownClock).toBe(true);
   await world.createRuns([newRun("soon", { dueAt: NOW }), newRun("later", { dueAt: NOW + 600_000 })], NOW);
   const { runs, nextDueAt, now } = await world.claim(claiming());
   expect(runs.map(({ run }) => run.runId)).toEqual(["soon"]);
