@@ -14,6 +14,7 @@ const replayClock: Clock = {
   elapsed: () => 0,
   setTimer: () => () => {},
   turn: (fn) => void setImmediate(fn),
+  pause: (fn) => void setImmediate(fn),
 };
 
 export async function checkEnded(store: Store, play: Play, mayDiverge: boolean): Promise<void> {

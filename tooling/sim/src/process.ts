@@ -32,6 +32,7 @@ export function newProcess(scheduler: Scheduler, name: string, mortal: boolean):
     elapsed: () => scheduler.now,
     setTimer: (at, fn) => scheduler.at(at - process.skew, process, fn),
     turn: (fn) => scheduler.turn(process, fn),
+    pause: (fn) => scheduler.turn(process, fn),
   };
   const process: SimProcess = { name, mortal, skew: 0, state: "running", clock, workerId: null };
   return process;

@@ -1,4 +1,5 @@
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -71,7 +72,8 @@ export class ClaimLoop {
       this.#again = true;
       return;
     }
-    this.#claiming = this.#claim().finally(() => {
+    // The runs that it brings are replayed where it was called, and a wake-up may come from a request of the program.
+    this.#claiming = outside(() => this.#claim()).finally(() => {
       this.#claiming = undefined;
       if (this.#again) {
         this.#again = false;
@@ -144,7 +146,10 @@ export class ClaimLoop {
         else if (result.nextDueAt !== null)
           next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
       } catch (error) {
-        logger.warn("claim failed, trying again", { world: world.name, error });
+        logger.warn(
+          "the store could not be asked for due runs: it is asked again. Check that it can be reached",
+          { world: world.name, error },
+        );
       }
       this.#asked = 0;
     }

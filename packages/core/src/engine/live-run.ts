@@ -113,6 +113,8 @@ export class LiveRun {
   /** The steps that a cancel let end have had their time. */
   #gaveUp = false;
   #divergence: DivergedRun | null = null;
+  /** Where {@link stopWaiting} was called last. */
+  #gaveUpAt = -1;
 
   constructor(options: LiveRunOptions) {
     this.runId = options.runId;
@@ -252,7 +254,8 @@ export class LiveRun {
       this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
-      !this.over
+      !this.over &&
+      !this.working
     );
   }
 
@@ -455,9 +458,16 @@ export class LiveRun {
     this.#inbox.clear();
   }
 
-  /** The workflow waits for something that the journal knows nothing of. */
-  get stalled(): boolean {
-    return this.phase === "held" && !this.toBegin && !this.over && !this.diverged && this.execution.stalled;
+  /** The code is busy with something that the journal knows nothing of, and may go on without being told anything. */
+  get working(): boolean {
+    if (this.phase !== "held" || !this.execution.stalled || this.#gaveUpAt === this.execution.progress)
+      return false;
+    return !this.toBegin && !this.over && !this.diverged;
+  }
+
+  /** The code has had its time: it gets what has arrived although it has not gone on. */
+  stopWaiting(): void {
+    this.#gaveUpAt = this.execution.progress;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {

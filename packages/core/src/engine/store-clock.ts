@@ -50,6 +50,10 @@ export class StoreClock implements Clock {
     return this.#asked;
   }
 
+  pause(fn: () => void): void {
+    this.#machine.pause(fn);
+  }
+
   /** Follows the store as far as its answer is certain: it was given at some moment between the sending and the answer. */
   follow({ answered, sentAt, receivedAt }: TimeAnswer): void {
     this.#asked = true;

@@ -1,3 +1,4 @@
+import { callSite, captureStack } from "../call-site.ts";
 import { type Context, currentContext, type WorkflowMetadata } from "../context.ts";
 import type { AsyncFunction } from "../define/registry.ts";
 import type { StepDefinition } from "../define/step.ts";
@@ -65,6 +66,7 @@ export class Execution {
   #startedAt = 0;
   #random: (() => number) | null = null;
   #ended = false;
+  #asked = 0;
   /** The stack of the last request, formatted only if somebody asks. */
   #lastCall: { stack?: string } = {};
 
@@ -308,6 +310,16 @@ export class Execution {
     return entityId(kind, this.runId, name, count);
   }
 
+  /** How often the code has asked for something: the same number means that it has not gone on. */
+  get progress(): number {
+    return this.#asked;
+  }
+
+  /** Nobody waits for the code any more, or it has ended. */
+  get over(): boolean {
+    return this.#ended;
+  }
+
   /** Where the code asked for something last, such as `at charge (file:///app/charge.ts:12:20)`; for messages. */
   get lastCallSite(): string {
     return callSite(this.#lastCall.stack);
@@ -315,6 +327,7 @@ export class Execution {
 
   #request(request: Request): void {
     this.#lastCall = captureStack();
+    this.#asked++;
     this.requests.push(request);
     this.#options.onActivity();
   }
@@ -324,26 +337,6 @@ export class Execution {
 export function guardedExecution(): Execution | undefined {
   const context = currentContext();
   return context?.kind === "workflow" ? context.execution : undefined;
-}
-
-const STACK_DEPTH = 8;
-
-function captureStack(): { stack?: string } {
-  const holder: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = STACK_DEPTH;
-  Error.captureStackTrace(holder, captureStack);
-  Error.stackTraceLimit = limit;
-  return holder;
-}
-
-/** The first frame outside this package. */
-function callSite(stack: string | undefined): string {
-  // Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
-  const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
-  const ownPath = decodeURI(own);
-  const frames = stack?.split("\n").slice(1) ?? [];
-  return frames.find((frame) => ![own, ownPath, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
 }
 
 function never(): Promise<never> {

@@ -1,4 +1,11 @@
-import { FatalError, step, workflow } from "@perdure/core";
+import {
+  FatalError,
+  registerClass,
+  step,
+  WORKFLOW_DESERIALIZE,
+  WORKFLOW_SERIALIZE,
+  workflow,
+} from "@perdure/core";
 import { WorkflowRunFailedError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, LEASE } from "./cluster.ts";
@@ -261,4 +268,27 @@ it("gives the workflow the same error again in a replay", async () => {
   await until(run.returnValue);
   expect(seen).toHaveLength(2);
   expect(seen[1]).toBe(seen[0]);
+});
+
+it("keeps an error with a property whose class refuses its data: the data is in the property's place", async () => {
+  class Amount {
+    readonly cents = 5;
+    static [WORKFLOW_SERIALIZE](amount: Amount): unknown {
+      return { cents: amount.cents };
+    }
+    static [WORKFLOW_DESERIALIZE](): Amount {
+      throw new TypeError("an unknown currency");
+    }
+  }
+  registerClass("refused amount", Amount);
+  const refund = step(
+    "refund",
+    async () => {
+      throw Object.assign(new RangeError("too much"), { amount: new Amount() });
+    },
+    once,
+  );
+  const { cause } = await failureOf("unreadable property", refund);
+  expect(cause).toBeInstanceOf(RangeError);
+  expect(cause).toMatchObject({ message: "too much", amount: { cents: 5 } });
 });
