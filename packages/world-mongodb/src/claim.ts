@@ -1,22 +1,30 @@
 /**
  * Leases: taking due runs and keeping them.
  *
- * A claim reads candidates from the index `(workflow, dueAt)` and takes each by compare-and-set on the `rev` it read; all
- * of them in one `bulkWrite`, under a name of their own, by which it then reads back those that it won. Crash in between:
- * the leases run out. Where others took candidates first, it tries again on a wider stretch of the queue, from which it
+ * A claim reads candidates from the index `(workflow, dueAt)`, one stretch for each workflow, so that no server has to sort
+ * what it finds. It takes each by compare-and-set on the `rev` it read, all of them in one `bulkWrite`, and then reads back
+ * those that have its claim id. Crash in between: the leases run out. Where others took candidates first, it tries again on a wider stretch of the queue, from which it
  * picks at random, so that many claimers spread.
  */
-import { randomInt, randomUUID } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { ClaimedRun, ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
+import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
-import type { Mailbox } from "./mailbox.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import type { Collections, RunDocument } from "./schema.ts";
-import { fromStored, toStored } from "./text.ts";
+import { type Collections, type RunDocument, toRunRecord } from "./schema.ts";
+import { fromStoredOrNull, toStored } from "./text.ts";
+import type { Unread } from "./unread.ts";
 
 /** What a claim needs of a candidate. */
-type Candidate = Pick<RunDocument, "_id" | "rev" | "owner"> & { readonly dueAt: number };
+type Candidate = Pick<RunDocument, "_id" | "rev" | "owner" | "claimId" | "seq" | "bytes"> & {
+  readonly dueAt: number;
+};
+
+/** A run that this claim has taken, and what it was before. */
+type Taken = readonly [RunDocument, Candidate];
+
+const NEEDED = { rev: 1, owner: 1, dueAt: 1, claimId: 1, seq: 1, bytes: 1 };
 
 /** The parts of the store that a claim works with. */
 export interface ClaimStore {
@@ -24,7 +32,7 @@ export interface ClaimStore {
   readonly collections: Collections;
   readonly journal: Journal;
   readonly runs: Runs;
-  readonly mailbox: Mailbox;
+  readonly unread: Unread;
 }
 
 /** A time before every other: only numbers are greater, so a run without `dueAt` is passed over in the index. */
@@ -36,75 +44,91 @@ const SPREAD = 16;
 
 export type Claim = (request: ClaimRequest, now: number) => Promise<ClaimResult>;
 
-export function claim({ connection, collections, journal, runs, mailbox }: ClaimStore): Claim {
+export function claim({ connection, collections, journal, runs, unread }: ClaimStore): Claim {
   /** The runs that are due first, whether now or later. */
-  function dueFirst(workflows: readonly string[], limit: number): Promise<Candidate[]> {
-    return connection.find<Candidate>(
-      "find due runs",
-      collections.runs,
-      { workflow: workflows.length === 1 ? workflows[0] : { $in: workflows }, dueAt: { $gt: EARLIEST } },
-      { sort: { dueAt: 1 }, limit, projection: { rev: 1, owner: 1, dueAt: 1 } },
+  async function dueFirst(workflows: readonly string[], limit: number): Promise<Candidate[]> {
+    const found = await Promise.all(
+      workflows.map((workflow) =>
+        connection.find<Candidate>(
+          "find due runs",
+          collections.runs,
+          { workflow, dueAt: { $gt: EARLIEST } },
+          { sort: { workflow: 1, dueAt: 1 }, limit, projection: NEEDED },
+        ),
+      ),
     );
+    return found
+      .flat()
+      .sort((a, b) => a.dueAt - b.dueAt)
+      .slice(0, limit);
   }
 
   /** Takes what nobody took since it was read; gives the documents after that. */
   async function take(
     candidates: readonly Candidate[],
-    { owner, ttl }: ClaimRequest,
+    request: ClaimRequest,
     now: number,
   ): Promise<RunDocument[]> {
-    const name = randomUUID();
-    const update = {
-      $set: { owner: toStored(owner), dueAt: now + ttl, claim: name },
-      $inc: { rev: 1, epoch: 1 },
-    };
+    const claimId = toStored(request.claimId);
+    const set = { owner: toStored(request.owner), dueAt: now + request.ttl, claimId };
     const won = await connection.bulkUpdate(
       "claim runs",
       collections.runs,
-      candidates.map(({ _id, rev }) => ({ filter: { _id, rev }, update })),
+      candidates.map(({ _id, rev, owner }) => ({
+        filter: { _id, rev },
+        update: updateOf({ set }, { epoch: 1, ...(owner !== undefined && { lostClaims: 1 }) }),
+      })),
     );
     if (won === 0) return [];
     return connection.find<RunDocument>("find claimed runs", collections.runs, {
       _id: { $in: candidates.map(({ _id }) => _id) },
-      claim: name,
+      claimId,
     });
   }
 
-  async function load(taken: readonly (readonly [RunDocument, Candidate])[], request: ClaimRequest) {
-    const documents = taken.map(([run]) => run);
-    const [records, mail, events] = await Promise.all([
-      runs.records(documents),
-      mailbox.unread(documents.map((run) => ({ run, after: 0 }))),
-      Promise.all(
-        documents.map((run) => {
-          const inMemory = request.cached.get(fromStored(run._id)) === run.epoch - 1;
-          return inMemory ? [] : journal.read(run, 0, request.eventLimit);
-        }),
-      ),
-    ]);
-    return taken.flatMap(([, candidate], index): ClaimedRun[] => {
-      const run = records[index];
-      if (run === undefined) return [];
-      return [
-        { run, lost: candidate.owner !== undefined, events: events[index] ?? [], mail: mail[index] ?? [] },
-      ];
-    });
+  /** Row, journal and mail of each run; what one of them lacks is that one's damage. */
+  async function load(taken: readonly Taken[], request: ClaimRequest): Promise<ClaimedRun[]> {
+    const mail = await unread(taken.map(([run]) => ({ run, after: 0 })));
+    const loaded = await Promise.all(
+      taken.map(async ([run, before], index): Promise<ClaimedRun[]> => {
+        const lost = before.owner !== undefined;
+        const lastClaimId = fromStoredOrNull(before.claimId);
+        try {
+          const letters = mail[index] ?? [];
+          if (letters instanceof Damage) throw letters;
+          const [row] = await runs.records([run]);
+          if (row === undefined) return [];
+          const known = request.cached.get(row.runId);
+          const cached = known !== undefined && known.claimId === lastClaimId && known.seq === before.seq;
+          const events = cached ? [] : await journal.read(run, 0, request.eventLimit);
+          return [{ run: row, lost, lastClaimId, events, mail: letters, damage: null }];
+        } catch (error) {
+          if (!(error instanceof Damage)) throw error;
+          const row = toRunRecord(run, { output: null, error: null });
+          return [{ run: row, lost, lastClaimId, events: [], mail: [], damage: error }];
+        }
+      }),
+    );
+    return loaded.flat();
   }
 
   return async (request, now) => {
     const workflows = [...new Set(request.workflows)].map(toStored);
     if (workflows.length === 0) return { runs: [], nextDueAt: null, now };
-    const taken = new Map<string, readonly [RunDocument, Candidate]>();
+    const taken = new Map<string, Taken>();
+    let room = request.byteLimit;
     let spread = 0;
     for (let round = 0; ; round++) {
       const wanted = request.limit - taken.size;
       // One more than may be claimed: the first that is left tells when to come back.
       const found = (await dueFirst(workflows, wanted + spread + 1)).filter(({ _id }) => !taken.has(_id));
       const due = found.filter(({ dueAt }) => dueAt <= now);
-      const picked = pick(due, wanted, spread > 0);
+      const picked = within(room, pick(due, wanted, spread > 0), taken.size === 0);
       for (const run of picked.length === 0 ? [] : await take(picked, request, now)) {
         const candidate = picked.find(({ _id }) => _id === run._id);
-        if (candidate !== undefined) taken.set(run._id, [run, candidate]);
+        if (candidate === undefined) continue;
+        taken.set(run._id, [run, candidate]);
+        room -= candidate.bytes;
       }
       const lost = picked.filter(({ _id }) => !taken.has(_id));
       if (lost.length === 0 || round === ROUNDS) {
@@ -124,6 +148,16 @@ function pick(candidates: readonly Candidate[], count: number, anywhere: boolean
   return Array.from({ length: count }, () => left.splice(randomInt(left.length), 1)).flat();
 }
 
+/** As many of the candidates as there is room for their journals; where it takes `one`, one at least. */
+function within(room: number, candidates: readonly Candidate[], one: boolean): Candidate[] {
+  let left = room;
+  return candidates.filter((candidate, index) => {
+    const fits = left >= 0 || (one && index === 0);
+    left -= candidate.bytes;
+    return fits;
+  });
+}
+
 export type Renew = (request: RenewRequest, now: number) => Promise<readonly RenewResult[]>;
 
 export function renew({ connection, collections, runs }: ClaimStore): Renew {
@@ -133,16 +167,27 @@ export function renew({ connection, collections, runs }: ClaimStore): Renew {
     await connection.bulkUpdate(
       "renew leases",
       collections.runs,
-      leases.map(({ runId, epoch }) => ({
-        filter: { _id: toStored(runId), epoch, owner: { $exists: true }, dueAt: { $lt: until } },
+      leases.map(({ runId, epoch, claimId }) => ({
+        filter: {
+          _id: toStored(runId),
+          epoch,
+          claimId: toStored(claimId),
+          owner: { $exists: true },
+          dueAt: { $lt: until },
+        },
         update: updateOf({ set: { dueAt: until } }),
       })),
     );
-    // A lease that is longer already was not written. Whether it is still the caller's, the run tells.
-    const found = await runs.get(leases.map(({ runId }) => toStored(runId)));
-    return leases.map(({ runId, epoch }): RenewResult => {
+    // A lease that is longer already was not written. Whether it is still the caller's, the run tells; after the write, so
+    // that the answer is not older than what a majority has.
+    const found = await runs.get(
+      leases.map(({ runId }) => toStored(runId)),
+      ["tail", "mail", "hooks"],
+    );
+    return leases.map(({ runId, epoch, claimId }): RenewResult => {
       const run = found.get(toStored(runId));
-      if (run === undefined || run.epoch !== epoch || run.owner === undefined) return { outcome: "lost" };
+      const held = run?.epoch === epoch && run.claimId === toStored(claimId) && run.owner !== undefined;
+      if (!held) return { outcome: "lost" };
       return { outcome: "renewed", mailSeq: run.mailSeq };
     });
   };

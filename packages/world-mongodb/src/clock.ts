@@ -1,66 +1,91 @@
 /**
- * The clock that judges leases and due times: the caller's, or the server's, known by its distance from the caller's.
+ * The clock that judges leases and due times: the caller's, or the server's.
  *
- * The distance is measured with `hello`, whose answer carries the server's `localTime`. The answer was made at some
- * moment of the round trip; taking its middle errs by at most half of it. The best of a few round trips counts, and a
- * distance is measured anew after {@link STALE} milliseconds of the caller's clock, or when that clock was set back.
+ * The server's time is asked with `hello`, whose answer carries `localTime`, and goes on from there by this process's
+ * monotonic clock: what becomes of the caller's wall clock meanwhile changes nothing. The answer was made at some moment
+ * of the round trip; taking its middle errs by at most half of it. The best of a few round trips counts. The time is asked
+ * anew after {@link STALE} milliseconds, and when the caller's clock and the monotonic one have parted, as they do when
+ * either is stopped or set.
  */
 
-/** The answer to `hello`, as far as the clock reads it. */
+import { WorldError } from "@perdure/core/errors";
+
+/** The answer to `hello`, as far as the clock reads it: `localTime` is whatever a service puts there. */
 export interface HelloTime {
-  /** Absent where a service does not tell its time. */
-  readonly localTime?: Date;
+  readonly localTime?: unknown;
 }
 
 const STALE = 60_000;
 const TRIES = 3;
-/** A distance known to half of this many milliseconds is good enough at once. */
+/** A time known to half of this many milliseconds is good enough at once. */
 const GOOD = 10;
+/** The caller's clock and the monotonic one may part by so many milliseconds before the time is asked anew. */
+const PARTED = 500;
 
-interface Distance {
-  /** Server's time minus caller's. */
-  readonly ahead: number;
-  /** The caller's time of the measurement. */
+/** The server's time, at a moment of the monotonic clock. */
+interface Measurement {
+  readonly time: number;
   readonly at: number;
+  /** What the caller's clock said at that moment. */
+  readonly callers: number;
 }
 
-/** Whose time it is, and what it is. */
+/** The time by which a call is judged, given the caller's. */
 export type StoreClock = (callersNow: number) => Promise<number>;
 
 /** The `now` of the caller, for every purpose. */
 export const callersClock: StoreClock = async (now) => now;
 
+/** The server's time in the answer to `hello`; `undefined` where it tells none. */
+export function timeOf({ localTime }: HelloTime): number | undefined {
+  if (!(localTime instanceof Date)) return undefined;
+  const time = localTime.getTime();
+  return Number.isNaN(time) ? undefined : time;
+}
+
 /**
  * The server's time.
  *
  * @param sayHello sends `hello` and gives its answer
+ * @param monotonic milliseconds that only ever go on
+ * @throws {WorldError} where a server that told its time tells it no longer
  */
-export function serversClock(sayHello: () => Promise<HelloTime>): StoreClock {
-  let distance: Distance | undefined;
-  let measuring: Promise<Distance> | undefined;
+export function serversClock(
+  sayHello: () => Promise<HelloTime>,
+  monotonic: () => number = () => Number(process.hrtime.bigint()) / 1e6,
+): StoreClock {
+  let last: Measurement | undefined;
+  let measuring: Promise<Measurement> | undefined;
 
-  async function measure(now: number): Promise<Distance> {
-    const began = process.hrtime.bigint();
-    const elapsed = () => Number(process.hrtime.bigint() - began) / 1e6;
-    let best = { ahead: 0, roundTrip: Number.POSITIVE_INFINITY };
-    for (let attempt = 0; attempt < TRIES && best.roundTrip > GOOD; attempt++) {
-      const sent = elapsed();
-      const { localTime } = await sayHello();
-      const roundTrip = elapsed() - sent;
-      if (localTime !== undefined && roundTrip < best.roundTrip) {
-        best = { ahead: localTime.getTime() - (now + sent + roundTrip / 2), roundTrip };
-      }
+  async function measure(now: number): Promise<Measurement> {
+    const began = monotonic();
+    let best: Measurement | undefined;
+    let shortest = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; attempt < TRIES && shortest > GOOD; attempt++) {
+      const sent = monotonic();
+      const time = timeOf(await sayHello());
+      const answered = monotonic();
+      if (time === undefined || answered - sent >= shortest) continue;
+      shortest = answered - sent;
+      const at = (sent + answered) / 2;
+      best = { time, at, callers: now + (at - began) };
     }
-    return { ahead: Math.round(best.ahead), at: now };
+    if (best === undefined) throw new WorldError("The MongoDB server does not tell its time any more.");
+    return best;
   }
 
+  const isGood = (now: number, { at, callers }: Measurement): boolean => {
+    const elapsed = monotonic() - at;
+    return elapsed <= STALE && Math.abs(now - callers - elapsed) <= PARTED;
+  };
+
   return async (now) => {
-    if (distance === undefined || Math.abs(now - distance.at) > STALE) {
+    if (last === undefined || !isGood(now, last)) {
       measuring ??= measure(now).finally(() => {
         measuring = undefined;
       });
-      distance = await measuring;
+      last = await measuring;
     }
-    return now + distance.ahead;
+    return Math.round(last.time + monotonic() - last.at);
   };
 }

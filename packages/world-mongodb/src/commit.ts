@@ -6,46 +6,39 @@
  * - *Before the update*: large values, a copy of the tail, or entries in the token directory may be there. No run
  *   document refers to them; each is right or harmless by itself (`values.ts`, `journal.ts`, `hooks.ts`).
  * - *After the update*: the commit is in, whole. Freed tokens may still be in the directory, as dead entries.
- * - *The answer is lost*: the commit sent again finds its update impossible, looks, and sees its epoch with the journal as
+ * - *The answer is lost*: the commit sent again finds its update impossible, looks, and sees its claim with the journal as
  *   long as it makes it: one owner commits in order, so that is itself.
  *
  * The commits of a batch that ask nothing of the directory are one `bulkWrite`. Where its count falls short it does not
- * say which of them found no document, so all are looked at one by one: an event names the epoch that wrote it, which
- * tells whether this commit was written even if another worker has claimed the run since.
+ * say which of them found no document, so the runs are looked at, all of them in one read: an event names the claim that
+ * wrote it, which tells whether this commit was written even if another worker has claimed the run since.
+ *
+ * A commit is refused (`fenced`, `finished`, `out_of_step`) only by what was read after a write to the same run that found
+ * nothing: a primary that has lost an election unawares must not send a healthy owner away. See `Connection.catchUp`.
  *
  * The quick update assumes what is nearly always so: no mail beyond what was consumed, room in the tail, no hooks to
- * free. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
+ * free, few events. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
  */
 
-import { WorldError } from "@perdure/core/errors";
 import { type CommitResult, type HookConflict, isTerminal, type RunCommit } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection, Update } from "./connection.ts";
 import { type Hooks, hookWith } from "./hooks.ts";
 import { FULL_TAIL, type Journal } from "./journal.ts";
+import { ends, isLong, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import {
   type Collections,
   inOrder,
   type RunDocument,
+  type RunHead,
   type StoredEvent,
   type StoredHook,
-  type ValueDocument,
 } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
-import { LARGEST_IN_PLACE, type Values } from "./values.ts";
+import type { Values } from "./values.ts";
 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
-
-/** A commit in the form of documents. */
-interface Prepared {
-  readonly request: RunCommit;
-  readonly id: string;
-  readonly events: readonly StoredEvent[];
-  readonly row: Document;
-  readonly unset: readonly string[];
-  readonly size: number;
-}
 
 /** The parts of the store that a commit works with. */
 export interface CommitStore {
@@ -57,63 +50,17 @@ export interface CommitStore {
   readonly hooks: Hooks;
 }
 
-/** An event takes about so many bytes beside its data. */
-const EVENT_SIZE = 200;
-/** Above so many bytes in place, a commit's values leave the run document from a smaller size on. */
-const CROWDED = 8 * 1024 * 1024;
-const LARGEST_IN_CROWD = 256;
-/** No run document is made larger than this. */
-const LARGEST_COMMIT = 12 * 1024 * 1024;
-
 export function commit(store: CommitStore): Commit {
   const { connection, collections, values, journal, runs, hooks } = store;
 
-  function prepare(request: RunCommit, documents: ValueDocument[]): Prepared {
-    const id = toStored(request.runId);
-    const { run } = request;
-    const collector = values.collect(id, `A value of run ${request.runId}`);
-    const bytes = request.events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
-    const largest = bytes > CROWDED ? LARGEST_IN_CROWD : LARGEST_IN_PLACE;
-    let size = 0;
-    const events = request.events.map(({ type, at, id: eventId, name, data }): StoredEvent => {
-      size += EVENT_SIZE + (data === null || data.byteLength > largest ? 0 : data.byteLength);
-      return {
-        type,
-        at,
-        id: eventId === null ? null : toStored(eventId),
-        name: name === null ? null : toStored(name),
-        data: collector.add(data, largest),
-        epoch: request.epoch,
-      };
-    });
-    if (size > LARGEST_COMMIT) {
-      throw new WorldError(
-        `A commit of run ${request.runId} has ${events.length} events, more than a MongoDB document holds. Create ` +
-          "fewer steps at once.",
-        { retryable: false },
-      );
-    }
-    const row: Document = { seq: request.seq + events.length };
-    const unset: string[] = [];
-    if (run.status !== undefined) row.status = run.status;
-    if (run.startedAt !== undefined) row.startedAt = run.startedAt;
-    if (run.completedAt !== undefined) row.completedAt = run.completedAt;
-    if (run.output !== undefined) row.output = collector.add(run.output);
-    if (run.error !== undefined) row.error = collector.add(run.error);
-    if (request.lease.type !== "hold") unset.push("owner");
-    documents.push(...collector.documents);
-    return { request, id, events, row, unset, size };
-  }
-
   function quickUpdate(prepared: Prepared, now: number): Update {
-    const { id, request, row, events, size } = prepared;
+    const { id, request, row, events, size, bytes } = prepared;
     const due = dueAfter(request, false, now);
     return {
       filter: {
         _id: id,
-        epoch: request.epoch,
+        ...leaseOf(request),
         seq: request.seq,
-        owner: { $exists: true },
         mailSeq: request.mailDone,
         tailSize: { $lt: FULL_TAIL },
         // A renewal that was sent later may have come first.
@@ -132,7 +79,7 @@ export function commit(store: CommitStore): Commit {
           },
           unset: due === null ? [...prepared.unset, "dueAt"] : prepared.unset,
         },
-        { tailSize: size },
+        { tailSize: size, bytes },
       ),
     };
   }
@@ -140,33 +87,40 @@ export function commit(store: CommitStore): Commit {
   /**
    * Looks at the run and does what the law says; as often as somebody else writes the run in between.
    *
-   * @param sent the commit was in a batch of which some were written
+   * @param written how many commits of the batch that this one was sent in were written; missing where it was not sent
    */
-  async function settle(prepared: Prepared, now: number, sent: boolean): Promise<CommitResult> {
+  async function settle(prepared: Prepared, now: number, written?: number): Promise<CommitResult> {
     const { request, id } = prepared;
+    const sent = written !== undefined && written > 0;
+    // What was sent is a write that names the run.
+    let caughtUp = written !== undefined;
     for (let attempt = 0; ; attempt++) {
       await connection.backOff(attempt);
       const run = (await runs.get([id])).get(id);
-      if (run === undefined) return { outcome: "finished" };
-      if (isRepeated(request, run) || (sent && (await wasLast(request, run)))) {
+      if (run !== undefined && (isRepeated(request, run) || (sent && (await wasLast(request, run))))) {
         return { outcome: "committed", mailSeq: run.mailSeq, conflicts: await conflictsOf(request, run) };
       }
-      if (isTerminal(run.status)) return { outcome: "finished" };
-      if (run.epoch !== request.epoch || run.owner === undefined) return { outcome: "fenced" };
-      if (run.seq !== request.seq) return { outcome: "out_of_step", seq: run.seq };
+      const refusal = refusalOf(request, run);
+      if (refusal !== undefined && caughtUp) return refusal;
+      if (refusal !== undefined || run === undefined) {
+        await runs.catchUp([id]);
+        caughtUp = true;
+        continue;
+      }
 
       const tokens = await withTokens(prepared, run);
       if (tokens === "stale") continue;
       const { events, live, freed, conflicts } = tokens;
-      const full = run.tailSize >= FULL_TAIL;
+      const full = run.tailSize >= FULL_TAIL || isLong(request);
       if (full) await journal.copyTail(run);
       const mailDone = Math.max(run.mailDone, request.mailDone);
       const asked = dueAfter(request, run.mailSeq > mailDone, now);
       const due = request.lease.type === "hold" ? Math.max(run.dueAt ?? 0, asked ?? 0) : asked;
       const numbered = events.map((event, index) => [request.seq + 1 + index, event] as const);
-      const written = await runs.update("commit run", run, {
+      const taken = await runs.update("commit run", run, {
         set: {
           ...prepared.row,
+          bytes: run.bytes + prepared.bytes,
           mailDone,
           ...(due !== null && { dueAt: due }),
           ...(full
@@ -181,7 +135,7 @@ export function commit(store: CommitStore): Commit {
           ...(ends(request) && run.hooks !== undefined ? ["hooks"] : []),
         ],
       });
-      if (!written) continue;
+      if (!taken) continue;
       await hooks.forget(freed, run);
       return { outcome: "committed", mailSeq: run.mailSeq, conflicts };
     }
@@ -230,11 +184,13 @@ export function commit(store: CommitStore): Commit {
     };
   }
 
-  /** Whether this commit was the last of its epoch, in a journal that another worker may have gone on with. */
-  async function wasLast({ epoch, seq, events }: RunCommit, run: RunDocument): Promise<boolean> {
-    if (run.epoch === epoch || events.length === 0) return false;
+  /** Whether this commit was the last of its claim, in a journal that another worker may have gone on with. */
+  async function wasLast(request: RunCommit, run: RunDocument): Promise<boolean> {
+    const { seq, events } = request;
+    if (isHeld(request, run) || events.length === 0) return false;
+    const claimId = toStored(request.claimId);
     const [mine, next] = await journal.stored(run, seq + events.length - 1, 2);
-    return mine?.[1].epoch === epoch && next?.[1].epoch !== epoch;
+    return mine?.[1].claimId === claimId && next?.[1].claimId !== claimId;
   }
 
   async function conflictsOf(request: RunCommit, run: RunDocument): Promise<HookConflict[]> {
@@ -251,19 +207,29 @@ export function commit(store: CommitStore): Commit {
   /** Commits that do not depend on each other. */
   async function commitStretch(stretch: readonly Prepared[], now: number): Promise<CommitResult[]> {
     const results = new Map<Prepared, CommitResult>();
-    const inBulk = stretch.filter(({ request, events }) => !touchesHooks(request) && events.length > 0);
+    const inBulk = stretch.filter(
+      ({ request, events }) => !touchesHooks(request) && events.length > 0 && !isLong(request),
+    );
     const quickly = async (some: readonly Prepared[]) => {
       const updates = some.map((prepared) => quickUpdate(prepared, now));
       const matched = await connection.bulkUpdate("commit runs", collections.runs, updates);
-      const sent = matched > 0;
+      if (matched === some.length) {
+        for (const each of some) {
+          results.set(each, { outcome: "committed", mailSeq: each.request.mailDone, conflicts: [] });
+        }
+        return;
+      }
+      const heads = await runs.get(
+        some.map(({ id }) => id),
+        ["tail", "mail", "hooks"],
+      );
       await Promise.all(
         some.map(async (prepared) => {
-          const { mailDone } = prepared.request;
-          const result: CommitResult =
-            matched === some.length
-              ? { outcome: "committed", mailSeq: mailDone, conflicts: [] }
-              : await settle(prepared, now, sent);
-          results.set(prepared, result);
+          const { request, id } = prepared;
+          const run = heads.get(id);
+          if (run === undefined || !isRepeated(request, run)) {
+            results.set(prepared, await settle(prepared, now, matched));
+          } else results.set(prepared, { outcome: "committed", mailSeq: run.mailSeq, conflicts: [] });
         }),
       );
     };
@@ -273,35 +239,45 @@ export function commit(store: CommitStore): Commit {
         .filter((prepared) => !inBulk.includes(prepared))
         .map(async (prepared) => {
           // Nothing in the journal would tell of a commit without events that was one of many.
-          if (!touchesHooks(prepared.request)) await quickly([prepared]);
-          else results.set(prepared, await settle(prepared, now, false));
+          if (!touchesHooks(prepared.request) && !isLong(prepared.request)) await quickly([prepared]);
+          else results.set(prepared, await settle(prepared, now));
         }),
     ]);
     return stretch.map((prepared) => results.get(prepared) as CommitResult);
   }
 
   return async (batch, now) => {
-    const documents: ValueDocument[] = [];
-    const prepared = batch.map((request) => prepare(request, documents));
-    await values.write(documents);
+    const prepared = batch.map((request) => prepare(request, values));
+    await values.write(prepared.flatMap(({ documents }) => documents));
     const results: CommitResult[] = [];
     for (const stretch of stretchesOf(prepared)) results.push(...(await commitStretch(stretch, now)));
+    const refused = prepared.filter((_, index) => results[index]?.outcome !== "committed");
+    await values.discard(refused.flatMap(({ documents }) => documents));
     return results;
   };
 }
 
-function ends({ run }: RunCommit): boolean {
-  return run.status !== undefined && isTerminal(run.status);
+/** The condition that the lease is the caller's. */
+function leaseOf({ epoch, claimId }: RunCommit): Document {
+  return { epoch, claimId: toStored(claimId), owner: { $exists: true } };
 }
 
-function touchesHooks({ events }: RunCommit): boolean {
-  return events.some(({ type }) => type === "hook_created" || type === "hook_disposed");
+function isHeld({ epoch, claimId }: RunCommit, run: RunHead): boolean {
+  return run.epoch === epoch && run.claimId === toStored(claimId);
+}
+
+/** Why a run does not take a commit that is not in it already. */
+function refusalOf(request: RunCommit, run: RunHead | undefined): CommitResult | undefined {
+  if (run === undefined || isTerminal(run.status)) return { outcome: "finished" };
+  if (!isHeld(request, run) || run.owner === undefined) return { outcome: "fenced" };
+  if (run.seq !== request.seq) return { outcome: "out_of_step", seq: run.seq };
+  return undefined;
 }
 
 // One owner commits in order, so a journal of the length that this commit makes has this commit in it. Without events
 // the length says nothing while the lease is held; executing the same row change again does no harm then.
-function isRepeated(request: RunCommit, run: RunDocument): boolean {
-  if (run.epoch !== request.epoch || run.seq !== request.seq + request.events.length) return false;
+function isRepeated(request: RunCommit, run: RunHead): boolean {
+  if (!isHeld(request, run) || run.seq !== request.seq + request.events.length) return false;
   return request.events.length > 0 || run.owner === undefined;
 }
 
@@ -314,30 +290,4 @@ function dueAfter({ lease }: RunCommit, moreMail: boolean, now: number): number 
     case "finish":
       return null;
   }
-}
-
-/**
- * Cuts a batch where the order counts: a commit that asks for tokens comes after those before it that may free one, or
- * ask for the same.
- */
-function stretchesOf(batch: readonly Prepared[]): Prepared[][] {
-  const stretches: Prepared[][] = [];
-  let stretch: Prepared[] = [];
-  let tokens = new Set<string | null>();
-  let frees = false;
-  for (const prepared of batch) {
-    const { request } = prepared;
-    const asked = request.events.filter(({ type }) => type === "hook_created").map(({ name }) => name);
-    if (stretch.length > 0 && asked.some((token) => frees || tokens.has(token))) {
-      stretches.push(stretch);
-      stretch = [];
-      tokens = new Set();
-      frees = false;
-    }
-    stretch.push(prepared);
-    for (const token of asked) tokens.add(token);
-    frees ||= ends(request) || request.events.some(({ type }) => type === "hook_disposed");
-  }
-  if (stretch.length > 0) stretches.push(stretch);
-  return stretches;
 }

@@ -22,6 +22,11 @@ export interface MongodbWorldOptions {
    * `"caller"`: the `now` that is passed in; for tests. Default `"store"`.
    */
   readonly clock?: "store" | "caller";
+  /**
+   * Milliseconds after which a call to the server is given up; whether it was executed is then not known, and the engine
+   * sends it again. The server gives it up a little earlier. Default 10,000.
+   */
+  readonly callTimeout?: number;
   /** For the conformance suite: called before each command that goes to the server. */
   readonly beforeOperation?: OperationProbe;
 }
@@ -34,15 +39,19 @@ export interface Config {
   readonly db: string | undefined;
   readonly namespace: string;
   readonly clock: "store" | "caller";
+  readonly callTimeout: number;
   readonly beforeOperation: OperationProbe | undefined;
 }
 
 /** Where the server is when nothing is said. */
 export const DEFAULT_URL = "mongodb://127.0.0.1:27017";
 
+/** The longest time that a timer of Node's waits. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: MongodbWorldOptions): Config {
-  const { url, client, db, namespace = "", clock = "store" } = options;
+  const { url, client, db, namespace = "", clock = "store", callTimeout = 10_000 } = options;
   if (url !== undefined && client !== undefined) {
     throw new TypeError("mongodbWorld takes `url` or `client`, not both.");
   }
@@ -54,13 +63,19 @@ export function resolveConfig(options: MongodbWorldOptions): Config {
   if (clock !== "store" && clock !== "caller") {
     throw new TypeError(`clock is "store" or "caller", not ${JSON.stringify(clock)}.`);
   }
-  return { url: url ?? DEFAULT_URL, client, db, namespace, clock, beforeOperation: options.beforeOperation };
+  if (!Number.isInteger(callTimeout) || callTimeout < 1 || callTimeout > LONGEST_TIMER) {
+    throw new TypeError(
+      `callTimeout is a whole number of milliseconds from 1 on, not ${String(callTimeout)}.`,
+    );
+  }
+  const { beforeOperation } = options;
+  return { url: url ?? DEFAULT_URL, client, db, namespace, clock, callTimeout, beforeOperation };
 }
 
 /** How a keeper thread opens another instance. A client cannot be sent there: then leases are renewed from the event loop. */
 export function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.client !== undefined) return null;
-  const { url, db, namespace, clock } = config;
-  const options = { url, namespace, clock, ...(db !== undefined && { db }) };
+  const { url, db, namespace, clock, callTimeout } = config;
+  const options = { url, namespace, clock, callTimeout, ...(db !== undefined && { db }) };
   return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
 }

@@ -1,12 +1,14 @@
 /**
- * What a user reads when MongoDB refuses: which store, what is wrong and what to do. The driver's own error stays the
- * `cause`.
+ * What a user reads when MongoDB refuses: which store, what is wrong and what to do. The driver's own error stays outside:
+ * it carries the command, the key and the document that the server complains of, and with them what users stored.
  */
 import { WorldError } from "@perdure/core/errors";
-import { MongoError, MongoServerError } from "mongodb";
 
 /** The server's code for a second document under a unique key. */
 const DUPLICATE_KEY = 11000;
+
+const TOO_LARGE =
+  "A document would be larger than the server takes. Give steps smaller values, or store them elsewhere.";
 
 /** Server errors that no repetition mends, with what to do about them. */
 const FINAL: ReadonlyMap<number, string> = new Map([
@@ -14,28 +16,69 @@ const FINAL: ReadonlyMap<number, string> = new Map([
   [18, "Check user, password and `authSource` of the URL."],
   [85, "An index of that name exists with other options. Drop it, or give `namespace` another value."],
   [86, "An index of that name exists with other keys. Drop it, or give `namespace` another value."],
-  [
-    10334,
-    "A document would be larger than the server takes. Give steps smaller values, or store them elsewhere.",
-  ],
+  // An insert, an update whose result, and a command that is larger than the server takes.
+  [10334, TOO_LARGE],
+  [17419, TOO_LARGE],
+  [17420, TOO_LARGE],
 ]);
 
 /** Errors of the driver that say that it was configured or called wrongly. */
-const MISUSE = new Set(["MongoParseError", "MongoInvalidArgumentError", "MongoMissingCredentialsError"]);
+const MISUSE =
+  /^(BSON\w*|Mongo(Parse|InvalidArgument|MissingCredentials|MissingDependency|Compatibility)Error)$/;
 
-/** Whether a write failed because another document has the unique key. */
-export function isDuplicateKey(error: unknown): boolean {
-  return error instanceof MongoError && error.code === DUPLICATE_KEY;
+/** The driver's own errors, of whichever copy of it: a client of the user's may come from another. */
+interface DriverError extends Error {
+  readonly code?: unknown;
+  readonly codeName?: unknown;
+  readonly writeErrors?: unknown;
 }
 
-/** The error to throw for what happened on a store. An error of this World stays as it is. */
+function isDriverError(error: unknown): error is DriverError {
+  return error instanceof Error && /^(Mongo|BSON)/.test(error.name);
+}
+
+/** Whether a write failed for no other reason than that other documents have the unique keys. */
+export function isDuplicateKey(error: unknown): boolean {
+  return isDriverError(error) && codesOf(error).every((code) => code === DUPLICATE_KEY);
+}
+
+/** The codes of an error: those of every write that was refused, where it tells them. */
+function codesOf({ code, writeErrors }: DriverError): unknown[] {
+  if (!Array.isArray(writeErrors) || writeErrors.length === 0) return [code];
+  return [code, ...writeErrors.map((each: { readonly code?: unknown }) => each.code)];
+}
+
+/** The error to throw for what happened on a store. An error that is not the driver's stays as it is. */
 export function worldError(error: unknown, location: string): unknown {
-  const misuse = error instanceof Error && MISUSE.has(error.name);
-  if (!(error instanceof MongoError) && !misuse) return error;
-  const advice = error instanceof MongoServerError ? FINAL.get(Number(error.code)) : undefined;
-  const retryable = advice === undefined && !misuse;
-  const message = `The MongoDB World ${location} failed: ${error.message}`;
-  return new WorldError(advice === undefined ? message : `${message} ${advice}`, { cause: error, retryable });
+  if (!isDriverError(error)) return error;
+  const advice = codesOf(error)
+    .map((code) => FINAL.get(Number(code)))
+    .find((each) => each !== undefined);
+  const retryable = advice === undefined && !MISUSE.test(error.name);
+  const message = `The MongoDB World ${location} failed: ${withoutValues(error.message)}`;
+  return new WorldError(advice === undefined ? message : `${message} ${advice}`, {
+    cause: printable(error),
+    retryable,
+  });
+}
+
+/** The error for a connection string that the driver does not take; the string itself may hold a password. */
+export function badUrl(error: unknown): WorldError {
+  const reason = error instanceof Error ? withoutValues(error.message) : "";
+  return new WorldError(
+    `The MongoDB World cannot use its connection string: ${reason} It looks like mongodb://user:password@host:27017/db.`,
+    { retryable: false },
+  );
+}
+
+/** The error for a command that was given up. Whether it was executed is not known. */
+export function overdue(operation: string, location: string, milliseconds: number): WorldError {
+  return new WorldError(
+    `The MongoDB World ${location} failed: "${operation}" had no answer within ${milliseconds.toLocaleString("en")} ms, ` +
+      "so it is not known whether it was executed. Check that the server can be reached; where it is only slow, raise " +
+      "`callTimeout`.",
+    { retryable: true },
+  );
 }
 
 /** The error for a value that does not fit into a document. */
@@ -46,4 +89,41 @@ export function tooLarge(what: string, bytes: number, limit: number): WorldError
       "pass its address.",
     { retryable: false },
   );
+}
+
+/** Something of a run is missing or cannot be read, and the run is not deleted: no repetition mends it. */
+export class Damage extends WorldError {}
+
+/** The error for a part of a run that its run document refers to and that is not there. */
+export function lostPart(runId: string, part: string): Damage {
+  return new Damage(
+    `The MongoDB World has lost a part of run ${runId}: its ${part} is missing. Restore the collections from a backup ` +
+      "that has all of them as of one moment.",
+    { retryable: false },
+  );
+}
+
+/** A copy of the driver's error with what it is for a reader, without what it carries of the data. */
+function printable(error: Error): Error {
+  const { code, codeName } = error as DriverError;
+  const copy = new Error(withoutValues(error.message), {
+    ...(error.cause instanceof Error && { cause: printable(error.cause) }),
+  });
+  const frames = error.stack?.slice(error.stack.indexOf("\n    at ")) ?? "";
+  copy.name = error.name;
+  copy.stack = `${error.name}: ${copy.message}${frames.startsWith("\n    at ") ? frames : ""}`;
+  return Object.assign(copy, {
+    ...(["number", "string"].includes(typeof code) && { code }),
+    ...(typeof codeName === "string" && { codeName }),
+  });
+}
+
+/** A server quotes the documents, keys and strings that it complains of, and a parser the URL with its password. */
+function withoutValues(message: string): string {
+  return message
+    .replace(/:\/\/[^/\s]*@/g, "://…@")
+    .replace(/\bdup key: .*/s, "dup key: …")
+    .replace(/\{.*\}/gs, "{…}")
+    .replace(/(["'`]).*\1/gs, "$1…$1")
+    .slice(0, 500);
 }

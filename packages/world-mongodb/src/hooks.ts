@@ -7,7 +7,7 @@
  * an entry and then its run can tell:
  *
  * - the run lists the token: it has it;
- * - it does not, and its `rev` is another, or the run has ended or is gone: the entry is dead. That update can no longer
+ * - it does not, and its `rev` is greater, or the run has ended or is gone: the entry is dead. That update can no longer
  *   succeed, or its hook is disposed of. Anyone may take the entry over, by compare-and-set;
  * - it does not, and its `rev` is the entry's: undecided. Who wants the token waits a little for the update; if none
  *   comes, the process has died, and adding one to the run's `rev` makes the entry dead.
@@ -17,6 +17,9 @@
  * repeated commit renews. Crash after the update, before disposed tokens have left the directory: dead entries.
  * A commit whose update finds another `rev` begins anew, and must renew its entries by compare-and-set: between two
  * runs that race for one token, that and the take-over are one update of one document, so one of them wins.
+ *
+ * That a token is another's, that nobody has it, or that its entry is dead is never told or acted on by a read alone: only
+ * by one that follows a write which finds nothing, see `Connection.catchUp`.
  */
 import { isTerminal } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
@@ -25,6 +28,7 @@ import {
   type Collections,
   inOrder,
   type RunDocument,
+  type RunHead,
   type StoredHook,
   type TokenDocument,
 } from "./schema.ts";
@@ -37,6 +41,9 @@ export interface LiveHook extends StoredHook {
   readonly seq: number;
 }
 
+/** A run as it is read for its hooks and its mail. */
+export type HookOwner = Omit<RunDocument, "tail">;
+
 /** What became of a wish for a token. */
 export type Taken =
   /** The entry is the run's. */
@@ -48,11 +55,15 @@ export type Taken =
 
 export interface Hooks {
   /** Takes the directory entry of a token for a run as it was read. */
-  take(token: string, run: RunDocument): Promise<Taken>;
+  take(token: string, run: RunHead): Promise<Taken>;
   /** Removes tokens that a commit has freed. `run` as it was before that commit. */
-  forget(tokens: readonly string[], run: RunDocument): Promise<void>;
-  /** The runs that live tokens belong to, of those given. */
-  owners(tokens: readonly string[]): Promise<Map<string, RunDocument>>;
+  forget(tokens: readonly string[], run: RunHead): Promise<void>;
+  /**
+   * The runs that live tokens belong to, of those given.
+   *
+   * @param surely so that who has no owner has none for sure
+   */
+  owners(tokens: readonly string[], surely: boolean): Promise<Map<string, HookOwner>>;
 }
 
 export function hooks(connection: Connection, collections: Collections, runs: Runs): Hooks {
@@ -60,11 +71,12 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
     connection.find<TokenDocument>("find hooks", collections.hooks, { _id: { $in: tokens } });
 
   /** The run that has the token by this entry; `dead` once nobody can have it by this entry any more. */
-  async function resolve(entry: TokenDocument, attempt: number): Promise<RunDocument | "dead" | "undecided"> {
-    const run = (await runs.get([entry.run])).get(entry.run);
+  async function resolve(entry: TokenDocument, attempt: number): Promise<HookOwner | "dead" | "undecided"> {
+    await runs.catchUp([entry.run]);
+    const run = (await runs.get([entry.run], ["tail"])).get(entry.run);
     if (run === undefined || run.incarnation !== entry.incarnation || isTerminal(run.status)) return "dead";
     if (hookWith(run, entry._id) !== undefined) return run;
-    if (run.rev !== entry.rev) return "dead";
+    if (run.rev > entry.rev) return "dead";
     if (attempt >= PATIENCE) await runs.update("give up a hook", run, {});
     return "undecided";
   }
@@ -105,10 +117,14 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
       });
     },
 
-    async owners(tokens) {
-      const entries = tokens.length === 0 ? [] : await find([...new Set(tokens)]);
-      const found = await runs.get(entries.map(({ run }) => run));
-      const owners = new Map<string, RunDocument>();
+    async owners(tokens, surely) {
+      if (tokens.length === 0) return new Map();
+      if (surely) await connection.catchUp(collections.hooks, tokens);
+      const entries = await find([...new Set(tokens)]);
+      const ids = entries.map(({ run }) => run);
+      if (surely) await runs.catchUp(ids);
+      const found = await runs.get(ids, ["tail"]);
+      const owners = new Map<string, HookOwner>();
       for (const { _id: token, run: id } of entries) {
         const run = found.get(id);
         if (run !== undefined && hookWith(run, token) !== undefined) owners.set(token, run);
@@ -119,7 +135,7 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
 }
 
 /** The live hook of a run that has the token. */
-export function hookWith(run: RunDocument, token: string): LiveHook | undefined {
+export function hookWith(run: Pick<RunDocument, "status" | "hooks">, token: string): LiveHook | undefined {
   if (isTerminal(run.status)) return undefined;
   for (const [seq, hook] of inOrder(run.hooks ?? {})) if (hook.token === token) return { ...hook, seq };
   return undefined;

@@ -12,53 +12,72 @@
  */
 import type { JournalEvent } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
+import { lostPart } from "./errors.ts";
+import type { Runs } from "./runs.ts";
 import {
   type Collections,
   inOrder,
   type RunDocument,
+  type RunHead,
   type SegmentDocument,
   type StoredEvent,
   segmentEnd,
   segmentId,
 } from "./schema.ts";
-import { fromStoredOrNull } from "./text.ts";
+import { fromStored, fromStoredOrNull } from "./text.ts";
 import type { Values } from "./values.ts";
 
 /** A tail of this many bytes or more is moved by the next commit. */
 export const FULL_TAIL: number = 32 * 1024;
 
 export interface Journal {
-  /** Copies the tail of a run into a segment. */
+  /** Copies the tail of a run into segments. */
   copyTail(run: RunDocument): Promise<void>;
   /** The events of a run after `after`, as stored, at most `limit`, none that the run document does not know. */
   stored(run: RunDocument, after: number, limit: number): Promise<(readonly [number, StoredEvent])[]>;
-  /** The same as records. */
+  /**
+   * The same as records; nothing of a run that is deleted meanwhile.
+   *
+   * @throws {Damage} if an event or its value is missing
+   */
   read(run: RunDocument, after: number, limit: number): Promise<JournalEvent[]>;
   /** Deletes every segment of runs. */
-  remove(runs: readonly RunDocument[]): Promise<void>;
+  remove(runs: readonly RunHead[]): Promise<void>;
 }
 
-export function journal(connection: Connection, collections: Collections, values: Values): Journal {
+/** The parts of the store that the journal works with. */
+export interface JournalStore {
+  readonly connection: Connection;
+  readonly collections: Collections;
+  readonly values: Values;
+  readonly runs: Runs;
+}
+
+export function journal({ connection, collections, values, runs }: JournalStore): Journal {
   async function stored(run: RunDocument, after: number, limit: number) {
     const found: (readonly [number, StoredEvent])[] = [];
     let last = after;
     const add = (events: Readonly<Record<string, StoredEvent>>) => {
       for (const [seq, event] of inOrder(events)) {
-        if (seq <= last || seq > run.seq || found.length === limit) continue;
+        if (seq !== last + 1 || seq > run.seq || found.length === limit) continue;
         found.push([seq, event]);
         last = seq;
       }
     };
+    let from = segmentId(run, after);
     while (found.length < limit && last + 1 < run.tailFrom) {
-      // Each segment has at least one event that is wanted.
+      // In the order of their last events. Of a copy that was not finished, what has nothing before it is passed over.
       const segments = await connection.find<SegmentDocument>(
         "find events",
         collections.events,
-        { _id: { $gt: segmentId(run, last), $lt: segmentEnd(run) } },
+        { _id: { $gt: from, $lt: segmentEnd(run) } },
         { sort: { _id: 1 }, limit: Math.min(limit - found.length, 50) },
       );
       if (segments.length === 0) break;
-      for (const { events } of segments) add(events);
+      for (const { _id, events } of segments) {
+        add(events);
+        from = _id;
+      }
     }
     add(run.tail);
     return found;
@@ -68,13 +87,25 @@ export function journal(connection: Connection, collections: Collections, values
     stored,
 
     async copyTail(run) {
-      const segment: SegmentDocument = { _id: segmentId(run, run.seq), events: run.tail };
-      await connection.insert("insert events", collections.events, [segment]);
+      const segments = segmentsOf(run);
+      if (await connection.insert("insert events", collections.events, segments)) return;
+      // Where one that was there kept the others out too, each goes in by itself.
+      for (const segment of segments.length > 1 ? segments : []) {
+        await connection.insert("insert events", collections.events, [segment]);
+      }
     },
 
     async read(run, after, limit) {
       const found = await stored(run, after, limit);
       const data = await values.load(found.map(([, event]) => event.data));
+      const wanted = Math.min(limit, Math.max(0, run.seq - after));
+      const whole =
+        found.length === wanted &&
+        found.every(([seq], index) => seq === after + 1 + index && data[index] !== undefined);
+      if (!whole) {
+        if (!(await runs.isThere(run))) return [];
+        throw lostPart(fromStored(run._id), "journal");
+      }
       return found.map(([seq, event], index) => ({
         seq,
         type: event.type,
@@ -93,4 +124,17 @@ export function journal(connection: Connection, collections: Collections, values
       }
     },
   };
+}
+
+/** The tail in stretches of about {@link FULL_TAIL} bytes, so that a page of the journal reads little beside it. */
+function segmentsOf(run: RunDocument): SegmentDocument[] {
+  const entries = inOrder(run.tail);
+  const perSegment = Math.max(1, Math.ceil((entries.length * FULL_TAIL) / Math.max(run.tailSize, 1)));
+  const segments: SegmentDocument[] = [];
+  for (let from = 0; from < entries.length; from += perSegment) {
+    const stretch = entries.slice(from, from + perSegment);
+    const last = stretch.at(-1)?.[0] ?? run.seq;
+    segments.push({ _id: segmentId(run, last), events: Object.fromEntries(stretch) });
+  }
+  return segments;
 }

@@ -7,7 +7,7 @@ import { type MongodbWorldOptions, resolveConfig } from "./config.ts";
 import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
-export type KeeperOptions = Pick<MongodbWorldOptions, "url" | "db" | "namespace" | "clock">;
+export type KeeperOptions = Pick<MongodbWorldOptions, "url" | "db" | "namespace" | "clock" | "callTimeout">;
 
 /**
  * Opens another instance on the same store.

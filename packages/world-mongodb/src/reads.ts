@@ -5,12 +5,13 @@
 import type { HookRecord, OpenStore } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
-import { type Hooks, hookWith } from "./hooks.ts";
+import { Damage } from "./errors.ts";
+import { type HookOwner, type Hooks, hookWith } from "./hooks.ts";
 import type { Journal } from "./journal.ts";
-import type { Mailbox } from "./mailbox.ts";
 import type { Runs } from "./runs.ts";
-import type { Collections, RunDocument, TokenDocument } from "./schema.ts";
+import type { Collections, RunHead, TokenDocument } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
+import type { Unread } from "./unread.ts";
 
 export type Reads = OpenStore["reads"];
 
@@ -21,14 +22,15 @@ export interface ReadStore {
   readonly journal: Journal;
   readonly runs: Runs;
   readonly hooks: Hooks;
-  readonly mailbox: Mailbox;
+  readonly unread: Unread;
 }
 
-export function reads({ connection, collections, journal, runs, hooks, mailbox }: ReadStore): Reads {
+export function reads({ connection, collections, journal, runs, hooks, unread }: ReadStore): Reads {
   /** The hook of a run that has the token; its metadata is in the journal. */
-  async function hookRecord(run: RunDocument, token: string): Promise<HookRecord[]> {
-    const hook = hookWith(run, token);
-    if (hook === undefined) return [];
+  async function hookRecord(owner: HookOwner, token: string): Promise<HookRecord[]> {
+    const hook = hookWith(owner, token);
+    const run = hook === undefined ? undefined : (await runs.get([owner._id])).get(owner._id);
+    if (hook === undefined || run?.incarnation !== owner.incarnation) return [];
     const [event] = await journal.read(run, hook.seq - 1, 1);
     if (event === undefined) return [];
     return [
@@ -45,7 +47,7 @@ export function reads({ connection, collections, journal, runs, hooks, mailbox }
   return {
     async getRuns(runIds) {
       const ids = runIds.map(toStored);
-      const found = await runs.get(ids);
+      const found = await runs.get(ids, ["tail", "mail", "hooks"]);
       const documents = [...found.values()];
       const records = await runs.records(documents);
       const byId = new Map(documents.map((run, index) => [run._id, records[index]]));
@@ -59,13 +61,18 @@ export function reads({ connection, collections, journal, runs, hooks, mailbox }
         ...(status !== undefined && { status }),
         ...(cursor !== undefined && { _id: { [order === "asc" ? "$gt" : "$lt"]: toStored(cursor) } }),
       };
-      const found = await connection.find<RunDocument>("list runs", collections.runs, filter, {
+      const found = await connection.find<RunHead>("list runs", collections.runs, filter, {
         sort: { _id: order === "asc" ? 1 : -1 },
         limit: limit + 1,
-        projection: { tail: 0, mail: 0 },
+        projection: { tail: 0, mail: 0, hooks: 0 },
       });
-      const page = await runs.records(found.slice(0, limit));
-      return { runs: page, cursor: found.length > limit ? (page.at(-1)?.runId ?? null) : null };
+      const page = found.slice(0, limit);
+      const records = await runs.records(page);
+      const last = page.at(-1);
+      return {
+        runs: records.filter((record) => record !== undefined),
+        cursor: found.length > limit && last !== undefined ? fromStored(last._id) : null,
+      };
     },
 
     async listEvents(runId, after, limit) {
@@ -74,19 +81,29 @@ export function reads({ connection, collections, journal, runs, hooks, mailbox }
     },
 
     async listMail(wanted) {
-      const found = await runs.get(wanted.map(({ runId }) => toStored(runId)));
+      const found = await runs.get(
+        wanted.map(({ runId }) => toStored(runId)),
+        ["tail", "hooks"],
+      );
       const known = wanted.flatMap(({ runId, after }) => {
         const run = found.get(toStored(runId));
         return run === undefined ? [] : [{ run, after }];
       });
-      const lists = await mailbox.unread(known);
+      const lists = (await unread(known)).map((list) => {
+        if (list instanceof Damage) throw list;
+        return list;
+      });
       let next = 0;
       return wanted.map(({ runId }) => (found.has(toStored(runId)) ? (lists[next++] ?? []) : []));
     },
 
     async getHookByToken(token) {
-      const run = (await hooks.owners([toStored(token)])).get(toStored(token));
-      return run === undefined ? null : ((await hookRecord(run, toStored(token)))[0] ?? null);
+      for (const surely of [false, true]) {
+        const run = (await hooks.owners([toStored(token)], surely)).get(toStored(token));
+        const [record] = run === undefined ? [] : await hookRecord(run, toStored(token));
+        if (record !== undefined) return record;
+      }
+      return null;
     },
 
     async listHooks({ runId, limit, cursor }) {
@@ -105,7 +122,7 @@ export function reads({ connection, collections, journal, runs, hooks, mailbox }
           { sort: { _id: 1 }, limit: wanted },
         );
         const tokens = entries.map(({ _id }) => _id);
-        const owners = await hooks.owners(tokens);
+        const owners = await hooks.owners(tokens, false);
         const records = await Promise.all(
           tokens.map((token) => {
             const run = owners.get(token);

@@ -5,6 +5,7 @@
  * whose entries count only as far as run documents confirm them. Every write of a run document adds one to its `rev`,
  * so an update whose filter names the `rev` that was read is a compare-and-set.
  */
+import { createHash } from "node:crypto";
 import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
 import type { IndexDescription } from "mongodb";
 import { fromStored, fromStoredOrNull } from "./text.ts";
@@ -51,7 +52,6 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],
     [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
     [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
-    [collections.startKeys, [{ name: "by_run", key: { run: 1 } }]],
   ];
 }
 
@@ -65,8 +65,8 @@ export interface StoredEvent {
   readonly id: string | null;
   readonly name: string | null;
   readonly data: StoredValue;
-  /** The epoch under which it was written: tells whose commit it belongs to. */
-  readonly epoch: number;
+  /** The claim under which it was written, if any: tells whose commit it belongs to. */
+  readonly claimId: string | null;
 }
 
 /** Something for each of some consecutive numbers; the keys are the numbers. */
@@ -75,7 +75,7 @@ export type Numbered<T> = Readonly<Record<string, T>>;
 /** A run, with the end of its journal and of its mailbox. */
 export interface RunDocument {
   readonly _id: string;
-  /** Tells this run from a deleted one that had the same id. */
+  /** Tells this run, and what belongs to it, from a deleted one that had the same id. */
   readonly incarnation: string;
   readonly rev: number;
   /** Not a run: one that is being deleted, or a {@link RunDocument.burnt} id. */
@@ -85,13 +85,15 @@ export interface RunDocument {
   readonly workflow: string;
   readonly status: RunRecord["status"];
   readonly epoch: number;
+  /** The last claim. Missing before the first. */
+  readonly claimId?: string;
+  readonly lostClaims: number;
   readonly seq: number;
+  readonly bytes: number;
   readonly mailSeq: number;
   readonly mailDone: number;
   readonly owner?: string;
   readonly dueAt?: number;
-  /** Names the claim that made `owner` the owner. */
-  readonly claim?: string;
   readonly output?: StoredValue;
   readonly error?: StoredValue;
   readonly idempotencyKey?: string;
@@ -109,6 +111,12 @@ export interface RunDocument {
   /** The live hooks, under the seq of their `hook_created` event. Missing before the first. */
   readonly hooks?: Numbered<StoredHook>;
 }
+
+/** The parts of a run document that are large: who does not need them does not read them. */
+export type LargePart = "tail" | "mail" | "hooks";
+
+/** A run document without its large parts. */
+export type RunHead = Omit<RunDocument, LargePart>;
 
 export interface StoredHook {
   readonly token: string;
@@ -132,6 +140,7 @@ export interface ValueDocument {
 export interface MailDocument {
   readonly _id: string;
   readonly run: string;
+  readonly incarnation: string;
   readonly hookId: string | null;
   readonly type: Mail["type"];
   readonly at: number;
@@ -153,9 +162,18 @@ export interface StartKeyDocument {
   readonly workflow: string;
   readonly key: string;
   readonly run: string;
+  /** Of the run that is started by this attempt. */
+  readonly incarnation: string;
   readonly attempt: number;
+  /** Runs of which an attempt for this key is burnt; the documents that say so are deleted after this one. */
+  readonly burnt?: readonly string[];
   readonly fingerprint: string;
   readonly expiresAt: number | null;
+}
+
+/** The `_id` of a start key: a digest, as workflow and key can be longer than what some services take for an index key. */
+export function keyId(workflow: string, key: string): string {
+  return createHash("sha256").update(`${workflow.length} ${workflow}${key}`).digest("hex");
 }
 
 /** Sorts after every segment of the run that ends at `seq` or before, and before or at all others of the run. */
@@ -176,16 +194,16 @@ export function inOrder<T>(numbered: Numbered<T>): (readonly [number, T])[] {
 }
 
 /** The row, once its output and error are at hand. */
-export function toRunRecord(
-  run: RunDocument,
-  { output, error }: Pick<RunRecord, "output" | "error">,
-): RunRecord {
+export function toRunRecord(run: RunHead, { output, error }: Pick<RunRecord, "output" | "error">): RunRecord {
   return {
     runId: fromStored(run._id),
     workflow: fromStored(run.workflow),
     status: run.status,
     epoch: run.epoch,
+    claimId: fromStoredOrNull(run.claimId),
+    lostClaims: run.lostClaims,
     seq: run.seq,
+    bytes: run.bytes,
     mailSeq: run.mailSeq,
     mailDone: run.mailDone,
     owner: fromStoredOrNull(run.owner),

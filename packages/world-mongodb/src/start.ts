@@ -2,8 +2,8 @@
  * Starting runs. The insert of the run document is the start: row, `run_created` event and first lease are in it. Large
  * input is written before.
  *
- * A start key is decided before that, by a document in `startkeys` under workflow and key, which names the run and the
- * number of the attempt. It counts once the run document is there:
+ * A start key is decided before that, by a document in `startkeys` under workflow and key, which names the run, its
+ * incarnation and the number of the attempt. It counts once the run document is there:
  *
  * - *the run is there*: it holds the key, by the rules of `World.createRuns`. A key that is free passes to another run by
  *   compare-and-set on run and attempt;
@@ -11,17 +11,27 @@
  * - *there is no run*: somebody is between the two writes, or died there. Others wait a little, then *burn* the attempt:
  *   they put a document under the run's id that is no run and names the attempt. From then on that attempt's insert fails,
  *   and the key can pass on. The one that was only slow sees its attempt burnt, and asks for the key again: with
- *   the next attempt number if the key still names its run, as any other start if it does not.
+ *   the next attempt number if the key still names its run, as any other start if it does not. The key lists the runs of
+ *   which an attempt is burnt, and those documents stay for as long as the key does.
  *
  * Crash before the insert: a key that names no run, which the same start completes and any other one burns. Crash after
  * it, or a lost answer: the run is there, and the start sent again finds it.
+ *
+ * The starts of a batch go together: one insert of the keys, one of the runs. Only those that met somebody go on alone.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Remove } from "./retention.ts";
 import type { Runs } from "./runs.ts";
-import type { Collections, RunDocument, StartKeyDocument } from "./schema.ts";
+import {
+  type Collections,
+  keyId,
+  type RunDocument,
+  type RunHead,
+  type StartKeyDocument,
+  type ValueDocument,
+} from "./schema.ts";
 import { toStored } from "./text.ts";
 import type { Values } from "./values.ts";
 
@@ -43,27 +53,36 @@ export interface StartStore {
 interface Prepared {
   readonly request: CreateRun;
   readonly run: RunDocument;
+  /** Its large input. */
+  readonly documents: readonly ValueDocument[];
+}
+
+/** A start with a key, and the key's document if nobody has it. */
+interface Keyed extends Prepared {
+  readonly first: StartKeyDocument;
 }
 
 export function createRuns({ connection, collections, values, runs, remove }: StartStore): CreateRuns {
-  async function prepare(request: CreateRun, now: number): Promise<Prepared> {
+  /** @param incarnation of the run that the key names, where it has been decided */
+  function prepare(request: CreateRun, now: number, incarnation: string = randomUUID()): Prepared {
     const { event, lease, startKey } = request;
     const _id = toStored(request.runId);
     const collector = values.collect(_id, `The input of run ${request.runId}`);
     const data = collector.add(event.data);
-    await values.write(collector.documents);
     const run: RunDocument = {
       _id,
-      incarnation: randomUUID(),
+      incarnation,
       rev: 0,
       workflow: toStored(request.workflow),
       status: "pending",
       epoch: lease === null ? 0 : 1,
+      lostClaims: 0,
       seq: 1,
+      bytes: event.data?.byteLength ?? 0,
       mailSeq: 0,
       mailDone: 0,
       dueAt: lease === null ? request.dueAt : now + lease.ttl,
-      ...(lease !== null && { owner: toStored(lease.owner) }),
+      ...(lease !== null && { owner: toStored(lease.owner), claimId: toStored(lease.claimId) }),
       ...(startKey !== null && { idempotencyKey: toStored(startKey.key) }),
       createdAt: event.at,
       tail: {
@@ -73,7 +92,7 @@ export function createRuns({ connection, collections, values, runs, remove }: St
           id: event.id === null ? null : toStored(event.id),
           name: event.name === null ? null : toStored(event.name),
           data,
-          epoch: lease === null ? 0 : 1,
+          claimId: lease === null ? null : toStored(lease.claimId),
         },
       },
       tailFrom: 1,
@@ -81,98 +100,139 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       mail: {},
       mailFrom: 1,
     };
-    return { request, run };
+    return { request, run, documents: collector.documents };
+  }
+
+  function prepareKeyed(request: CreateRun, key: NonNullable<CreateRun["startKey"]>, now: number): Keyed {
+    const prepared = prepare(request, now);
+    const { _id: run, workflow, incarnation } = prepared.run;
+    const first: StartKeyDocument = {
+      _id: keyId(workflow, toStored(key.key)),
+      workflow,
+      key: toStored(key.key),
+      run,
+      incarnation,
+      attempt: 1,
+      fingerprint: toStored(key.fingerprint),
+      expiresAt: key.expiresAt,
+    };
+    return { ...prepared, first };
+  }
+
+  /** Inserts the documents of runs that nobody else starts; false where somebody did. */
+  async function insertAll(operation: string, prepared: readonly Prepared[]): Promise<boolean> {
+    if (prepared.length === 0) return true;
+    await values.write(prepared.flatMap(({ documents }) => documents));
+    const documents = prepared.map(({ run }) => run);
+    return connection.insert(operation, collections.runs, documents);
   }
 
   /**
    * Puts the run document in its place.
    *
-   * @returns `burnt` where the attempt (of a start with a key) was; `again` where an old run of the same id had to be
-   * deleted first, and its key with it
+   * @param key what was decided for its key; `null` for a start without one
+   * @returns `burnt` where the attempt was; `again` where an old run of the same id had to be deleted first, and its key
+   * with it
    */
   async function insertRun(
-    { request, run }: Prepared,
-    attempt: number,
+    request: CreateRun,
+    key: StartKeyDocument | null,
+    now: number,
   ): Promise<CreateRunResult | "burnt" | "again"> {
+    const { run, documents } = prepare(request, now, key?.incarnation);
+    await values.write(documents);
     for (let round = 0; ; round++) {
       await connection.backOff(round);
       if (await connection.insert("insert run", collections.runs, [run])) return created(request, run);
-      const there = await runs.getAny(run._id);
+      const there = (await runs.getAny([run._id])).get(run._id);
       if (there === undefined) continue;
-      if (there.hidden === undefined) return created(request, there);
+      if (there.hidden === undefined) {
+        await values.discard(documents);
+        return created(request, there);
+      }
       if (there.burnt === undefined) {
         await remove([there]);
         return "again";
       }
-      if (there.burnt >= attempt) return "burnt";
+      if (key !== null && there.burnt >= key.attempt) {
+        await values.discard(documents);
+        return "burnt";
+      }
       const { _id, rev, ...fields } = run;
-      const replaced = await runs.update("insert run", there, {
-        set: fields,
-        unset: ["hidden", "burnt", ...(run.completedAt === undefined ? ["completedAt"] : [])],
-      });
-      if (replaced) return created(request, run);
+      if (await runs.update("insert run", there, { set: fields, unset: ["hidden", "burnt"] })) {
+        return created(request, run);
+      }
     }
   }
 
-  async function startWithKey(
-    prepared: Prepared,
-    key: NonNullable<CreateRun["startKey"]>,
-    now: number,
-  ): Promise<CreateRunResult> {
-    const { run } = prepared;
-    const _id = keyId(run.workflow, toStored(key.key));
-    const terms = { fingerprint: toStored(key.fingerprint), expiresAt: key.expiresAt };
-    const first: StartKeyDocument = {
-      _id,
-      workflow: run.workflow,
-      key: toStored(key.key),
-      run: run._id,
-      attempt: 1,
-      ...terms,
-    };
+  async function startWithKey({ request, run, first }: Keyed, now: number): Promise<CreateRunResult> {
+    const { _id } = first;
     /** Makes the key name this run with the next attempt; false if it has changed. */
-    const pass = ({ run: holder, attempt }: StartKeyDocument) =>
+    const pass = (entry: StartKeyDocument, burnt: readonly string[] = entry.burnt ?? []) =>
       connection.update(
         "take start key",
         collections.startKeys,
-        { _id, run: holder, attempt },
-        { $set: { run: run._id, attempt: attempt + 1, ...terms } },
+        { _id, run: entry.run, attempt: entry.attempt },
+        {
+          $set: {
+            run: run._id,
+            incarnation: randomUUID(),
+            attempt: entry.attempt + 1,
+            fingerprint: first.fingerprint,
+            expiresAt: first.expiresAt,
+            ...(burnt.length > 0 && { burnt }),
+          },
+        },
       );
+    const passFromBurnt = (entry: StartKeyDocument) =>
+      pass(entry, [...new Set([...(entry.burnt ?? []), entry.run])]);
 
     for (let round = 0; ; round++) {
       await connection.backOff(round);
-      if (await connection.insert("insert start key", collections.startKeys, [first])) {
-        const result = await insertRun(prepared, first.attempt);
-        if (typeof result !== "string") return result;
-      }
       const [entry] = await connection.find<StartKeyDocument>("find start key", collections.startKeys, {
         _id,
       });
-      if (entry === undefined) continue;
-      if (entry.run === run._id) {
-        const result = await insertRun(prepared, entry.attempt);
+      if (entry === undefined) {
+        const mine = { ...first, incarnation: randomUUID() };
+        if (!(await connection.insert("insert start key", collections.startKeys, [mine]))) continue;
+        const result = await insertRun(request, mine, now);
         if (typeof result !== "string") return result;
-        if (result === "burnt") await pass(entry);
         continue;
       }
-      const holder = await runs.getAny(entry.run);
+      if (entry.run === run._id) {
+        const result = await insertRun(request, entry, now);
+        if (typeof result !== "string") return result;
+        if (result === "burnt") await passFromBurnt(entry);
+        continue;
+      }
+      const holder = (await runs.getAny([entry.run])).get(entry.run);
       if (holder !== undefined && holder.hidden === undefined) {
-        if (!isFree(holder, entry, now)) {
-          const outcome = entry.fingerprint === terms.fingerprint ? "exists" : "mismatch";
-          const [record] = await runs.records([holder]);
-          if (record !== undefined) return { outcome, run: record };
-        }
+        const result = isFree(holder, entry, now) ? undefined : await heldBy(holder, entry, first);
+        if (result !== undefined) return result;
         await pass(entry);
-      } else if (holder !== undefined && (holder.burnt === undefined || holder.burnt >= entry.attempt)) {
+      } else if (holder !== undefined && holder.burnt === undefined) {
         await pass(entry);
+      } else if (holder?.burnt !== undefined && holder.burnt >= entry.attempt) {
+        await passFromBurnt(entry);
       } else if (round >= PATIENCE) {
-        await burn(entry, holder, now);
+        await burn(entry, holder);
       }
     }
   }
 
-  async function burn(entry: StartKeyDocument, there: RunDocument | undefined, now: number): Promise<void> {
-    const burnt = { hidden: true, burnt: entry.attempt, completedAt: now };
+  /** The answer where another run has the key; nothing if that run is deleted meanwhile. */
+  async function heldBy(
+    holder: RunHead,
+    entry: StartKeyDocument,
+    { fingerprint }: StartKeyDocument,
+  ): Promise<CreateRunResult | undefined> {
+    const [run] = await runs.records([holder]);
+    if (run === undefined) return undefined;
+    return { outcome: entry.fingerprint === fingerprint ? "exists" : "mismatch", run };
+  }
+
+  async function burn(entry: StartKeyDocument, there: RunHead | undefined): Promise<void> {
+    const burnt = { hidden: true, burnt: entry.attempt };
     if (there === undefined) {
       await connection.insert("burn start", collections.runs, [
         { _id: entry.run, rev: 0, incarnation: randomUUID(), status: "cancelled", ...burnt },
@@ -180,42 +240,81 @@ export function createRuns({ connection, collections, values, runs, remove }: St
     } else await runs.update("burn start", there, { set: burnt });
   }
 
-  async function start(prepared: Prepared, known: ReadonlyMap<string, RunDocument>, now: number) {
-    const { request, run } = prepared;
-    const there = known.get(run._id);
-    if (there !== undefined) return created(request, there);
-    if (request.startKey !== null) return startWithKey(prepared, request.startKey, now);
-    for (;;) {
-      const result = await insertRun(prepared, Number.POSITIVE_INFINITY);
-      if (typeof result !== "string") return result;
+  async function startAll(prepared: readonly Prepared[], now: number, results: Results): Promise<void> {
+    if (await insertAll("insert runs", prepared)) {
+      for (const each of prepared) results.set(each.request, created(each.request, each.run));
+      return;
+    }
+    const known = await runs.getAny(prepared.map(({ run }) => run._id));
+    for (const { request, run } of prepared) {
+      const there = known.get(run._id);
+      let result = there === undefined || there.hidden === true ? "again" : created(request, there);
+      while (typeof result === "string") result = await insertRun(request, null, now);
+      results.set(request, result);
     }
   }
 
-  return async (batch, now) => {
-    const prepared = await Promise.all(batch.map((request) => prepare(request, now)));
-    const results = new Map<Prepared, CreateRunResult>();
-    const plain = prepared.filter(({ request }) => request.startKey === null);
-    const documents = plain.map(({ run }) => run);
-    if (plain.length > 0 && (await connection.insert("insert runs", collections.runs, documents))) {
-      for (const each of plain) results.set(each, created(each.request, each.run));
+  /** Starts with different keys. */
+  async function startAllKeyed(prepared: readonly Keyed[], now: number, results: Results): Promise<void> {
+    if (prepared.length === 0) return;
+    const firsts = prepared.map(({ first }) => first);
+    const fresh = await connection.insert("insert start keys", collections.startKeys, firsts);
+    const entries = fresh ? firsts : await findKeys(firsts);
+    const keys = new Map(entries.map((entry) => [entry._id, entry]));
+    const won = prepared.filter(({ run, first }) => keys.get(first._id)?.incarnation === run.incarnation);
+    if (await insertAll("insert run", won)) {
+      for (const { request, run } of won) results.set(request, created(request, run));
     }
-    // What is left has a key, or an id that was sent before.
-    const left = prepared.filter((each) => !results.has(each));
-    const known = await runs.get(left.map(({ run }) => run._id));
-    const lanes = new Map<string, Prepared[]>();
-    for (const each of left) {
-      const { startKey } = each.request;
-      const lane =
-        startKey === null ? `run ${each.run._id}` : keyId(each.run.workflow, toStored(startKey.key));
-      lanes.set(lane, [...(lanes.get(lane) ?? []), each]);
-    }
-    // Starts with one key go one after the other: the first of the batch wins.
+    const left = prepared.filter(({ request }) => !results.has(request));
+    if (left.length === 0) return;
+    const there = await runs.getAny(
+      left.flatMap(({ run, first }) => [run._id, keys.get(first._id)?.run ?? run._id]),
+    );
     await Promise.all(
-      [...lanes.values()].map(async (lane) => {
-        for (const each of lane) results.set(each, await start(each, known, now));
+      left.map(async (each) => {
+        const { request, run, first } = each;
+        const own = there.get(run._id);
+        const entry = keys.get(first._id);
+        const holder = entry === undefined ? undefined : there.get(entry.run);
+        if (own !== undefined && own.hidden === undefined) results.set(request, created(request, own));
+        else if (entry !== undefined && holder !== undefined && !isFree(holder, entry, now)) {
+          const held = await heldBy(holder, entry, first);
+          results.set(request, held ?? (await startWithKey(each, now)));
+        } else results.set(request, await startWithKey(each, now));
       }),
     );
-    const inOrder = prepared.map((each) => results.get(each) as CreateRunResult);
+  }
+
+  function findKeys(keys: readonly StartKeyDocument[]): Promise<StartKeyDocument[]> {
+    return connection.find<StartKeyDocument>("find start keys", collections.startKeys, {
+      _id: { $in: keys.map(({ _id }) => _id) },
+    });
+  }
+
+  return async (batch, now) => {
+    const results: Results = new Map();
+    const plain: Prepared[] = [];
+    /** By key, in the order of the batch: of those with one key the first wins. */
+    const keyed = new Map<string, Keyed[]>();
+    for (const request of batch) {
+      if (request.startKey === null) {
+        plain.push(prepare(request, now));
+        continue;
+      }
+      const each = prepareKeyed(request, request.startKey, now);
+      keyed.set(each.first._id, [...(keyed.get(each.first._id) ?? []), each]);
+    }
+    const rounds = Math.max(0, ...[...keyed.values()].map(({ length }) => length));
+    await Promise.all([
+      startAll(plain, now, results),
+      (async () => {
+        for (let round = 0; round < rounds; round++) {
+          const next = [...keyed.values()].flatMap((same) => same[round] ?? []);
+          await startAllKeyed(next, now, results);
+        }
+      })(),
+    ]);
+    const inOrder = batch.map((request) => results.get(request) as CreateRunResult);
     return {
       results: inOrder,
       due: inOrder.some((result) => result.outcome === "created" && result.lease === null),
@@ -223,16 +322,17 @@ export function createRuns({ connection, collections, values, runs, remove }: St
   };
 }
 
-/** A digest: workflow and key together can be longer than what some services take for an index key. */
-function keyId(workflow: string, key: string): string {
-  return createHash("sha256").update(`${workflow.length} ${workflow}${key}`).digest("hex");
+/** What became of each start of a batch. */
+type Results = Map<CreateRun, CreateRunResult>;
+
+function created({ runId, lease }: CreateRun, run: RunHead): CreateRunResult {
+  const held =
+    lease !== null && run.epoch === 1 && run.owner !== undefined && run.claimId === toStored(lease.claimId);
+  return { outcome: "created", lease: held ? { runId, epoch: 1, claimId: lease.claimId } : null };
 }
 
-function created({ runId, lease }: CreateRun, run: RunDocument): CreateRunResult {
-  const held = lease !== null && run.epoch === 1 && run.owner === toStored(lease.owner);
-  return { outcome: "created", lease: held ? { runId, epoch: 1 } : null };
-}
-
-function isFree(holder: RunDocument, { expiresAt }: StartKeyDocument, now: number): boolean {
+/** Whether a run has given a key back, or is no run at all. */
+function isFree(holder: RunHead, { expiresAt }: StartKeyDocument, now: number): boolean {
+  if (holder.hidden !== undefined) return true;
   return isTerminal(holder.status) && expiresAt !== null && expiresAt <= now;
 }

@@ -2,7 +2,8 @@
  * Bytes: small ones lie in the run document, large ones in documents of their own, which are written first.
  *
  * A large value's document has an id of its own for each attempt to write it, so it is never overwritten and a run
- * document refers to it only once it is there. What a crashed attempt leaves behind is deleted with its run.
+ * document refers to it only once it is there. What an attempt leaves behind that came to nothing is deleted after it,
+ * and where it crashed, with its run.
  */
 import { randomUUID } from "node:crypto";
 import type { Connection } from "./connection.ts";
@@ -23,8 +24,10 @@ export interface Values {
   collect(run: string, what: string): Collector;
   /** Inserts the documents of large values; before the run document refers to them. */
   write(documents: readonly ValueDocument[]): Promise<void>;
-  /** The bytes of values, in their order. */
-  load(values: readonly (StoredValue | undefined)[]): Promise<(Uint8Array | null)[]>;
+  /** Deletes documents to which nothing will refer. */
+  discard(documents: readonly ValueDocument[]): Promise<void>;
+  /** The bytes of values, in their order; `undefined` for those whose document is gone. */
+  load(values: readonly (StoredValue | undefined)[]): Promise<(Uint8Array | null | undefined)[]>;
 }
 
 /** Gathers the values of one write. */
@@ -58,6 +61,12 @@ export function values(connection: Connection, collections: Collections): Values
       }
     },
 
+    async discard(documents) {
+      if (documents.length === 0) return;
+      const filter = { _id: { $in: documents.map(({ _id }) => _id) } };
+      await connection.delete("discard values", collections.values, filter);
+    },
+
     async load(stored) {
       const ids = stored.flatMap((value) => (isReference(value) ? [value.value] : []));
       const found = new Map<string, Uint8Array>();
@@ -68,8 +77,9 @@ export function values(connection: Connection, collections: Collections): Values
         for (const { _id, data } of documents) found.set(_id, data);
       }
       return stored.map((value) => {
+        if (value === null || value === undefined) return null;
         const data = isReference(value) ? found.get(value.value) : value;
-        return data === null || data === undefined ? null : bytesOf(data);
+        return data === undefined ? undefined : bytesOf(data);
       });
     },
   };

@@ -1,7 +1,7 @@
 /**
  * The MongoDB World: puts the verbs together on one connection and one clock, with hints of what other processes wrote.
  */
-import { LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
+import { type CreateRun, LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
 import { claim, renew } from "./claim.ts";
 import { callersClock, serversClock } from "./clock.ts";
 import { commit } from "./commit.ts";
@@ -9,20 +9,31 @@ import { type Config, leaseKeeperOf } from "./config.ts";
 import { Connection, type ServerFacts } from "./connection.ts";
 import { hooks as hookDirectory } from "./hooks.ts";
 import { journal as journalOf } from "./journal.ts";
-import { mailbox as mailboxOf } from "./mailbox.ts";
+import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
 import { deleteRuns, remove } from "./retention.ts";
 import { runs as runsOf } from "./runs.ts";
 import { collectionsOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
+import { unread as unreadOf } from "./unread.ts";
 import { values as valuesOf } from "./values.ts";
 import { watchForChanges } from "./watch.ts";
 
 interface MongodbStore extends OpenStore {
   /** What the server was found to be. */
   readonly facts: ServerFacts;
+  /** Whether a change stream tells of the writes of others. */
+  readonly streamsChanges: boolean;
+  /** Whether the server's clock judges leases. */
+  readonly ownClock: boolean;
 }
+
+/**
+ * What the core counts of a commit must fit into a run document of 16 MB as BSON, where an event takes up to six times
+ * what it counts if its strings are as long as they may be; and a slow server must be done with it well within a call's time.
+ */
+const LARGEST_BATCH = 1024 * 1024;
 
 /** A World in the database of the configuration. */
 export function worldOf(config: Config): World {
@@ -33,7 +44,9 @@ export function worldOf(config: Config): World {
     openStore: () => openStore(config),
     capabilities: (store) => ({
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
-      notifications: store !== undefined && store.facts.topology !== "standalone",
+      notifications: store?.streamsChanges === true,
+      ownClock: store?.ownClock === true,
+      largestBatch: LARGEST_BATCH,
       commitsInFlight: 4,
       ...(store !== undefined && { largestValue: store.facts.largestValue }),
       leaseKeeper,
@@ -47,29 +60,32 @@ async function openStore(config: Config): Promise<MongodbStore> {
   const { facts } = connection;
   try {
     const schemaVersion = await migrate(connection, collections);
-    const byServer = config.clock === "store" && facts.tellsTime;
+    const streamsChanges = await connection.hasChangeStreams(collections.runs);
+    const ownClock = config.clock === "store" && facts.tellsTime;
     const values = valuesOf(connection, collections);
-    const journal = journalOf(connection, collections, values);
     const runs = runsOf(connection, collections, values);
+    const journal = journalOf({ connection, collections, values, runs });
     const hooks = hookDirectory(connection, collections, runs);
-    const mailbox = mailboxOf({ connection, collections, runs, hooks });
-    const store = { connection, collections, values, journal, runs, hooks, mailbox };
-    const clock = byServer ? serversClock(() => connection.hello()) : callersClock;
+    const unread = unreadOf({ connection, collections, runs });
+    const store = { connection, collections, values, journal, runs, hooks, unread };
+    const clock = ownClock ? serversClock(() => connection.hello()) : callersClock;
     const verbs = {
       createRuns: createRuns({ ...store, remove: remove(store) }),
       claim: claim(store),
       renew: renew(store),
       commit: commit(store),
+      deliver: deliver(store),
     };
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
-      watch:
-        facts.topology === "standalone"
-          ? null
-          : (onChange) => watchForChanges(connection.collection(collections.runs), onChange),
+      watch: streamsChanges
+        ? (onChange) => watchForChanges(connection.collection(collections.runs), onChange)
+        : null,
     });
     return {
       facts,
+      streamsChanges,
+      ownClock,
       hints,
       settings: {
         location: connection.location,
@@ -78,13 +94,21 @@ async function openStore(config: Config): Promise<MongodbStore> {
         serverVersion: facts.version,
         topology: facts.topology,
         durability: durabilityOf(facts),
-        clock: byServer ? "the server's" : "the caller's",
+        clock: ownClock ? "the server's" : "the caller's",
+        notifications: streamsChanges ? "change streams" : "none: workers poll",
+        callTimeout: config.callTimeout,
       },
-      createRuns: async (batch, now) => verbs.createRuns(batch, await clock(now)),
+      async createRuns(batch, now) {
+        const storeNow = await clock(now);
+        return verbs.createRuns(
+          batch.map((start) => startFrom(start, storeNow - now)),
+          storeNow,
+        );
+      },
       claim: async (request) => verbs.claim(request, await clock(request.now)),
       renew: async (request) => verbs.renew(request, await clock(request.now)),
       commit: async (batch, now) => verbs.commit(batch, await clock(now)),
-      deliver: async (batch, now) => mailbox.deliver(batch, await clock(now)),
+      deliver: async (batch, now) => verbs.deliver(batch, await clock(now)),
       reads: reads(store),
       deleteRuns: deleteRuns(store),
       async close() {
@@ -108,4 +132,17 @@ function durabilityOf(facts: ServerFacts): string {
   if (facts.topology !== "standalone") return "on the disks of a majority before it is acknowledged";
   if (facts.persistent === true) return "on the disk of one server before it is acknowledged";
   return "unknown: the server does not say whether it has a disk";
+}
+
+/** A start whose times are the store's: the caller's `now` is the store's less `ahead`. */
+function startFrom(start: CreateRun, ahead: number): CreateRun {
+  if (ahead === 0) return start;
+  const { dueAt, startKey } = start;
+  const expiresAt = startKey?.expiresAt ?? null;
+  return {
+    ...start,
+    dueAt: dueAt + ahead,
+    startKey:
+      startKey === null ? null : { ...startKey, expiresAt: expiresAt === null ? null : expiresAt + ahead },
+  };
 }

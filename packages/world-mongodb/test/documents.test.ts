@@ -1,14 +1,15 @@
 import { WorldError } from "@perdure/core/errors";
-import type { NewEvent } from "@perdure/core/world";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { EVENT_OVERHEAD, type NewEvent } from "@perdure/core/world";
+import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
+import { startProxy } from "./proxy.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the documents hold: they stay small, and a commit costs one command. */
 
-const lease = { owner: "w", ttl: 30_000 };
+const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 test("a long journal leaves the run document in segments, and reads as one", async () => {
   const database = await temporaryDatabase();
@@ -28,15 +29,7 @@ test("a long journal leaves the run document in segments, and reads as one", asy
   for (const after of [0, 1, 17, 30, 59, 60, 61]) {
     expect(await other.listEvents("run", after, 7)).toEqual(journal.slice(after, after + 7));
   }
-  const { runs } = await other.claim({
-    workflows: [newRun("").workflow],
-    limit: 1,
-    owner: "x",
-    ttl: 1,
-    now: NOW + 60_000,
-    cached: new Map(),
-    eventLimit: 40,
-  });
+  const { runs } = await other.claim(claiming({ now: NOW + 60_000, claimId: "claim-2", eventLimit: 40 }));
   expect(runs[0]?.events).toEqual(journal.slice(0, 40));
   await checkInvariants(other);
 });
@@ -177,9 +170,111 @@ test("a commit is one command, whatever the batch; hooks cost what they need", a
   const message = { messageId: "m", to: { runId: "run-1" }, type: "wake", at: NOW, data: null } as const;
   expect(await commands(() => world.deliver([message], NOW))).toBe(4);
   const startKey = { key: "k", fingerprint: "f", expiresAt: null };
-  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(3);
+  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(2);
+  const keyed = Array.from({ length: 10 }, (_, index) =>
+    newRun(`keyed-${index}`, { startKey: { ...startKey, key: `k${index}` } }),
+  );
+  expect(await commands(() => world.createRuns(keyed, NOW))).toBe(2);
+  const again = keyed.map(({ startKey: key }, index) => newRun(`again-${index}`, { startKey: key }));
+  expect(await commands(() => world.createRuns(again, NOW))).toBe(3);
   expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
     3,
+  );
+});
+
+test("commits as large as one call may be, of events whose strings are as long as they may be", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const perCommit = Math.floor((world.capabilities.largestBatch ?? 0) / EVENT_OVERHEAD);
+  for (const from of [0, perCommit]) {
+    const events = Array.from({ length: perCommit }, (_, index) =>
+      event("step_created", `${from + index}`.padStart(255, "€"), "€".repeat(255)),
+    );
+    expect(await world.commit([hold("run", 1 + from, events)], NOW)).toMatchObject([
+      { outcome: "committed" },
+    ]);
+  }
+  const ids = await Promise.all(
+    [0, perCommit, 2 * perCommit - 1].map(
+      async (step) => (await world.listEvents("run", 1 + step, 1))[0]?.id,
+    ),
+  );
+  expect(ids).toEqual([0, perCommit, 2 * perCommit - 1].map((step) => `${step}`.padStart(255, "€")));
+}, 60_000);
+
+test("one commit that met somebody costs a read of the batch and what it needs itself, and mail no batch more", async () => {
+  const database = await temporaryDatabase();
+  const counted: string[] = [];
+  const world = await openWorld({
+    ...database,
+    beforeOperation: (operation) => void counted.push(operation),
+  });
+  const ids = Array.from({ length: 30 }, (_, index) => `run-${index}`);
+  await world.createRuns(
+    ids.map((id) => newRun(id, { lease })),
+    NOW,
+  );
+  await world.deliver([{ messageId: "m", to: { runId: "run-7" }, type: "wake", at: NOW, data: null }], NOW);
+  counted.length = 0;
+  const commits = ids.map((id) => hold(id, 1, [event("step_created", "s")]));
+  const results = await world.commit(commits, NOW);
+  expect(results.map(({ outcome }) => outcome)).toEqual(ids.map(() => "committed"));
+  expect(counted).toEqual(["commit runs", "find runs", "find runs", "commit run"]);
+});
+
+test("a busy run gets its mail: what commits change is not what a delivery depends on", async () => {
+  const database = await temporaryDatabase();
+  const busy = await openWorld(database);
+  await busy.createRuns([newRun("run", { lease })], NOW);
+  let seq = 1;
+  let looks = 0;
+  const sender = await openWorld({
+    ...database,
+    // Between every look at the run and the delivery the run makes a step.
+    async beforeOperation(operation) {
+      if (operation === "find runs") looks++;
+      if (operation !== "deliver") return;
+      const commit = { ...hold("run", seq, [event("step_created", `${seq}`)]), mailDone: seq - 1 };
+      await busy.commit([commit], NOW);
+      seq++;
+    },
+  });
+  for (let sent = 0; sent < 10; sent++) {
+    const message = {
+      messageId: `m${sent}`,
+      to: { runId: "run" },
+      type: "wake",
+      at: NOW,
+      data: null,
+    } as const;
+    expect(await sender.deliver([message], NOW)).toMatchObject([{ outcome: "delivered" }]);
+  }
+  expect(looks).toBe(10);
+  expect(await busy.getRuns(["run"])).toMatchObject([{ seq: 11, mailSeq: 10 }]);
+  await checkInvariants(busy);
+});
+
+test("a claim has no server sort what it finds; rows are read without journal and mailbox", async () => {
+  const database = await temporaryDatabase();
+  const proxy = await startProxy(database.url);
+  const finds: Document[] = [];
+  proxy.inject((name, command) => {
+    if (name === "find" && String(command.find).endsWith("_runs")) finds.push(command);
+    return undefined;
+  });
+  const world = await openWorld({ ...database, url: proxy.url });
+  await world.createRuns([newRun("run", { lease })], NOW);
+  finds.length = 0;
+  await world.claim(claiming({ workflows: ["one", "two"] }));
+  expect(finds.map(({ filter, sort }) => [filter.workflow, sort])).toEqual(
+    ["one", "two"].map((workflow) => [workflow, { workflow: 1, dueAt: 1 }]),
+  );
+  finds.length = 0;
+  await world.getRuns(["run"]);
+  await world.renew({ leases: [{ runId: "run", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW });
+  expect(finds.map(({ projection }) => projection)).toEqual(
+    [1, 2].map(() => ({ tail: 0, mail: 0, hooks: 0 })),
   );
 });
 

@@ -1,6 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants, readStore } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";
@@ -72,7 +72,7 @@ async function play(
   faults: Switch = { arm() {}, disarm() {} },
 ): Promise<string> {
   const [a, b, c] = [`${prefix}a`, `${prefix}b`, `${prefix}c`];
-  const lease = { owner: "w", ttl: 30_000 };
+  const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
   const startKey = { key: `${prefix}key`, fingerprint: "f", expiresAt: null };
   const token = `${prefix}token`;
   const hook = (id: string) => event("hook_created", id, token);
@@ -92,7 +92,7 @@ async function play(
         ],
         NOW + 2,
       ),
-    () => world.renew({ leases: [{ runId: a, epoch: 1 }], ttl: 60_000, now: NOW + 3 }),
+    () => world.renew({ leases: [{ runId: a, epoch: 1, claimId: CLAIM_ID }], ttl: 60_000, now: NOW + 3 }),
     () =>
       world.commit(
         [

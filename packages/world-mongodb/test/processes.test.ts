@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Hint } from "@perdure/core/world";
 import { scriptsIn } from "@perdure/testbed/processes";
-import { NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { CLAIM_ID, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
@@ -37,7 +37,7 @@ test("two instances of one process tell each other exactly", async () => {
   const message = (messageId: string, runId: string) =>
     ({ messageId, to: { runId }, type: "wake", at: NOW, data: null }) as const;
   await other.createRuns([newRun("wrun_0")], NOW);
-  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1 } })], NOW);
+  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 } })], NOW);
   await writer.deliver([message("m1", "wrun_1")], NOW);
   await writer.createRuns([newRun("wrun_2")], NOW);
   await writer.deliver([message("m2", "wrun_2")], NOW);

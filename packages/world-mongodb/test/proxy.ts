@@ -15,7 +15,11 @@ export type Fault =
   /** This answer comes, and the server has not seen the command. */
   | { readonly type: "refuse"; readonly answer: BSON.Document }
   /** This answer comes, though the server has done it. */
-  | { readonly type: "deny"; readonly answer: BSON.Document };
+  | { readonly type: "deny"; readonly answer: BSON.Document }
+  /** The server's answer comes with something in it changed. */
+  | { readonly type: "change"; readonly change: (answer: BSON.Document) => BSON.Document }
+  /** The connection stays, and no answer ever comes. */
+  | { readonly type: "silence" };
 
 /** Decides on a command by its name and content. */
 export type Decide = (name: string, command: BSON.Document) => Fault | undefined;
@@ -84,6 +88,12 @@ export async function startProxy(url: string): Promise<Proxy> {
           case "refuse":
             client.write(answerTo(message, fault.answer));
             return;
+          case "change":
+            onAnswer = (answer) => client.write(answerTo(message, fault.change(commandOf(answer) ?? {})));
+            upstream.write(message);
+            return;
+          case "silence":
+            return;
           case "deny":
             onAnswer = () => client.write(answerTo(message, fault.answer));
             upstream.write(message);
@@ -123,12 +133,30 @@ function inMessages(onMessage: (message: Buffer) => void): (chunk: Buffer) => vo
   };
 }
 
-/** The command in a message: its body, without the documents that may follow it. */
+/** The command in a message, with the documents that follow its body in sequences. */
 function commandOf(message: Buffer): BSON.Document | undefined {
-  const kind = HEADER + 4;
-  if (message.readInt32LE(12) !== OP_MSG || message[kind] !== 0) return undefined;
-  const start = kind + 1;
-  return BSON.deserialize(message.subarray(start, start + message.readInt32LE(start)));
+  const flags = message.readInt32LE(HEADER);
+  if (message.readInt32LE(12) !== OP_MSG) return undefined;
+  // A checksum of four bytes may stand at the end.
+  const end = message.length - ((flags & 1) === 1 ? 4 : 0);
+  const documentAt = (start: number): BSON.Document =>
+    BSON.deserialize(message.subarray(start, start + message.readInt32LE(start)));
+  let command: BSON.Document | undefined;
+  for (let at = HEADER + 4; at < end; ) {
+    const kind = message[at];
+    const start = at + 1;
+    at = start + message.readInt32LE(start);
+    if (kind === 0) command = { ...documentAt(start), ...command };
+    else {
+      const name = message.toString("utf8", start + 4, message.indexOf(0, start + 4));
+      const documents: BSON.Document[] = [];
+      for (let next = start + 4 + name.length + 1; next < at; next += message.readInt32LE(next)) {
+        documents.push(documentAt(next));
+      }
+      command = { ...command, [name]: documents };
+    }
+  }
+  return command;
 }
 
 function answerTo(message: Buffer, answer: BSON.Document): Buffer {

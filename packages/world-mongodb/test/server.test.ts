@@ -5,7 +5,7 @@ import {
   sharedMongodb,
   startMongodb,
 } from "@perdure/testbed/mongodb";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test } from "vitest";
 import { openWorld } from "./store.ts";
 
@@ -22,7 +22,7 @@ async function ownServer(skip: (reason: string) => never, options?: MongodbOptio
   return server;
 }
 
-const lease = { owner: "w", ttl: 30_000 };
+const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 test("what was acknowledged outlives kill -9 of the server", async ({ skip }) => {
   const server = await ownServer(skip);

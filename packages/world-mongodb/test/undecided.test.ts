@@ -1,5 +1,5 @@
 import type { World } from "@perdure/core/world";
-import { event, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
@@ -7,7 +7,7 @@ import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** Wishes for a token or a key whose process stopped half-way: others go on, and who was only slow learns of it. */
 
-const lease = { owner: "w", ttl: 30_000 };
+const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 const hook = (id: string) => event("hook_created", id, "token");
 
 test("a token that a dead process was about to take goes to who asks for it", async () => {
@@ -131,15 +131,7 @@ test("a commit that was written with others, and whose run has another owner sin
   const world = await openWorld(database);
   await world.createRuns([newRun("parks", { lease }), newRun("fenced", { lease })], NOW);
   const claim = async () => {
-    const { runs } = await world.claim({
-      workflows: [WORKFLOW],
-      limit: 1,
-      owner: "other",
-      ttl: 30_000,
-      now: NOW,
-      cached: new Map(),
-      eventLimit: 10,
-    });
+    const { runs } = await world.claim(claiming({ limit: 1, owner: "other", claimId: "claim-2" }));
     expect(runs.map(({ run }) => run.runId)).toEqual(["parks"]);
   };
   // Between the update of both and the look at what became of each.

@@ -1,4 +1,5 @@
 /** `claimer <url> <db> <workflow> <now> <claimers>`: so many Worlds claim all they can get; prints one run id per line. */
+import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
 import { mongodbWorld } from "../../src/index.ts";
 import { ready } from "./go.ts";
@@ -20,7 +21,9 @@ await Promise.all(
       const { runs } = await world.claim({
         workflows: [workflow],
         limit: 1 + (index % 3),
+        byteLimit: 1_000_000,
         owner: `${process.pid}-${index}`,
+        claimId: randomUUID(),
         ttl: 30_000,
         now: Number(now),
         cached: new Map(),
