@@ -12,7 +12,15 @@ function newRun(runId: string, dueAt = NOW): CreateRun {
 }
 
 function claim(world: World, now: number, limit = 1) {
-  const request = { workflows: ["w"], owner: "o", ttl: 10, cached: new Map(), eventLimit: 10 };
+  const request = {
+    workflows: ["w"],
+    owner: "o",
+    ttl: 10,
+    claimId: "c",
+    byteLimit: 1_000,
+    cached: new Map(),
+    eventLimit: 10,
+  };
   return world.claim({ ...request, limit, now });
 }
 
@@ -45,7 +53,15 @@ describe("memory World", () => {
   it("does not claim a run twice in one claim, even for a lease of no length", async () => {
     const world = memoryWorld();
     await world.createRuns([newRun("a"), newRun("b")], NOW);
-    const request = { workflows: ["w", "w"], owner: "o", ttl: -5, cached: new Map(), eventLimit: 10 };
+    const request = {
+      workflows: ["w", "w"],
+      owner: "o",
+      ttl: -5,
+      claimId: "c",
+      byteLimit: 1_000,
+      cached: new Map(),
+      eventLimit: 10,
+    };
     const { runs } = await world.claim({ ...request, limit: 10, now: NOW });
     expect(runs.map(({ run }) => run.runId)).toEqual(["a", "b"]);
   });
@@ -65,7 +81,16 @@ describe("memory World", () => {
     await claim(world, NOW);
     const event = { type: "step_created", at: NOW, id: "s", name: null, data: null } as const;
     const lease = { type: "hold", ttl: 10 } as const;
-    const commit: RunCommit = { runId: "a", epoch: 1, seq: 1, events: [event], mailDone: 0, run: {}, lease };
+    const commit: RunCommit = {
+      runId: "a",
+      epoch: 1,
+      claimId: "c",
+      seq: 1,
+      events: [event],
+      mailDone: 0,
+      run: {},
+      lease,
+    };
     await expect(world.commit([commit, commit], NOW)).rejects.toThrow(/two commits of run a/);
     await expect(world.commit([{ ...commit, run: { status: "failed" } }], NOW)).rejects.toThrow(/"hold"/);
     await expect(world.commit([{ ...commit, lease: { type: "finish" } }], NOW)).rejects.toThrow(/"finish"/);

@@ -7,13 +7,14 @@ import type {
   CreateRunResult,
   DeliverResult,
   JournalEvent,
+  Lease,
   Mail,
   Message,
   RunCommit,
   RunRecord,
   World,
 } from "@perdure/core/world";
-import { ALICE, claiming, newRun, START, TTL } from "./requests.ts";
+import { claiming, leaseOf, newRun, START } from "./requests.ts";
 
 /** Batches of one, and the first moves that most cases begin with. */
 
@@ -57,11 +58,16 @@ export async function mailOf(world: World, runId: string, after = 0): Promise<re
   return only(await world.listMail([{ runId, after }]));
 }
 
-/** The row of a new run that {@link ALICE} holds until {@link START} + {@link TTL}. */
+/** The row of a new run that `ALICE` holds until {@link START} + `TTL`. */
 export async function leasedRun(world: World, change: Partial<CreateRun> = {}): Promise<RunRecord> {
-  const run = newRun({ lease: { owner: ALICE, ttl: TTL }, ...change });
+  const run = newRun({ lease: leaseOf(), ...change });
   equal((await createOne(world, run)).outcome, "created");
   return rowOf(world, run.runId);
+}
+
+/** The lease that a row names. */
+export function leaseIn({ runId, epoch, claimId }: RunRecord): Lease {
+  return { runId, epoch, claimId: claimId ?? "no claim" };
 }
 
 /** Writes a commit that must be accepted; gives the row after it. */

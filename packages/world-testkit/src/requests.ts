@@ -22,11 +22,23 @@ export const ALICE = "worker-alice";
 export const BOB = "worker-bob";
 
 let lastRun = 0;
+let lastClaim = 0;
+
+/** A claim id that no claim before had. */
+export function nextClaimId(): string {
+  lastClaim++;
+  return `claim-${lastClaim}`;
+}
 
 /** A run id that is greater than all before it. */
 export function nextRunId(): string {
   lastRun++;
   return `wrun_${String(lastRun).padStart(26, "0")}`;
+}
+
+/** The first lease of a run, as a start takes it. */
+export function leaseOf(owner: string = ALICE, ttl: number = TTL): NonNullable<CreateRun["lease"]> {
+  return { owner, claimId: nextClaimId(), ttl };
 }
 
 /** A run that is due at {@link START}, without key and lease. */
@@ -64,7 +76,7 @@ export function hookDisposed(id: string): NewEvent {
 }
 
 /** The fields of a row that a commit names. */
-export type Held = Pick<RunRecord, "runId" | "epoch" | "seq" | "mailDone">;
+export type Held = Pick<RunRecord, "runId" | "epoch" | "claimId" | "seq" | "mailDone">;
 
 /** A commit that keeps the lease. */
 export function holding(
@@ -73,7 +85,9 @@ export function holding(
   change: Partial<RunCommit> = {},
 ): RunCommit {
   const { runId, epoch, seq, mailDone } = run;
-  return { runId, epoch, seq, events, mailDone, run: {}, lease: { type: "hold", ttl: TTL }, ...change };
+  const claimId = run.claimId ?? "no claim";
+  const lease = { type: "hold", ttl: TTL } as const;
+  return { runId, epoch, claimId, seq, events, mailDone, run: {}, lease, ...change };
 }
 
 /** A commit that gives the lease back. */
@@ -105,7 +119,9 @@ export function claiming(change: Partial<ClaimRequest> = {}): ClaimRequest {
   return {
     workflows: [WORKFLOW],
     limit: 1,
+    byteLimit: 1_000_000_000,
     owner: BOB,
+    claimId: nextClaimId(),
     ttl: TTL,
     now: START,
     cached: new Map(),

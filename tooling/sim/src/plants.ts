@@ -14,7 +14,7 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
             batch.map((commit) => {
               const now = row(commit.runId);
               if (now === undefined || now.epoch === commit.epoch) return commit;
-              return { ...commit, epoch: now.epoch, seq: now.seq };
+              return { ...commit, epoch: now.epoch, claimId: now.claimId ?? "", seq: now.seq };
             }),
             now,
           ),

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
 import { expect } from "vitest";
-import { NOW, newRun } from "./requests.ts";
+import { CLAIM_ID, NOW, newRun } from "./requests.ts";
 
 /** Waits until a call fails as expected, and returns its error. */
 export async function refuses(
@@ -37,13 +37,13 @@ const KEEPER_THREAD = `
 
 /** The World's lease keeper renews a lease in its thread while this one is blocked. */
 export async function keepsLeaseWhileBlocked(world: World): Promise<void> {
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
+  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   const done = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(KEEPER_THREAD, {
     eval: true,
     workerData: {
       keeper: world.capabilities.leaseKeeper,
-      lease: { runId: "wrun_1", epoch: 1 },
+      lease: { runId: "wrun_1", epoch: 1, claimId: CLAIM_ID },
       now: NOW + 500,
       ttl: 1_000,
       done,

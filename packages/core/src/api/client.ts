@@ -129,7 +129,8 @@ export class Client {
               fingerprint: fingerprint(workflow, input),
               expiresAt: options.ttl === undefined ? null : parseDuration(options.ttl, now),
             },
-      lease: worker === undefined ? null : { owner: worker.id, ttl: worker.leaseTtl },
+      lease:
+        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
     };
     const result = await this.#create(request);
     switch (result.outcome) {

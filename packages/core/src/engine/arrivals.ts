@@ -39,8 +39,8 @@ export class Arrivals {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
-    residents.take(run, lease.epoch, leaseUntil);
-    run.hold({ epoch: lease.epoch, seq: 1, mailDone: 0, leaseUntil, lastAt: event.at });
+    residents.take(run, lease, leaseUntil);
+    run.hold({ seq: 1, mailDone: 0, leaseUntil, lastAt: event.at });
     run.toBegin = true;
     touch(run);
   }
@@ -48,15 +48,16 @@ export class Arrivals {
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
     const { clock, residents, touch } = this.#options;
-    const { run: row, lost, events, mail } = claimed;
+    const { run: row, events, mail } = claimed;
+    const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
     // Our own lease ran out and came back to us: the old incarnation is another's.
     if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.epoch));
     const parked = residents.unpark(row.runId);
     const now = Math.max(clock.now(), claimNow);
-    if (parked !== undefined && parked.epoch === row.epoch - 1 && parked.seq === row.seq && !lost) {
-      residents.take(parked, row.epoch, leaseUntil);
-      parked.hold({ epoch: row.epoch, seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 });
+    if (parked !== undefined && parked.claimId === claimed.lastClaimId && parked.seq === row.seq) {
+      residents.take(parked, lease, leaseUntil);
+      parked.hold({ seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 });
       parked.schedule(false, now, interruptedError);
       parked.receiveMail(mail);
       parked.wake(now);
@@ -69,19 +70,20 @@ export class Arrivals {
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
-    residents.take(fresh, row.epoch, leaseUntil);
+    residents.take(fresh, lease, leaseUntil);
     void this.#load(fresh, claimed, now);
   }
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
     const { world, logger, residents } = this.#options;
-    const { runId, workflow, epoch } = claimed.run;
+    const { runId, workflow } = claimed.run;
+    const lease = leaseOf(claimed);
     try {
       const events = await world.listEvents(runId, 0, EVENT_PAGE);
-      if (residents.isOutdated({ runId, epoch })) return;
+      if (residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
-      residents.take(run, epoch, leaseUntil);
+      residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events }, now);
     } catch (error) {
       logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
@@ -108,8 +110,8 @@ export class Arrivals {
       divergence = { error };
     }
     if (run.phase === "ended") return;
-    const { epoch, seq, mailDone } = row;
-    run.hold({ epoch, seq, mailDone, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    const { seq, mailDone } = row;
+    run.hold({ seq, mailDone, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || divergence !== null)) {
@@ -149,4 +151,8 @@ export class Arrivals {
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
     return run;
   }
+}
+
+function leaseOf({ run: { runId, epoch, claimId } }: ClaimedRun): Lease {
+  return { runId, epoch, claimId: claimId ?? "" };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { ClaimedRun, World } from "../world/index.ts";
+import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
 
 /**
  * Finding due runs. One claim at a time; the next one when something says that runs may be due, when the earliest known
@@ -19,11 +19,15 @@ export interface ClaimLoopOptions {
   readonly workflows: () => readonly string[];
   /** How many more runs there is room for. */
   readonly room: () => number;
-  readonly cached: ReadonlyMap<string, number>;
+  readonly cached: ReadonlyMap<string, CachedRun>;
+  /** A new claim id. */
+  readonly newClaimId: () => string;
   readonly onClaimed: (claimed: ClaimedRun, leaseUntil: number, now: number) => void;
 }
 
 const LARGEST_CLAIM = 100;
+/** Bytes of journal that one claim brings, but for the last run of it. */
+const LARGEST_JOURNALS = 64 * 1024 * 1024;
 /** Events that come with a claimed run; more are read page by page. */
 export const EVENT_PAGE = 1000;
 
@@ -95,7 +99,9 @@ export class ClaimLoop {
         const result = await world.claim({
           workflows,
           limit,
+          byteLimit: LARGEST_JOURNALS,
           owner,
+          claimId: this.#options.newClaimId(),
           ttl: leaseTtl,
           now,
           cached: this.#options.cached,

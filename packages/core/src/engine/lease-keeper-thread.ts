@@ -18,10 +18,10 @@ export interface KeeperMessage {
 }
 
 const { module, options, leaseTtl, heartbeat } = workerData as KeeperData;
-const leases = new Map<string, number>();
+const leases = new Map<string, Lease>();
 
 parentPort?.on("message", ({ taken, released }: KeeperMessage) => {
-  for (const { runId, epoch } of taken) leases.set(runId, epoch);
+  for (const lease of taken) leases.set(lease.runId, lease);
   for (const runId of released) leases.delete(runId);
 });
 
@@ -42,11 +42,11 @@ async function check(): Promise<void> {
   if (silentChecks < 4 || silentChecks % 2 === 1 || leases.size === 0 || renewing) return;
   renewing = true;
   try {
-    const held = [...leases].map(([runId, epoch]) => ({ runId, epoch }));
+    const held = [...leases.values()];
     const results = await world.renew({ leases: held, ttl: leaseTtl, now: systemNow() });
     results.forEach(({ outcome }, index) => {
       const lease = held[index];
-      if (outcome === "lost" && lease !== undefined && leases.get(lease.runId) === lease.epoch) {
+      if (outcome === "lost" && lease !== undefined && leases.get(lease.runId) === lease) {
         leases.delete(lease.runId);
       }
     });

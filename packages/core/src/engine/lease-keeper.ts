@@ -15,7 +15,7 @@ export class LeaseKeeper {
   readonly ready: Promise<void>;
   readonly #heartbeat = new Int32Array(new SharedArrayBuffer(4));
   readonly #thread: Thread;
-  readonly #held: Map<string, number> = new Map();
+  readonly #held: Map<string, string> = new Map();
   #taken: Lease[] = [];
   #released: string[] = [];
 
@@ -45,8 +45,8 @@ export class LeaseKeeper {
   }
 
   take(lease: Lease): void {
-    if (this.#held.get(lease.runId) === lease.epoch) return;
-    this.#held.set(lease.runId, lease.epoch);
+    if (this.#held.get(lease.runId) === lease.claimId) return;
+    this.#held.set(lease.runId, lease.claimId);
     this.#taken.push(lease);
   }
 

@@ -53,7 +53,7 @@ export class LeaseRenewal {
     const now = clock.now();
     const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, now));
     if (runs.length === 0) return;
-    const leases = runs.map(({ runId, epoch }) => ({ runId, epoch }));
+    const leases = runs.map(({ lease }) => lease);
     try {
       const results = await world.renew({ leases, ttl: leaseTtl, now });
       runs.forEach((run, index) => {

@@ -3,7 +3,7 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
 import { decode, encode } from "../serialization/index.ts";
-import type { CommitResult, EventType, LeaseChange, Mail, RunCommit } from "../world/index.ts";
+import type { CommitResult, EventType, Lease, LeaseChange, Mail, RunCommit } from "../world/index.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
@@ -40,6 +40,7 @@ export class LiveRun {
 
   /** The lease under which it is held, and the length of its journal. */
   epoch = 0;
+  claimId = "";
   seq = 0;
   /** By our clock. */
   leaseUntil = 0;
@@ -87,9 +88,13 @@ export class LiveRun {
 
   // Taking a lease.
 
+  /** The lease under which it is, or was last, held. */
+  get lease(): Lease {
+    return { runId: this.runId, epoch: this.epoch, claimId: this.claimId };
+  }
+
   /** The run is ours under a new epoch, its execution at the end of the journal. */
-  hold(lease: { epoch: number; seq: number; mailDone: number; leaseUntil: number; lastAt: number }): void {
-    this.epoch = lease.epoch;
+  hold(lease: { seq: number; mailDone: number; leaseUntil: number; lastAt: number }): void {
     this.seq = lease.seq;
     this.leaseUntil = lease.leaseUntil;
     this.phase = "held";
@@ -276,6 +281,7 @@ export class LiveRun {
     const request: RunCommit = {
       runId: this.runId,
       epoch: this.epoch,
+      claimId: this.claimId,
       seq: this.seq,
       events,
       mailDone: this.#mailDone,

@@ -1,4 +1,4 @@
-import type { Lease } from "../world/index.ts";
+import type { CachedRun, Lease } from "../world/index.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { LiveRun } from "./live-run.ts";
 
@@ -18,9 +18,8 @@ export class Residents {
   keeper: LeaseKeeper | undefined;
   readonly #options: ResidentsOptions;
   readonly #held: Map<string, LiveRun> = new Map();
-  /** The longest waiting first, and the epochs under which they were held. */
+  /** The longest waiting first. */
   readonly #parked: Map<string, LiveRun> = new Map();
-  readonly #parkedEpochs: Map<string, number> = new Map();
   #releaseProcess: (() => void) | undefined;
 
   constructor(options: ResidentsOptions) {
@@ -40,8 +39,8 @@ export class Residents {
   }
 
   /** The waiting runs as a claim wants to know them. */
-  get parkedEpochs(): ReadonlyMap<string, number> {
-    return this.#parkedEpochs;
+  get parked(): ReadonlyMap<string, CachedRun> {
+    return this.#parked;
   }
 
   /** The answer that gave the lease was so late that this worker holds the run under a newer one. */
@@ -50,11 +49,12 @@ export class Residents {
   }
 
   /** A lease of the run is ours. */
-  take(run: LiveRun, epoch: number, leaseUntil: number): void {
-    run.epoch = epoch;
+  take(run: LiveRun, lease: Lease, leaseUntil: number): void {
+    run.epoch = lease.epoch;
+    run.claimId = lease.claimId;
     run.leaseUntil = leaseUntil;
     this.#held.set(run.runId, run);
-    this.keeper?.take({ runId: run.runId, epoch });
+    this.keeper?.take(lease);
     this.#releaseProcess ??= this.#options.keepProcessAlive();
   }
 
@@ -74,7 +74,6 @@ export class Residents {
   /** Keeps a run that gave its lease back; the longest waiting make room. */
   park(run: LiveRun): void {
     this.#parked.set(run.runId, run);
-    this.#parkedEpochs.set(run.runId, run.epoch);
     while (this.#parked.size + this.#held.size > this.#options.maxRuns) {
       const [oldest] = this.#parked.values();
       if (oldest === undefined) return;
@@ -87,7 +86,6 @@ export class Residents {
   unpark(runId: string): LiveRun | undefined {
     const run = this.#parked.get(runId);
     this.#parked.delete(runId);
-    this.#parkedEpochs.delete(runId);
     return run;
   }
 

@@ -88,7 +88,8 @@ export class RunPool {
       ...options,
       owner: options.workerId,
       room: () => this.room,
-      cached: this.#residents.parkedEpochs,
+      cached: this.#residents.parked,
+      newClaimId: () => options.ids.token(),
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({
@@ -187,12 +188,12 @@ export class RunPool {
   }
 
   /** A run that was created for this worker when it had closed. */
-  async #giveBack({ runId, epoch }: Lease): Promise<void> {
+  async #giveBack({ runId, epoch, claimId }: Lease): Promise<void> {
     const { world, clock, logger } = this.#options;
     const now = clock.now();
     const lease = { type: "park", dueAt: now } as const;
     try {
-      await world.commit([{ runId, epoch, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
+      await world.commit([{ runId, epoch, claimId, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
     } catch (error) {
       logger.warn("a run could not be given back, it comes again when its lease is over", { runId, error });
     }

@@ -17,7 +17,8 @@ export function commitRun(state: MemoryState, commit: RunCommit, now: number): C
   if (run === undefined) return { outcome: "finished" };
   if (isIn(run.row, commit)) return committed(run, commit);
   if (isTerminal(run.row.status)) return { outcome: "finished" };
-  if (run.row.epoch !== commit.epoch || run.row.owner === null) return { outcome: "fenced" };
+  const ours = run.row.epoch === commit.epoch && run.row.claimId === commit.claimId;
+  if (!ours || run.row.owner === null) return { outcome: "fenced" };
   if (run.row.seq !== commit.seq) return { outcome: "out_of_step", seq: run.row.seq };
 
   for (const event of commit.events) run.journal.push(journal(state, run, event));
@@ -30,7 +31,8 @@ export function commitRun(state: MemoryState, commit: RunCommit, now: number): C
  * lease is held it is simply done again.
  */
 function isIn(row: RunRecord, commit: RunCommit): boolean {
-  if (row.epoch !== commit.epoch || row.seq !== commit.seq + commit.events.length) return false;
+  if (row.epoch !== commit.epoch || row.claimId !== commit.claimId) return false;
+  if (row.seq !== commit.seq + commit.events.length) return false;
   return commit.events.length > 0 || row.owner === null;
 }
 
@@ -53,7 +55,8 @@ function changeRow(state: MemoryState, run: MemoryRun, commit: RunCommit, now: n
   const { runId, lease } = commit;
   // A commit without events can arrive late, after its own repetition: it must not give back consumed mail.
   const mailDone = Math.max(run.row.mailDone, commit.mailDone);
-  const kept = { ...patchOf(commit.run), seq: run.journal.length, mailDone };
+  const bytes = commit.events.reduce((sum, { data }) => sum + (data?.length ?? 0), run.row.bytes);
+  const kept = { ...patchOf(commit.run), seq: run.journal.length, bytes, mailDone };
   switch (lease.type) {
     case "hold":
       state.setRow(run, { ...kept, dueAt: Math.max(run.row.dueAt ?? 0, now + lease.ttl) });
@@ -79,6 +82,7 @@ function patchOf(patch: RunPatch): RunPatch {
     ...(patch.completedAt !== undefined && { completedAt: patch.completedAt }),
     ...(patch.output !== undefined && { output: keepBytes(patch.output) }),
     ...(patch.error !== undefined && { error: keepBytes(patch.error) }),
+    ...(patch.lostClaims !== undefined && { lostClaims: patch.lostClaims }),
   };
 }
 

@@ -24,10 +24,13 @@ export function claim(state: MemoryState, request: ClaimRequest): ClaimResult {
   };
 
   const taken: MemoryRun[] = [];
+  let bytes = 0;
   let next = firstDue();
   while (next !== undefined && taken.length < limit && (next.row.dueAt ?? now) <= now) {
+    if (taken.length > 0 && bytes > request.byteLimit) break;
     state.due(next.row.workflow).remove(next);
     taken.push(next);
+    bytes += next.row.bytes;
     next = firstDue();
   }
   // Taken runs go back into the queues only now, so that a lease of no length is not claimed twice.
@@ -37,13 +40,23 @@ export function claim(state: MemoryState, request: ClaimRequest): ClaimResult {
 
 function lease(state: MemoryState, run: MemoryRun, request: ClaimRequest): ClaimedRun {
   const before = run.row;
-  state.setRow(run, { epoch: before.epoch + 1, owner: request.owner, dueAt: request.now + request.ttl });
-  const hasJournal = request.cached.get(before.runId) === before.epoch;
+  const lost = before.owner !== null;
+  state.setRow(run, {
+    epoch: before.epoch + 1,
+    claimId: request.claimId,
+    lostClaims: before.lostClaims + (lost ? 1 : 0),
+    owner: request.owner,
+    dueAt: request.now + request.ttl,
+  });
+  const known = request.cached.get(before.runId);
+  const cached = known !== undefined && known.claimId === before.claimId && known.seq === before.seq;
   return {
     run: run.row,
-    lost: before.owner !== null,
-    events: hasJournal ? [] : run.journal.slice(0, request.eventLimit),
+    lost,
+    lastClaimId: before.claimId,
+    events: cached ? [] : run.journal.slice(0, request.eventLimit),
     mail: run.mailbox.slice(before.mailDone),
+    damage: null,
   };
 }
 
@@ -53,7 +66,8 @@ export function renew(state: MemoryState, request: RenewRequest): readonly Renew
 
 function renewOne(state: MemoryState, held: Lease, until: number): RenewResult {
   const run = state.runs.get(held.runId);
-  if (run === undefined || run.row.epoch !== held.epoch || run.row.owner === null) return { outcome: "lost" };
+  if (run === undefined || run.row.owner === null) return { outcome: "lost" };
+  if (run.row.epoch !== held.epoch || run.row.claimId !== held.claimId) return { outcome: "lost" };
   if (run.row.dueAt === null || run.row.dueAt < until) state.setRow(run, { dueAt: until });
   return { outcome: "renewed", mailSeq: run.row.mailSeq };
 }

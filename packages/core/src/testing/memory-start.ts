@@ -21,7 +21,10 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
       workflow,
       status: "pending",
       epoch: lease === null ? 0 : 1,
+      claimId: lease === null ? null : lease.claimId,
+      lostClaims: 0,
       seq: 1,
+      bytes: request.event.data?.length ?? 0,
       mailSeq: 0,
       mailDone: 0,
       owner: lease === null ? null : lease.owner,
@@ -39,7 +42,7 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
     tokens: new Map(),
   });
   if (lease === null && request.dueAt <= now) state.hint({ type: "due" });
-  return { outcome: "created", lease: lease === null ? null : { runId, epoch: 1 } };
+  return { outcome: "created", lease: lease === null ? null : { runId, epoch: 1, claimId: lease.claimId } };
 }
 
 function isFree({ row, startKey }: MemoryRun, now: number): boolean {
@@ -49,6 +52,6 @@ function isFree({ row, startKey }: MemoryRun, now: number): boolean {
 }
 
 function leaseAgain({ row }: MemoryRun, { lease }: CreateRun): Lease | null {
-  if (lease === null || row.epoch !== 1 || row.owner !== lease.owner) return null;
-  return { runId: row.runId, epoch: 1 };
+  if (lease === null || row.epoch !== 1 || row.owner === null || row.claimId !== lease.claimId) return null;
+  return { runId: row.runId, epoch: 1, claimId: lease.claimId };
 }

@@ -27,12 +27,21 @@ export interface WorldCapabilities {
    */
   readonly largestValue?: number;
   /**
+   * How many bytes one call may carry (`createRuns`, `commit`, `deliver`): the engine cuts batches by it, and the commits of
+   * one run, where each event counts as its values and {@link EVENT_OVERHEAD} bytes. A single start, message or event may be
+   * larger: it then goes alone. Default: 16 MiB.
+   */
+  readonly largestBatch?: number;
+  /**
    * How a second instance of this World is opened in another thread, so that leases are renewed while a step
    * blocks the event loop. `null`: leases are renewed from the event loop, and a step that blocks it for longer
    * than the lease may be executed twice.
    */
   readonly leaseKeeper: LeaseKeeper | null;
 }
+
+/** What an event, message or start counts beside its values; see {@link WorldCapabilities.largestBatch}. */
+export const EVENT_OVERHEAD = 256;
 
 /** A module whose `openWorld(options)` gives a World on the same store. */
 export interface LeaseKeeper {

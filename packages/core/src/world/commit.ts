@@ -10,6 +10,8 @@ export interface RunPatch {
   readonly completedAt?: number;
   readonly output?: Uint8Array | null;
   readonly error?: Uint8Array | null;
+  /** The core sets it to 0 when the run has made progress: only it knows which events are progress. */
+  readonly lostClaims?: number;
 }
 
 /** What becomes of the lease. */
@@ -32,6 +34,7 @@ export interface RunCommit {
   readonly runId: string;
   /** The lease under which the caller writes. */
   readonly epoch: number;
+  readonly claimId: string;
   /** Length of the journal before these events. */
   readonly seq: number;
   readonly events: readonly NewEvent[];

@@ -2,9 +2,10 @@
  * The World contract, for authors of storage adapters. The laws are in the doc comments of {@link World}; the suite
  * that checks them is `@perdure/world-testkit`.
  */
-export type { Hint, LeaseKeeper, WorldCapabilities } from "./capabilities.ts";
+export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
@@ -17,7 +18,15 @@ export type {
   RunPage,
 } from "./read.ts";
 export { isTerminal, type RunRecord, type RunStatus, type TerminalStatus } from "./run.ts";
-export type { ClaimedRun, ClaimRequest, ClaimResult, Lease, RenewRequest, RenewResult } from "./schedule.ts";
+export type {
+  CachedRun,
+  ClaimedRun,
+  ClaimRequest,
+  ClaimResult,
+  Lease,
+  RenewRequest,
+  RenewResult,
+} from "./schedule.ts";
 export type { CreateRun, CreateRunResult, StartKey } from "./start.ts";
 export {
   type Delivery,

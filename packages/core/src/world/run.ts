@@ -23,8 +23,17 @@ export interface RunRecord {
   readonly status: RunStatus;
   /** The fencing token: every claim adds one. 0 before the first. */
   readonly epoch: number;
+  /** The id of the last claim; it stays when the lease is released. `null` before the first. */
+  readonly claimId: string | null;
+  /**
+   * How many claims in a row were lost, that is, taken over from an owner that did not give its lease back. A claim counts it
+   * up; only a commit that says so sets it back. See {@link RunPatch.lostClaims}.
+   */
+  readonly lostClaims: number;
   /** Length of the journal. */
   readonly seq: number;
+  /** Size of the journal: the bytes of all its events' `data`, as they were sent. */
+  readonly bytes: number;
   /** Number of the last message that was delivered to the run; 0 before the first. */
   readonly mailSeq: number;
   /** Number of the last message that the owner has taken into the journal or dropped. */

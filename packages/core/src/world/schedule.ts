@@ -4,10 +4,20 @@ import type { RunRecord } from "./run.ts";
 
 /** Who may execute a run, and for how long: claims and leases. */
 
-/** The right to execute a run, held under one epoch. */
+/**
+ * The right to execute a run: an epoch *and* a claim id. The epoch orders the owners. The claim id tells two owners of one
+ * epoch apart, which there are when a store has lost an acknowledged claim in a fail-over and given the epoch again.
+ */
 export interface Lease {
   readonly runId: string;
   readonly epoch: number;
+  readonly claimId: string;
+}
+
+/** What the caller has of a run in memory: everything up to `seq`, last held under `claimId`. */
+export interface CachedRun {
+  readonly claimId: string;
+  readonly seq: number;
 }
 
 /** What {@link World.claim} takes. */
@@ -16,16 +26,23 @@ export interface ClaimRequest {
   readonly workflows: readonly string[];
   /** At most so many runs. */
   readonly limit: number;
+  /**
+   * Takes no further run once those taken have more than so many bytes of journal together ({@link RunRecord.bytes}); always
+   * takes one that is due.
+   */
+  readonly byteLimit: number;
   /** The worker's id. */
   readonly owner: string;
+  /** Random and new for every claim, at most 64 characters; one for all the runs that it takes. */
+  readonly claimId: string;
   /** Lease length in milliseconds. */
   readonly ttl: number;
   readonly now: number;
   /**
-   * Runs whose coroutine the caller still has in memory, with the epoch under which it last held them. Where that
-   * is the epoch just before this claim, nobody wrote in between and `events` is left empty.
+   * Runs whose coroutine the caller still has in memory. Where the row had this claim id and this `seq` until now, nobody
+   * wrote in between: the run comes without events.
    */
-  readonly cached: ReadonlyMap<string, number>;
+  readonly cached: ReadonlyMap<string, CachedRun>;
   /** At most so many events come with each run; the caller pages on with {@link World.listEvents}. */
   readonly eventLimit: number;
 }
@@ -36,10 +53,17 @@ export interface ClaimedRun {
   readonly run: RunRecord;
   /** The lease before this one ran out while somebody held it, so steps may have been interrupted. */
   readonly lost: boolean;
+  /** The claim id that the row had before this claim; `null` if this is the first. */
+  readonly lastClaimId: string | null;
   /** The journal from seq 1, or nothing where the caller has it. */
   readonly events: readonly JournalEvent[];
   /** Every message with `mailSeq` greater than the row's `mailDone`, in order. */
   readonly mail: readonly Mail[];
+  /**
+   * Why journal or mailbox cannot be read: a damaged page, a key of another type, something that is missing. `events` and
+   * `mail` are empty then, and the other runs of the claim are given as ever. `null` for all but damaged runs.
+   */
+  readonly damage: Error | null;
 }
 
 export interface ClaimResult {
@@ -49,7 +73,7 @@ export interface ClaimResult {
    * `limit` was reached.
    */
   readonly nextDueAt: number | null;
-  /** The time by which the World judged what is due. */
+  /** The time by which the World judged what is due: by the store's clock where it has one. Callers correct theirs by it. */
   readonly now: number;
 }
 
@@ -60,7 +84,7 @@ export interface RenewRequest {
   readonly now: number;
 }
 
-/** One per lease, in their order. `lost`: the epoch has moved on, or the lease was released. */
+/** One per lease, in their order. `lost`: the run is held under another epoch or claim id, or by nobody. */
 export type RenewResult =
   | { readonly outcome: "renewed"; readonly mailSeq: number }
   | { readonly outcome: "lost" };

@@ -27,7 +27,7 @@ export interface CreateRun {
   readonly dueAt: number;
   readonly startKey: StartKey | null;
   /** Takes the first lease (epoch 1) in the same atomic act. */
-  readonly lease: { readonly owner: string; readonly ttl: number } | null;
+  readonly lease: { readonly owner: string; readonly claimId: string; readonly ttl: number } | null;
 }
 
 /** What became of one {@link CreateRun}. */

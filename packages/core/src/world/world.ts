@@ -28,8 +28,15 @@ export const CONTRACT_VERSION = 1;
  * - **Errors.** A method that rejects may or may not have written (an *ambiguous answer*); the caller sends the
  *   same request again and gets the answer that the first sending would have got. A World MAY retry by itself.
  * - **Time.** `now` and all ids come from the caller. A World whose store has a clock of its own MAY judge leases
- *   and `dueAt` by that clock in place of `now`, always by that one; such a World MUST offer an option that makes it
- *   use `now`, and the conformance suite runs with it.
+ *   and `dueAt` by that clock in place of `now`, always by that one. It then reads every time at which something becomes due
+ *   or free in a request (`dueAt`, `expiresAt`) as a distance from the request's `now`, so that a caller whose clock is wrong
+ *   makes nothing early or late. Such a World MUST offer an option that makes it use `now`, and the conformance suite runs
+ *   with it.
+ * - **Deadlines.** No call takes for ever: past its deadline a call rejects, which is an ambiguous answer, and the next one
+ *   goes over a fresh connection. The store's own timeout is shorter than the caller's, so that an abandoned call does not
+ *   execute late.
+ * - **Refusals.** What the store will never take or give, however often it is asked, is a `WorldError` with
+ *   `retryable: false`; everything that may pass is not.
  * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
  * - **Strings.** Ids, tokens and keys are any strings of at most 255 characters, compared exactly (NUL, emoji and
@@ -57,25 +64,26 @@ export interface World {
    *   others get the winner's row: `exists`, or `mismatch` where their fingerprint differs.
    * - A key whose run is terminal is free once `expiresAt` has passed; a key whose run was deleted is free.
    * - The same `runId` sent again answers `created` and writes nothing. The lease is given again if the run still
-   *   has it (epoch 1, same owner), else `null`.
+   *   has it (epoch 1, same claim id, not released), else `null`.
    */
   createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]>;
 
   /**
    * Takes due runs (`dueAt <= now`, not terminal) of the given workflows, the longest due first. Each gets
-   * `epoch + 1`, the caller as owner and `dueAt = now + ttl`, atomically with the check.
+   * `epoch + 1`, the caller as owner, the claim's id and `dueAt = now + ttl`, atomically with the check.
    *
    * - No two claims give the same run unless the first one's lease has run out or was released in between.
    * - A backlog of other workflows does not slow a claim.
-   * - `lost` is true exactly when the row still named an owner: a lease that ran out.
+   * - `lost` is true exactly when the row still named an owner: a lease that ran out. The row's `lostClaims` is then one more.
    * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
+   * - One run that cannot be read does not hold up the others: it comes with its `damage`.
    * - A claim whose answer was lost is not repeated: its runs come due again when their leases run out.
    */
   claim(request: ClaimRequest): Promise<ClaimResult>;
 
   /**
    * Extends leases to `now + ttl`. A lease that ran out but was not claimed by anyone since is renewed; one whose
-   * epoch has moved on, or that was released, is `lost`. Never shortens a lease. Safe to repeat.
+   * epoch or claim id is not the row's, or that was released, is `lost`. Never shortens a lease. Safe to repeat.
    */
   renew(request: RenewRequest): Promise<readonly RenewResult[]>;
 
@@ -83,19 +91,19 @@ export interface World {
    * THE write verb. At most one commit per run in a batch. For each commit, in one atomic act:
    *
    * 1. Check, in this order: the run is stored and not terminal (else `finished`, whatever the epoch), the row's `epoch`
-   *    is the commit's and its lease not released (else `fenced`), its journal `seq` long (else `out_of_step`). A failed
-   *    check writes nothing. A lease that has run out but that nobody has claimed since still commits.
+   *    and `claimId` are the commit's and its lease not released (else `fenced`), its journal `seq` long (else
+   *    `out_of_step`). A failed check writes nothing. A lease that has run out but that nobody has claimed since still commits.
    * 2. Append `events` at `seq + 1`, `seq + 2` … in their order. Hooks, also in that order: a `hook_created` event
    *    takes the token `name` for the hook `id` of this run. If another live hook has the token (also one of this run,
    *    or one taken earlier in the batch), the event is written as `hook_conflict`, its `data` the UTF-8 bytes of the
    *    owning run's id, and reported in `conflicts`. A `hook_disposed` event frees the token of the hook `id`.
-   * 3. Set the row: `seq`, `mailDone`, the patch, and owner and `dueAt` by `lease`. A terminal status frees every
+   * 3. Set the row: `seq`, `bytes`, `mailDone`, the patch, and owner and `dueAt` by `lease`. A terminal status frees every
    *    token of the run.
    * 4. Parking never loses a wake-up: if the row's `mailSeq` is greater than the commit's `mailDone`, a parked run is due
    *    `now`, whatever `dueAt` was asked for.
    *
    * The same commit sent twice is once in the journal and answers `committed` both times, with the same conflicts,
-   * also when the first one parked or finished the run: a row with the commit's epoch and a journal of
+   * also when the first one parked or finished the run: a row with the commit's epoch and claim id and a journal of
    * `seq + events.length` has it in (one owner commits in order). For a commit without events this makes the second
    * sending a repetition of the same row change, which is harmless only as long as the lease is still held; once
    * it is released the second sending writes nothing.

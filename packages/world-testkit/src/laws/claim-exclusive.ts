@@ -7,8 +7,10 @@ import {
   BOB,
   bytesOf,
   claiming,
+  eventOf,
   finishing,
   holding,
+  leaseOf,
   newRun,
   parking,
   START,
@@ -64,7 +66,8 @@ export const claimExclusive: Law = {
       const { runs, now } = await world.claim(claiming({ owner: BOB, ttl: 4_000, now: START + 5 }));
       equal(now, START + 5);
       const [row] = await world.getRuns([request.runId]);
-      same(runs, [{ run: row, lost: false, events: await journalOf(world, request.runId), mail: [] }]);
+      const events = await journalOf(world, request.runId);
+      same(runs, [{ run: row, lost: false, lastClaimId: null, events, mail: [], damage: null }]);
       const { epoch, owner, dueAt } = runs[0]?.run ?? {};
       same({ epoch, owner, dueAt }, { epoch: 1, owner: BOB, dueAt: START + 4_005 });
     },
@@ -73,7 +76,7 @@ export const claimExclusive: Law = {
       const world = await stage.open();
       const mine = newRun({ workflow: "mine" });
       const later = newRun({ workflow: "mine", dueAt: START + 1 });
-      const held = newRun({ workflow: "mine", lease: { owner: ALICE, ttl: TTL } });
+      const held = newRun({ workflow: "mine", lease: leaseOf() });
       const others = Array.from({ length: 20 }, () => newRun({ workflow: "others", dueAt: START - 100 }));
       await world.createRuns([...others, later, held, mine], START);
       const ended = await leasedRun(world, { workflow: "mine" });
@@ -119,7 +122,7 @@ export const claimExclusive: Law = {
       equal(await next(1), START - 1, "what the limit left is due already");
       equal(await next(5), START + 50, "the earliest that is not due yet");
       equal(await next(5), START + 50);
-      await leasedRun(world, { workflow: "mine", lease: { owner: ALICE, ttl: 10 } });
+      await leasedRun(world, { workflow: "mine", lease: leaseOf(ALICE, 10) });
       equal(await next(5), START + 10, "the expiry of another's lease");
     },
 
@@ -127,12 +130,55 @@ export const claimExclusive: Law = {
       const world = await stage.open();
       const run = await leasedRun(world);
       const parked = await write(world, parking(run, START, [stepCreated("step-1")]));
-      const mine = await claimOne(world, { cached: new Map([[run.runId, 1]]) });
-      same([mine?.run.epoch, mine?.run.seq, mine?.events], [2, 2, []]);
-      await write(world, parking({ ...parked, epoch: 2 }, START, [stepCreated("step-2")]));
-      const stale = await claimOne(world, { cached: new Map([[run.runId, 1]]) });
+      const cached = new Map([[run.runId, { claimId: run.claimId ?? "", seq: 2 }]]);
+      const mine = await claimOne(world, { cached });
+      if (mine === undefined) throw new Error("the run was not claimed");
+      same([mine.lastClaimId, mine.run.epoch, mine.run.seq, mine.events], [run.claimId, 2, 2, []]);
+      await write(world, parking({ ...parked, ...mine.run }, START, [stepCreated("step-2")]));
+      const stale = await claimOne(world, { cached });
       same(stale?.events, await journalOf(world, run.runId), "somebody wrote in between");
-      equal(stale?.events.length, 3);
+      same([stale?.lastClaimId, stale?.events.length], [mine.run.claimId, 3]);
+    },
+
+    "a copy of another length, or of another claim, is not taken for the journal": async (stage) => {
+      const world = await stage.open();
+      for (const wrong of [{ seq: 1 }, { seq: 3 }, { claimId: "another claim" }]) {
+        const run = await leasedRun(world);
+        await write(world, parking(run, START, [stepCreated("step-1")]));
+        const cached = new Map([[run.runId, { claimId: run.claimId ?? "", seq: 2, ...wrong }]]);
+        const claimed = await claimOne(world, { cached });
+        same([claimed?.lastClaimId, claimed?.events.length], [run.claimId, 2], JSON.stringify(wrong));
+      }
+    },
+
+    "a claim stops when it has taken enough bytes of journal, and takes one run at least": async (stage) => {
+      const world = await stage.open();
+      const runs = Array.from({ length: 5 }, (_, index) =>
+        newRun({ dueAt: START - 5 + index, event: eventOf("run_created", { data: new Uint8Array(1_000) }) }),
+      );
+      await world.createRuns(runs, START);
+      const take = async (byteLimit: number) =>
+        (await world.claim(claiming({ limit: 5, byteLimit }))).runs.map(({ run }) => run.runId);
+      same(
+        await take(1_500),
+        [runs[0]?.runId, runs[1]?.runId],
+        "the second run goes beyond the limit, the third would begin there",
+      );
+      same(await take(0), [runs[2]?.runId]);
+      equal((await take(1_000_000)).length, 2);
+    },
+
+    "the row tells the size of the journal": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world, { event: eventOf("run_created", { data: new Uint8Array(300) }) });
+      equal(run.bytes, 300);
+      const commit = holding(run, [
+        stepCreated("step-1"),
+        eventOf("step_completed", { id: "step-1", data: new Uint8Array(41) }),
+      ]);
+      equal((await write(world, commit)).bytes, 341);
+      equal((await write(world, commit)).bytes, 341, "a repetition adds nothing");
+      equal((await claimOne(world, { now: START + TTL }))?.run.bytes, 341);
     },
 
     "a long journal comes in pages": async (stage) => {

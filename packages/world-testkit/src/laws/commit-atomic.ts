@@ -43,6 +43,7 @@ export const commitAtomic: Law = {
         ...run,
         status: "running",
         seq: 4,
+        bytes: "step arguments".length + "metadata".length,
         mailSeq: 2,
         mailDone: 1,
         startedAt: START + 3,
@@ -111,7 +112,9 @@ export const commitAtomic: Law = {
       asked.splice(
         2,
         0,
-        holding({ runId: "wrun_unknown", epoch: 1, seq: 1, mailDone: 0 }, [stepCreated("x")]),
+        holding({ runId: "wrun_unknown", epoch: 1, claimId: "claim", seq: 1, mailDone: 0 }, [
+          stepCreated("x"),
+        ]),
       );
       const results = await world.commit(asked, START);
       deepEqual(

@@ -45,6 +45,25 @@ export const commitFenced: Law = {
       await refused(world, run, { outcome: "fenced" });
     },
 
+    "another claim under the same epoch": async (stage) => {
+      const world = await stage.open();
+      const run = await withHookAndMail(world);
+      await refused(world, { ...run, claimId: "a claim that the store has lost" }, { outcome: "fenced" });
+    },
+
+    "another claim's commit is no repetition, however alike it is": async (stage) => {
+      const world = await stage.open();
+      const run = await withHookAndMail(world);
+      const events = [stepCreated("step-1")];
+      await write(world, holding(run, events));
+      const lost = { ...run, claimId: "a claim that the store has lost" };
+      same(await commitOne(world, holding(lost, events)), { outcome: "fenced" });
+      await write(world, parking({ ...run, seq: run.seq + 1 }, null, events));
+      same(await commitOne(world, parking({ ...lost, seq: run.seq + 1 }, null, events)), {
+        outcome: "fenced",
+      });
+    },
+
     "a lease that was released": async (stage) => {
       const world = await stage.open();
       const run = await withHookAndMail(world);
@@ -129,7 +148,7 @@ async function withHookAndMail(world: World): Promise<RunRecord> {
 }
 
 /** A commit that would change all that a commit can. */
-function everything(run: Pick<RunRecord, "runId" | "epoch" | "seq" | "mailSeq">): RunCommit {
+function everything(run: Pick<RunRecord, "runId" | "epoch" | "claimId" | "seq" | "mailSeq">): RunCommit {
   const events = [
     stepCreated("step-z"),
     hookCreated("hook-z", "token-z"),

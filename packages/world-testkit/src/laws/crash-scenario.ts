@@ -43,11 +43,13 @@ export function scenario(prefix: string): readonly Act[] {
   ];
   const id = (name: string) => `${prefix}${name}`;
   const workflow = id("workflow");
-  const lease = { owner: ALICE, ttl: TTL };
+  const lease = { owner: ALICE, claimId: id("claim-1"), ttl: TTL };
   const key = keyOf(id("order-1"));
+  const claimOf = (epoch: number) => id(`claim-${epoch}`);
   const at = (runId: string, epoch: number, seq: number, mailDone: number) => ({
     runId,
     epoch,
+    claimId: claimOf(epoch),
     seq,
     mailDone,
   });
@@ -116,9 +118,9 @@ export function scenario(prefix: string): readonly Act[] {
       send: (world) =>
         world.renew({
           leases: [
-            { runId: b, epoch: 1 },
-            { runId: a, epoch: 1 },
-            { runId: c, epoch: 1 },
+            { runId: b, epoch: 1, claimId: claimOf(1) },
+            { runId: a, epoch: 1, claimId: claimOf(1) },
+            { runId: c, epoch: 1, claimId: claimOf(1) },
           ],
           ttl: TTL,
           now: START + 3,
@@ -157,7 +159,7 @@ export function scenario(prefix: string): readonly Act[] {
       crash: "none",
       send: async (world) => {
         const { runs } = await world.claim(
-          claiming({ workflows: [workflow], limit: 5, now: START + 6, owner: BOB }),
+          claiming({ workflows: [workflow], limit: 5, now: START + 6, owner: BOB, claimId: claimOf(2) }),
         );
         return runs.toSorted((left, right) => (left.run.runId < right.run.runId ? -1 : 1));
       },
@@ -168,7 +170,7 @@ export function scenario(prefix: string): readonly Act[] {
       send: (world) =>
         world.commit(
           [
-            parking(at(c, 1, 1, 0), START + 9_000, [], { mailDone: 1 }),
+            parking({ ...at(c, 1, 1, 0), claimId: claimOf(2) }, START + 9_000, [], { mailDone: 1 }),
             holding(at(b, 2, 6, 1), [], {
               mailDone: 2,
               run: { status: "diverged", error: bytesOf("a diff") },

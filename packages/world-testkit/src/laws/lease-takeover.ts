@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Lease, RunRecord, World } from "@perdure/core/world";
-import { claimOne, deliverOne, leasedRun, only, rowOf, write } from "../acts.ts";
+import { claimOne, deliverOne, leasedRun, leaseIn, only, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
   ALICE,
@@ -34,6 +34,37 @@ export const leaseTakeover: Law = {
       same([taken?.lost, taken?.run.epoch, taken?.run.owner], [true, 2, BOB]);
       const again = await claimOne(world, { now: EXPIRY + TTL });
       same([again?.lost, again?.run.epoch], [true, 3]);
+    },
+
+    "lost claims are counted until a commit says that the run has made progress": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      equal(run.lostClaims, 0);
+      let now = START;
+      const lose = async () => {
+        now += TTL;
+        return (await claimOne(world, { now }))?.run;
+      };
+      equal((await lose())?.lostClaims, 1);
+      const second = await lose();
+      if (second === undefined) throw new Error("the run was not claimed");
+      equal(second.lostClaims, 2);
+      equal(
+        (await write(world, holding(second, [stepCreated("step-1")]), now)).lostClaims,
+        2,
+        "events alone do not count",
+      );
+      const third = await lose();
+      if (third === undefined) throw new Error("the run was not claimed");
+      equal(third.lostClaims, 3);
+      const parked = await write(
+        world,
+        parking(third, now, [stepCreated("step-2")], { run: { lostClaims: 0 } }),
+        now,
+      );
+      equal(parked.lostClaims, 0);
+      equal((await claimOne(world, { now }))?.run.lostClaims, 0, "a lease that was given back is not lost");
+      equal((await lose())?.lostClaims, 1);
     },
 
     "a run that nobody held is not lost": async (stage) => {
@@ -108,19 +139,21 @@ export const leaseTakeover: Law = {
       await write(world, finishing(ended));
       const never = newRun({ dueAt: START + 1_000_000 });
       await world.createRuns([never], START);
+      const other = await leasedRun(world);
       const leases: Lease[] = [
-        taken,
-        released,
-        ended,
-        { ...never, epoch: 0 },
-        { runId: "unknown", epoch: 1 },
+        leaseIn(taken),
+        leaseIn(released),
+        leaseIn(ended),
+        { runId: never.runId, epoch: 0, claimId: "claim" },
+        { runId: "unknown", epoch: 1, claimId: "claim" },
+        { ...leaseIn(other), claimId: "a claim that the store has lost" },
       ];
       const ids = leases.map(({ runId }) => runId);
       const before = await world.getRuns(ids);
       const results = await world.renew({ leases, ttl: 5 * TTL, now: EXPIRY + 1 });
       deepEqual(
         results.map(({ outcome }) => outcome),
-        ["lost", "lost", "lost", "lost", "lost"],
+        ["lost", "lost", "lost", "lost", "lost", "lost"],
       );
       same(await world.getRuns(ids), before);
     },
@@ -130,10 +163,7 @@ export const leaseTakeover: Law = {
       const [first, second] = [await leasedRun(world), await leasedRun(world)];
       await deliverOne(world, toRun(second.runId, "m1"));
       await deliverOne(world, toRun(second.runId, "m2"));
-      const leases = [second, { runId: "unknown", epoch: 1 }, first].map(({ runId, epoch }) => ({
-        runId,
-        epoch,
-      }));
+      const leases = [leaseIn(second), { runId: "unknown", epoch: 1, claimId: "claim" }, leaseIn(first)];
       same(await world.renew({ leases, ttl: TTL, now: START + 1 }), [
         { outcome: "renewed", mailSeq: 2 },
         { outcome: "lost" },
@@ -162,6 +192,6 @@ export const leaseTakeover: Law = {
   },
 };
 
-async function renewOne(world: World, { runId, epoch }: RunRecord, now: number, ttl: number = TTL) {
-  return only(await world.renew({ leases: [{ runId, epoch }], ttl, now }));
+async function renewOne(world: World, run: RunRecord, now: number, ttl: number = TTL) {
+  return only(await world.renew({ leases: [leaseIn(run)], ttl, now }));
 }

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { RunRecord, World } from "@perdure/core/world";
-import { claimOne, commitOne, deliverOne, journalOf, leasedRun, mailOf, write } from "../acts.ts";
+import { claimOne, commitOne, deliverOne, journalOf, leasedRun, leaseIn, mailOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
   finishing,
@@ -62,7 +62,7 @@ export const retention: Law = {
       same(await mailOf(other, run.runId), []);
       equal(await other.getHookByToken("token-1"), null);
       same(await commitOne(other, ends), { outcome: "finished" });
-      const leases = [{ runId: run.runId, epoch: 1 }];
+      const leases = [leaseIn(run)];
       same(await other.renew({ leases, ttl: TTL, now: START }), [{ outcome: "lost" }]);
       same(await deliverOne(other, toRun(run.runId, "m1")), { outcome: "no_such_run" });
       same(await deliverOne(other, toToken("token-1", "m2")), { outcome: "no_such_hook" });

@@ -10,6 +10,7 @@ import {
   eventOf,
   holding,
   keyOf,
+  leaseOf,
   newRun,
   parking,
   START,
@@ -34,7 +35,10 @@ export const startOnce: Law = {
         workflow: WORKFLOW,
         status: "pending",
         epoch: 0,
+        claimId: null,
+        lostClaims: 0,
         seq: 1,
+        bytes: "arguments".length,
         mailSeq: 0,
         mailDone: 0,
         owner: null,
@@ -51,11 +55,13 @@ export const startOnce: Law = {
 
     "the first lease comes in the same act": async (stage) => {
       const world = await stage.open();
-      const run = newRun({ lease: { owner: ALICE, ttl: TTL } });
+      const lease = leaseOf();
+      const run = newRun({ lease });
       const result = await createOne(world, run);
-      same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1 } });
-      const { epoch, owner, dueAt } = await rowOf(world, run.runId);
-      same({ epoch, owner, dueAt }, { epoch: 1, owner: ALICE, dueAt: START + TTL });
+      const { claimId } = lease;
+      same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1, claimId } });
+      const { epoch, owner, dueAt, ...row } = await rowOf(world, run.runId);
+      same([epoch, owner, dueAt, row.claimId], [1, ALICE, START + TTL, claimId]);
       equal(await claimOne(await stage.open()), undefined, "nobody else can claim it");
       await write(world, holding(await rowOf(world, run.runId), [stepCreated("step-1")]));
     },
@@ -65,7 +71,7 @@ export const startOnce: Law = {
       const starts = Array.from({ length: 100 }, (_, index) =>
         newRun({
           startKey: keyOf("order-1"),
-          lease: index % 2 === 0 ? { owner: ALICE, ttl: TTL } : null,
+          lease: index % 2 === 0 ? leaseOf() : null,
         }),
       );
       const results = await Promise.all(
@@ -102,7 +108,7 @@ export const startOnce: Law = {
       const world = await stage.open();
       await createOne(world, newRun({ startKey: keyOf("order-1") }));
       const before = await readStore(world);
-      const lease = { owner: ALICE, ttl: TTL };
+      const lease = leaseOf();
       const loser = newRun({ startKey: keyOf("order-1"), lease });
       const stranger = newRun({ startKey: keyOf("order-1", "other arguments"), lease });
       for (let sending = 0; sending < 2; sending++) {
@@ -134,23 +140,26 @@ export const startOnce: Law = {
 
     "the same request ten times at once makes one run": async (stage) => {
       const worlds = await stage.openMany(5);
-      const run = newRun({ startKey: keyOf("order-1"), lease: { owner: ALICE, ttl: TTL } });
+      const lease = leaseOf();
+      const run = newRun({ startKey: keyOf("order-1"), lease });
       const results = await Promise.all([...worlds, ...worlds].map((world) => createOne(world, run)));
       for (const result of results) {
-        same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1 } });
+        same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1, claimId: lease.claimId } });
       }
     },
 
     "the first lease is given again only while the run still has it": async (stage) => {
       const world = await stage.open();
-      const request = newRun({ lease: { owner: ALICE, ttl: TTL } });
+      const lease = leaseOf();
+      const request = newRun({ lease });
       const run = await leasedRun(world, request);
-      const again = async (owner = ALICE) => {
-        const result = await createOne(world, { ...request, lease: { owner, ttl: TTL } });
+      const again = async (asked = lease) => {
+        const result = await createOne(world, { ...request, lease: asked });
         return result.outcome === "created" ? result.lease : result.outcome;
       };
-      same(await again(), { runId: run.runId, epoch: 1 });
-      same(await again(BOB), null, "another worker does not get it");
+      same(await again(), { runId: run.runId, epoch: 1, claimId: lease.claimId });
+      same(await again(leaseOf(BOB)), null, "another worker does not get it");
+      same(await again(leaseOf()), null, "nor another claim of the same worker");
       await write(world, parking(run, START, [stepCreated("step-1")]));
       same(await again(), null, "a released lease is gone");
       equal((await claimOne(world, { owner: ALICE }))?.run.epoch, 2);

@@ -6,6 +6,7 @@ import {
   deliverOne,
   journalOf,
   leasedRun,
+  leaseIn,
   mailOf,
   only,
   rowOf,
@@ -14,12 +15,14 @@ import {
 import type { Law } from "../law.ts";
 import {
   bytesOf,
+  claiming,
   eventOf,
   finishing,
   holding,
   hookCreated,
   hookDisposed,
   keyOf,
+  leaseOf,
   newRun,
   parking,
   START,
@@ -85,7 +88,7 @@ export const values: Law = {
       );
       same(claimed?.events[0]?.data, input);
       same(claimed?.mail[0]?.data, mail);
-      const ends = finishing({ ...held, epoch: 2 }, START, [], {
+      const ends = finishing({ ...held, ...claimed?.run }, START, [], {
         run: { status: "completed", completedAt: START, output },
       });
       same((await write(world, ends)).output, output);
@@ -185,7 +188,7 @@ export const values: Law = {
 
     "run ids, owners and message ids are kept apart exactly": async (stage) => {
       const world = await stage.open();
-      for (const text of STRINGS) await leasedRun(world, { runId: text, lease: { owner: text, ttl: TTL } });
+      for (const text of STRINGS) await leasedRun(world, { runId: text, lease: leaseOf(text) });
       for (const text of STRINGS) {
         const row = await rowOf(world, text);
         same([row.runId, row.owner], [text, text]);
@@ -195,9 +198,8 @@ export const values: Law = {
       for (const text of STRINGS) {
         equal((await journalOf(world, text))[1]?.id, text);
         equal(only(await mailOf(world, text)).messageId, text);
-        same(await world.renew({ leases: [{ runId: text, epoch: 1 }], ttl: TTL, now: START + 1 }), [
-          { outcome: "renewed", mailSeq: 1 },
-        ]);
+        const leases = [leaseIn(await rowOf(world, text))];
+        same(await world.renew({ leases, ttl: TTL, now: START + 1 }), [{ outcome: "renewed", mailSeq: 1 }]);
       }
       const seen = await allRunIds(world);
       deepEqual(seen.sort(), STRINGS.toSorted());
@@ -236,15 +238,7 @@ export const values: Law = {
 };
 
 function claimOf(workflow: string) {
-  return {
-    workflows: [workflow],
-    limit: 1,
-    owner: "",
-    ttl: TTL,
-    now: START,
-    cached: new Map(),
-    eventLimit: 10,
-  };
+  return claiming({ workflows: [workflow], owner: "", eventLimit: 10 });
 }
 
 async function allRunIds(world: World): Promise<string[]> {

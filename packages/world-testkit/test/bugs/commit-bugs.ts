@@ -4,7 +4,17 @@ import { type Bug, bug, gap, stored } from "./bug.ts";
 
 export const commitBugs: readonly Bug[] = [
   bug("commit-fenced", "the epoch is not looked at", (planted) =>
-    rewriting(planted, (commit, row) => ({ ...commit, epoch: row?.epoch ?? commit.epoch })),
+    rewriting(planted, (commit, row) => ({
+      ...commit,
+      epoch: row?.epoch ?? commit.epoch,
+      claimId: row?.claimId ?? commit.claimId,
+    })),
+  ),
+  bug("commit-fenced", "the claim id is not looked at", (planted) =>
+    rewriting(planted, (commit, row) => ({
+      ...commit,
+      claimId: row?.epoch === commit.epoch ? (row.claimId ?? "") : commit.claimId,
+    })),
   ),
   bug("commit-fenced", "a released lease can still write", (planted) => ({
     commit(batch, now) {

@@ -37,9 +37,27 @@ export const scheduleBugs: readonly Bug[] = [
       world.claim({
         ...request,
         cached: new Map(
-          [...request.cached.keys()].map((runId) => [runId, state.runs.get(runId)?.row.epoch ?? 0]),
+          [...request.cached.entries()].map(([runId, { seq }]) => [
+            runId,
+            { seq, claimId: state.runs.get(runId)?.row.claimId ?? "" },
+          ]),
         ),
       }),
+  })),
+  bug("claim-exclusive", "the length of what is in memory is not looked at", ({ world, state }) => ({
+    claim: (request) =>
+      world.claim({
+        ...request,
+        cached: new Map(
+          [...request.cached.entries()].map(([runId, { claimId }]) => [
+            runId,
+            { claimId, seq: state.runs.get(runId)?.row.seq ?? 0 },
+          ]),
+        ),
+      }),
+  })),
+  bug("claim-exclusive", "bytes are not looked at", ({ world }) => ({
+    claim: (request) => world.claim({ ...request, byteLimit: Number.MAX_SAFE_INTEGER }),
   })),
   bug("claim-exclusive", "the journal is read before the claim", (planted) => ({
     async claim(request) {
@@ -98,11 +116,41 @@ export const scheduleBugs: readonly Bug[] = [
     renew: (request) =>
       planted.world.renew({
         ...request,
-        leases: request.leases.map((lease) => ({
-          ...lease,
-          epoch: stored(planted, lease.runId)?.row.epoch ?? lease.epoch,
-        })),
+        leases: request.leases.map((lease) => {
+          const row = stored(planted, lease.runId)?.row;
+          return { ...lease, epoch: row?.epoch ?? lease.epoch, claimId: row?.claimId ?? lease.claimId };
+        }),
       }),
+  })),
+  bug("lease-takeover", "renewing does not look at the claim id", (planted) => ({
+    renew: (request) =>
+      planted.world.renew({
+        ...request,
+        leases: request.leases.map((lease) => {
+          const row = stored(planted, lease.runId)?.row;
+          return { ...lease, claimId: row?.epoch === lease.epoch ? (row.claimId ?? "") : lease.claimId };
+        }),
+      }),
+  })),
+  bug("lease-takeover", "lost claims are not counted", (planted) => ({
+    async claim(request) {
+      const result = await planted.world.claim(request);
+      const runs = result.runs.map((claimed) => {
+        const run = stored(planted, claimed.run.runId);
+        if (run !== undefined) planted.state.setRow(run, { lostClaims: 0 });
+        return { ...claimed, run: run?.row ?? claimed.run };
+      });
+      return { ...result, runs };
+    },
+  })),
+  bug("lease-takeover", "any event counts as progress", (planted) => ({
+    commit: (batch, now) =>
+      planted.world.commit(
+        batch.map((commit) =>
+          commit.events.length > 0 ? { ...commit, run: { ...commit.run, lostClaims: 0 } } : commit,
+        ),
+        now,
+      ),
   })),
   bug("lease-takeover", "a released lease is renewed", ({ world, state }) => ({
     renew(request) {

@@ -51,7 +51,7 @@ export const startBugs: readonly Bug[] = [
       return results.map((result, index) => {
         const asked = batch[index];
         if (result.outcome !== "created" || !asked?.lease) return result;
-        return { ...result, lease: { runId: asked.runId, epoch: 1 } };
+        return { ...result, lease: { runId: asked.runId, epoch: 1, claimId: asked.lease.claimId } };
       });
     },
   })),
