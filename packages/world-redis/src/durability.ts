@@ -19,6 +19,8 @@ export interface ServerSettings {
   readonly replicas: number;
   /** The longest argument that the server takes, in bytes (`proto-max-bulk-len`). */
   readonly longestArgument: number;
+  /** The longest command that it takes, in bytes (`client-query-buffer-limit`). */
+  readonly longestCommand: number;
 }
 
 // How long a commit waits for replicas or for the disk (ms) before it is an error; the engine sends it again.
@@ -26,6 +28,7 @@ const CONFIRMATION_TIMEOUT = 5_000;
 
 // What a server takes that does not say otherwise.
 const LONGEST_ARGUMENT = 512 * 1_024 * 1_024;
+const LONGEST_COMMAND = 1_024 * 1_024 * 1_024;
 
 export async function readSettings(node: Redis): Promise<ServerSettings> {
   const info = infoOf(await node.info());
@@ -35,9 +38,10 @@ export async function readSettings(node: Redis): Promise<ServerSettings> {
       (answer) => String(Object.values(answer as object).at(-1) ?? "unknown"),
       () => "unknown",
     );
-  const [appendfsync, longestArgument] = await Promise.all([
+  const [appendfsync, longestArgument, longestCommand] = await Promise.all([
     setting("appendfsync"),
     setting("proto-max-bulk-len"),
+    setting("client-query-buffer-limit"),
   ]);
   return {
     version: info.get("valkey_version") ?? info.get("redis_version") ?? "unknown",
@@ -45,6 +49,7 @@ export async function readSettings(node: Redis): Promise<ServerSettings> {
     appendonly: info.get("aof_enabled") === "1",
     appendfsync,
     longestArgument: Number(longestArgument) || LONGEST_ARGUMENT,
+    longestCommand: Number(longestCommand) || LONGEST_COMMAND,
     maxmemory: Number(info.get("maxmemory") ?? 0),
     maxmemoryPolicy: info.get("maxmemory_policy") ?? "unknown",
     replicas: Number(info.get("connected_slaves") ?? 0),

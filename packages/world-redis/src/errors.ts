@@ -89,9 +89,16 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
     "DAMAGED",
     {
       text:
-        "has a run whose journal is not as long as its row says. Nothing was written. If a slot is being moved, workers " +
-        "go on when it is done; else keys were deleted or evicted, and a backup has to be restored.",
-      retryable: true,
+        "has a run whose journal is not as long as its row says: keys were deleted or evicted. Nothing was written to it; " +
+        "restore a backup.",
+      retryable: false,
+    },
+  ],
+  [
+    "WRONGTYPE",
+    {
+      text: "has a key of a run that somebody has replaced with one of another type. Restore a backup, or delete the run.",
+      retryable: false,
     },
   ],
 ]);
@@ -129,10 +136,7 @@ const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
       retryable: "later",
     },
   ],
-  [
-    /invalid password/,
-    { text: "refuses this password. Check the URL or `connection`.", retryable: "later" },
-  ],
+  [/invalid password/, { text: "refuses this password. Check the URL or `connection`.", retryable: "later" }],
 ];
 
 const UNREACHED: Explanation = {
@@ -148,6 +152,14 @@ const NOT_OPENED: Explanation = {
 /** What the client says when it does not get through. */
 const UNREACHABLE =
   /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|max retries|Connection is closed|isn't writeable|timed out|All sentinels|startup nodes|slots cache/;
+
+/** The error of a run that cannot be read, however often it is tried. */
+export function damaged(runId: string, what: string): WorldError {
+  return new WorldError(
+    `Run ${runId} cannot be read from Redis: ${what}. Its keys were changed or deleted by somebody else; restore a backup.`,
+    { retryable: false },
+  );
+}
 
 /** Errors of the server after which the same command may succeed in a moment. Nothing was written. */
 const PASSING = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"]);

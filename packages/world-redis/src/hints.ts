@@ -6,7 +6,7 @@
  * then. Where that does not arrive, a new connection takes its place.
  */
 import { randomUUID } from "node:crypto";
-import { type Hint, HintListeners } from "@perdure/core/world";
+import { type Hint, HintListeners, parseHint } from "@perdure/core/world";
 import { Redis } from "ioredis";
 import type { Caller } from "./caller.ts";
 import type { Client } from "./client.ts";
@@ -42,7 +42,8 @@ export class Hints {
   /** Tells every World on this store. Never waits, never fails. */
   emit(hints: () => Iterable<Hint>): void {
     const told = [...hints()];
-    if (told.length > 0) this.#publish(this.#options.channel, JSON.stringify(told));
+    if (told.length > 0)
+      this.#publish(this.#options.channel, told.map((hint) => JSON.stringify(hint)).join("\n"));
   }
 
   /** Ends every subscription. */
@@ -74,7 +75,11 @@ export class Hints {
     subscriber.on("error", () => {});
     subscriber.on("message", (source: string, message: string) => {
       this.#heard = true;
-      if (source === channel) for (const hint of parseHints(message)) this.#listeners.tell(hint);
+      if (source !== channel) return;
+      for (const line of message.split("\n")) {
+        const hint = parseHint(line);
+        if (hint !== null) this.#listeners.tell(hint);
+      }
     });
     let missed = seen;
     subscriber.on("ready", () => {
@@ -98,18 +103,4 @@ function subscriberOf(client: Client): Client {
 // Listening alone does not keep the process alive.
 function unref(client: Client): void {
   if (client instanceof Redis) client.stream?.unref?.();
-}
-
-// Anybody who may publish, in any database of the server, may send anything.
-function parseHints(message: string): readonly Hint[] {
-  try {
-    const hints: unknown = JSON.parse(message);
-    return Array.isArray(hints) ? hints.filter(isHint) : [];
-  } catch {
-    return [];
-  }
-}
-
-function isHint(hint: unknown): hint is Hint {
-  return typeof hint === "object" && hint !== null && "type" in hint;
 }

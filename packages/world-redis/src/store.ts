@@ -8,13 +8,7 @@ import { createClient, locationOf } from "./client.ts";
 import { commit } from "./commit.ts";
 import type { Config } from "./config.ts";
 import { Connection } from "./connection.ts";
-import {
-  checkSettings,
-  confirmationOf,
-  durabilityOf,
-  type ServerSettings,
-  survives,
-} from "./durability.ts";
+import { checkSettings, confirmationOf, durabilityOf, type ServerSettings, survives } from "./durability.ts";
 import { worldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
@@ -26,12 +20,12 @@ import { reads } from "./reads.ts";
 import { deleteRuns } from "./retention.ts";
 import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
-import { largestValueOf } from "./size.ts";
+import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
 
 export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
-  readonly largestValue: number;
+  readonly sizes: ReturnType<typeof sizesOf>;
 }
 
 /** Connects, looks at the server, and makes the partitions that are missing. */
@@ -56,7 +50,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       hints,
       settings: settingsOf(connection, servers, config),
       durability: durabilityOf(servers, config),
-      largestValue: largestValueOf(Math.min(...servers.map(({ longestArgument }) => longestArgument))),
+      sizes: sizesOf(servers),
       createRuns: createRuns(connection, names),
       claim: claim(connection),
       renew: renew(connection),

@@ -1,5 +1,5 @@
 import { sharedRedis } from "@perdure/testbed/redis";
-import { NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { claiming, NOW, newRun } from "@perdure/testbed/requests";
 import { describe, expect, it } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
 import { connectTo, keysWith, newNamespace, openWorld } from "./store.ts";
@@ -30,16 +30,7 @@ describe("options", () => {
       await openWorld({ url, namespace: one, prefix: "other" }),
     ];
     for (const world of worlds) await world.createRuns([newRun("run-1")], NOW);
-    const claim = {
-      workflows: [WORKFLOW],
-      limit: 5,
-      owner: "w",
-      ttl: 1_000,
-      now: NOW,
-      cached: new Map(),
-      eventLimit: 5,
-    };
-    for (const world of worlds) expect((await world.claim(claim)).runs).toHaveLength(1);
+    for (const world of worlds) expect((await world.claim(claiming())).runs).toHaveLength(1);
     expect((await keysWith(one, connectTo(url))).some((key) => key.startsWith("other"))).toBe(true);
   });
 
@@ -84,19 +75,11 @@ describe("the server's clock", () => {
     const time = async (): Promise<number> => Number((await client.time())[0]) * 1_000;
     // To this caller the run is due now; its clock is centuries ahead.
     await world.createRuns([newRun("run-1", { dueAt: FAR })], FAR);
-    const claim = {
-      workflows: [WORKFLOW],
-      limit: 5,
-      owner: "w",
-      ttl: 60_000,
-      cached: new Map(),
-      eventLimit: 5,
-    };
-    const { runs, now } = await world.claim({ ...claim, now: 0 });
+    const { runs, now } = await world.claim(claiming({ ttl: 60_000, now: 0 }));
     expect(runs).toHaveLength(1);
     expect(Math.abs(now - (await time()))).toBeLessThan(60_000);
     expect(runs[0]?.run.dueAt).toBe(now + 60_000);
     // The lease has not run out, whatever another caller believes.
-    expect((await world.claim({ ...claim, now: FAR })).runs).toHaveLength(0);
+    expect((await world.claim(claiming({ ttl: 60_000, now: FAR }))).runs).toHaveLength(0);
   });
 });

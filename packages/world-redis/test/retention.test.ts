@@ -3,11 +3,10 @@ import { sharedRedis } from "@perdure/testbed/redis";
 import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it, vi } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, keysWith, newNamespace, openWorld } from "./store.ts";
+import { connectTo, keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 
-const LEASE = { owner: "worker", ttl: 30_000 };
 const key = (name: string) => ({ key: name, fingerprint: "same", expiresAt: null });
 
 /** Runs that leave every kind of key behind: values, mail, hooks, start keys, and messages to tokens. */
