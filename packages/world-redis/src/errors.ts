@@ -201,7 +201,7 @@ export function isRefusal(error: unknown): boolean {
 }
 
 function explanationOf(reason: string, error: unknown, opening: boolean): Explanation | undefined {
-  const byCode = EXPLANATIONS.get(replyCode(error) ?? "");
+  const byCode = EXPLANATIONS.get(replyCode(error) ?? replyCode(lastNodeErrorOf(error)) ?? "");
   if (byCode !== undefined) return byCode;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const text = `${reason} ${code}`;
@@ -211,12 +211,17 @@ function explanationOf(reason: string, error: unknown, opening: boolean): Explan
   return opening ? NOT_OPENED : UNREACHED;
 }
 
-// The client of a Cluster tells of its last node only there.
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { lastNodeError } = error as { readonly lastNodeError?: unknown };
   const reason = error.message || String((error as { readonly code?: unknown }).code ?? error.name);
-  return lastNodeError instanceof Error ? `${reason} ${lastNodeError.message}` : reason;
+  const node = lastNodeErrorOf(error);
+  return node === undefined ? reason : `${reason} ${node.message}`;
+}
+
+/** What the client of a Cluster heard from the node that it asked last. */
+function lastNodeErrorOf(error: unknown): Error | undefined {
+  const { lastNodeError } = (error ?? {}) as { readonly lastNodeError?: unknown };
+  return lastNodeError instanceof Error ? lastNodeError : undefined;
 }
 
 /**
