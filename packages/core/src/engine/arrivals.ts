@@ -1,14 +1,15 @@
 import type { Clock } from "../clock.ts";
-import { LeaseLostError } from "../errors/index.ts";
+import { DamagedRunError, LeaseLostError, PoisonedRunError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
 import type { Logger } from "../logger.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
-import { EVENT_PAGE } from "./claim-loop.ts";
 import { wasInterrupted } from "./divergence.ts";
 import { LiveRun } from "./live-run.ts";
-import { newExecution, readJournal, replayJournal } from "./loader.ts";
+import { firstEvents, newExecution, readJournal, replayJournal } from "./loader.ts";
+import { poisonOf, wokenSince } from "./poison.ts";
+import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import { interruptedError } from "./step-outcome.ts";
 
@@ -21,10 +22,14 @@ export interface ArrivalsOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly residents: Residents;
+  readonly quarantine: Quarantine;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
-  /** The run does not follow its journal. `lost`: its last owner was lost, so its steps may have been interrupted. */
-  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean) => void;
+  /**
+   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
+   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
+   */
+  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
 }
 
 export class Arrivals {
@@ -40,14 +45,14 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailDone: 0, leaseUntil, lastAt: event.at });
+    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: event.at });
     run.toBegin = true;
     touch(run);
   }
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, touch } = this.#options;
+    const { clock, residents, quarantine, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
@@ -57,7 +62,8 @@ export class Arrivals {
     const now = Math.max(clock.now(), claimNow);
     if (parked !== undefined && parked.claimId === claimed.lastClaimId && parked.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      parked.hold({ seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 });
+      const { seq, mailDone, lostClaims } = row;
+      parked.hold({ seq, mailDone, lostClaims, leaseUntil, lastAt: 0 });
       parked.schedule(false, now, interruptedError);
       parked.receiveMail(mail);
       parked.wake(now);
@@ -65,13 +71,23 @@ export class Arrivals {
       return;
     }
     parked?.end();
-    if (events.length === 0) {
+    if (events.length === 0 && claimed.damage === null) {
       void this.#loadEvicted(claimed, leaseUntil, now);
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
+    const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
+    if (suspect && quarantine.active) {
+      quarantine.refuse(claimed, lease);
+      return;
+    }
     residents.take(fresh, lease, leaseUntil);
-    void this.#load(fresh, claimed, now);
+    void (suspect ? this.#loadAlone(fresh, claimed, now) : this.#load(fresh, claimed, now));
+  }
+
+  async #loadAlone(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    await this.#options.quarantine.admit(run, claimed);
+    if (run.phase !== "ended") await this.#load(run, claimed, now);
   }
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
@@ -80,45 +96,40 @@ export class Arrivals {
     const { runId, workflow } = claimed.run;
     const lease = leaseOf(claimed);
     try {
-      const events = await world.listEvents(runId, 0, EVENT_PAGE);
+      const { events, damage } = await firstEvents(world, runId);
       if (residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
       residents.take(run, lease, leaseUntil);
-      await this.#load(run, { ...claimed, events }, now);
+      await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
       logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
     }
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { world, clock, logger, residents, touch } = this.#options;
-    const { run: row, events, mail } = claimed;
-    let journal: readonly JournalEvent[];
+    const { clock, logger, residents, touch } = this.#options;
+    const { run: row, mail } = claimed;
+    let replayed: Replayed;
     try {
-      journal = await readJournal(world, row.runId, row.seq, events);
+      replayed = await this.#replay(run, claimed);
     } catch (error) {
       const { runId } = row;
       logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
       residents.drop(run);
       return;
     }
-    const began = journal.length > 1;
-    let divergence: { readonly error: unknown } | null = null;
-    try {
-      if (began) await replayJournal(run.execution, journal, clock);
-    } catch (error) {
-      divergence = { error };
-    }
     if (run.phase === "ended") return;
-    const { seq, mailDone } = row;
-    run.hold({ seq, mailDone, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    const { journal, obstacle } = replayed;
+    const began = journal.length > 1;
+    const { seq, mailDone, lostClaims } = row;
+    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
-    if (cancel !== undefined && (!began || divergence !== null)) {
+    if (cancel !== undefined && (!began || obstacle !== null)) {
       run.endCancelled(cancel, clock.now());
-    } else if (divergence !== null) {
+    } else if (obstacle !== null) {
       run.receiveMail(mail);
-      this.#options.onDiverged(run, divergence.error, lost);
+      this.#park(run, claimed, obstacle, { lost, now });
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
@@ -128,13 +139,52 @@ export class Arrivals {
     touch(run);
   }
 
+  /** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
+  async #replay(run: LiveRun, claimed: ClaimedRun): Promise<Replayed> {
+    const { world, clock } = this.#options;
+    let journal: readonly JournalEvent[] = [];
+    try {
+      journal = await wholeJournal(world, claimed);
+    } catch (error) {
+      if (DamagedRunError.is(error)) return { journal, obstacle: error };
+      throw error;
+    }
+    if (claimed.run.lostClaims >= POISONED_AFTER)
+      return { journal, obstacle: poisonOf(claimed.run, journal) };
+    try {
+      if (journal.length > 1) await replayJournal(run.execution, journal, clock);
+      return { journal, obstacle: null };
+    } catch (error) {
+      return { journal, obstacle: error };
+    }
+  }
+
+  /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
+  #park(
+    run: LiveRun,
+    { run: row, mail }: ClaimedRun,
+    obstacle: unknown,
+    { lost, now }: { readonly lost: boolean; readonly now: number },
+  ): void {
+    const { onDiverged } = this.#options;
+    if (!PoisonedRunError.is(obstacle)) {
+      onDiverged(run, obstacle, lost, null);
+    } else if (wokenSince(row, mail)) {
+      onDiverged(run, obstacle, lost, now);
+      run.forgive(SUSPECT_AFTER);
+    } else {
+      onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
+    }
+  }
+
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { world, ids, logger, random, touch } = this.#options;
+    const { world, clock, ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
       events,
       largestValue: largestValue(world),
+      clock: () => clock.now(),
       newToken: () => ids.token(),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
@@ -155,4 +205,19 @@ export class Arrivals {
 
 function leaseOf({ run: { runId, epoch, claimId } }: ClaimedRun): Lease {
   return { runId, epoch, claimId: claimId ?? "" };
+}
+
+/** A journal, and what keeps the run from following it. */
+interface Replayed {
+  readonly journal: readonly JournalEvent[];
+  /** An error, or whatever else was thrown; `null` for none. */
+  readonly obstacle: unknown;
+}
+
+async function wholeJournal(
+  world: World,
+  { run, events, damage }: ClaimedRun,
+): Promise<readonly JournalEvent[]> {
+  if (damage !== null) throw new DamagedRunError(run.runId, damage.message, { cause: damage });
+  return await readJournal(world, run.runId, run.seq, events);
 }

@@ -3,7 +3,15 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
 import { decode, encode } from "../serialization/index.ts";
-import type { CommitResult, EventType, Lease, LeaseChange, Mail, RunCommit } from "../world/index.ts";
+import type {
+  CommitResult,
+  EventType,
+  Lease,
+  LeaseChange,
+  Mail,
+  NewEvent,
+  RunCommit,
+} from "../world/index.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
@@ -22,8 +30,29 @@ export interface OutgoingCommit {
   readonly request: RunCommit;
   /** Steps whose bodies may start then. */
   readonly steps: readonly PendingStep[];
-  /** When the lease runs out by our clock if it is held. */
+  /** When the lease runs out if it is held, in monotonic time. */
   readonly leaseUntil: number;
+}
+
+/** How the next commit is made. */
+export interface CommitTerms {
+  /** Lease length in milliseconds. */
+  readonly ttl: number;
+  /** Give the run back as soon as possible. */
+  readonly handOver: boolean;
+  /** The most bytes of events. */
+  readonly limit: number;
+}
+
+/** An event's data, decoded before. */
+interface Known {
+  readonly value: unknown;
+}
+
+/** One moment by the time of day and by monotonic time. */
+export interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
 }
 
 export interface LiveRunOptions {
@@ -41,13 +70,18 @@ export class LiveRun {
   /** The lease under which it is held, and the length of its journal. */
   epoch = 0;
   claimId = "";
+  /** Lost claims since the journal last moved. */
+  #lostClaims = 0;
+  /** An event that is told when it is durable: see {@link #tell}. */
+  #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
   seq = 0;
-  /** By our clock. */
+  /** In monotonic time, as all that is relative. */
   leaseUntil = 0;
   /** `replaying`: not yet at the end of its journal. `parked`: in memory without a lease. `ended`: forget it. */
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
   /** A commit is under way. */
   committing = false;
+  #commitBuiltAt = 0;
   /** That commit gives the lease back, so nothing may be delivered until the run is held again. */
   #leaving = false;
   /** Messages are being fetched. */
@@ -94,8 +128,15 @@ export class LiveRun {
   }
 
   /** The run is ours under a new epoch, its execution at the end of the journal. */
-  hold(lease: { seq: number; mailDone: number; leaseUntil: number; lastAt: number }): void {
+  hold(lease: {
+    seq: number;
+    mailDone: number;
+    lostClaims: number;
+    leaseUntil: number;
+    lastAt: number;
+  }): void {
     this.seq = lease.seq;
+    this.#lostClaims = lease.lostClaims;
     this.leaseUntil = lease.leaseUntil;
     this.phase = "held";
     this.#mailDone = lease.mailDone;
@@ -153,6 +194,11 @@ export class LiveRun {
     return this.#divergence !== null;
   }
 
+  /** A poisoned run is tried again, at once and alone. */
+  forgive(lostClaims: number): void {
+    this.#outbox.patch({ lostClaims });
+  }
+
   /** The run was parked as diverged and follows its journal again. */
   clearDivergence(): void {
     this.#outbox.patch({ status: "running", error: null });
@@ -194,6 +240,7 @@ export class LiveRun {
       this.settled &&
       !this.toBegin &&
       !this.#leaving &&
+      this.#withheld === null &&
       !this.diverged &&
       this.#inbox.hasNext(this.attempts.size > 0) &&
       this.execution.requests.length === 0 &&
@@ -271,13 +318,15 @@ export class LiveRun {
     this.#toStart.push(step);
   }
 
-  /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */
-  nextCommit(now: number, ttl: number, handOver: boolean): OutgoingCommit | null {
+  /** The next commit, or `null` if there is nothing to say. */
+  nextCommit({ now, elapsed }: Moment, { ttl, handOver, limit }: CommitTerms): OutgoingCommit | null {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
-    const lease = this.#nextLease(ttl, handOver, now);
-    if (lease === null) return null;
-    if (this.#outbox.isEmpty && lease.type === "hold") return null;
-    const { events, patch } = this.#outbox.take();
+    const last = this.#nextLease(ttl, handOver, now);
+    if (last === null) return null;
+    if (this.#outbox.isEmpty && last.type === "hold") return null;
+    if (this.#lostClaims > 0 && this.#outbox.hasProgress) this.#outbox.patch({ lostClaims: 0 });
+    const { events, patch, whole } = this.#outbox.take(limit);
+    const lease = whole ? last : ({ type: "hold", ttl } as const);
     const request: RunCommit = {
       runId: this.runId,
       epoch: this.epoch,
@@ -288,11 +337,39 @@ export class LiveRun {
       run: patch,
       lease,
     };
-    const steps = lease.type === "hold" ? this.#toStart : [];
-    this.#toStart = [];
+    const steps = lease.type === "hold" ? this.#takeStepsOf(whole) : [];
     this.committing = true;
+    this.#commitBuiltAt = elapsed;
     this.#leaving = lease.type !== "hold";
-    return { run: this, request, steps, leaseUntil: now + ttl };
+    return { run: this, request, steps, leaseUntil: elapsed + ttl };
+  }
+
+  /** What it has to commit, as a part of a batch. */
+  get commitSize(): number {
+    return this.#outbox.size;
+  }
+
+  /** The steps that may start when the commit is durable: those that it creates, and those that the journal has already. */
+  #takeStepsOf(whole: boolean): readonly PendingStep[] {
+    const unwritten = whole ? null : this.#outbox.ids();
+    const steps = unwritten === null ? this.#toStart : this.#toStart.filter(({ id }) => !unwritten.has(id));
+    this.#toStart = unwritten === null ? [] : this.#toStart.filter(({ id }) => unwritten.has(id));
+    return steps;
+  }
+
+  /** The answer to a commit is so late that another worker may do better: the lease is not renewed any more. */
+  isOverdue(elapsed: number, leaseTtl: number): boolean {
+    return this.committing && elapsed - this.#commitBuiltAt > leaseTtl;
+  }
+
+  /** The store will never take what the run has to say: it is parked with the refusal. False if even that was refused. */
+  refused(error: unknown, retryAt: number): boolean {
+    this.committing = false;
+    this.#leaving = false;
+    if (this.diverged || this.phase !== "held") return false;
+    this.#outbox.discard();
+    this.diverge(error, retryAt, true);
+    return true;
   }
 
   /** The commit is durable. True if the execution was told something and has to drain. */
@@ -311,6 +388,14 @@ export class LiveRun {
       return false;
     }
     this.leaseUntil = Math.max(this.leaseUntil, commit.leaseUntil);
+    this.#lostClaims = request.run.lostClaims ?? this.#lostClaims;
+    const withheld = this.#withheld;
+    if (withheld !== null && request.events.includes(withheld.event)) {
+      this.#withheld = null;
+      this.settled = false;
+      this.execution.deliver(withheld.event, withheld.known);
+      return true;
+    }
     for (const event of request.events) {
       if (event.type !== "hook_created") continue;
       const conflict = result.conflicts.find(({ hookId }) => hookId === event.id);
@@ -399,9 +484,11 @@ export class LiveRun {
     if (verdict.type === "fail") {
       return this.#tell("step_failed", now, step.id, verdict.error);
     }
-    this.#outbox.append("step_retrying", now, step.id, null, encode(verdict.record, "retry"));
-    applyRetry(step, verdict.record);
-    this.#dues.add(step.id, verdict.record.retryAt);
+    const { record } = verdict;
+    const progress = record.reason === "error" || record.reason === "timeout";
+    this.#outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
+    applyRetry(step, record);
+    this.#dues.add(step.id, record.retryAt);
     return false;
   }
 
@@ -426,15 +513,18 @@ export class LiveRun {
     }
   }
 
-  #tell(
-    type: EventType,
-    now: number,
-    id: string | null,
-    data: Uint8Array | null,
-    known?: { readonly value: unknown },
-  ): true {
+  /**
+   * Writes an event and gives it to the execution; true if the execution has to drain. A run whose last owner was lost gets it
+   * when it is durable: if the code that hears it is what ends its workers, the step before it is not executed again and again.
+   */
+  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
+    const event = this.#outbox.append(type, now, id, null, data);
+    if (this.#lostClaims > 0) {
+      this.#withheld = { event, known };
+      return false;
+    }
     this.settled = false;
-    this.execution.deliver(this.#outbox.append(type, now, id, null, data), known);
+    this.execution.deliver(event, known);
     return true;
   }
 
@@ -452,7 +542,7 @@ export class LiveRun {
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
   #mayPark(handOver: boolean): boolean {
-    if (this.attempts.size > 0) return false;
+    if (this.attempts.size > 0 || this.#withheld !== null) return false;
     if (this.#toStart.length > 0 && !handOver) return false;
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
     if (!this.#inbox.isEmpty) return false;

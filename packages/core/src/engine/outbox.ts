@@ -1,7 +1,14 @@
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import type { Outcome } from "../interpreter/pending.ts";
-import { decode, encode, encodeError, storable } from "../serialization/index.ts";
+import { decode, encode, encodeError, sizeInBatch, storable } from "../serialization/index.ts";
 import type { EventType, NewEvent, RunPatch } from "../world/index.ts";
+
+/** What one commit takes. */
+export interface OutboxPart {
+  readonly events: readonly NewEvent[];
+  readonly patch: RunPatch;
+  readonly whole: boolean;
+}
 
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
 export class Outbox {
@@ -11,6 +18,8 @@ export class Outbox {
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
+  #progress = false;
+  #size = 0;
 
   constructor(runId: string, largestValue: number) {
     this.#runId = runId;
@@ -19,6 +28,11 @@ export class Outbox {
 
   get isEmpty(): boolean {
     return this.#events.length === 0 && Object.keys(this.#patch).length === 0;
+  }
+
+  /** An event in it means that code of the user's has got on, and not just that a worker was lost. */
+  get hasProgress(): boolean {
+    return this.#progress;
   }
 
   get hasEvents(): boolean {
@@ -41,10 +55,13 @@ export class Outbox {
     id: string | null,
     name: string | null,
     data: Uint8Array | null,
+    progress = true,
   ): NewEvent {
     this.notBefore(now);
+    this.#progress ||= progress;
     const event: NewEvent = { type, at: this.#lastAt, id, name, data };
     this.#events.push(event);
+    this.#size += sizeInBatch(data);
     return event;
   }
 
@@ -75,12 +92,48 @@ export class Outbox {
     this.#terminal("run_cancelled", error, { status: "cancelled", error }, now);
   }
 
-  /** Takes all of it for a commit. */
-  take(): { readonly events: readonly NewEvent[]; readonly patch: RunPatch } {
-    const taken = { events: this.#events, patch: this.#patch };
+  /** What it counts in a batch. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes events for a commit, at least one if there are any and no more than `limit` bytes of them. What the row changes goes
+   * with the last ones: `whole` tells that nothing is left.
+   */
+  take(limit: number): OutboxPart {
+    let [count, size] = [0, 0];
+    for (const { data } of this.#events) {
+      const next = size + sizeInBatch(data);
+      if (count > 0 && next > limit) break;
+      count++;
+      size = next;
+    }
+    if (count < this.#events.length) {
+      this.#size -= size;
+      return { events: this.#events.splice(0, count), patch: {}, whole: false };
+    }
+    const taken = { events: this.#events, patch: this.#patch, whole: true };
+    this.#clear();
+    return taken;
+  }
+
+  /** The ids of the events that wait here. */
+  ids(): ReadonlySet<string | null> {
+    return new Set(this.#events.map(({ id }) => id));
+  }
+
+  /** Nothing of it will be written, an end of the run neither. */
+  discard(): void {
+    this.#clear();
+    this.#ended = false;
+  }
+
+  #clear(): void {
     this.#events = [];
     this.#patch = {};
-    return taken;
+    this.#size = 0;
+    this.#progress = false;
   }
 
   #terminal(type: EventType, data: Uint8Array | null, patch: RunPatch, now: number): void {

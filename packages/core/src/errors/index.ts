@@ -13,8 +13,11 @@ export {
   WorkflowRunNotFoundError,
 } from "./run.ts";
 export {
+  DamagedRunError,
   type Divergence,
   LeaseLostError,
+  type Poison,
+  PoisonedRunError,
   ReplayDivergenceError,
   StepNotRegisteredError,
   WorkflowNotRegisteredError,
