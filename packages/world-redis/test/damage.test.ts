@@ -84,7 +84,21 @@ it.each(DAMAGES)("%s holds up no other run", async (_, act, says) => {
   expect(runs[1]?.damage?.message).toContain("run-1");
   // It is leased like the others, or as good as that: nobody claims it before that is over.
   expect((await world.claim(claiming())).runs).toEqual([]);
-  expect((await world.claim(claiming({ now: NOW + 60_000 }))).runs).toHaveLength(3);
+  // It can be parked with the reason, unless it has no row.
+  const error = new TextEncoder().encode("unreadable");
+  const park = {
+    ...hold("run-1", runs[1]?.run.seq ?? 0, []),
+    epoch: runs[1]?.run.epoch ?? 0,
+    mailDone: runs[1]?.run.mailSeq ?? 0,
+    run: { status: "diverged", error },
+    lease: { type: "park", dueAt: null },
+  } as const;
+  if (!/row/.test(String(says))) {
+    expect(await world.commit([park], NOW)).toMatchObject([{ outcome: "committed" }]);
+    expect(await world.getRuns(["run-1"])).toMatchObject([{ status: "diverged", error }]);
+  }
+  const { runs: later } = await world.claim(claiming({ now: NOW + 60_000 }));
+  expect(later.map(({ run }) => run.runId)).toEqual(/row/.test(String(says)) ? runIds : ["run-0", "run-2"]);
 });
 
 it("a commit to a run whose journal is gone is refused for good", async () => {

@@ -111,7 +111,8 @@ local function commit(r)
   if TERMINAL[status] then return 'F' end
   if not ours or not owner then return 'E' end
   if seq ~= r.seq then return {seq} end
-  if call('LLEN', journal) ~= seq then return redis.error_reply('DAMAGED journal of a run: ' .. journal) end
+  -- A commit without events may park a run that cannot be read.
+  if #r.events > 0 and call('LLEN', journal) ~= seq then return redis.error_reply('DAMAGED journal of a run: ' .. journal) end
 
   local ends = TERMINAL[r.status]
   local names, changed
@@ -123,7 +124,8 @@ local function commit(r)
   push(journal, r.events)
   local bytes = string.format('%.0f', tonumber(known[9] or 0) + r.bytes)
   if r.mailDone > mailDone then
-    call('LTRIM', base .. 'm:' .. r.id, r.mailDone - mailDone, -1)
+    local mailbox = base .. 'm:' .. r.id
+    if r.mailDone >= mailSeq then call('DEL', mailbox) else call('LTRIM', mailbox, r.mailDone - mailDone, -1) end
     mailDone = r.mailDone
     call('HSET', row, 'q', last, 'y', bytes, 'd', mailDone)
   elseif #r.events > 0 then
@@ -142,8 +144,10 @@ local function commit(r)
   end
   for _, value in ipairs(r.outputs) do
     if value[2] == '+' then
+      local values = base .. 'v:' .. r.id
       call('HSET', row, 'v', 1)
-      call('HSET', base .. 'v:' .. r.id, value[1], value[3])
+      if call('TYPE', values).ok ~= 'hash' then call('DEL', values) end
+      call('HSET', values, value[1], value[3])
     else
       call('HDEL', base .. 'v:' .. r.id, value[1])
     end
