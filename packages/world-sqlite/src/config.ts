@@ -1,11 +1,9 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is opened.
  */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
-import type { LeaseKeeper, OperationProbe, WorldCapabilities } from "@perdure/core/world";
+import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import { fileOf } from "./driver.ts";
 
 /** How much of the disk an acknowledged commit has reached; SQLite's `PRAGMA synchronous` in WAL mode. */
@@ -94,12 +92,10 @@ export function capabilitiesOf(config: Config): WorldCapabilities {
   };
 }
 
-// The keeper lies beside this module in the build and, as TypeScript, in the sources. An application bundled into one
-// file has it nowhere: then leases are renewed from the event loop.
-function leaseKeeperOf(config: Config): LeaseKeeper | null {
+// A connection cannot be sent to another thread, and a database in memory is there for nobody else.
+function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.file === null || config.database !== undefined) return null;
-  const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
-  if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { file: path, namespace, synchronous, busyTimeout } = config;
-  return { module: module.href, options: { path, namespace, synchronous, busyTimeout } };
+  const options = { path, namespace, synchronous, busyTimeout };
+  return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
 }

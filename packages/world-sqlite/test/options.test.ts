@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { inspect } from "node:util";
 import { NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { type SqliteWorldOptions, sqliteWorld } from "../src/index.ts";
@@ -34,9 +35,15 @@ test("a weaker flush is chosen, shown and admitted", async () => {
   }
 });
 
-test("the default file lies in .perdure of the working directory", () => {
-  const keeper = sqliteWorld().capabilities.leaseKeeper;
+test("the default file lies in .perdure of the working directory", async () => {
+  const keeper = await sqliteWorld().capabilities.leaseKeeper?.();
   expect(keeper?.options).toMatchObject({ path: join(process.cwd(), ".perdure", "perdure.db") });
+});
+
+test("capabilities show no options of the lease keeper", () => {
+  const { capabilities } = sqliteWorld({ path: "/nowhere/s3cret.db" });
+  expect(capabilities.leaseKeeper).not.toBeNull();
+  expect(inspect(capabilities, { depth: 10 }) + JSON.stringify(capabilities)).not.toContain("s3cret");
 });
 
 test("in memory: one process, nothing survives, no keeper", async () => {

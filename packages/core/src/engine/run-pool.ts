@@ -3,12 +3,12 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
+import { healthOf, type WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun, OutgoingCommit } from "./live-run.ts";
@@ -16,6 +16,7 @@ import { MailReader } from "./mail-reader.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
+import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -34,9 +35,12 @@ export interface RunPoolOptions {
   readonly workflows: () => readonly string[];
   readonly concurrency: number;
   readonly maxRuns: number;
+  readonly maxDetached: number;
   readonly leaseTtl: number;
+  readonly stallTimeout: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
+  readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
@@ -58,6 +62,7 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   /** Runs that are given back as soon as they can be, so that a suspect is alone. */
   readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
@@ -65,6 +70,8 @@ export class RunPool {
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
   #phase: "open" | "closing" | "closed" = "open";
+  /** Places of runs that are being created for this worker. */
+  #reserved = 0;
   #onEmpty: (() => void) | undefined;
   /** No claim is under way any more. */
   #claimed = false;
@@ -97,12 +104,15 @@ export class RunPool {
       residents: this.#residents,
       quarantine: this.#quarantine,
       touch,
+      onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
     });
     this.#claims = new ClaimLoop({
       ...options,
       owner: options.workerId,
-      room: () => this.room,
+      room: () => this.#roomForClaims,
+      busy: () => this.#steps.slots.queued > 0,
+      journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
       beforeClaim: () => this.#renewal.catchUp(),
@@ -124,15 +134,16 @@ export class RunPool {
       onLost: (run) => this.#lose(run),
     });
     this.#mail = new MailReader({ world, logger, onRead: touch });
+    this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
-      clock,
-      concurrency: options.concurrency,
+      ...options,
       renewal: this.#renewal,
       onEnded: (run) => {
         touch(run);
-        if (this.#steps.queued === 0) this.#claims.roomFreed();
+        this.#claims.roomFreed();
       },
+      onRoom: () => this.#claims.roomFreed(),
     });
     this.#commits = new CommitLoop({
       world,
@@ -149,18 +160,48 @@ export class RunPool {
     });
   }
 
-  /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
-  get room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.queued > 0)
-      return 0;
-    return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
+  /** Whether a run may be created for this worker. Not while steps wait for a slot: another worker may have one. */
+  get accepts(): boolean {
+    return this.#steps.slots.queued === 0 && this.#room - this.#claims.asked > 0;
+  }
+
+  /** Keeps a place for a run that is being created for this worker, until the returned function is called. */
+  reserve(): () => void {
+    this.#reserved++;
+    let kept = true;
+    return () => {
+      if (!kept) return;
+      kept = false;
+      this.#reserved--;
+      this.#claims.roomFreed();
+    };
+  }
+
+  /** What {@link Worker.health} tells. */
+  get health(): WorkerHealth {
+    const { slots, detached } = this.#steps;
+    return healthOf(slots, detached, this.#residents.heldCount);
+  }
+
+  /** How many more runs may be taken. Those whose steps wait for other runs do not count: they may wait for these. */
+  get #room(): number {
+    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck) return 0;
+    if (this.#steps.detached.full) return 0;
+    const held = this.#residents.heldCount - this.#steps.slots.lendingRuns + this.#reserved;
+    return Math.max(this.#options.maxRuns - held, 0);
+  }
+
+  /** While steps wait for a slot, runs are taken as long as each one that waits has its turn in a round of all slots. */
+  get #roomForClaims(): number {
+    const { limit, queuedRuns } = this.#steps.slots;
+    return queuedRuns === 0 ? this.#room : Math.min(this.#room, Math.max(limit - queuedRuns, 0));
   }
 
   async start(): Promise<void> {
-    const { world, leaseTtl, logger, keeperThread } = this.#options;
+    const { world, keeperThread } = this.#options;
     const { leaseKeeper } = world.capabilities;
     if (keeperThread && leaseKeeper !== null) {
-      const keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+      const keeper = new LeaseKeeper({ ...this.#options, locate: leaseKeeper });
       this.#residents.keeper = keeper;
       await keeper.ready;
     }
@@ -187,10 +228,13 @@ export class RunPool {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    void this.#claims.close().then(() => {
-      this.#claimed = true;
-      this.#checkEmpty();
-    });
+    void this.#claims
+      .close()
+      .then(() => this.#arrivals.settled())
+      .then(() => {
+        this.#claimed = true;
+        this.#checkEmpty();
+      });
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     this.#giveUpAttempts("queued");
@@ -204,6 +248,7 @@ export class RunPool {
     cancelHandOver();
     this.#phase = "closed";
     this.#unsubscribe();
+    this.#arrivals.close();
     this.#renewal.close();
     this.#commits.close();
     this.#alarm.close();
@@ -219,7 +264,10 @@ export class RunPool {
     try {
       await world.commit([{ runId, epoch, claimId, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
     } catch (error) {
-      logger.warn("a run could not be given back, it comes again when its lease is over", { runId, error });
+      logger.warn(
+        "a run could not be given back to the store: a worker takes it up again when its lease is over",
+        { runId, error },
+      );
     }
   }
 
@@ -229,8 +277,7 @@ export class RunPool {
     this.#dirty.add(run);
     if (this.#ticking) return;
     this.#ticking = true;
-    // Whoever calls, the tick is nobody's: neither a workflow's, whose globals are guarded, nor a step's.
-    sharedState().contexts.exit(() => this.#options.clock.turn(() => void this.#tick()));
+    this.#options.clock.turn(() => void this.#tick());
   }
 
   async #tick(): Promise<void> {
@@ -290,20 +337,11 @@ export class RunPool {
       if (run.phase !== "held") continue;
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
-      else this.#warnIfStalled(run);
+      else this.#stalls.note(run);
       if (this.#keeps(run)) for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
       this.#alarm.note(run);
     }
-  }
-
-  #warnIfStalled(run: LiveRun): void {
-    if (run.warned || !run.stalled) return;
-    run.warned = true;
-    this.#options.logger.warn(
-      "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
-      { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
-    );
   }
 
   // What the loops report.
@@ -318,10 +356,14 @@ export class RunPool {
     }
     if (result.outcome !== "committed") {
       if (result.outcome === "out_of_step") {
-        this.#options.logger.error("the journal is not as long as it should be", {
-          runId: run.runId,
-          ...result,
-        });
+        this.#options.logger.error(
+          "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
+            "whether the store lost acknowledged writes, in a fail-over or a restore",
+          {
+            runId: run.runId,
+            ...result,
+          },
+        );
       }
       this.#lose(run);
       return;
@@ -368,7 +410,10 @@ export class RunPool {
   #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
-    logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
+    logger.error(
+      "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
+      { runId, workflow, error },
+    );
     run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
   }
 

@@ -29,24 +29,6 @@ export class WorkflowNotRegisteredError extends WorkflowRuntimeError {
 }
 defineKind(WorkflowNotRegisteredError, "WORKFLOW_NOT_REGISTERED");
 
-/** This process has no step of this name. */
-export class StepNotRegisteredError extends WorkflowRuntimeError {
-  readonly stepName: string;
-
-  constructor(stepName: string) {
-    super(
-      `Step "${stepName}" is not registered in this process. Import the module that defines it, and check that the ` +
-        `function begins with "use step" and that its file went through the compiler.`,
-    );
-    this.stepName = stepName;
-  }
-
-  static override is(value: unknown): value is StepNotRegisteredError {
-    return isKind(value, "STEP_NOT_REGISTERED");
-  }
-}
-defineKind(StepNotRegisteredError, "STEP_NOT_REGISTERED");
-
 /** Where a replay left its journal. */
 export interface Divergence {
   readonly runId: string;
@@ -69,7 +51,8 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
       `Run "${runId}" of workflow "${workflowName}" no longer follows its journal at event ${seq}:\n` +
         `  - the journal has:    ${journal}\n` +
         `  + the code asked for: ${requested}\n` +
-        `The workflow's code was changed while the run was under way, or it is not deterministic. Nothing is lost: the ` +
+        `The workflow's code was changed while the run was under way, it is not deterministic, or it waits for something that is ` +
+        `not durable. Nothing is lost: the ` +
         `run is parked, and goes on when code is deployed that makes the same calls in the same order up to here.`,
     );
     this.runId = runId;

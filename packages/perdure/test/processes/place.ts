@@ -16,7 +16,12 @@ export function note(line: string): void {
   appendFileSync(join(directory, "ledger"), `${line}\n`);
 }
 
+/** Whether the test has opened the gate. */
+export function isOpen(name: string): boolean {
+  return existsSync(join(directory, name));
+}
+
 /** Waits until the test opens the gate. */
 export async function gate(name: string): Promise<void> {
-  while (!existsSync(join(directory, name))) await pause(20);
+  while (!isOpen(name)) await pause(20);
 }
