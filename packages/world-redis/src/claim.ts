@@ -13,12 +13,13 @@ import type {
   RunRecord,
 } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
+import { damaged } from "./errors.ts";
 import { CLAIM, PEEK, RENEW } from "./lua/claim.ts";
 import { divide } from "./partitions.ts";
-import { listJournals, readMailbox } from "./reads.ts";
+import { readJournals, readMailbox, unpackJournal } from "./reads.ts";
 import { type Reply, toRunRecord } from "./schema.ts";
 import { reading, writing } from "./script.ts";
-import { toStored } from "./text.ts";
+import { fromStored, toStored } from "./text.ts";
 
 const peek = reading("peek", PEEK);
 const take = writing("claim", CLAIM);
@@ -28,6 +29,14 @@ export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
 /** A claimed run before its journal is read. */
 type Taken = Omit<ClaimedRun, "events">;
+
+/** The head of a partition's queue. */
+interface Head {
+  readonly due: number;
+  readonly bytes: number;
+  readonly partition: number;
+  readonly isDue: boolean;
+}
 
 interface Taking {
   readonly taken: readonly Taken[];
@@ -44,16 +53,26 @@ export function claim(connection: Connection): Claim {
     const reply = (await connection.run(take, partition, [
       ...connection.clock(request.now),
       toStored(request.owner),
+      toStored(request.claimId),
       String(request.ttl),
       String(limit),
+      String(request.byteLimit),
       ...workflowsOf(request),
     ])) as readonly Reply[];
     const [now, left, ...rest] = reply;
     const taken: Taken[] = [];
-    for (let index = 0; index < rest.length; index += 3) {
-      const run = toRunRecord(rest[index + 1] ?? null);
-      const mail = readMailbox(rest[index + 2] as readonly Buffer[], run.mailDone, run.mailDone);
-      taken.push({ run, lost: rest[index] === 1, mail });
+    for (let index = 0; index < rest.length; index += 4) {
+      const [lost, lastClaimId, row, mail] = rest.slice(index, index + 4) as [number, Buffer, Reply, Reply];
+      const run = toRunRecord(row);
+      const claimed = { run, lost: lost === 1, lastClaimId: lastClaimId && fromStored(lastClaimId) };
+      if (Buffer.isBuffer(mail)) {
+        taken.push({ ...claimed, mail: [], damage: damaged(run.runId, String(mail)) });
+        continue;
+      }
+      const read = attempt(run.runId, () =>
+        readMailbox(mail as readonly Buffer[], run.mailDone, run.mailDone),
+      );
+      taken.push({ ...claimed, mail: read.value ?? [], damage: read.damage });
     }
     return { taken, left: left as number | null, now: now as number };
   }
@@ -70,13 +89,25 @@ export function claim(connection: Connection): Claim {
       ),
     );
     let now = 0;
-    const heads = answers.flatMap((answer, partition) => {
-      const [time, ...dues] = answer as readonly number[];
-      now = Math.max(now, time ?? 0);
-      return dues.map((due) => ({ due, partition, isDue: due <= (time ?? 0) }));
+    const heads = answers.flatMap((answer, partition): Head[] => {
+      const [time = 0, ...pairs] = answer as readonly number[];
+      now = Math.max(now, time);
+      const found: Head[] = [];
+      for (let index = 0; index < pairs.length; index += 2) {
+        const [due, bytes] = [pairs[index] as number, pairs[index + 1] as number];
+        found.push({ due, bytes, partition, isDue: due <= time });
+      }
+      return found;
     });
     heads.sort((a, b) => a.due - b.due);
-    const first = heads.filter(({ isDue }) => isDue).slice(0, Math.max(request.limit, 0));
+    const first: Head[] = [];
+    let bytes = 0;
+    for (const head of heads) {
+      if (first.length >= request.limit || !head.isDue || (first.length > 0 && bytes > request.byteLimit))
+        break;
+      first.push(head);
+      bytes += head.bytes;
+    }
     const shares = new Map<number, number>();
     for (const { partition } of first) shares.set(partition, (shares.get(partition) ?? 0) + 1);
     const left = heads.find((head) => !first.includes(head))?.due ?? null;
@@ -101,21 +132,52 @@ export function claim(connection: Connection): Claim {
 
   return async (request) => {
     const { taken, left, now } = await takeFirst(request);
-    const fresh = taken.filter(({ run }) => request.cached.get(run.runId) !== run.epoch - 1);
+    const fresh = taken.filter((one) => one.damage === null && !isCached(one, request));
     // After the claim the journal stands still: only the owner writes it. Should this process sleep here until its
     // lease is gone, the row's `seq` still bounds what it reads.
-    const journals = await listJournals(
+    const journals = await readJournals(
       connection,
       fresh.map(({ run }) => ({ runId: run.runId, after: 0, last: Math.min(run.seq, request.eventLimit) })),
     );
-    const events = new Map<RunRecord, readonly JournalEvent[]>();
-    for (const [index, { run }] of fresh.entries()) events.set(run, journals[index] ?? []);
+    const events = new Map<RunRecord, Attempt<readonly JournalEvent[]>>();
+    for (const [index, { run }] of fresh.entries()) {
+      const packed = journals[index] ?? [];
+      events.set(
+        run,
+        attempt(run.runId, () => unpackJournal(packed, 0)),
+      );
+    }
     return {
-      runs: taken.map((one) => ({ ...one, events: events.get(one.run) ?? [] })),
+      runs: taken.map((one) => {
+        const read = events.get(one.run);
+        const damage = one.damage ?? read?.damage ?? null;
+        return damage === null
+          ? { ...one, events: read?.value ?? [] }
+          : { ...one, events: [], mail: [], damage };
+      }),
       nextDueAt: left,
       now,
     };
   };
+}
+
+/** Nobody wrote since the caller had the run. */
+function isCached({ run, lastClaimId }: Taken, { cached }: ClaimRequest): boolean {
+  const known = cached.get(run.runId);
+  return known !== undefined && known.claimId === lastClaimId && known.seq === run.seq;
+}
+
+/** What a stored record says, or why nobody can tell. */
+type Attempt<T> =
+  | { readonly value: T; readonly damage: null }
+  | { readonly value: null; readonly damage: Error };
+
+function attempt<T>(runId: string, read: () => T): Attempt<T> {
+  try {
+    return { value: read(), damage: null };
+  } catch (error) {
+    return { value: null, damage: damaged(runId, (error as Error).message) };
+  }
 }
 
 function workflowsOf({ workflows }: ClaimRequest) {
@@ -131,7 +193,7 @@ export function renew(connection: Connection): Renew {
     const answers = await connection.runShares(extend, shares, ({ items }) => [
       ...connection.clock(now),
       String(ttl),
-      ...items.flatMap(({ runId, epoch }) => [toStored(runId), String(epoch)]),
+      ...items.flatMap(({ runId, epoch, claimId }) => [toStored(runId), String(epoch), toStored(claimId)]),
     ]);
     return answers.map((mailSeq) =>
       mailSeq === -1 ? { outcome: "lost" } : { outcome: "renewed", mailSeq: mailSeq as number },

@@ -8,11 +8,16 @@ export type Client = Redis | Cluster;
 // sends it again.
 const LONGEST_PAUSE = 500;
 const TRIES = 8;
+// The system asks a silent peer whether it is still there after so many milliseconds.
+const KEEP_ALIVE = 10_000;
+const SHORTEST_CONNECT = 1_000;
 
 /** A client that is not connected yet, or the user's. */
-export function createClient({ target, connection }: Config): Client {
+export function createClient({ target, connection, patience }: Config): Client {
   const options: ConnectionSettings = {
     lazyConnect: true,
+    keepAlive: KEEP_ALIVE,
+    connectTimeout: Math.max(patience, SHORTEST_CONNECT),
     maxRetriesPerRequest: TRIES,
     retryStrategy: (times) => Math.min(20 * 2 ** times, LONGEST_PAUSE),
     ...connection,
@@ -62,7 +67,7 @@ export function locationOf(target: Target): string {
     }
     case "cluster":
       return target.nodes
-        .map((node) => (typeof node === "string" ? node.replace(/^.*@/, "") : hostOf(node)))
+        .map((node) => (typeof node === "string" ? node.replace(/^.*@|\?.*$/g, "") : hostOf(node)))
         .join(",");
     case "sentinel":
       return `${target.name} of ${target.nodes.map(hostOf).join(",")}`;
@@ -78,10 +83,4 @@ function hostOf({ host, port }: { readonly host: string; readonly port: number }
 /** The masters that hold data. */
 export function mastersOf(client: Client): readonly Redis[] {
   return client instanceof Cluster ? client.nodes("master") : [client];
-}
-
-/** Connects a client of ours. A user's is connected by the user, or by this command; a Cluster knows its nodes then. */
-export async function connect(client: Client, owned: boolean): Promise<void> {
-  if (owned) await client.connect();
-  else await client.ping();
 }

@@ -69,15 +69,16 @@ export function commit(connection: Connection, names: Names): Commit {
 }
 
 function pushArgs(args: Stored[], entry: Entry, verdicts: TokenVerdicts): void {
-  const { runId, epoch, seq, mailDone, lease, run } = entry.request;
-  args.push(toStored(runId), String(epoch), String(seq), String(mailDone), ...leaseArgs(lease));
-  args.push(run.status === undefined ? "" : statusCode(run.status));
-  args.push(String(run.startedAt ?? ""), String(run.completedAt ?? ""));
+  const { runId, epoch, claimId, seq, mailDone, lease, run, events } = entry.request;
+  args.push(toStored(runId), String(epoch), toStored(claimId), String(seq), String(mailDone));
+  args.push(...leaseArgs(lease), run.status === undefined ? "" : statusCode(run.status));
+  args.push(String(run.startedAt ?? ""), String(run.completedAt ?? ""), String(run.lostClaims ?? ""));
   for (const value of [run.output, run.error]) {
     if (value === undefined) args.push("");
     else if (value === null) args.push("-");
     else args.push("+", Buffer.from(value.buffer, value.byteOffset, value.byteLength));
   }
+  args.push(String(events.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)));
   args.push(...packEvents(entry, verdicts));
 }
 

@@ -58,6 +58,11 @@ export interface RedisWorldOptions {
   readonly eviction?: "refuse" | "accept";
   /** How long a call tries to get through to the server before it fails, in milliseconds. Default 5,000. */
   readonly patience?: number;
+  /**
+   * How long the answer to a command may take, in milliseconds; then it counts as lost, and the next call uses a new
+   * connection. Default 10,000.
+   */
+  readonly callTimeout?: number;
   /** For the conformance suite: called before each command. */
   readonly beforeOperation?: OperationProbe;
 }
@@ -82,6 +87,7 @@ export interface Config {
   readonly retention: number | null;
   readonly eviction: "refuse" | "accept";
   readonly patience: number;
+  readonly callTimeout: number;
   readonly beforeOperation: OperationProbe | undefined;
   readonly leaseKeeper: WorldCapabilities["leaseKeeper"];
 }
@@ -90,11 +96,19 @@ export interface Config {
 export const DEFAULT_URL = "redis://127.0.0.1:6379";
 
 const MOST_PARTITIONS = 1_024;
+// Node's timers fire at once beyond it.
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: RedisWorldOptions): Config {
   const { prefix = "perdure", namespace = "", partitions, clock = "store", durability = "memory" } = options;
-  const { replicas = 1, retention = null, eviction = "refuse", patience = 5_000 } = options;
+  const {
+    replicas = 1,
+    retention = null,
+    eviction = "refuse",
+    patience = 5_000,
+    callTimeout = 10_000,
+  } = options;
   check(!/[{}]/.test(prefix) && prefix !== "", "prefix is a text without braces.");
   check(
     /^[\w-]{0,40}$/.test(namespace),
@@ -114,6 +128,10 @@ export function resolveConfig(options: RedisWorldOptions): Config {
   check(retention === null || retention > 0, "retention is a number of milliseconds, or null.");
   check(["refuse", "accept"].includes(eviction), 'eviction is "refuse" or "accept".');
   check(patience >= 0, "patience is a number of milliseconds, 0 or more.");
+  check(
+    callTimeout > 0 && callTimeout <= LONGEST_TIMEOUT,
+    `callTimeout is a number of milliseconds, more than 0 and at most ${LONGEST_TIMEOUT}.`,
+  );
   return {
     target: targetOf(options),
     connection: options.connection ?? {},
@@ -126,6 +144,7 @@ export function resolveConfig(options: RedisWorldOptions): Config {
     retention,
     eviction,
     patience,
+    callTimeout,
     beforeOperation: options.beforeOperation,
     leaseKeeper: leaseKeeperOf(options),
   };
@@ -141,10 +160,23 @@ function targetOf({ url, cluster, sentinel, client, connection }: RedisWorldOpti
   if (client !== undefined) return { type: "client", client };
   if (cluster !== undefined) {
     check(cluster.length > 0, "cluster names at least one node.");
+    check(!connection?.db, "connection.db: a Cluster has database 0 only.");
     return { type: "cluster", nodes: cluster };
   }
   if (sentinel !== undefined) return { type: "sentinel", name: sentinel.name, nodes: sentinel.nodes };
+  checkUrl(url ?? DEFAULT_URL);
   return { type: "url", url: url ?? DEFAULT_URL };
+}
+
+// Never shown as it is: it may hold a password.
+function checkUrl(url: string): void {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  check(
+    parsed !== null && ["redis:", "rediss:"].includes(parsed.protocol),
+    "url is redis://user:password@host:port/database, or rediss:// for TLS; what is special in a user name or password " +
+      "is percent-encoded.",
+  );
+  check(/^\/?\d*$/.test(parsed?.pathname ?? ""), "url: what follows the host is the number of a database.");
 }
 
 // A client, and options with functions in them, cannot be sent to a thread: then leases are renewed from the event loop.

@@ -6,7 +6,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
 import type { OperationProbe } from "@perdure/core/world";
-import type { Client } from "./client.ts";
+import type { Argument, Caller, Confirmation } from "./caller.ts";
 import { isPassing, replyCode, worldError } from "./errors.ts";
 import type { Partitions, Share } from "./partitions.ts";
 import type { Reply } from "./schema.ts";
@@ -16,17 +16,9 @@ import type { Stored } from "./text.ts";
 // The longest pause between two tries while the server says that it will be able to do this in a moment, ms.
 const LONGEST_PAUSE = 300;
 
-/** A command that is sent behind each script that writes, and what its answer must be. */
-export interface Confirmation {
-  readonly command: readonly (string | number)[];
-  /** @throws if the answer says that the write is not where it has to be */
-  readonly check: (answer: unknown) => void;
-}
-
 export interface ConnectionOptions {
-  readonly client: Client;
+  readonly caller: Caller;
   readonly partitions: Partitions;
-  readonly location: string;
   readonly clock: "store" | "caller";
   readonly patience: number;
   readonly confirmation: Confirmation | null;
@@ -42,7 +34,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.partitions = options.partitions;
-    this.location = options.location;
+    this.location = options.caller.location;
   }
 
   /** The first two arguments of a script that judges time. */
@@ -115,19 +107,13 @@ export class Connection {
     }
   }
 
-  async #send(script: Script, metaKey: string, args: readonly Stored[], load: boolean): Promise<Reply> {
-    const { client, confirmation } = this.#options;
-    const command: (string | Buffer | number)[] = [load ? script.source : script.sha, 1, metaKey, ...args];
-    const verb = load ? "EVAL" : "EVALSHA";
-    if (confirmation === null || !script.writes) return (await client.callBuffer(verb, command)) as Reply;
-
-    const [name, ...rest] = confirmation.command as [string, ...(string | number)[]];
-    const answers = await client.pipeline().callBuffer(verb, command).call(name, rest).exec();
-    const [done, confirmed] = answers ?? [];
-    if (done?.[0]) throw done[0];
-    if (confirmed?.[0]) throw confirmed[0];
-    confirmation.check(confirmed?.[1]);
-    return done?.[1] as Reply;
+  #send(script: Script, metaKey: string, args: readonly Stored[], load: boolean): Promise<Reply> {
+    const { caller, confirmation } = this.#options;
+    const command: Argument[] = [load ? script.source : script.sha, 1, metaKey, ...args];
+    const verb = load ? "eval" : "evalsha";
+    return confirmation === null || !script.writes
+      ? caller.send(verb, command)
+      : caller.sendConfirmed(verb, command, confirmation);
   }
 }
 

@@ -5,8 +5,8 @@
 import { WorldError } from "@perdure/core/errors";
 import type { WorldCapabilities } from "@perdure/core/world";
 import type { Redis } from "ioredis";
+import type { Confirmation } from "./caller.ts";
 import type { Config } from "./config.ts";
-import type { Confirmation } from "./connection.ts";
 
 /** What a server says of itself; unknown where it does not say. */
 export interface ServerSettings {
@@ -17,23 +17,39 @@ export interface ServerSettings {
   readonly maxmemory: number;
   readonly maxmemoryPolicy: string;
   readonly replicas: number;
+  /** The longest argument that the server takes, in bytes (`proto-max-bulk-len`). */
+  readonly longestArgument: number;
+  /** The longest command that it takes, in bytes (`client-query-buffer-limit`). */
+  readonly longestCommand: number;
 }
 
 // How long a commit waits for replicas or for the disk (ms) before it is an error; the engine sends it again.
 const CONFIRMATION_TIMEOUT = 5_000;
 
+// What a server takes that does not say otherwise.
+const LONGEST_ARGUMENT = 512 * 1_024 * 1_024;
+const LONGEST_COMMAND = 1_024 * 1_024 * 1_024;
+
 export async function readSettings(node: Redis): Promise<ServerSettings> {
   const info = infoOf(await node.info());
   // Managed services often forbid CONFIG; INFO tells all but the fsync policy.
-  const appendfsync = await node.config("GET", "appendfsync").then(
-    (answer) => String((answer as unknown[])[1] ?? "unknown"),
-    () => "unknown",
-  );
+  const setting = (name: string): Promise<string> =>
+    node.config("GET", name).then(
+      (answer) => String(Object.values(answer as object).at(-1) ?? "unknown"),
+      () => "unknown",
+    );
+  const [appendfsync, longestArgument, longestCommand] = await Promise.all([
+    setting("appendfsync"),
+    setting("proto-max-bulk-len"),
+    setting("client-query-buffer-limit"),
+  ]);
   return {
     version: info.get("valkey_version") ?? info.get("redis_version") ?? "unknown",
     software: info.has("valkey_version") ? "valkey" : "redis",
     appendonly: info.get("aof_enabled") === "1",
     appendfsync,
+    longestArgument: Number(longestArgument) || LONGEST_ARGUMENT,
+    longestCommand: Number(longestCommand) || LONGEST_COMMAND,
     maxmemory: Number(info.get("maxmemory") ?? 0),
     maxmemoryPolicy: info.get("maxmemory_policy") ?? "unknown",
     replicas: Number(info.get("connected_slaves") ?? 0),
@@ -77,18 +93,20 @@ export function checkSettings(settings: ServerSettings, config: Config, location
 
 /** What has to be waited for behind a write, if anything. */
 export function confirmationOf(settings: readonly ServerSettings[], config: Config): Confirmation | null {
+  // The server gives up before the caller does, so that it is known what was missing.
+  const timeout = Math.ceil(Math.min(CONFIRMATION_TIMEOUT, config.callTimeout / 2));
   if (config.durability === "replicated") {
     return {
-      command: ["WAIT", config.replicas, CONFIRMATION_TIMEOUT],
-      check: (answer) => requireCount(Number(answer), config.replicas, "replicas have it"),
+      command: ["wait", config.replicas, timeout],
+      check: (answer) => requireCount(Number(answer), config.replicas, "replicas have it", timeout),
     };
   }
   // With appendfsync always the server answers only after the flush.
   if (config.durability === "memory" || settings.every(({ appendfsync }) => appendfsync === "always"))
     return null;
   return {
-    command: ["WAITAOF", 1, 0, CONFIRMATION_TIMEOUT],
-    check: (answer) => requireCount(Number((answer as readonly unknown[])[0]), 1, "disks have it"),
+    command: ["waitaof", 1, 0, timeout],
+    check: (answer) => requireCount(Number((answer as readonly unknown[])[0]), 1, "disks have it", timeout),
   };
 }
 
@@ -121,9 +139,9 @@ function hasWaitAof({ software, version }: ServerSettings): boolean {
   return software === "valkey" || major > 7 || (major === 7 && minor >= 2);
 }
 
-function requireCount(count: number, wanted: number, what: string): void {
+function requireCount(count: number, wanted: number, what: string, timeout: number): void {
   if (count >= wanted) return;
   throw new WorldError(
-    `The write is done, but within ${CONFIRMATION_TIMEOUT} ms only ${count} of ${wanted} ${what}. It is sent again.`,
+    `The write is done, but within ${timeout} ms only ${count} of ${wanted} ${what}. It is sent again.`,
   );
 }

@@ -1,54 +1,93 @@
 /**
  * Hints over pub/sub: one channel per store, one connection for listening, opened when somebody subscribes. While that
  * connection is down hints are lost; when it is back, one says that something may have changed.
+ *
+ * A connection that only listens does not notice that nothing comes any more, so this one sends itself a message now and
+ * then. Where that does not arrive, a new connection takes its place.
  */
-import { type Hint, HintListeners } from "@perdure/core/world";
+import { randomUUID } from "node:crypto";
+import { type Hint, HintListeners, parseHint } from "@perdure/core/world";
 import { Redis } from "ioredis";
+import type { Caller } from "./caller.ts";
 import type { Client } from "./client.ts";
+import { every } from "./watch.ts";
+
+export interface HintsOptions {
+  readonly client: Client;
+  readonly caller: Caller;
+  readonly channel: string;
+  /** How often the listening connection is tried, in milliseconds. */
+  readonly interval: number;
+}
 
 export class Hints {
-  readonly #client: Client;
-  readonly #channel: string;
+  readonly #options: HintsOptions;
+  readonly #echoChannel: string;
   readonly #listeners = new HintListeners();
   #subscriber: Client | undefined;
+  #stopEchoes: (() => void) | undefined;
+  #heard = true;
 
-  constructor(client: Client, channel: string) {
-    this.#client = client;
-    this.#channel = channel;
+  constructor(options: HintsOptions) {
+    this.#options = options;
+    this.#echoChannel = `${options.channel}:${randomUUID()}`;
   }
 
   subscribe(listener: (hint: Hint) => void): () => void {
-    this.#subscriber ??= this.#listen();
+    this.#subscriber ??= this.#listen(false);
+    this.#stopEchoes ??= every(this.#options.interval, () => this.#echo());
     return this.#listeners.add(listener);
   }
 
   /** Tells every World on this store. Never waits, never fails. */
   emit(hints: () => Iterable<Hint>): void {
     const told = [...hints()];
-    if (told.length === 0) return;
-    this.#client.publish(this.#channel, JSON.stringify(told)).catch(() => {});
+    if (told.length > 0)
+      this.#publish(this.#options.channel, told.map((hint) => JSON.stringify(hint)).join("\n"));
   }
 
   /** Ends every subscription. */
   close(): void {
     this.#listeners.clear();
+    this.#stopEchoes?.();
+    this.#stopEchoes = undefined;
     this.#subscriber?.disconnect();
     this.#subscriber = undefined;
   }
 
-  #listen(): Client {
-    const subscriber = subscriberOf(this.#client);
+  #publish(channel: string, message: string): void {
+    this.#options.caller.send("publish", [channel, message]).catch(() => {});
+  }
+
+  #echo(): void {
+    if (!this.#heard) {
+      this.#subscriber?.disconnect();
+      this.#subscriber = this.#listen(true);
+    }
+    this.#heard = false;
+    this.#publish(this.#echoChannel, "");
+  }
+
+  /** @param seen something may have been missed before this connection is there */
+  #listen(seen: boolean): Client {
+    const { client, channel } = this.#options;
+    const subscriber = subscriberOf(client);
     subscriber.on("error", () => {});
-    subscriber.on("message", (_: string, message: string) => {
-      for (const hint of JSON.parse(message) as readonly Hint[]) this.#listeners.tell(hint);
+    subscriber.on("message", (source: string, message: string) => {
+      this.#heard = true;
+      if (source !== channel) return;
+      for (const line of message.split("\n")) {
+        const hint = parseHint(line);
+        if (hint !== null) this.#listeners.tell(hint);
+      }
     });
-    let seen = false;
+    let missed = seen;
     subscriber.on("ready", () => {
-      if (seen) this.#listeners.tell({ type: "changed" });
-      seen = true;
+      if (missed) this.#listeners.tell({ type: "changed" });
+      missed = true;
       unref(subscriber);
     });
-    subscriber.subscribe(this.#channel).catch(() => {});
+    subscriber.subscribe(channel, this.#echoChannel).catch(() => {});
     return subscriber;
   }
 }

@@ -62,6 +62,7 @@ export function settleTokens(connection: Connection, names: Names): SettleTokens
       items.flatMap(({ request, tokens }) => [
         toStored(request.runId),
         String(request.epoch),
+        toStored(request.claimId),
         String(request.seq),
         String(tokens.length),
         ...tokens.flatMap((token) => [tokenName(token), newMark()]),

@@ -4,6 +4,7 @@
  */
 import type { HookRecord, JournalEvent, Mail, OpenStore, RunRecord } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
+import { damaged } from "./errors.ts";
 import { CLAIMS, EVENTS, HOOKS, MAIL, MEMBERS, ROWS, TOKENS_OF_RUN } from "./lua/reads.ts";
 import { type Claim, readClaim } from "./names.ts";
 import { divide } from "./partitions.ts";
@@ -129,8 +130,12 @@ export function reads(connection: Connection): Reads {
     },
 
     async listEvents(runId, after, limit) {
-      const [journal = []] = await listJournals(connection, [{ runId, after, last: after + limit }]);
-      return journal;
+      const [journal = []] = await readJournals(connection, [{ runId, after, last: after + limit }]);
+      try {
+        return unpackJournal(journal, after);
+      } catch (error) {
+        throw damaged(runId, (error as Error).message);
+      }
     },
 
     async listMail(wanted) {
@@ -180,20 +185,34 @@ export function reads(connection: Connection): Reads {
   };
 }
 
-/** Stretches of journals: the events after seq `after`, up to `last`. */
-export async function listJournals(
+/** A stretch of a journal: the events after seq `after`, up to `last`. */
+export interface Stretch {
+  readonly runId: string;
+  readonly after: number;
+  readonly last: number;
+}
+
+/** Stretches of journals, as they are stored. */
+export async function readJournals(
   connection: Connection,
-  wanted: readonly { readonly runId: string; readonly after: number; readonly last: number }[],
-): Promise<readonly (readonly JournalEvent[])[]> {
+  wanted: readonly Stretch[],
+): Promise<readonly (readonly Buffer[])[]> {
   const shares = divide(wanted, ({ runId }) => connection.partitions.of(toStored(runId)));
   const answers = await connection.runShares(events, shares, ({ items }) =>
     items.flatMap(({ runId, after, last }) => [toStored(runId), String(after), String(last - 1)]),
   );
-  return wanted.map(({ after, last }, index) => {
-    // A list counts from the end when the last place is below 0.
-    const packed = last > after ? ((answers[index] ?? []) as readonly Buffer[]) : [];
-    return packed.map((event, place) => unpackEvent(event, after + place + 1));
-  });
+  // A list counts from the end when the last place is below 0.
+  return wanted.map(({ after, last }, index) =>
+    last > after ? ((answers[index] ?? []) as readonly Buffer[]) : [],
+  );
+}
+
+/**
+ * @param packed the events after seq `after`
+ * @throws {Error} that says which event cannot be read
+ */
+export function unpackJournal(packed: readonly Buffer[], after: number): readonly JournalEvent[] {
+  return packed.map((event, place) => unpackEvent(event, after + place + 1));
 }
 
 /** @param messages those after `mailDone`; answers those after `after` as well */

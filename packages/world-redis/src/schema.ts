@@ -83,8 +83,16 @@ export function packEvent(event: NewEvent): Buffer {
 
 /** @param seq the event's place in its journal */
 export function unpackEvent(packed: Buffer, seq: number): JournalEvent {
-  const { type, at, id, name, data } = unpack(packed);
-  return { seq, type: EVENT_TYPES[type] as EventType, at, id, name, data };
+  let event: Unpacked;
+  try {
+    event = unpack(packed);
+  } catch {
+    throw new Error(`event ${seq} of its journal is shorter than it says`);
+  }
+  const { type, ...rest } = event;
+  const known = EVENT_TYPES[type];
+  if (known === undefined) throw new Error(`event ${seq} of its journal has the unknown type ${type}`);
+  return { seq, type: known, ...rest };
 }
 
 /** Tells whether a packed event is a `hook_conflict`, and for which hook and owner. */
@@ -101,9 +109,15 @@ export function packMail(mail: Pick<Mail, "messageId" | "type" | "at" | "data">)
 
 /** @param entry the hook as {@link hookIn} reads it, then the packed message */
 export function unpackMail(entry: Buffer, mailSeq: number): Mail {
-  const { hookId, rest } = hookIn(entry);
-  const { type, at, id, data } = unpack(rest);
-  return { mailSeq, messageId: id ?? "", type: MAIL_TYPES[type] as Mail["type"], hookId, at, data };
+  try {
+    const { hookId, rest } = hookIn(entry);
+    const { type, at, id, data } = unpack(rest);
+    const known = MAIL_TYPES[type];
+    if (known !== undefined) return { mailSeq, messageId: id ?? "", type: known, hookId, at, data };
+  } catch {
+    // Shorter than it says.
+  }
+  throw new Error(`message ${mailSeq} in its mailbox cannot be read`);
 }
 
 /** Reads `-`, or `+` with a hook id and its length. */
@@ -171,6 +185,7 @@ function unpack(packed: Buffer): Unpacked {
       offset += 2;
     }
     offset += length;
+    if (offset > packed.length) throw new RangeError("beyond the end");
     return fromStored(packed.subarray(offset - length, offset));
   };
   return {
@@ -184,8 +199,8 @@ function unpack(packed: Buffer): Unpacked {
 
 /**
  * A run as the scripts' `rowOf` answers it: id, due time, output, error, then the fields and values of its row.
- * `w` workflow, `s` status, `e` epoch, `q` seq, `m` mailSeq, `d` mailDone, `o` owner, `k` start key, `c` createdAt,
- * `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
+ * `w` workflow, `s` status, `e` epoch, `i` claimId, `l` lostClaims, `q` seq, `y` bytes, `m` mailSeq, `d` mailDone,
+ * `o` owner, `k` start key, `c` createdAt, `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
  */
 export function toRunRecord(reply: Reply): RunRecord {
   const [runId, dueAt, output, error, ...pairs] = reply as readonly (Buffer | null)[];
@@ -207,7 +222,10 @@ export function toRunRecord(reply: Reply): RunRecord {
     workflow: text("w") ?? "",
     status: STATUSES[text("s") ?? ""] as RunStatus,
     epoch: number("e"),
+    claimId: text("i"),
+    lostClaims: number("l"),
     seq: number("q"),
+    bytes: number("y"),
     mailSeq: number("m"),
     mailDone: number("d"),
     owner: text("o"),

@@ -10,7 +10,7 @@ import { type Holder, type Names, newMark } from "./names.ts";
 import { divide } from "./partitions.ts";
 import { keyName, type Name, packEvent } from "./schema.ts";
 import { writing } from "./script.ts";
-import { type Stored, toBytes, toStored } from "./text.ts";
+import { type Stored, toStored } from "./text.ts";
 
 const create = writing("create runs", CREATE);
 const announce = writing("announce runs", ANNOUNCE_RUN);
@@ -103,7 +103,11 @@ export function createRuns(connection: Connection, names: Names): CreateRuns {
           continue;
         }
         const { runId, lease } = start.request;
-        results[start.place] = { outcome: "created", lease: answer === "L" ? { runId, epoch: 1 } : null };
+        const held = lease !== null && answer === "L";
+        results[start.place] = {
+          outcome: "created",
+          lease: held ? { runId, epoch: 1, claimId: lease.claimId } : null,
+        };
         due ||= lease === null;
       }
       waiting = [...again, ...later].sort((a, b) => a.place - b.place);
@@ -132,17 +136,19 @@ function argsOf({ request, name, mark }: Start): Stored[] {
     toStored(workflow),
     String(event.at),
     packEvent(event),
+    String(event.data?.length ?? 0),
     lease === null ? "" : String(lease.ttl),
     lease === null ? "" : toStored(lease.owner),
+    lease === null ? "" : toStored(lease.claimId),
     String(dueAt),
     name ?? "",
   ];
   if (startKey !== null) {
-    const entry = `L${mark ?? "-".repeat(16)}${startKey.expiresAt ?? ""}:`;
     args.push(
       mark ?? "",
       toStored(startKey.key),
-      Buffer.concat([Buffer.from(entry, "latin1"), toBytes(startKey.fingerprint)]),
+      String(startKey.expiresAt ?? ""),
+      toStored(startKey.fingerprint),
     );
   }
   return args;

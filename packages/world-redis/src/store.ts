@@ -2,33 +2,30 @@
  * What exists while a World is open: client, verbs, hints, and the retention that runs by itself.
  */
 import type { OpenStore, WorldCapabilities } from "@perdure/core/world";
+import { Caller } from "./caller.ts";
 import { claim, renew } from "./claim.ts";
-import { type Client, connect, createClient, locationOf, mastersOf } from "./client.ts";
+import { createClient, locationOf } from "./client.ts";
 import { commit } from "./commit.ts";
 import type { Config } from "./config.ts";
 import { Connection } from "./connection.ts";
-import {
-  checkSettings,
-  confirmationOf,
-  durabilityOf,
-  readSettings,
-  type ServerSettings,
-  survives,
-} from "./durability.ts";
+import { checkSettings, confirmationOf, durabilityOf, type ServerSettings, survives } from "./durability.ts";
 import { worldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
 import { openFirst, openRest } from "./migrations.ts";
 import { namesOf } from "./names.ts";
+import { openClient } from "./opening.ts";
 import { partitionsOf } from "./partitions.ts";
 import { reads } from "./reads.ts";
 import { deleteRuns } from "./retention.ts";
 import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
+import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
 
 export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
+  readonly sizes: ReturnType<typeof sizesOf>;
 }
 
 /** Connects, looks at the server, and makes the partitions that are missing. */
@@ -39,19 +36,21 @@ export async function openStore(config: Config): Promise<RedisStore> {
   // Without a listener the client writes to the console; whoever calls a verb gets the error anyway.
   const ignore = (): void => {};
   if (owned) client.on("error", ignore);
+  const caller = new Caller({ client, location, callTimeout: config.callTimeout });
   try {
-    await connect(client, owned);
-    const servers = await Promise.all(mastersOf(client).map(readSettings));
+    const servers = await openClient(client, config.patience, location);
     for (const server of servers) checkSettings(server, config, location);
-    const connection = await openPartitions(client, servers, config, location);
+    const partitions = config.partitions ?? (client.isCluster ? 16 : 1);
+    const connection = await openPartitions(caller, partitions, servers, config);
     const names = namesOf(connection);
     const removal = deleteRuns(connection, names);
-    const hints = new Hints(client, channelOf(config));
-    const stopRetention = keepRetention(client, config.retention, removal);
+    const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
+    const stopRetention = keepRetention(connection, config.retention, removal);
     return {
       hints,
       settings: settingsOf(connection, servers, config),
       durability: durabilityOf(servers, config),
+      sizes: sizesOf(servers),
       createRuns: createRuns(connection, names),
       claim: claim(connection),
       renew: renew(connection),
@@ -68,31 +67,30 @@ export async function openStore(config: Config): Promise<RedisStore> {
     };
   } catch (error) {
     if (owned) client.disconnect();
-    throw worldError(error, location);
+    throw worldError(error, location, true);
   }
 }
 
 async function openPartitions(
-  client: Client,
+  caller: Caller,
+  wanted: number,
   servers: readonly ServerSettings[],
   config: Config,
-  location: string,
 ): Promise<Connection> {
   const { prefix, namespace, clock, patience, beforeOperation } = config;
   const connectionTo = (count: number): Connection =>
     new Connection({
-      client,
+      caller,
       partitions: partitionsOf(prefix, namespace, count),
-      location,
       clock,
       patience,
       confirmation: confirmationOf(servers, config),
       beforeOperation,
     });
-  const count = await openFirst(connectionTo(1), config.partitions ?? (client.isCluster ? 16 : 1));
+  const count = await openFirst(connectionTo(1), wanted);
   if (config.partitions !== undefined && config.partitions !== count) {
     throw new TypeError(
-      `The store at ${location} has ${count} partitions, which cannot be changed to ${config.partitions}. Leave the option ` +
+      `The store at ${caller.location} has ${count} partitions, which cannot be changed to ${config.partitions}. Leave the option ` +
         "`partitions` away, or use another namespace.",
     );
   }

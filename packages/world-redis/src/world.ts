@@ -3,6 +3,7 @@
  */
 import { StoredWorld, type World } from "@perdure/core/world";
 import type { Config } from "./config.ts";
+import { sizesOf } from "./size.ts";
 import { openStore, type RedisStore } from "./store.ts";
 
 // With more batches under way each is smaller, and the server does one after the other anyway.
@@ -18,6 +19,7 @@ export function worldOf(config: Config): World {
       durability: store?.durability ?? "nothing",
       notifications: true,
       commitsInFlight: COMMITS_IN_FLIGHT,
+      ...(store?.sizes ?? sizesOf([])),
       leaseKeeper: config.leaseKeeper,
     }),
   });

@@ -4,7 +4,7 @@ import { describeWorld, type WorldTarget } from "@perdure/world-testkit";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { keysWith, newNamespace, openWorld } from "./store.ts";
+import { keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
 
 const cluster = await startRedisCluster({ settings: { appendonly: "no" } });
 afterAll(() => cluster.stop());
@@ -38,9 +38,7 @@ it("spreads the partitions over all masters", async () => {
   const namespace = newNamespace();
   const world = await openWorld({ cluster: nodes, namespace });
   expect(world.describe()).toMatchObject({ partitions: 16, masters: 3 });
-  const runs = Array.from({ length: 200 }, (_, index) =>
-    newRun(`run-${index}`, { lease: { owner: "worker", ttl: 30_000 } }),
-  );
+  const runs = Array.from({ length: 200 }, (_, index) => newRun(`run-${index}`, { lease: LEASE }));
   await world.createRuns(runs, NOW);
   const results = await world.commit(
     runs.map(({ runId }) => hold(runId, 1, [])),

@@ -2,14 +2,12 @@ import { startRedis } from "@perdure/testbed/redis";
 import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, openWorld } from "./store.ts";
+import { connectTo, LEASE, openWorld } from "./store.ts";
 
 async function commandIsUnknown(client: ReturnType<typeof connectTo>, name: string): Promise<boolean> {
   const [info] = (await client.call("COMMAND", "INFO", name)) as readonly unknown[];
   return info === null || info === undefined;
 }
-
-const LEASE = { owner: "worker", ttl: 30_000 };
 
 it('with durability "aof" a kill -9 of the server loses no acknowledged commit', {
   timeout: 60_000,
@@ -118,7 +116,7 @@ it("refuses a server that cannot keep what it is given, with the command that me
 });
 
 it('with durability "replicated" a commit waits for its replicas', async () => {
-  await using master = await startRedis();
+  await using master = await startRedis({ settings: { "repl-diskless-sync-delay": 0 } });
   const lonely = await openWorld({ url: master.url, durability: "replicated", namespace: "lonely" }).catch(
     (error: unknown) => error,
   );

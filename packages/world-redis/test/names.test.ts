@@ -4,11 +4,10 @@ import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit";
 import { describe, expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, newNamespace, openWorld } from "./store.ts";
+import { connectTo, LEASE, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 
-const LEASE = { owner: "worker", ttl: 30_000 };
 const KEY: StartKey = { key: "order-1", fingerprint: "same", expiresAt: null };
 const PARTITIONS = 7;
 

@@ -6,9 +6,7 @@ import { startRedisSentinel } from "@perdure/testbed/redis-groups";
 import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit";
 import { expect, it } from "vitest";
-import { connectTo, openWorld } from "./store.ts";
-
-const LEASE = { owner: "worker", ttl: 30_000 };
+import { connectTo, LEASE, openWorld } from "./store.ts";
 
 /** Sends a commit again and again, as the engine does, until there is an answer. */
 async function commitSurely(world: World, commit: RunCommit): Promise<CommitResult | undefined> {

@@ -1,13 +1,12 @@
 import type { World } from "@perdure/core/world";
-import { sharedRedis } from "@perdure/testbed/redis";
+import { sharedRedis, startRedis } from "@perdure/testbed/redis";
 import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it, vi } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { connectTo, keysWith, newNamespace, openWorld } from "./store.ts";
+import { connectTo, keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 
-const LEASE = { owner: "worker", ttl: 30_000 };
 const key = (name: string) => ({ key: name, fingerprint: "same", expiresAt: null });
 
 /** Runs that leave every kind of key behind: values, mail, hooks, start keys, and messages to tokens. */
@@ -93,6 +92,22 @@ it("what dying processes leave behind goes too", { timeout: 60_000 }, async () =
   const left = (await keysWith(namespace, client)).map((name) => name.replace(/^.*\}:/, ""));
   const kept = ["d:", "j:never", "meta", "n:never", "names", "r:never", "s:p"];
   expect(left.filter((name) => !kept.some((known) => name.startsWith(known)))).toEqual([]);
+});
+
+it("what is old goes where the memory is full", { timeout: 60_000 }, async () => {
+  await using server = await startRedis({ settings: { appendonly: "no", "maxmemory-policy": "noeviction" } });
+  const world = await openWorld({ url: server.url });
+  await fill(world);
+  // One that was announced and never created.
+  await world.createRuns([newRun("run-20", { startKey: key("order-1") })], NOW);
+  const client = connectTo(server.url);
+  await client.zadd("perdure{0}:unborn", 1, "never");
+  await client.hset("perdure{0}:n:never", "k1:never", `P${"m".repeat(16)}`);
+  await client.config("SET", "maxmemory", "1");
+  await expect(world.createRuns([newRun("run-21")], NOW)).rejects.toThrow("out of memory");
+  expect(await world.deleteRuns({ completedBefore: NOW + 1, limit: 100 })).toBe(20);
+  const left = (await keysWith("", client)).filter((name) => /:([rjinmv]|sent):|:unborn/.test(name));
+  expect(left.filter((name) => !name.endsWith("run-20"))).toEqual([]);
 });
 
 it("with a retention ended runs go by themselves", { timeout: 30_000 }, async () => {

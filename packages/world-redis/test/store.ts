@@ -1,10 +1,14 @@
 import { randomUUID } from "node:crypto";
-import type { World } from "@perdure/core/world";
+import type { CreateRun, World } from "@perdure/core/world";
+import { CLAIM_ID } from "@perdure/testbed/requests";
 import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
 
 /** Stores for the tests of this package. */
+
+/** A first lease. */
+export const LEASE: NonNullable<CreateRun["lease"]> = { owner: "worker", claimId: CLAIM_ID, ttl: 30_000 };
 
 /** A namespace that no other test uses. */
 export function newNamespace(): string {

@@ -1,9 +1,9 @@
 import { CLOCK, PRELUDE } from "./prelude.ts";
 
 /**
- * THE write verb. Per commit: id, epoch, seq, mailDone, 'h' and ttl, or 'p' and dueAt or '', or 'f' and '', then status
- * code or '', startedAt or '', completedAt or '', output and error ('+' and bytes, '-' for null, '' for unchanged),
- * number of events, events, number of acts on hooks, acts: place of the event, then
+ * THE write verb. Per commit: id, epoch, claim id, seq, mailDone, 'h' and ttl, or 'p' and dueAt or '', or 'f' and '', then status
+ * code or '', startedAt or '', completedAt or '', lostClaims or '', output and error ('+' and bytes, '-' for null, '' for
+ * unchanged), bytes of the events' data, number of events, events, number of acts on hooks, acts: place of the event, then
  * '-' and hook id (dispose), '!' and name (the token is taken: the event says so already), or '+', hook id, its packed
  * length, name, mark and the event to write if the run has the token itself.
  *
@@ -14,13 +14,14 @@ export const COMMIT: string = `${PRELUDE}${CLOCK}
 local CONFLICT = 9
 local requests = {}
 while more() do
-  local r = {id = take(), epoch = take(), seq = tonumber(take()), mailDone = tonumber(take())}
-  r.lease, r.leaseArg, r.status, r.startedAt, r.completedAt = take(), take(), take(), take(), take()
+  local r = {id = take(), epoch = take(), claimId = take(), seq = tonumber(take()), mailDone = tonumber(take())}
+  r.lease, r.leaseArg, r.status, r.startedAt, r.completedAt, r.lostClaims = take(), take(), take(), take(), take(), take()
   r.outputs = {}
   for _, field in ipairs({'output', 'error'}) do
     local sign = take()
     if sign ~= '' then r.outputs[#r.outputs + 1] = {field, sign, sign == '+' and take()} end
   end
+  r.bytes = tonumber(take())
   r.events, r.acts = {}, {}
   for index = 1, tonumber(take()) do r.events[index] = take() end
   for index = 1, tonumber(take()) do
@@ -89,13 +90,14 @@ end
 
 local function commit(r)
   local row, journal = base .. 'r:' .. r.id, base .. 'j:' .. r.id
-  local known = call('HMGET', row, 's', 'e', 'o', 'q', 'm', 'd', 'w')
+  local known = call('HMGET', row, 's', 'e', 'o', 'q', 'm', 'd', 'w', 'i', 'y', 'l')
   local status, owner, seq, workflow = known[1], known[3], tonumber(known[4]), known[7]
   if not status then return 'F' end
   local mailSeq, mailDone = tonumber(known[5] or 0), tonumber(known[6] or 0)
   local last = r.seq + #r.events
+  local ours = known[2] == r.epoch and known[8] == r.claimId
 
-  if known[2] == r.epoch and seq == last and (#r.events > 0 or not owner) then
+  if ours and seq == last and (#r.events > 0 or not owner) then
     if #r.acts == 0 and not TERMINAL[status] then return mailSeq end
     local conflicts = {}
     for _, act in ipairs(r.acts) do
@@ -107,9 +109,10 @@ local function commit(r)
     return {mailSeq, conflicts, givenUp(namesOf(r.id))}
   end
   if TERMINAL[status] then return 'F' end
-  if known[2] ~= r.epoch or not owner then return 'E' end
+  if not ours or not owner then return 'E' end
   if seq ~= r.seq then return {seq} end
-  if call('LLEN', journal) ~= seq then return redis.error_reply('DAMAGED journal of a run: ' .. journal) end
+  -- A commit without events may park a run that cannot be read.
+  if #r.events > 0 and call('LLEN', journal) ~= seq then return redis.error_reply('DAMAGED journal of a run: ' .. journal) end
 
   local ends = TERMINAL[r.status]
   local names, changed
@@ -119,13 +122,16 @@ local function commit(r)
   end
 
   push(journal, r.events)
+  local bytes = string.format('%.0f', tonumber(known[9] or 0) + r.bytes)
   if r.mailDone > mailDone then
-    call('LTRIM', base .. 'm:' .. r.id, r.mailDone - mailDone, -1)
+    local mailbox = base .. 'm:' .. r.id
+    if r.mailDone >= mailSeq then call('DEL', mailbox) else call('LTRIM', mailbox, r.mailDone - mailDone, -1) end
     mailDone = r.mailDone
-    call('HSET', row, 'q', last, 'd', mailDone)
-  else
-    call('HSET', row, 'q', last)
+    call('HSET', row, 'q', last, 'y', bytes, 'd', mailDone)
+  elseif #r.events > 0 then
+    call('HSET', row, 'q', last, 'y', bytes)
   end
+  if r.lostClaims ~= '' and r.lostClaims ~= (known[10] or '0') then call('HSET', row, 'l', r.lostClaims) end
   if r.status ~= '' and r.status ~= status then
     call('HSET', row, 's', r.status)
     call('ZREM', base .. 's:' .. status, r.id)
@@ -138,8 +144,10 @@ local function commit(r)
   end
   for _, value in ipairs(r.outputs) do
     if value[2] == '+' then
+      local values = base .. 'v:' .. r.id
       call('HSET', row, 'v', 1)
-      call('HSET', base .. 'v:' .. r.id, value[1], value[3])
+      if call('TYPE', values).ok ~= 'hash' then call('DEL', values) end
+      call('HSET', values, value[1], value[3])
     else
       call('HDEL', base .. 'v:' .. r.id, value[1])
     end

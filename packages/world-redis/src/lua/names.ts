@@ -3,7 +3,7 @@ import { CLOCK, PRELUDE } from "./prelude.ts";
 /** The scripts of the protocol in `names.ts`. */
 
 /**
- * In a run's partition, before a commit that asks for tokens. Per commit: id, epoch, seq, number of names, then names
+ * In a run's partition, before a commit that asks for tokens. Per commit: id, epoch, claim id, seq, number of names, then names
  * with a new mark each.
  *
  * Answers per commit false where it cannot be written (or is written already), else an entry per name: the mark to use,
@@ -11,12 +11,13 @@ import { CLOCK, PRELUDE } from "./prelude.ts";
  */
 export const ANNOUNCE: string = `${PRELUDE}
 local function announce()
-  local id, epoch, seq, count = take(), take(), take(), tonumber(take())
+  local id, epoch, claimId, seq, count = take(), take(), take(), take(), tonumber(take())
   local asked = {}
   for index = 1, count do asked[index] = {take(), take()} end
 
-  local row = call('HMGET', base .. 'r:' .. id, 's', 'e', 'o', 'q')
-  if not row[1] or TERMINAL[row[1]] or row[2] ~= epoch or not row[3] or row[4] ~= seq then return false end
+  local row = call('HMGET', base .. 'r:' .. id, 's', 'e', 'o', 'q', 'i')
+  if not row[1] or TERMINAL[row[1]] or not row[3] or row[4] ~= seq then return false end
+  if row[2] ~= epoch or row[5] ~= claimId then return false end
   local names, entries = base .. 'n:' .. id, {}
   for index, pair in ipairs(asked) do
     local entry = call('HGET', names, pair[1])

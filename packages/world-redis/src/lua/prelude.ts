@@ -24,8 +24,11 @@ local function push(key, values)
   end
 end
 
--- A run as toRunRecord reads it, or false.
-local function rowOf(id)
+-- A full server lets no script begin to write, but for what frees memory; after that it may go on.
+local function freeing() call('UNLINK', base .. 'nothing') end
+
+-- A run as toRunRecord reads it, or false; of a damaged one the row alone.
+local function rowOf(id, damage)
   local fields = call('HGETALL', base .. 'r:' .. id)
   if #fields == 0 then return false end
   local workflow, hasValues
@@ -33,7 +36,7 @@ local function rowOf(id)
     if fields[index] == 'w' then workflow = fields[index + 1] end
     if fields[index] == 'v' then hasValues = true end
   end
-  local values = hasValues and call('HMGET', base .. 'v:' .. id, 'output', 'error') or {false, false}
+  local values = hasValues and not damage and call('HMGET', base .. 'v:' .. id, 'output', 'error') or {false, false}
   return {id, call('ZSCORE', base .. 'd:' .. workflow, id), values[1], values[2], unpack(fields)}
 end
 `;
@@ -51,10 +54,9 @@ if byStore then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- What is due now for the caller is due now for the store, however their clocks differ.
+-- When something becomes due or free, as that clock counts: as far from now as the caller said.
 local function dueTime(text)
   local time = tonumber(text)
-  if byStore and time <= asked and time > now then return now end
-  return text
+  return byStore and string.format('%.0f', now + time - asked) or text
 end
 `;

@@ -8,6 +8,7 @@ export const DELETE: string = `${PRELUDE}
 local before, limit = take(), take()
 local ids = call('ZRANGEBYSCORE', base .. 'ended', '-inf', '(' .. before, 'LIMIT', 0, limit)
 local results = {#ids}
+freeing()
 for _, id in ipairs(ids) do
   local row, names, messages = base .. 'r:' .. id, base .. 'n:' .. id, base .. 'i:' .. id
   local status = call('HGET', row, 's')
@@ -44,6 +45,7 @@ local age, limit = tonumber(take()), take()
 local time = call('TIME')
 local ids = call('ZRANGEBYSCORE', base .. 'unborn', '-inf', time[1] * 1000 - age, 'LIMIT', 0, limit)
 local results = {}
+freeing()
 for _, id in ipairs(ids) do
   if call('EXISTS', base .. 'r:' .. id) == 1 then
     call('ZREM', base .. 'unborn', id)
