@@ -1,4 +1,4 @@
-import { finish, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, finish, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, onTestFinished, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
@@ -62,7 +62,7 @@ test("a user who may not create the schema, and one who may only read; then they
     `GRANT USAGE ON SCHEMA ${schema} TO ${user}; GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${user}`,
   );
   const world = await openWorld({ ...options, migrate: false });
-  const run = newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } });
+  const run = newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } });
   await refuses(world.createRuns([run], NOW), {
     message: /does not permit this .*\(42501\)/,
     retryable: false,
