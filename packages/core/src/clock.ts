@@ -6,6 +6,9 @@
 /** Milliseconds since the epoch, by the machine's own clock. */
 export const systemNow: () => number = Date.now.bind(Date);
 
+/** Milliseconds of the machine's monotonic clock: no correction of the time of day moves it. */
+export const systemElapsed: () => number = performance.now.bind(performance);
+
 /** Random numbers in [0, 1), as they were at load: the guard must not make the engine's own jitter repeatable. */
 export const systemRandom: () => number = Math.random;
 
@@ -25,8 +28,10 @@ export const systemFetch: typeof fetch = globalThis.fetch;
 
 /** Time and turns of the event loop, as the engine sees them. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch. Names moments; it jumps when somebody sets the machine's clock. */
   now(): number;
+  /** Milliseconds of monotonic time since some moment: for lengths, such as what is left of a lease. */
+  elapsed(): number;
   /** Calls `fn` once at or after the time `at`; returns the function that cancels it. Never keeps the process alive. */
   setTimer(at: number, fn: () => void): () => void;
   /** Calls `fn` in a later macrotask, when every microtask that is ready now has run. */
@@ -39,12 +44,14 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 /** The machine's clock and Node's event loop. */
 export const systemClock: Clock = {
   now: systemNow,
+  elapsed: systemElapsed,
   setTimer(at, fn) {
     let timer: NodeJS.Timeout;
+    const end = systemElapsed() + at - systemNow();
     const arm = (): void => {
-      const delay = at - systemNow();
+      const delay = end - systemElapsed();
       timer = systemSetTimeout(
-        () => (at - systemNow() > LONGEST_TIMEOUT ? arm() : fn()),
+        () => (delay > LONGEST_TIMEOUT ? arm() : fn()),
         Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
       );
       timer.unref();

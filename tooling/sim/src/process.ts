@@ -27,6 +27,7 @@ export function enterProcess(lane: Lane, fn: () => void): void {
 export function newProcess(scheduler: Scheduler, name: string, mortal: boolean): SimProcess {
   const clock: Clock = {
     now: () => scheduler.now,
+    elapsed: () => scheduler.now,
     setTimer: (at, fn) => scheduler.at(at, process, fn),
     turn: (fn) => scheduler.turn(process, fn),
   };

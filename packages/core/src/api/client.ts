@@ -132,11 +132,12 @@ export class Client {
       lease:
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
     };
+    const leaseUntil = worker?.leaseEnd() ?? 0;
     const result = await this.#create(request);
     switch (result.outcome) {
       case "created":
         if (result.lease !== null && worker !== undefined) {
-          worker.adopt(result.lease, workflow, request.event, now + worker.leaseTtl);
+          worker.adopt(result.lease, workflow, request.event, leaseUntil);
         }
         return new Run<T>(this, request.runId);
       case "exists":

@@ -25,7 +25,7 @@ export interface StepOptions {
    * called again, not even when the worker was lost in the middle of it.
    *
    * An attempt that was cut off because its worker died or shut down counts in `attempt`, but not here: it says nothing
-   * about the step. After {@link MAX_INTERRUPTIONS} lost workers the step fails, since it may be what kills them.
+   * about the step. A run that loses worker after worker is executed alone, and in the end parked: see `PoisonedRunError`.
    */
   maxRetries?: number;
   /** An exponential backoff, or a function from the number of failures so far (from 1) and the last error to a delay. */
@@ -40,9 +40,6 @@ export interface StepOptions {
 
 /** The default number of attempts after the first. */
 export const DEFAULT_MAX_RETRIES = 3;
-
-/** A step that was under way while so many workers were lost is not tried again. */
-export const MAX_INTERRUPTIONS = 20;
 
 const DEFAULT_BACKOFF = { initial: 500, factor: 2, max: 60_000, jitter: 0.5 } as const;
 

@@ -9,6 +9,8 @@ import { EVENT_PAGE } from "./claim-loop.ts";
 import { wasInterrupted } from "./divergence.ts";
 import { LiveRun } from "./live-run.ts";
 import { newExecution, readJournal, replayJournal } from "./loader.ts";
+import { poisonOf, wokenSince } from "./poison.ts";
+import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import { interruptedError } from "./step-outcome.ts";
 
@@ -21,10 +23,14 @@ export interface ArrivalsOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly residents: Residents;
+  readonly quarantine: Quarantine;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
-  /** The run does not follow its journal. `lost`: its last owner was lost, so its steps may have been interrupted. */
-  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean) => void;
+  /**
+   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
+   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
+   */
+  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
 }
 
 export class Arrivals {
@@ -40,14 +46,14 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailDone: 0, leaseUntil, lastAt: event.at });
+    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: event.at });
     run.toBegin = true;
     touch(run);
   }
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, touch } = this.#options;
+    const { clock, residents, quarantine, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
@@ -57,7 +63,8 @@ export class Arrivals {
     const now = Math.max(clock.now(), claimNow);
     if (parked !== undefined && parked.claimId === claimed.lastClaimId && parked.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      parked.hold({ seq: row.seq, mailDone: row.mailDone, leaseUntil, lastAt: 0 });
+      const { seq, mailDone, lostClaims } = row;
+      parked.hold({ seq, mailDone, lostClaims, leaseUntil, lastAt: 0 });
       parked.schedule(false, now, interruptedError);
       parked.receiveMail(mail);
       parked.wake(now);
@@ -70,8 +77,18 @@ export class Arrivals {
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
+    const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
+    if (suspect && quarantine.active) {
+      quarantine.refuse(claimed, lease);
+      return;
+    }
     residents.take(fresh, lease, leaseUntil);
-    void this.#load(fresh, claimed, now);
+    void (suspect ? this.#loadAlone(fresh, claimed, now) : this.#load(fresh, claimed, now));
+  }
+
+  async #loadAlone(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    await this.#options.quarantine.admit(run, claimed);
+    if (run.phase !== "ended") await this.#load(run, claimed, now);
   }
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
@@ -103,22 +120,26 @@ export class Arrivals {
       return;
     }
     const began = journal.length > 1;
-    let divergence: { readonly error: unknown } | null = null;
+    const poison = row.lostClaims >= POISONED_AFTER ? poisonOf(row, journal) : null;
+    let divergence: { readonly error: unknown } | null = poison && { error: poison };
     try {
-      if (began) await replayJournal(run.execution, journal, clock);
+      if (began && poison === null) await replayJournal(run.execution, journal, clock);
     } catch (error) {
       divergence = { error };
     }
     if (run.phase === "ended") return;
-    const { seq, mailDone } = row;
-    run.hold({ seq, mailDone, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    const { seq, mailDone, lostClaims } = row;
+    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || divergence !== null)) {
       run.endCancelled(cancel, clock.now());
     } else if (divergence !== null) {
       run.receiveMail(mail);
-      this.#options.onDiverged(run, divergence.error, lost);
+      const forgiven = poison !== null && wokenSince(row, mail);
+      const retryAt = forgiven ? now : poison === null ? null : Number.POSITIVE_INFINITY;
+      this.#options.onDiverged(run, divergence.error, lost, retryAt);
+      if (forgiven) run.forgive(SUSPECT_AFTER);
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
@@ -129,12 +150,13 @@ export class Arrivals {
   }
 
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
-    const { world, ids, logger, random, touch } = this.#options;
+    const { world, clock, ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
       events,
       largestValue: largestValue(world),
+      clock: () => clock.now(),
       newToken: () => ids.token(),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);

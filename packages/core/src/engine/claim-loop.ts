@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
+import type { StoreClock } from "./store-clock.ts";
 
 /**
  * Finding due runs. One claim at a time; the next one when something says that runs may be due, when the earliest known
@@ -9,7 +9,7 @@ import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
 
 export interface ClaimLoopOptions {
   readonly world: World;
-  readonly clock: Clock;
+  readonly clock: StoreClock;
   readonly logger: Logger;
   readonly random: () => number;
   readonly owner: string;
@@ -20,6 +20,10 @@ export interface ClaimLoopOptions {
   /** How many more runs there is room for. */
   readonly room: () => number;
   readonly cached: ReadonlyMap<string, CachedRun>;
+  /** Before a claim: renews leases that may have run out while this process stood still. False if it could not. */
+  readonly beforeClaim: () => Promise<boolean>;
+  /** No run is held. */
+  readonly idle: () => boolean;
   /** A new claim id. */
   readonly newClaimId: () => string;
   readonly onClaimed: (claimed: ClaimedRun, leaseUntil: number, now: number) => void;
@@ -91,10 +95,13 @@ export class ClaimLoop {
     const workflows = this.#options.workflows();
     const limit = Math.min(this.#options.room(), LARGEST_CLAIM);
     this.#starved = limit < LARGEST_CLAIM;
+    // What this worker still holds is not for it to claim: its bodies are under way here.
+    const upToDate = await this.#options.beforeClaim();
     const now = clock.now();
+    const sentAt = clock.elapsed();
     // Jitter keeps the polls of many idle workers apart.
     let next = now + pollInterval * (0.75 + 0.25 * random());
-    if (workflows.length > 0 && limit > 0) {
+    if (upToDate && workflows.length > 0 && limit > 0) {
       try {
         const result = await world.claim({
           workflows,
@@ -107,16 +114,29 @@ export class ClaimLoop {
           cached: this.#options.cached,
           eventLimit: EVENT_PAGE,
         });
-        for (const claimed of result.runs) this.#options.onClaimed(claimed, now + leaseTtl, result.now);
+        clock.follow({ asked: now, answered: result.now, sentAt, receivedAt: clock.elapsed() });
+        if (result.now === now && this.#options.idle()) clock.followMachine();
+        this.#warnOfClock();
+        for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;
         if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;
         // A store whose clock is behind ours would make us ask again and again: wait by its clock.
         else if (result.nextDueAt !== null)
-          next = Math.min(next, now + Math.max(result.nextDueAt - result.now, 1));
+          next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
       } catch (error) {
         logger.warn("claim failed, trying again", { world: world.name, error });
       }
     }
     this.noteDue(next);
+  }
+
+  #warnOfClock(): void {
+    const { clock, world, logger } = this.#options;
+    const difference = clock.takeNotableDifference();
+    if (difference === null) return;
+    logger.warn(
+      "the clock of this machine differs from the store's: runs go by the store's; set the machine's right",
+      { world: world.name, milliseconds: difference },
+    );
   }
 }

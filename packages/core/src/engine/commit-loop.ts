@@ -14,8 +14,8 @@ export interface CommitLoopOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly leaseTtl: number;
-  /** Whether runs are being given back instead of kept. */
-  readonly handingOver: () => boolean;
+  /** Whether the run is being given back instead of kept. */
+  readonly handingOver: (run: LiveRun) => boolean;
   readonly onResult: (commit: OutgoingCommit, result: CommitResult) => void;
   /** A commit that the store will never take, such as one over its size limit. */
   readonly onRefused: (commit: OutgoingCommit, error: unknown) => void;
@@ -46,12 +46,12 @@ export class CommitLoop {
   flush(): void {
     const { world, clock, leaseTtl, handingOver } = this.#options;
     while (!this.#closed && this.#waiting.size > 0 && this.#inFlight < world.capabilities.commitsInFlight) {
-      const now = clock.now();
+      const moment = { now: clock.now(), elapsed: clock.elapsed() };
       const batch: OutgoingCommit[] = [];
       const size = this.#shareOfWaiting();
       for (const run of this.#waiting) {
         this.#waiting.delete(run);
-        const commit = run.nextCommit(now, leaseTtl, handingOver());
+        const commit = run.nextCommit(moment, leaseTtl, handingOver(run));
         if (commit !== null && batch.push(commit) >= size) break;
       }
       if (batch.length === 0) return;

@@ -36,9 +36,16 @@ export class DivergedRun {
     this.#retryAt = retryAt;
   }
 
-  /** When somebody must look at it next; `null` once that was done: then it waits for its turn to be committed. */
+  /**
+   * When somebody must look at it next; `null` once that was done, for then it waits for its turn to be committed, and for a
+   * run that only a message makes due.
+   */
   get dueAt(): number | null {
-    return this.#retryAt > this.#lookedAt ? this.#retryAt : null;
+    return this.#retryAt > this.#lookedAt && this.#retryAt < Number.POSITIVE_INFINITY ? this.#retryAt : null;
+  }
+
+  get #parkedUntil(): number | null {
+    return this.#retryAt === Number.POSITIVE_INFINITY ? null : this.#retryAt;
   }
 
   look(now: number): void {
@@ -54,7 +61,7 @@ export class DivergedRun {
       this.#toldAt = mail.seq;
       const patch: RunPatch = { status: "diverged", error: this.#error };
       if (mail.seq > mail.done && !handOver) return { lease: { type: "hold", ttl }, patch };
-      return { lease: { type: "park", dueAt: handOver ? now : this.#retryAt }, patch };
+      return { lease: { type: "park", dueAt: handOver ? now : this.#parkedUntil }, patch };
     }
     const again = handOver || now >= this.#retryAt || mail.seq > this.#toldAt;
     return { lease: again ? { type: "park", dueAt: now } : null, patch: {} };

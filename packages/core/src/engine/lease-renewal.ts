@@ -20,10 +20,13 @@ export interface LeaseRenewalOptions {
 export class LeaseRenewal {
   readonly #options: LeaseRenewalOptions;
   #cancelTimer: (() => void) | undefined;
-  #renewing: Promise<void> | undefined;
+  #renewing: Promise<boolean> | undefined;
+  /** When the last round began that the store answered. */
+  #lastRound: number;
 
   constructor(options: LeaseRenewalOptions) {
     this.#options = options;
+    this.#lastRound = options.clock.elapsed();
   }
 
   start(): void {
@@ -31,28 +34,46 @@ export class LeaseRenewal {
     this.#cancelTimer = clock.setTimer(clock.now() + leaseTtl / 3, () => {
       this.start();
       this.#options.onBeat();
-      void this.renew((run, now) => run.leaseUntil - now < (leaseTtl * 2) / 3);
+      void this.#round();
     });
+  }
+
+  /**
+   * After this process has stood still, or its event loop was blocked: renews what may have run out meanwhile. False if the
+   * store did not answer.
+   */
+  async catchUp(): Promise<boolean> {
+    const { clock, leaseTtl } = this.#options;
+    return clock.elapsed() - this.#lastRound < (leaseTtl * 2) / 3 || (await this.#round());
+  }
+
+  /** Renews what no commit has extended lately. */
+  async #round(): Promise<boolean> {
+    const { clock, leaseTtl } = this.#options;
+    const began = clock.elapsed();
+    const answered = await this.renew((run, elapsed) => run.leaseUntil - elapsed < (leaseTtl * 2) / 3);
+    if (answered) this.#lastRound = began;
+    return answered;
   }
 
   close(): void {
     this.#cancelTimer?.();
   }
 
-  /** Renews the leases that `which` selects; one request at a time. */
-  async renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+  /** Renews the leases that `which` selects; one request at a time. False if the store did not answer. */
+  async renew(which: (run: LiveRun, elapsed: number) => boolean): Promise<boolean> {
     while (this.#renewing !== undefined) await this.#renewing;
     this.#renewing = this.#renew(which).finally(() => {
       this.#renewing = undefined;
     });
-    await this.#renewing;
+    return await this.#renewing;
   }
 
-  async #renew(which: (run: LiveRun, now: number) => boolean): Promise<void> {
+  async #renew(which: (run: LiveRun, elapsed: number) => boolean): Promise<boolean> {
     const { world, clock, logger, leaseTtl } = this.#options;
-    const now = clock.now();
-    const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, now));
-    if (runs.length === 0) return;
+    const [now, elapsed] = [clock.now(), clock.elapsed()];
+    const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, elapsed));
+    if (runs.length === 0) return true;
     const leases = runs.map(({ lease }) => lease);
     try {
       const results = await world.renew({ leases, ttl: leaseTtl, now });
@@ -62,15 +83,17 @@ export class LeaseRenewal {
         if (result === undefined || run.epoch !== leases[index]?.epoch) return;
         if (run.phase === "parked" || run.phase === "ended") return;
         if (result.outcome === "renewed") {
-          run.leaseUntil = Math.max(run.leaseUntil, now + leaseTtl);
+          run.leaseUntil = Math.max(run.leaseUntil, elapsed + leaseTtl);
           this.#options.onRenewed(run, result.mailSeq);
         } else if (!run.committing) {
           // With a commit under way its own answer tells: it may be the one that gave the lease back.
           this.#options.onLost(run);
         }
       });
+      return true;
     } catch (error) {
       logger.warn("lease renewal failed, trying again", { world: world.name, leases: runs.length, error });
+      return false;
     }
   }
 }

@@ -3,7 +3,15 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
 import { decode, encode } from "../serialization/index.ts";
-import type { CommitResult, EventType, Lease, LeaseChange, Mail, RunCommit } from "../world/index.ts";
+import type {
+  CommitResult,
+  EventType,
+  Lease,
+  LeaseChange,
+  Mail,
+  NewEvent,
+  RunCommit,
+} from "../world/index.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
@@ -22,8 +30,19 @@ export interface OutgoingCommit {
   readonly request: RunCommit;
   /** Steps whose bodies may start then. */
   readonly steps: readonly PendingStep[];
-  /** When the lease runs out by our clock if it is held. */
+  /** When the lease runs out if it is held, in monotonic time. */
   readonly leaseUntil: number;
+}
+
+/** An event's data, decoded before. */
+interface Known {
+  readonly value: unknown;
+}
+
+/** One moment by the time of day and by monotonic time. */
+export interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
 }
 
 export interface LiveRunOptions {
@@ -41,8 +60,12 @@ export class LiveRun {
   /** The lease under which it is held, and the length of its journal. */
   epoch = 0;
   claimId = "";
+  /** Lost claims since the journal last moved. */
+  #lostClaims = 0;
+  /** An event that is told when it is durable: see {@link #tell}. */
+  #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
   seq = 0;
-  /** By our clock. */
+  /** In monotonic time, as all that is relative. */
   leaseUntil = 0;
   /** `replaying`: not yet at the end of its journal. `parked`: in memory without a lease. `ended`: forget it. */
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
@@ -94,8 +117,15 @@ export class LiveRun {
   }
 
   /** The run is ours under a new epoch, its execution at the end of the journal. */
-  hold(lease: { seq: number; mailDone: number; leaseUntil: number; lastAt: number }): void {
+  hold(lease: {
+    seq: number;
+    mailDone: number;
+    lostClaims: number;
+    leaseUntil: number;
+    lastAt: number;
+  }): void {
     this.seq = lease.seq;
+    this.#lostClaims = lease.lostClaims;
     this.leaseUntil = lease.leaseUntil;
     this.phase = "held";
     this.#mailDone = lease.mailDone;
@@ -153,6 +183,11 @@ export class LiveRun {
     return this.#divergence !== null;
   }
 
+  /** A poisoned run is tried again, at once and alone. */
+  forgive(lostClaims: number): void {
+    this.#outbox.patch({ lostClaims });
+  }
+
   /** The run was parked as diverged and follows its journal again. */
   clearDivergence(): void {
     this.#outbox.patch({ status: "running", error: null });
@@ -194,6 +229,7 @@ export class LiveRun {
       this.settled &&
       !this.toBegin &&
       !this.#leaving &&
+      this.#withheld === null &&
       !this.diverged &&
       this.#inbox.hasNext(this.attempts.size > 0) &&
       this.execution.requests.length === 0 &&
@@ -272,11 +308,12 @@ export class LiveRun {
   }
 
   /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */
-  nextCommit(now: number, ttl: number, handOver: boolean): OutgoingCommit | null {
+  nextCommit({ now, elapsed }: Moment, ttl: number, handOver: boolean): OutgoingCommit | null {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
     const lease = this.#nextLease(ttl, handOver, now);
     if (lease === null) return null;
     if (this.#outbox.isEmpty && lease.type === "hold") return null;
+    if (this.#lostClaims > 0 && this.#outbox.hasProgress) this.#outbox.patch({ lostClaims: 0 });
     const { events, patch } = this.#outbox.take();
     const request: RunCommit = {
       runId: this.runId,
@@ -292,7 +329,7 @@ export class LiveRun {
     this.#toStart = [];
     this.committing = true;
     this.#leaving = lease.type !== "hold";
-    return { run: this, request, steps, leaseUntil: now + ttl };
+    return { run: this, request, steps, leaseUntil: elapsed + ttl };
   }
 
   /** The commit is durable. True if the execution was told something and has to drain. */
@@ -311,6 +348,14 @@ export class LiveRun {
       return false;
     }
     this.leaseUntil = Math.max(this.leaseUntil, commit.leaseUntil);
+    this.#lostClaims = request.run.lostClaims ?? this.#lostClaims;
+    const withheld = this.#withheld;
+    if (withheld !== null && request.events.includes(withheld.event)) {
+      this.#withheld = null;
+      this.settled = false;
+      this.execution.deliver(withheld.event, withheld.known);
+      return true;
+    }
     for (const event of request.events) {
       if (event.type !== "hook_created") continue;
       const conflict = result.conflicts.find(({ hookId }) => hookId === event.id);
@@ -399,9 +444,11 @@ export class LiveRun {
     if (verdict.type === "fail") {
       return this.#tell("step_failed", now, step.id, verdict.error);
     }
-    this.#outbox.append("step_retrying", now, step.id, null, encode(verdict.record, "retry"));
-    applyRetry(step, verdict.record);
-    this.#dues.add(step.id, verdict.record.retryAt);
+    const { record } = verdict;
+    const progress = record.reason === "error" || record.reason === "timeout";
+    this.#outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
+    applyRetry(step, record);
+    this.#dues.add(step.id, record.retryAt);
     return false;
   }
 
@@ -426,15 +473,18 @@ export class LiveRun {
     }
   }
 
-  #tell(
-    type: EventType,
-    now: number,
-    id: string | null,
-    data: Uint8Array | null,
-    known?: { readonly value: unknown },
-  ): true {
+  /**
+   * Writes an event and gives it to the execution; true if the execution has to drain. A run whose last owner was lost gets it
+   * when it is durable: if the code that hears it is what ends its workers, the step before it is not executed again and again.
+   */
+  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
+    const event = this.#outbox.append(type, now, id, null, data);
+    if (this.#lostClaims > 0) {
+      this.#withheld = { event, known };
+      return false;
+    }
     this.settled = false;
-    this.execution.deliver(this.#outbox.append(type, now, id, null, data), known);
+    this.execution.deliver(event, known);
     return true;
   }
 
@@ -452,7 +502,7 @@ export class LiveRun {
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
   #mayPark(handOver: boolean): boolean {
-    if (this.attempts.size > 0) return false;
+    if (this.attempts.size > 0 || this.#withheld !== null) return false;
     if (this.#toStart.length > 0 && !handOver) return false;
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
     if (!this.#inbox.isEmpty) return false;

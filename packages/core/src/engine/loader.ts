@@ -14,6 +14,7 @@ export interface LoadRequest {
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly largestValue: number;
+  readonly clock: () => number;
   readonly newToken: () => string;
   readonly onActivity: () => void;
   readonly onStray: (reason: unknown) => void;

@@ -11,6 +11,7 @@ export class Outbox {
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
+  #progress = false;
 
   constructor(runId: string, largestValue: number) {
     this.#runId = runId;
@@ -19,6 +20,11 @@ export class Outbox {
 
   get isEmpty(): boolean {
     return this.#events.length === 0 && Object.keys(this.#patch).length === 0;
+  }
+
+  /** An event in it means that code of the user's has got on, and not just that a worker was lost. */
+  get hasProgress(): boolean {
+    return this.#progress;
   }
 
   get hasEvents(): boolean {
@@ -41,8 +47,10 @@ export class Outbox {
     id: string | null,
     name: string | null,
     data: Uint8Array | null,
+    progress = true,
   ): NewEvent {
     this.notBefore(now);
+    this.#progress ||= progress;
     const event: NewEvent = { type, at: this.#lastAt, id, name, data };
     this.#events.push(event);
     return event;
@@ -80,6 +88,7 @@ export class Outbox {
     const taken = { events: this.#events, patch: this.#patch };
     this.#events = [];
     this.#patch = {};
+    this.#progress = false;
     return taken;
   }
 

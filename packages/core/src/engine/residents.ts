@@ -9,6 +9,8 @@ export interface ResidentsOptions {
   readonly maxRuns: number;
   /** Keeps the process alive while runs are held; returns the function that lets it go. */
   readonly keepProcessAlive: () => () => void;
+  /** A run is held. */
+  readonly onTaken: (run: LiveRun) => void;
   /** A run is no longer held. */
   readonly onReleased: () => void;
 }
@@ -54,6 +56,7 @@ export class Residents {
     run.claimId = lease.claimId;
     run.leaseUntil = leaseUntil;
     this.#held.set(run.runId, run);
+    this.#options.onTaken(run);
     this.keeper?.take(lease);
     this.#releaseProcess ??= this.#options.keepProcessAlive();
   }

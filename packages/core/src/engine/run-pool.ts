@@ -1,4 +1,3 @@
-import type { Clock } from "../clock.ts";
 import { refreshGuard } from "../determinism/index.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
@@ -14,9 +13,11 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun, OutgoingCommit } from "./live-run.ts";
 import { MailReader } from "./mail-reader.ts";
+import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
+import type { StoreClock } from "./store-clock.ts";
 
 /**
  * All runs that one worker has in memory, and the tick that moves them: deliver one event to each, let the event loop
@@ -26,7 +27,7 @@ import { StepDispatcher } from "./step-dispatcher.ts";
 export interface RunPoolOptions {
   readonly world: World;
   readonly workerId: string;
-  readonly clock: Clock;
+  readonly clock: StoreClock;
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
@@ -57,6 +58,9 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #quarantine: Quarantine;
+  /** Runs that are given back as soon as they can be, so that a suspect is alone. */
+  readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
   /** Runs that the next tick looks at. */
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
@@ -73,16 +77,27 @@ export class RunPool {
     this.#residents = new Residents({
       maxRuns: options.maxRuns,
       keepProcessAlive: options.keepProcessAlive,
+      onTaken: (run) => {
+        if (this.#quarantine.active) this.#handedOver.add(run);
+      },
       onReleased: () => {
+        this.#quarantine.check();
         this.#claims.roomFreed();
         this.#checkEmpty();
       },
     });
+    this.#quarantine = new Quarantine({
+      ...options,
+      heldCount: () => this.#residents.heldCount,
+      onBegun: () => this.#handOverOthers(),
+      onOver: () => this.#claims.wake(),
+    });
     this.#arrivals = new Arrivals({
       ...options,
       residents: this.#residents,
+      quarantine: this.#quarantine,
       touch,
-      onDiverged: (run, error, lost) => this.#diverge(run, error, lost),
+      onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
     });
     this.#claims = new ClaimLoop({
       ...options,
@@ -90,6 +105,8 @@ export class RunPool {
       room: () => this.room,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
+      beforeClaim: () => this.#renewal.catchUp(),
+      idle: () => this.#residents.heldCount === 0,
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({
@@ -122,7 +139,7 @@ export class RunPool {
       clock,
       logger,
       leaseTtl,
-      handingOver: () => this.#phase !== "open",
+      handingOver: (run) => !this.#keeps(run),
       onResult: (commit, result) => this.#onCommitted(commit, result),
       onRefused: (commit) => this.#residents.drop(commit.run),
     });
@@ -130,7 +147,7 @@ export class RunPool {
 
   /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
   get room(): number {
-    if (this.#phase !== "open" || this.#steps.queued > 0) return 0;
+    if (this.#phase !== "open" || this.#quarantine.active || this.#steps.queued > 0) return 0;
     return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
   }
 
@@ -169,6 +186,8 @@ export class RunPool {
       this.#claimed = true;
       this.#checkEmpty();
     });
+    const suspect = this.#quarantine.takeWaiting();
+    if (suspect !== null) this.#residents.drop(suspect);
     this.#giveUpAttempts("queued");
     const cancelHandOver = clock.setTimer(clock.now() + timeout, () => {
       this.#giveUpAttempts("all");
@@ -235,14 +254,29 @@ export class RunPool {
     run.wake(now);
     try {
       if (run.toBegin) {
-        if (this.#phase !== "open") return false;
+        if (!this.#keeps(run)) return false;
         run.begin(now);
         return true;
       }
       return run.deliverNext(now);
     } catch (error) {
-      this.#diverge(run, error, false);
+      this.#diverge(run, error, false, null);
       return false;
+    }
+  }
+
+  /** Whether this worker goes on with the run, and does not just bring to an end what is under way. */
+  #keeps(run: LiveRun): boolean {
+    return this.#phase === "open" && !this.#handedOver.has(run);
+  }
+
+  /** Gives every run but the suspect back as soon as possible. */
+  #handOverOthers(): void {
+    for (const run of this.#residents.held()) {
+      if (this.#quarantine.isSuspect(run)) continue;
+      this.#handedOver.add(run);
+      this.#steps.giveUp(run, "queued");
+      this.#touch(run);
     }
   }
 
@@ -252,7 +286,7 @@ export class RunPool {
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
       else this.#warnIfStalled(run);
-      if (this.#phase === "open") for (const step of run.takeRestarts()) this.#steps.start(run, step);
+      if (this.#keeps(run)) for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
       this.#alarm.note(run);
     }
@@ -287,7 +321,8 @@ export class RunPool {
       this.#lose(run);
       return;
     }
-    const told = run.committed(commit, result);
+    const told = this.#tellCommitted(commit, result);
+    if (request.run.lostClaims === 0 && this.#quarantine.isSuspect(run)) this.#quarantine.end();
     if (request.lease.type === "finish") {
       this.#residents.release(run);
       completions(this.#options.world).finished(run.runId);
@@ -297,7 +332,7 @@ export class RunPool {
       this.#park(run, result.mailSeq > request.mailDone ? this.#options.clock.now() : request.lease.dueAt);
       return;
     }
-    if (this.#phase === "open") for (const step of commit.steps) this.#steps.start(run, step);
+    if (this.#keeps(run)) for (const step of commit.steps) this.#steps.start(run, step);
     this.#mail.note(run, result.mailSeq);
     // What has gathered meanwhile goes out, or the run parks.
     if (told || !run.settled || run.attempts.size === 0 || run.hasWork) this.#touch(run);
@@ -305,7 +340,7 @@ export class RunPool {
 
   #park(run: LiveRun, dueAt: number | null): void {
     this.#residents.release(run);
-    if (this.#phase === "open" && !run.diverged) this.#residents.park(run);
+    if (this.#keeps(run) && !run.diverged) this.#residents.park(run);
     else run.end();
     if (dueAt !== null) this.#claims.noteDue(dueAt);
   }
@@ -314,12 +349,22 @@ export class RunPool {
     this.#residents.drop(run, new LeaseLostError(run.runId, run.epoch));
   }
 
+  /** True if the run's code was told something and has to drain. */
+  #tellCommitted(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
+    try {
+      return commit.run.committed(commit, result);
+    } catch (error) {
+      this.#diverge(commit.run, error, false, null);
+      return false;
+    }
+  }
+
   /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
-  #diverge(run: LiveRun, error: unknown, lost: boolean): void {
+  #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
     logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
-    run.diverge(error, clock.now() + divergenceRetry, lost);
+    run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
   }
 
   #onHint(hint: Hint): void {

@@ -33,7 +33,7 @@ export class StepDispatcher {
   start(run: LiveRun, step: PendingStep): void {
     if (run.phase !== "held" || run.over) return;
     if (run.execution.pending.get(step.id) !== step || run.attempts.has(step.id)) return;
-    const holdsLease = (): boolean => this.#options.clock.now() < run.leaseUntil;
+    const holdsLease = (): boolean => this.#options.clock.elapsed() < run.leaseUntil;
     if (!holdsLease()) {
       this.#postpone(run, step);
       return;

@@ -1,4 +1,4 @@
-import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs, MAX_INTERRUPTIONS } from "../define/retry-policy.ts";
+import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs } from "../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -32,7 +32,7 @@ export function judgeFailure(
     const maxRetries = options.maxRetries ?? DEFAULT_MAX_RETRIES;
     const interrupted = reason === "owner_lost" || reason === "shutdown";
     if (maxRetries === 0) return fail();
-    if (interrupted ? step.interruptions >= MAX_INTERRUPTIONS : step.failures >= maxRetries) return fail();
+    if (!interrupted && step.failures >= maxRetries) return fail();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     const retryAt = interrupted
       ? now

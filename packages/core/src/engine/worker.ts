@@ -9,6 +9,7 @@ import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
+import { StoreClock } from "./store-clock.ts";
 import { catchStrayRejections } from "./stray-rejections.ts";
 
 /** The worker: what a program creates to execute runs. Owns the lifecycle; the work is in {@link RunPool}. */
@@ -83,7 +84,7 @@ export class EngineWorker implements Worker {
   readonly leaseTtl: number;
   readonly #options: WorkerOptions;
   readonly #pool: RunPool;
-  readonly #clock: Clock;
+  readonly #clock: StoreClock;
   readonly #only: ReadonlySet<string> | null;
   #state: "new" | "open" | "closed" = "new";
   #opening: Promise<void> | undefined;
@@ -97,7 +98,7 @@ export class EngineWorker implements Worker {
     this.world = options.world;
     this.leaseTtl = options.leaseTtl ?? DEFAULTS.leaseTtl;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = new StoreClock(options.clock ?? systemClock);
     this.#only = options.workflows === undefined ? null : new Set(options.workflows.map(toWorkflowId));
     this.#pool = new RunPool({
       world: options.world,
@@ -137,6 +138,11 @@ export class EngineWorker implements Worker {
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
     return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+  }
+
+  /** When a lease that is asked for now runs out, in monotonic time. */
+  leaseEnd(): number {
+    return this.#clock.elapsed() + this.leaseTtl;
   }
 
   /** Takes a run that was created with this worker's lease. */

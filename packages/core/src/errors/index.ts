@@ -15,6 +15,8 @@ export {
 export {
   type Divergence,
   LeaseLostError,
+  type Poison,
+  PoisonedRunError,
   ReplayDivergenceError,
   StepNotRegisteredError,
   WorkflowNotRegisteredError,

@@ -82,6 +82,44 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
 }
 defineKind(ReplayDivergenceError, "REPLAY_DIVERGENCE");
 
+/** What is known of a poisoned run. */
+export interface Poison {
+  readonly runId: string;
+  readonly workflowName: string;
+  readonly lostClaims: number;
+  /** The last message that the run had when it was parked. */
+  readonly mailSeq: number;
+  /** In words: `step "charge" (step_…)`. */
+  readonly underWay: string;
+}
+
+/**
+ * Every worker that executed this run ended, or stood still, before the run got any further. It is parked as `diverged` and
+ * executed no more until `run.retry()` is called.
+ */
+export class PoisonedRunError extends WorkflowRuntimeError {
+  readonly runId: string;
+  readonly lostClaims: number;
+  /** The last message that the run had when it was parked. */
+  readonly mailSeq: number;
+
+  constructor({ runId, workflowName, lostClaims, mailSeq, underWay }: Poison) {
+    super(
+      `Run "${runId}" of workflow "${workflowName}" has lost ${lostClaims} workers in a row without getting any further: each ` +
+        `of them ended, or its event loop was blocked, with this under way: ${underWay}. Nothing is lost: the run is parked. ` +
+        "Look for what ends the process there (exit, memory, an endless loop), deploy the mended code, then call run.retry().",
+    );
+    this.runId = runId;
+    this.lostClaims = lostClaims;
+    this.mailSeq = mailSeq;
+  }
+
+  static override is(value: unknown): value is PoisonedRunError {
+    return isKind(value, "RUN_POISONED");
+  }
+}
+defineKind(PoisonedRunError, "RUN_POISONED");
+
 /** The store behind the World failed or could not be reached. Retryable unless the adapter says otherwise. */
 export class WorldError extends WorkflowError {
   /** @param message what was attempted, on which store, and what mends it */

@@ -26,6 +26,8 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** The most bytes that the store takes for one value. */
   readonly largestValue: number;
+  /** The time of day, from which the length of a sleep is counted: the journal's own time may be ahead of it. */
+  readonly clock: () => number;
   /** A fresh random hook token. */
   readonly newToken: () => string;
   /** Called when the code asked for something or ended, also outside a delivery. */
@@ -116,7 +118,6 @@ export class Execution {
       createdAt: 0,
       attempt: 1,
       failures: 0,
-      interruptions: 0,
       retryAt: null,
       result: deferred(),
     };
@@ -127,7 +128,7 @@ export class Execution {
 
   sleep(duration: Duration): Promise<void> {
     if (this.#ended) return never();
-    const resumeAt = parseDuration(duration, this.#now);
+    const resumeAt = parseDuration(duration, this.#options.clock());
     const wait: PendingWait = { kind: "wait", id: this.#nextId("wait", ""), resumeAt, result: deferred() };
     this.pending.set(wait.id, wait);
     this.#request({ type: "wait_created", id: wait.id, name: null, data: encode(resumeAt, "sleep") });

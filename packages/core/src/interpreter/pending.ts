@@ -17,8 +17,6 @@ export interface PendingStep {
   attempt: number;
   /** Attempts that threw or ran out of time. */
   failures: number;
-  /** Attempts whose worker was lost. */
-  interruptions: number;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   retryAt: number | null;
   readonly result: Deferred<unknown>;

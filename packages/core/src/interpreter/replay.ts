@@ -136,7 +136,6 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.attempt = record.attempt + 1;
   step.retryAt = record.retryAt;
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
-  else if (record.reason === "owner_lost") step.interruptions++;
 }
 
 function divergence(

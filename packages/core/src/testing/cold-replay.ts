@@ -30,6 +30,7 @@ export async function coldReplay(
     ...run,
     events: journal,
     largestValue: Number.POSITIVE_INFINITY,
+    clock: () => clock.now(),
     newToken: () => "not in the journal",
     onActivity: () => {},
     onStray: () => {},

@@ -5,7 +5,7 @@ export { Client, type ClientOptions } from "../api/client.ts";
 export type { Clock } from "../clock.ts";
 export { EngineWorker } from "../engine/worker.ts";
 export { type IdSource, seededIds } from "../ids.ts";
-export { decode } from "../serialization/index.ts";
+export { decode, decodeError } from "../serialization/index.ts";
 export { type ColdReplay, coldReplay } from "./cold-replay.ts";
 export { type MemoryRun, MemoryState } from "./memory-state.ts";
 export { type MemoryWorldOptions, memoryWorld } from "./memory-world.ts";

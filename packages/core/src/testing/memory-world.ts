@@ -1,4 +1,10 @@
-import { CONTRACT_VERSION, type OperationProbe, type World } from "../world/index.ts";
+import {
+  CONTRACT_VERSION,
+  type CreateRun,
+  type OperationProbe,
+  type RunCommit,
+  type World,
+} from "../world/index.ts";
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
 import { deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
@@ -17,6 +23,8 @@ export interface MemoryWorldOptions {
    * is a process that died before the write, one of the second an answer that was lost.
    */
   readonly beforeOperation?: OperationProbe;
+  /** A clock of the store's own, in ms since the epoch, as a database server has one. Default: the callers' `now`. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -29,7 +37,12 @@ export interface MemoryWorldOptions {
  * await world.open();
  */
 export function memoryWorld(options: MemoryWorldOptions = {}): World {
-  const { name = "memory", state = new MemoryState(), beforeOperation } = options;
+  const { name = "memory", state = new MemoryState(), beforeOperation, clock } = options;
+
+  /** The time of a request, and what its caller's times lack to be the store's. */
+  function time(now: number): { readonly now: number; readonly shift: number } {
+    return clock === undefined ? { now, shift: 0 } : { now: clock(), shift: clock() - now };
+  }
 
   async function verb<T>(operation: string, work: () => T): Promise<T> {
     if (beforeOperation === undefined) return work();
@@ -52,16 +65,21 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     describe: () => ({ store: "memory", durability: "nothing" }),
     open: () => verb("open", () => {}),
     close: async () => {},
-    createRuns: (batch, now) => verb("createRuns", () => batch.map((run) => createRun(state, run, now))),
-    claim: (request) => verb("claim", () => claim(state, request)),
-    renew: (request) => verb("renew", () => renew(state, request)),
-    commit: (batch, now) =>
+    createRuns: (batch, callerNow) =>
+      verb("createRuns", () => {
+        const { now, shift } = time(callerNow);
+        return batch.map((run) => createRun(state, shiftStart(run, shift), now));
+      }),
+    claim: (request) => verb("claim", () => claim(state, { ...request, now: time(request.now).now })),
+    renew: (request) => verb("renew", () => renew(state, { ...request, now: time(request.now).now })),
+    commit: (batch, callerNow) =>
       verb("commit", () => {
         checkBatch(batch);
-        return batch.map((commit) => commitRun(state, commit, now));
+        const { now, shift } = time(callerNow);
+        return batch.map((commit) => commitRun(state, shiftCommit(commit, shift), now));
       }),
     deliver: (batch, now) =>
-      verb("deliver", () => batch.map((message) => deliverMessage(state, message, now))),
+      verb("deliver", () => batch.map((message) => deliverMessage(state, message, time(now).now))),
     getRuns: (runIds) => verb("getRuns", () => runIds.map((runId) => state.runs.get(runId)?.row ?? null)),
     listRuns: (query) => verb("listRuns", () => listRuns(state, query)),
     listEvents: (runId, after, limit) => verb("listEvents", () => listEvents(state, runId, after, limit)),
@@ -71,4 +89,23 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     deleteRuns: (request) => verb("deleteRuns", () => deleteRuns(state, request)),
     subscribe: (listener) => state.subscribe(listener),
   };
+}
+
+/** Times at which something becomes due or free are distances from the request's `now`. */
+function shiftStart(run: CreateRun, shift: number): CreateRun {
+  if (shift === 0) return run;
+  const { startKey } = run;
+  const expiresAt = startKey?.expiresAt ?? null;
+  return {
+    ...run,
+    dueAt: run.dueAt + shift,
+    startKey:
+      startKey === null || expiresAt === null ? startKey : { ...startKey, expiresAt: expiresAt + shift },
+  };
+}
+
+function shiftCommit(commit: RunCommit, shift: number): RunCommit {
+  const { lease } = commit;
+  if (shift === 0 || lease.type !== "park" || lease.dueAt === null) return commit;
+  return { ...commit, lease: { type: "park", dueAt: lease.dueAt + shift } };
 }

@@ -68,6 +68,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   return {
     now: () => now,
+    elapsed: () => now,
     turn,
     setTimer(at, fn) {
       const timer: Timer = { at, fn };

@@ -1,6 +1,7 @@
 import type { LogFields, Logger, WorkerOptions } from "@perdure/core/runtime";
 import {
   Client,
+  type Clock,
   EngineWorker,
   MemoryState,
   memoryWorld,
@@ -54,10 +55,12 @@ export interface Cluster {
 /** The lease length of the workers, in ms, unless a test says otherwise. */
 export const LEASE = 15_000;
 
-export function cluster(): Cluster {
+/** @param options.storeClock the store judges by a clock of its own, as a database server does */
+export function cluster(options: { readonly storeClock?: boolean } = {}): Cluster {
   const clock = virtualClock();
   const state = new MemoryState();
-  const world = memoryWorld({ state });
+  const store = { state, ...(options.storeClock === true && { clock: () => clock.now() }) };
+  const world = memoryWorld(store);
   const client = new Client({ world, clock });
 
   async function until<T>(promise: PromiseLike<T>): Promise<T> {
@@ -93,7 +96,7 @@ export function cluster(): Cluster {
         (message: string, fields: LogFields = {}) =>
           void logs.push({ level, message, fields });
       const own = memoryWorld({
-        state,
+        ...store,
         beforeOperation: (operation) => (killed ? new Promise<never>(() => {}) : fault?.(operation)),
       });
       const worker = new EngineWorker({
@@ -127,6 +130,15 @@ export function cluster(): Cluster {
     row: (runId) => state.runs.get(runId)?.row as RunRecord,
     journal,
     types: (runId) => journal(runId).map(({ type }) => type),
+  };
+}
+
+/** The clock of a machine whose time of day is set wrong by `ms()`; its monotonic time is right. */
+export function skewed(clock: Clock, ms: () => number): Clock {
+  return {
+    ...clock,
+    now: () => clock.now() + ms(),
+    setTimer: (at, fn) => clock.setTimer(at - ms(), fn),
   };
 }
 

@@ -200,26 +200,6 @@ it("counts a lost worker as an attempt, but not as one of the step's retries", a
   expect([...ids]).toEqual([created?.id]);
 });
 
-it("gives a step up that was under way when 20 workers were lost in a row", async () => {
-  const { process, client, clock, until, settle } = cluster();
-  let calls = 0;
-  const deadly = step("deadly", () => {
-    calls++;
-    return new Promise<never>(() => {});
-  });
-  const flow = workflow("kills workers", async () => await deadly());
-  const run = await client.start(flow, []);
-  for (let worker = 0; worker < 21; worker++) {
-    const { kill } = await process();
-    await settle();
-    kill();
-    await clock.advance(LEASE + 1_000);
-  }
-  await process();
-  await expect(until(run.returnValue)).rejects.toThrow(/The worker was lost during attempt 21/);
-  expect(calls).toBe(21);
-});
-
 it("gives each attempt its own time and aborts its signal when that is over", async () => {
   const { process, client, clock, until } = cluster();
   const start = clock.now();
