@@ -270,5 +270,5 @@ function settingsOf(url: string | undefined, optional: boolean): pg.PoolConfig |
 function placeOf(settings: pg.PoolConfig): string {
   // The driver's own reading of URL and environment; no connection is made. It has no password in these three.
   const { host, port, database } = new pg.Client(settings);
-  return `at ${host}:${port}/${database}`;
+  return `at ${host}:${port}/${database ?? ""}`;
 }
