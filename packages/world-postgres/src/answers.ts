@@ -26,9 +26,9 @@ export const PARSERS: CustomTypesConfig = {
   },
 };
 
-/** What {@link requireKnownValues} is given the answer to. */
+/** What {@link requireKnownValues} is given the answer to. Its parameter is 7: without one it would be sent in another way. */
 export const KNOWN_VALUES: string = `
-  SELECT 7::int4 AS int4, 7::int8 AS int8, '\\x00ff41'::bytea AS bytea, true AS bool, 'a'::text AS text,
+  SELECT $1::int4 AS int4, 7::int8 AS int8, decode('00ff41', 'hex') AS bytea, true AS bool, 'a'::text AS text,
     NULL::text AS nothing, current_setting('array_nulls') AS array_nulls`;
 
 /**

@@ -84,19 +84,21 @@ async function readVersion(ask: Execute, tables: Tables, location: string): Prom
      WHERE n.nspname = $1 AND c.relname = ANY ($2::text[]) GROUP BY c.relname`,
     [tables.schema, Object.keys(FIRST_COLUMNS).map((name) => tables.prefix + name)],
   )) as readonly { readonly name: string; readonly columns: string }[];
-  const isOurs = ({ name, columns }: { name: string; columns: string }): boolean =>
-    `${columns},`.startsWith(`${FIRST_COLUMNS[name.slice(tables.prefix.length)]},`);
-  const versions = found.find(({ name }) => name === `${tables.prefix}versions`);
-  const rows =
-    versions !== undefined && isOurs(versions)
-      ? await ask(`SELECT max(version) AS version FROM ${tables.versions}`)
-      : [];
+  const columnsOf = (name: string) => found.find((table) => table.name === tables.prefix + name)?.columns;
+  const hasVersions = columnsOf("versions") === "version";
+  const rows = hasVersions ? await ask(`SELECT max(version) AS version FROM ${tables.versions}`) : [];
   const version = (rows[0] as { readonly version: number | null } | undefined)?.version ?? 0;
-  // Before the first migration only the table of versions may be there.
-  const foreign = found.find((table) => !isOurs(table) || (version === 0 && table !== versions));
+  // Before the first migration only the table of versions may be there, and after it all of them are.
+  const isForeign = (name: string, first: string): boolean => {
+    const columns = columnsOf(name);
+    if (columns === undefined) return false;
+    if (name === "versions") return !hasVersions || (version > 0 && columnsOf("runs") === undefined);
+    return version === 0 || !`${columns},`.startsWith(`${first},`);
+  };
+  const foreign = Object.entries(FIRST_COLUMNS).find(([name, first]) => isForeign(name, first));
   if (foreign !== undefined) {
     throw new WorldError(
-      `The Postgres World ${location} cannot have its tables: "${foreign.name}" is there already and is not Perdure's. ` +
+      `The Postgres World ${location} cannot have its tables: "${tables.prefix}${foreign[0]}" is there already and is not Perdure's. ` +
         "Give it another `schema`, or a `namespace`.",
       { retryable: false },
     );

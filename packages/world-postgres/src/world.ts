@@ -91,7 +91,7 @@ async function connect(config: Config): Promise<Connected> {
   const tables = tablesOf(config.schema, config.namespace);
   try {
     await connection.ready(config.openTimeout);
-    const [known] = await connection.query("read known values", () => CompiledQuery.raw(KNOWN_VALUES));
+    const [known] = await connection.query("read known values", () => CompiledQuery.raw(KNOWN_VALUES, [7]));
     requireKnownValues(known, connection.location);
     const versions = await migrate(connection, tables, { check: !config.migrate });
     const settings = await readSettings(connection, config, versions.to);
