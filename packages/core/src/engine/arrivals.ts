@@ -1,14 +1,13 @@
 import type { Clock } from "../clock.ts";
-import { LeaseLostError } from "../errors/index.ts";
+import { DamagedRunError, LeaseLostError, PoisonedRunError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
 import type { Logger } from "../logger.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
-import { EVENT_PAGE } from "./claim-loop.ts";
 import { wasInterrupted } from "./divergence.ts";
 import { LiveRun } from "./live-run.ts";
-import { newExecution, readJournal, replayJournal } from "./loader.ts";
+import { firstEvents, newExecution, readJournal, replayJournal } from "./loader.ts";
 import { poisonOf, wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
@@ -72,7 +71,7 @@ export class Arrivals {
       return;
     }
     parked?.end();
-    if (events.length === 0) {
+    if (events.length === 0 && claimed.damage === null) {
       void this.#loadEvicted(claimed, leaseUntil, now);
       return;
     }
@@ -97,49 +96,40 @@ export class Arrivals {
     const { runId, workflow } = claimed.run;
     const lease = leaseOf(claimed);
     try {
-      const events = await world.listEvents(runId, 0, EVENT_PAGE);
+      const { events, damage } = await firstEvents(world, runId);
       if (residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
       residents.take(run, lease, leaseUntil);
-      await this.#load(run, { ...claimed, events }, now);
+      await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
       logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
     }
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { world, clock, logger, residents, touch } = this.#options;
-    const { run: row, events, mail } = claimed;
-    let journal: readonly JournalEvent[];
+    const { clock, logger, residents, touch } = this.#options;
+    const { run: row, mail } = claimed;
+    let replayed: Replayed;
     try {
-      journal = await readJournal(world, row.runId, row.seq, events);
+      replayed = await this.#replay(run, claimed);
     } catch (error) {
       const { runId } = row;
       logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
       residents.drop(run);
       return;
     }
-    const began = journal.length > 1;
-    const poison = row.lostClaims >= POISONED_AFTER ? poisonOf(row, journal) : null;
-    let divergence: { readonly error: unknown } | null = poison && { error: poison };
-    try {
-      if (began && poison === null) await replayJournal(run.execution, journal, clock);
-    } catch (error) {
-      divergence = { error };
-    }
     if (run.phase === "ended") return;
+    const { journal, obstacle } = replayed;
+    const began = journal.length > 1;
     const { seq, mailDone, lostClaims } = row;
     run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
-    if (cancel !== undefined && (!began || divergence !== null)) {
+    if (cancel !== undefined && (!began || obstacle !== null)) {
       run.endCancelled(cancel, clock.now());
-    } else if (divergence !== null) {
+    } else if (obstacle !== null) {
       run.receiveMail(mail);
-      const forgiven = poison !== null && wokenSince(row, mail);
-      const retryAt = forgiven ? now : poison === null ? null : Number.POSITIVE_INFINITY;
-      this.#options.onDiverged(run, divergence.error, lost, retryAt);
-      if (forgiven) run.forgive(SUSPECT_AFTER);
+      this.#park(run, claimed, obstacle, { lost, now });
     } else {
       if (row.status === "diverged") run.clearDivergence();
       if (began) run.schedule(lost, now, interruptedError);
@@ -147,6 +137,44 @@ export class Arrivals {
       run.receiveMail(mail);
     }
     touch(run);
+  }
+
+  /** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
+  async #replay(run: LiveRun, claimed: ClaimedRun): Promise<Replayed> {
+    const { world, clock } = this.#options;
+    let journal: readonly JournalEvent[] = [];
+    try {
+      journal = await wholeJournal(world, claimed);
+    } catch (error) {
+      if (DamagedRunError.is(error)) return { journal, obstacle: error };
+      throw error;
+    }
+    if (claimed.run.lostClaims >= POISONED_AFTER)
+      return { journal, obstacle: poisonOf(claimed.run, journal) };
+    try {
+      if (journal.length > 1) await replayJournal(run.execution, journal, clock);
+      return { journal, obstacle: null };
+    } catch (error) {
+      return { journal, obstacle: error };
+    }
+  }
+
+  /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
+  #park(
+    run: LiveRun,
+    { run: row, mail }: ClaimedRun,
+    obstacle: unknown,
+    { lost, now }: { readonly lost: boolean; readonly now: number },
+  ): void {
+    const { onDiverged } = this.#options;
+    if (!PoisonedRunError.is(obstacle)) {
+      onDiverged(run, obstacle, lost, null);
+    } else if (wokenSince(row, mail)) {
+      onDiverged(run, obstacle, lost, now);
+      run.forgive(SUSPECT_AFTER);
+    } else {
+      onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
+    }
   }
 
   #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
@@ -177,4 +205,19 @@ export class Arrivals {
 
 function leaseOf({ run: { runId, epoch, claimId } }: ClaimedRun): Lease {
   return { runId, epoch, claimId: claimId ?? "" };
+}
+
+/** A journal, and what keeps the run from following it. */
+interface Replayed {
+  readonly journal: readonly JournalEvent[];
+  /** An error, or whatever else was thrown; `null` for none. */
+  readonly obstacle: unknown;
+}
+
+async function wholeJournal(
+  world: World,
+  { run, events, damage }: ClaimedRun,
+): Promise<readonly JournalEvent[]> {
+  if (damage !== null) throw new DamagedRunError(run.runId, damage.message, { cause: damage });
+  return await readJournal(world, run.runId, run.seq, events);
 }

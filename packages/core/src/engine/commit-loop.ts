@@ -1,6 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import { WorldError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
+import { largestBatch } from "../serialization/index.ts";
 import type { CommitResult, World } from "../world/index.ts";
 import type { LiveRun, OutgoingCommit } from "./live-run.ts";
 
@@ -30,11 +31,20 @@ const LONGEST_DELAY = 2000;
 export class CommitLoop {
   readonly #options: CommitLoopOptions;
   readonly #waiting: Set<LiveRun> = new Set();
-  #inFlight = 0;
+  /** When the batches that are in flight were first sent, in monotonic time. */
+  readonly #inFlight: Set<{ readonly sentAt: number }> = new Set();
   #closed = false;
 
   constructor(options: CommitLoopOptions) {
     this.#options = options;
+  }
+
+  /** Every batch has been under way for longer than a lease: a worker that cannot commit has no use for more runs. */
+  get stuck(): boolean {
+    const { clock, leaseTtl, world } = this.#options;
+    if (this.#inFlight.size < world.capabilities.commitsInFlight) return false;
+    const since = clock.elapsed() - leaseTtl;
+    return [...this.#inFlight].every(({ sentAt }) => sentAt < since);
   }
 
   /** The run may have something to commit. */
@@ -45,19 +55,30 @@ export class CommitLoop {
   /** Sends what waits, as far as batches may be in flight. */
   flush(): void {
     const { world, clock, leaseTtl, handingOver } = this.#options;
-    while (!this.#closed && this.#waiting.size > 0 && this.#inFlight < world.capabilities.commitsInFlight) {
+    while (
+      !this.#closed &&
+      this.#waiting.size > 0 &&
+      this.#inFlight.size < world.capabilities.commitsInFlight
+    ) {
       const moment = { now: clock.now(), elapsed: clock.elapsed() };
       const batch: OutgoingCommit[] = [];
       const size = this.#shareOfWaiting();
+      const limit = largestBatch(world);
+      let bytes = 0;
       for (const run of this.#waiting) {
+        const next = Math.min(run.commitSize, limit);
+        if (batch.length > 0 && bytes + next > limit) break;
         this.#waiting.delete(run);
-        const commit = run.nextCommit(moment, leaseTtl, handingOver(run));
-        if (commit !== null && batch.push(commit) >= size) break;
+        const commit = run.nextCommit(moment, { ttl: leaseTtl, handOver: handingOver(run), limit });
+        if (commit === null) continue;
+        bytes += next;
+        if (batch.push(commit) >= size) break;
       }
       if (batch.length === 0) return;
-      this.#inFlight++;
+      const flight = { sentAt: moment.elapsed };
+      this.#inFlight.add(flight);
       void this.#send(batch).finally(() => {
-        this.#inFlight--;
+        this.#inFlight.delete(flight);
         this.flush();
       });
     }
@@ -65,7 +86,7 @@ export class CommitLoop {
 
   /** A store that takes several batches at once gets what waits in several: it works on them side by side. */
   #shareOfWaiting(): number {
-    const free = this.#options.world.capabilities.commitsInFlight - this.#inFlight;
+    const free = this.#options.world.capabilities.commitsInFlight - this.#inFlight.size;
     const share = Math.max(Math.ceil(this.#waiting.size / free), SMALLEST_SHARE);
     return Math.min(share, LARGEST_BATCH);
   }
@@ -102,7 +123,12 @@ export class CommitLoop {
   async #separate(batch: readonly OutgoingCommit[], error: unknown): Promise<void> {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      this.#options.logger.error("the store refused a commit", { runId: only.run.runId, error });
+      const { runId, workflow } = only.run;
+      this.#options.logger.error("the store refused what a run has to write, so it is parked as diverged", {
+        runId,
+        workflow,
+        error,
+      });
       this.#options.onRefused(only, error);
       return;
     }

@@ -72,7 +72,9 @@ export class LeaseRenewal {
   async #renew(which: (run: LiveRun, elapsed: number) => boolean): Promise<boolean> {
     const { world, clock, logger, leaseTtl } = this.#options;
     const [now, elapsed] = [clock.now(), clock.elapsed()];
-    const runs = [...this.#options.runs()].filter((run) => run.phase !== "parked" && which(run, elapsed));
+    const runs = [...this.#options.runs()].filter(
+      (run) => run.phase !== "parked" && !run.isOverdue(elapsed, leaseTtl) && which(run, elapsed),
+    );
     if (runs.length === 0) return true;
     const leases = runs.map(({ lease }) => lease);
     try {

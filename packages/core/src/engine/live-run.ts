@@ -34,6 +34,16 @@ export interface OutgoingCommit {
   readonly leaseUntil: number;
 }
 
+/** How the next commit is made. */
+export interface CommitTerms {
+  /** Lease length in milliseconds. */
+  readonly ttl: number;
+  /** Give the run back as soon as possible. */
+  readonly handOver: boolean;
+  /** The most bytes of events. */
+  readonly limit: number;
+}
+
 /** An event's data, decoded before. */
 interface Known {
   readonly value: unknown;
@@ -71,6 +81,7 @@ export class LiveRun {
   phase: "replaying" | "held" | "parked" | "ended" = "replaying";
   /** A commit is under way. */
   committing = false;
+  #commitBuiltAt = 0;
   /** That commit gives the lease back, so nothing may be delivered until the run is held again. */
   #leaving = false;
   /** Messages are being fetched. */
@@ -307,14 +318,15 @@ export class LiveRun {
     this.#toStart.push(step);
   }
 
-  /** The next commit, or `null` if there is nothing to say. `handOver`: give the run back as soon as possible. */
-  nextCommit({ now, elapsed }: Moment, ttl: number, handOver: boolean): OutgoingCommit | null {
+  /** The next commit, or `null` if there is nothing to say. */
+  nextCommit({ now, elapsed }: Moment, { ttl, handOver, limit }: CommitTerms): OutgoingCommit | null {
     if (this.phase !== "held" || this.committing || !this.settled) return null;
-    const lease = this.#nextLease(ttl, handOver, now);
-    if (lease === null) return null;
-    if (this.#outbox.isEmpty && lease.type === "hold") return null;
+    const last = this.#nextLease(ttl, handOver, now);
+    if (last === null) return null;
+    if (this.#outbox.isEmpty && last.type === "hold") return null;
     if (this.#lostClaims > 0 && this.#outbox.hasProgress) this.#outbox.patch({ lostClaims: 0 });
-    const { events, patch } = this.#outbox.take();
+    const { events, patch, whole } = this.#outbox.take(limit);
+    const lease = whole ? last : ({ type: "hold", ttl } as const);
     const request: RunCommit = {
       runId: this.runId,
       epoch: this.epoch,
@@ -325,11 +337,39 @@ export class LiveRun {
       run: patch,
       lease,
     };
-    const steps = lease.type === "hold" ? this.#toStart : [];
-    this.#toStart = [];
+    const steps = lease.type === "hold" ? this.#takeStepsOf(whole) : [];
     this.committing = true;
+    this.#commitBuiltAt = elapsed;
     this.#leaving = lease.type !== "hold";
     return { run: this, request, steps, leaseUntil: elapsed + ttl };
+  }
+
+  /** What it has to commit, as a part of a batch. */
+  get commitSize(): number {
+    return this.#outbox.size;
+  }
+
+  /** The steps that may start when the commit is durable: those that it creates, and those that the journal has already. */
+  #takeStepsOf(whole: boolean): readonly PendingStep[] {
+    const unwritten = whole ? null : this.#outbox.ids();
+    const steps = unwritten === null ? this.#toStart : this.#toStart.filter(({ id }) => !unwritten.has(id));
+    this.#toStart = unwritten === null ? [] : this.#toStart.filter(({ id }) => unwritten.has(id));
+    return steps;
+  }
+
+  /** The answer to a commit is so late that another worker may do better: the lease is not renewed any more. */
+  isOverdue(elapsed: number, leaseTtl: number): boolean {
+    return this.committing && elapsed - this.#commitBuiltAt > leaseTtl;
+  }
+
+  /** The store will never take what the run has to say: it is parked with the refusal. False if even that was refused. */
+  refused(error: unknown, retryAt: number): boolean {
+    this.committing = false;
+    this.#leaving = false;
+    if (this.diverged || this.phase !== "held") return false;
+    this.#outbox.discard();
+    this.diverge(error, retryAt, true);
+    return true;
   }
 
   /** The commit is durable. True if the execution was told something and has to drain. */

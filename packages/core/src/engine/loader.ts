@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { workflowFunction } from "../define/registry.ts";
-import { WorkflowNotRegisteredError } from "../errors/index.ts";
+import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { replay } from "../interpreter/replay.ts";
-import type { JournalEvent, World } from "../world/index.ts";
+import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
 /** Bringing a run into memory: the rest of its journal, a fresh execution, and the replay. */
@@ -28,23 +28,57 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   return new Execution({ ...options, fn, input: events[0]?.data ?? null });
 }
 
-/** The whole journal of a run, given its beginning and its length. */
+/**
+ * The whole journal of a run, given its beginning and its length.
+ *
+ * @throws {DamagedRunError} if the store has another one than its row says, or cannot read it; what may pass, as it is thrown
+ */
 export async function readJournal(
   world: World,
   runId: string,
   seq: number,
   first: readonly JournalEvent[],
 ): Promise<readonly JournalEvent[]> {
-  if (first.length >= seq) return first;
   const events = [...first];
   while (events.length < seq) {
-    const page = await world.listEvents(runId, events.length, EVENT_PAGE);
+    const page = await pageOf(world, runId, events.length);
     if (page.length === 0) {
-      throw new Error(`The journal of run ${runId} ends at event ${events.length}, its row says ${seq}.`);
+      throw new DamagedRunError(runId, `its journal ends at event ${events.length}, its row says ${seq}`);
     }
     events.push(...page);
   }
+  const gap = events.findIndex((event, index) => event.seq !== index + 1);
+  if (gap >= 0 || events.length > seq) {
+    throw new DamagedRunError(
+      runId,
+      gap >= 0
+        ? `event ${gap + 1} of its journal is missing`
+        : `its journal has ${events.length} events, its row says ${seq}`,
+    );
+  }
   return events;
+}
+
+/** The beginning of a journal that no claim has brought, or why it cannot be read. Rejects with what may pass. */
+export async function firstEvents(
+  world: World,
+  runId: string,
+): Promise<Pick<ClaimedRun, "events" | "damage">> {
+  try {
+    return { events: await pageOf(world, runId, 0), damage: null };
+  } catch (error) {
+    if (DamagedRunError.is(error)) return { events: [], damage: error };
+    throw error;
+  }
+}
+
+async function pageOf(world: World, runId: string, after: number): Promise<readonly JournalEvent[]> {
+  try {
+    return await world.listEvents(runId, after, EVENT_PAGE);
+  } catch (error) {
+    if (!WorldError.is(error) || error.retryable) throw error;
+    throw new DamagedRunError(runId, `its journal cannot be read after event ${after}`, { cause: error });
+  }
 }
 
 /** Brings a fresh execution to the end of its journal. Throws what parks the run as diverged. */

@@ -1,7 +1,14 @@
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import type { Outcome } from "../interpreter/pending.ts";
-import { decode, encode, encodeError, storable } from "../serialization/index.ts";
+import { decode, encode, encodeError, sizeInBatch, storable } from "../serialization/index.ts";
 import type { EventType, NewEvent, RunPatch } from "../world/index.ts";
+
+/** What one commit takes. */
+export interface OutboxPart {
+  readonly events: readonly NewEvent[];
+  readonly patch: RunPatch;
+  readonly whole: boolean;
+}
 
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
 export class Outbox {
@@ -12,6 +19,7 @@ export class Outbox {
   #lastAt = 0;
   #ended = false;
   #progress = false;
+  #size = 0;
 
   constructor(runId: string, largestValue: number) {
     this.#runId = runId;
@@ -53,6 +61,7 @@ export class Outbox {
     this.#progress ||= progress;
     const event: NewEvent = { type, at: this.#lastAt, id, name, data };
     this.#events.push(event);
+    this.#size += sizeInBatch(data);
     return event;
   }
 
@@ -83,13 +92,48 @@ export class Outbox {
     this.#terminal("run_cancelled", error, { status: "cancelled", error }, now);
   }
 
-  /** Takes all of it for a commit. */
-  take(): { readonly events: readonly NewEvent[]; readonly patch: RunPatch } {
-    const taken = { events: this.#events, patch: this.#patch };
+  /** What it counts in a batch. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes events for a commit, at least one if there are any and no more than `limit` bytes of them. What the row changes goes
+   * with the last ones: `whole` tells that nothing is left.
+   */
+  take(limit: number): OutboxPart {
+    let [count, size] = [0, 0];
+    for (const { data } of this.#events) {
+      const next = size + sizeInBatch(data);
+      if (count > 0 && next > limit) break;
+      count++;
+      size = next;
+    }
+    if (count < this.#events.length) {
+      this.#size -= size;
+      return { events: this.#events.splice(0, count), patch: {}, whole: false };
+    }
+    const taken = { events: this.#events, patch: this.#patch, whole: true };
+    this.#clear();
+    return taken;
+  }
+
+  /** The ids of the events that wait here. */
+  ids(): ReadonlySet<string | null> {
+    return new Set(this.#events.map(({ id }) => id));
+  }
+
+  /** Nothing of it will be written, an end of the run neither. */
+  discard(): void {
+    this.#clear();
+    this.#ended = false;
+  }
+
+  #clear(): void {
     this.#events = [];
     this.#patch = {};
+    this.#size = 0;
     this.#progress = false;
-    return taken;
   }
 
   #terminal(type: EventType, data: Uint8Array | null, patch: RunPatch, now: number): void {

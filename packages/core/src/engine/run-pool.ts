@@ -141,13 +141,18 @@ export class RunPool {
       leaseTtl,
       handingOver: (run) => !this.#keeps(run),
       onResult: (commit, result) => this.#onCommitted(commit, result),
-      onRefused: (commit) => this.#residents.drop(commit.run),
+      onRefused: ({ run }, error) => {
+        const { clock, divergenceRetry } = this.#options;
+        if (run.refused(error, clock.now() + divergenceRetry)) this.#touch(run);
+        else this.#residents.drop(run);
+      },
     });
   }
 
   /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
   get room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#steps.queued > 0) return 0;
+    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.queued > 0)
+      return 0;
     return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
   }
 

@@ -26,6 +26,7 @@ export const ERROR_KINDS = {
   WORKFLOW_NOT_REGISTERED: { name: "WorkflowNotRegisteredError", retryable: true },
   STEP_NOT_REGISTERED: { name: "StepNotRegisteredError", retryable: true },
   REPLAY_DIVERGENCE: { name: "ReplayDivergenceError", retryable: true },
+  RUN_DAMAGED: { name: "DamagedRunError", retryable: false },
   RUN_POISONED: { name: "PoisonedRunError", retryable: false },
   WORLD_ERROR: { name: "WorldError", retryable: true },
   LEASE_LOST: { name: "LeaseLostError", retryable: false },

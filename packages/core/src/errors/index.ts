@@ -13,6 +13,7 @@ export {
   WorkflowRunNotFoundError,
 } from "./run.ts";
 export {
+  DamagedRunError,
   type Divergence,
   LeaseLostError,
   type Poison,

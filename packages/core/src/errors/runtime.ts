@@ -82,6 +82,25 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
 }
 defineKind(ReplayDivergenceError, "REPLAY_DIVERGENCE");
 
+/** The store does not give back what was written of this run. It is parked as `diverged`; `cause` is what the store says. */
+export class DamagedRunError extends WorkflowRuntimeError {
+  readonly runId: string;
+
+  constructor(runId: string, damage: string, options: WorkflowErrorOptions = {}) {
+    super(
+      `What the store has of run "${runId}" is damaged: ${damage}. The run is parked and nothing of it is executed; other ` +
+        "runs go on. Restore the store from a backup, or mend the rows, and call run.retry().",
+      options,
+    );
+    this.runId = runId;
+  }
+
+  static override is(value: unknown): value is DamagedRunError {
+    return isKind(value, "RUN_DAMAGED");
+  }
+}
+defineKind(DamagedRunError, "RUN_DAMAGED");
+
 /** What is known of a poisoned run. */
 export interface Poison {
   readonly runId: string;

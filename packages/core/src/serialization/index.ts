@@ -5,5 +5,5 @@ export { type Class, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } f
 export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
 export { fingerprint } from "./fingerprint.ts";
 export type { ReadOptions } from "./read.ts";
-export { largestValue, storable } from "./size.ts";
+export { largestBatch, largestValue, sizeInBatch, storable } from "./size.ts";
 export { decode, encode, isImmutable } from "./values.ts";

@@ -1,5 +1,7 @@
-import { getStepMetadata, step, workflow } from "@perdure/core";
+import { getStepMetadata, sleep, step, workflow } from "@perdure/core";
 import { WorldError } from "@perdure/core/errors";
+import { decodeError } from "@perdure/core/testing";
+import { EVENT_OVERHEAD, type JournalEvent } from "@perdure/core/world";
 import { expect, it } from "vitest";
 import { cluster, LEASE } from "./cluster.ts";
 
@@ -74,11 +76,14 @@ it("isolates a run whose commit the store will never take, and does not hold up 
   const { logs } = await process({ world: refusing });
   expect(await until(Promise.all(others.map((run) => run.returnValue)))).toEqual([1, 2, 3]);
   await settle();
-  expect(logs.filter(({ message }) => message === "the store refused a commit")).toEqual([
+  expect(logs.filter(({ message }) => message.startsWith("the store refused"))).toEqual([
     expect.objectContaining({ level: "error", fields: expect.objectContaining({ runId: poisoned.runId }) }),
   ]);
-  expect(row(poisoned.runId).status).toBe("running");
-  // It comes again when its lease is over, and others still do not notice.
+  // Whoever looks at the run sees what the store said; it is tried again later, and others still do not notice.
+  expect(row(poisoned.runId)).toMatchObject({ status: "diverged", owner: null });
+  expect((decodeError(row(poisoned.runId).error as Uint8Array) as Error).message).toMatch(
+    /larger than a row/,
+  );
   await clock.advance(2 * LEASE);
   expect(await until((await client.start<number>(flow, [4])).returnValue)).toBe(4);
 });
@@ -104,4 +109,127 @@ it("drops what it knows of a run when the store says that another has it", async
   expect(await until(run.returnValue)).toBe("by the other");
   await clock.advance(LEASE);
   expect(signal?.reason).toMatchObject({ name: "LeaseLostError", runId: run.runId, epoch: 1 });
+});
+
+it("parks a run that the store cannot read, with the reason, and goes on with those claimed with it", async () => {
+  const { process, client, until, when, row } = cluster();
+  const flow = workflow("readable", async (n: number) => await add(n, n));
+  const [bad, good] = [await client.start<number>(flow, [1]), await client.start<number>(flow, [2])];
+  const damaged: typeof client.world = {
+    ...client.world,
+    async claim(request) {
+      const result = await client.world.claim(request);
+      const damage = new WorldError("page 7 is damaged", { retryable: false });
+      return {
+        ...result,
+        runs: result.runs.map((claimed) =>
+          claimed.run.runId === bad.runId ? { ...claimed, events: [], mail: [], damage } : claimed,
+        ),
+      };
+    },
+  };
+  await process({ world: damaged });
+  expect(await until(good.returnValue)).toBe(4);
+  await when(() => row(bad.runId).status === "diverged");
+  const error = decodeError(row(bad.runId).error as Uint8Array) as Error;
+  expect(error).toMatchObject({ name: "DamagedRunError", cause: { message: "page 7 is damaged" } });
+});
+
+for (const [what, events] of [
+  ["the last event", (all: readonly JournalEvent[]) => all.slice(0, -1)],
+  ["an event in the middle", (all: readonly JournalEvent[]) => all.filter(({ seq }) => seq !== 2)],
+] as const) {
+  it(`parks a run of which ${what} is missing`, async () => {
+    const { process, client, when, row, clock } = cluster();
+    const flow = workflow("incomplete", async () => {
+      await add(1, 2);
+      await sleep("1m");
+    });
+    const first = await process();
+    const run = await client.start(flow, []);
+    await when(() => row(run.runId).owner === null);
+    first.kill();
+    const incomplete: typeof client.world = {
+      ...client.world,
+      async claim(request) {
+        const result = await client.world.claim(request);
+        return {
+          ...result,
+          runs: result.runs.map((claimed) => ({ ...claimed, events: events(claimed.events) })),
+        };
+      },
+      listEvents: async (runId, after, limit) =>
+        events(await client.world.listEvents(runId, 0, 1_000)).slice(after, after + limit),
+    };
+    await process({ world: incomplete });
+    await clock.advance(60_000);
+    await when(() => row(run.runId).status === "diverged");
+    expect((decodeError(row(run.runId).error as Uint8Array) as Error).message).toMatch(/journal/);
+  });
+}
+
+it("cuts what one run writes at once into commits that the store takes, in their order", async () => {
+  const { process, client, until, journal } = cluster();
+  const flow = workflow("wide", async () => {
+    const all = await Promise.all(Array.from({ length: 500 }, (_, n) => add(n, 0)));
+    return all.length;
+  });
+  const sizes: number[] = [];
+  const small: typeof client.world = {
+    ...client.world,
+    capabilities: { ...client.world.capabilities, largestBatch: 20_000 },
+    async commit(batch, now) {
+      const size = batch
+        .flatMap(({ events }) => events)
+        .reduce((sum, { data }) => sum + EVENT_OVERHEAD + (data?.length ?? 0), 0);
+      sizes.push(size);
+      return await client.world.commit(batch, now);
+    },
+  };
+  await process({ world: small });
+  const runs = await Promise.all([client.start<number>(flow, []), client.start<number>(flow, [])]);
+  for (const run of runs) {
+    expect(await until(run.returnValue)).toBe(500);
+    expect(journal(run.runId).map(({ seq }) => seq)).toEqual(journal(run.runId).map((_, index) => index + 1));
+  }
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(20_000);
+});
+
+it("goes on after a crash between the commits into which a run's requests were cut", async () => {
+  const { process, client, until, clock, journal, settle } = cluster();
+  const flow = workflow("wide and cut off", async () => {
+    const all = await Promise.all(Array.from({ length: 200 }, (_, n) => add(n, 0)));
+    return all.reduce((sum, n) => sum + n, 0);
+  });
+  let commits = 0;
+  const dying: typeof client.world = {
+    ...client.world,
+    capabilities: { ...client.world.capabilities, largestBatch: 5_000, commitsInFlight: 1 },
+    commit: (batch, now) => (++commits > 3 ? new Promise<never>(() => {}) : client.world.commit(batch, now)),
+  };
+  const doomed = await process({ world: dying });
+  const run = await client.start<number>(flow, []);
+  await settle();
+  doomed.kill();
+  const written = journal(run.runId).length;
+  expect(written).toBeGreaterThan(10);
+  expect(written).toBeLessThan(200);
+  await process();
+  await clock.advance(LEASE + 1_000);
+  expect(await until(run.returnValue)).toBe(19_900);
+});
+
+it("does not renew a run whose commit the store does not answer, so that another worker takes it", async () => {
+  const { process, client, until, settle, row } = cluster();
+  const flow = workflow("stuck commit", async () => await add(1, 1));
+  const stuck: typeof client.world = {
+    ...client.world,
+    commit: () => new Promise<never>(() => {}),
+  };
+  await process({ world: stuck });
+  const run = await client.start<number>(flow, []);
+  await settle();
+  expect(row(run.runId).owner).not.toBeNull();
+  await process();
+  expect(await until(run.returnValue)).toBe(2);
 });
