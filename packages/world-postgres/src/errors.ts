@@ -60,6 +60,11 @@ const UNTRUSTED: Explanation = {
   retryable: false,
 };
 
+const NO_PASSWORD: Explanation = {
+  text: "asks for a password, and got none or another's. Check the URL, or PGPASSWORD.",
+  retryable: false,
+};
+
 const NOT_POSTGRES: Explanation = {
   text: "does not speak Postgres' protocol. Check host and port of the URL.",
   retryable: false,
@@ -167,6 +172,7 @@ function explanationOf(error: unknown, reached: boolean): Explanation | undefine
   if (/does not support SSL|establishing an SSL/.test(message)) return NO_TLS;
   if (/^(ERR_TLS_CERT|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code)) return UNTRUSTED;
   if (/^received invalid response|^Unknown authentication/.test(message)) return NOT_POSTGRES;
+  if (/^SASL: /.test(message)) return NO_PASSWORD;
   return EXPLANATIONS[code];
 }
 

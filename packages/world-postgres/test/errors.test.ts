@@ -14,6 +14,16 @@ test("a wrong password", async () => {
   expect(String(error)).not.toContain("wrong");
 });
 
+test("no password, where the server asks for one", async () => {
+  const admin = await superuser();
+  const user = `user_${crypto.randomUUID().slice(0, 8)}`;
+  await admin.query(`CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
+  onTestFinished(async () => void (await admin.query(`DROP ROLE ${user}`)));
+  const url = new URL(await serverUrl());
+  [url.username, url.password] = [user, ""];
+  await refuses(postgresWorld({ url: url.href }).open(), { message: /password/, retryable: false });
+});
+
 test("a database that does not exist", async () => {
   const url = new URL(await serverUrl());
   url.pathname = "/nowhere";
