@@ -139,8 +139,7 @@ export function leaseKeeperOf(config: Config): LeaseKeeper | null {
   if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { url, schema, namespace, callTimeout, callersClock } = config;
   const options = { url, schema, namespace, callTimeout, clock: callersClock ? "caller" : "store" };
-  // The URL may have a password: whoever prints the capabilities does not print it.
-  return Object.defineProperty({ module: module.href, options }, "options", { enumerable: false });
+  return { module: module.href, options };
 }
 
 /**

@@ -39,11 +39,10 @@ const KEEPER_THREAD = `
 export async function keepsLeaseWhileBlocked(world: World): Promise<void> {
   await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   const done = new Int32Array(new SharedArrayBuffer(4));
-  const keeper = world.capabilities.leaseKeeper;
   const worker = new Worker(KEEPER_THREAD, {
     eval: true,
     workerData: {
-      keeper: { module: keeper?.module, options: keeper?.options },
+      keeper: world.capabilities.leaseKeeper,
       lease: { runId: "wrun_1", epoch: 1, claimId: CLAIM_ID },
       now: NOW + 500,
       ttl: 1_000,
