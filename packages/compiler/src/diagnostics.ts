@@ -101,7 +101,7 @@ const complaints: Record<DiagnosticCode, Complaint> = {
       name.includes("timers")
         ? "Use `sleep()`, which is durable."
         : name.includes("crypto")
-          ? 'Use the global `crypto` (its randomness is replayed), or an async function marked "use step".'
+          ? 'Use `randomBytes`, `randomInt` or `randomUUID` (they are replayed), or an async function marked "use step".'
           : 'Use it in an async function marked "use step", and call that here.',
   },
   "process-env": {

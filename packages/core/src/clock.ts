@@ -1,3 +1,5 @@
+import { outside } from "./outside.ts";
+
 /**
  * The one place where this package touches the machine's clock, timers and network. The globals are captured when the
  * module loads, so the engine keeps the real ones while the determinism guard or a test's fake timers replace them.
@@ -26,7 +28,10 @@ export const systemClearImmediate: typeof clearImmediate = globalThis.clearImmed
 /** The `fetch` as it was at load. */
 export const systemFetch: typeof fetch = globalThis.fetch;
 
-/** Time and turns of the event loop, as the engine sees them. */
+/**
+ * Time and turns of the event loop, as the engine sees them. What it calls runs outside of the async context of whoever asked
+ * for it: neither a workflow, whose globals are guarded, nor a request of the program may be seen by the engine's work.
+ */
 export interface Clock {
   /** Milliseconds since the epoch. Names moments; it jumps when somebody sets the machine's clock. */
   now(): number;
@@ -36,6 +41,8 @@ export interface Clock {
   setTimer(at: number, fn: () => void): () => void;
   /** Calls `fn` in a later macrotask, when every microtask that is ready now has run. */
   turn(fn: () => void): void;
+  /** Calls `fn` a real millisecond later, under a test's clock too: work on other threads knows no other time. */
+  pause(fn: () => void): void;
 }
 
 /** Timers of Node fire at once beyond this delay, so longer ones are cut into pieces. */
@@ -50,9 +57,11 @@ export const systemClock: Clock = {
     const end = systemElapsed() + at - systemNow();
     const arm = (): void => {
       const delay = end - systemElapsed();
-      timer = systemSetTimeout(
-        () => (delay > LONGEST_TIMEOUT ? arm() : fn()),
-        Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
+      timer = outside(() =>
+        systemSetTimeout(
+          () => (delay > LONGEST_TIMEOUT ? arm() : fn()),
+          Math.min(Math.max(delay, 0), LONGEST_TIMEOUT),
+        ),
       );
       timer.unref();
     };
@@ -60,14 +69,27 @@ export const systemClock: Clock = {
     return () => systemClearTimeout(timer);
   },
   turn(fn) {
-    systemSetImmediate(fn);
+    outside(() => systemSetImmediate(fn));
+  },
+  pause(fn) {
+    outside(() => systemSetTimeout(fn, 1));
   },
 };
 
 /** Keeps the process alive until the returned function is called. */
 export function keepProcessAlive(): () => void {
-  const timer = systemSetInterval(() => {}, LONGEST_TIMEOUT);
+  const timer = outside(() => systemSetInterval(() => {}, LONGEST_TIMEOUT));
   return () => systemClearInterval(timer);
+}
+
+/** Does what somebody awaits, and keeps the process alive until it has settled. */
+export async function keptAlive<T>(work: () => Promise<T>): Promise<T> {
+  const release = keepProcessAlive();
+  try {
+    return await work();
+  } finally {
+    release();
+  }
 }
 
 /** Resolves after a delay by the clock. */

@@ -1,10 +1,20 @@
 import type { AsyncFunction } from "./define/registry.ts";
 import { step } from "./define/step.ts";
 import { workflow } from "./define/workflow.ts";
+import { installGuard } from "./determinism/index.ts";
+import { guardedExecution } from "./interpreter/execution.ts";
 import { registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */
 export { registerClass, step, workflow };
+
+/**
+ * Installs the determinism guard for the life of the process, before a worker would. What modules copy when they are
+ * loaded, as in `const { randomBytes } = require("crypto")`, is guarded too if it is copied after this.
+ */
+export function guardProcess(): void {
+  installGuard(guardedExecution);
+}
 
 /** Marks methods of an object literal or static methods of a class, keeping `this` and `super`. */
 export function methods<T extends object>(

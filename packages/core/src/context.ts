@@ -15,6 +15,8 @@ export interface StepContext {
   readonly kind: "step";
   readonly step: StepMetadata;
   readonly workflow: WorkflowMetadata;
+  /** The body waits for `ended`, the end of a run: others may use its slot meanwhile. */
+  duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
 }
 
 export type Context = WorkflowContext | StepContext;
@@ -29,7 +31,10 @@ export interface StepMetadata {
   readonly attempt: number;
   /** When this attempt began. */
   readonly stepStartedAt: Date;
-  /** Aborted when the run is cancelled, the attempt times out, or the worker gives the run up. */
+  /**
+   * Aborted when the run is cancelled, the attempt times out, or the worker gives the run up. Pass it to whatever the step
+   * waits for: a step that goes on when its attempt is over is in the way of its own next attempt.
+   */
   readonly signal: AbortSignal;
 }
 

@@ -33,8 +33,19 @@ export function durationMs(value: number | string | Date): number | undefined {
  * @throws {DurationError} if it is negative, not finite, or cannot be read
  */
 export function parseDuration(value: number | string | Date, now: number): number {
+  return durationFrom(value)(now);
+}
+
+/**
+ * Reads a duration now that begins later: the function gives the time at which it ends, as {@link parseDuration} does.
+ *
+ * @throws {DurationError} if it is negative, not finite, or cannot be read
+ */
+export function durationFrom(value: number | string | Date): (now: number) => number {
   const length = durationMs(value);
-  return length === undefined ? (value as Date).getTime() : Math.min(now + length, LATEST);
+  if (length !== undefined) return (now) => Math.min(now + length, LATEST);
+  const end = (value as Date).getTime();
+  return () => end;
 }
 
 function parse(text: string): number | undefined {

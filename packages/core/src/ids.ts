@@ -38,11 +38,19 @@ export type EntityKind = "step" | "wait" | "hook";
  * not move when an unrelated step is added; 162 bits of SHA-256, so unique over all runs; 32 characters.
  */
 export function entityId(kind: EntityKind, runId: string, name: string, count: number): string {
-  const digest = hash("sha256", `${runId}\0${kind}\0${name}\0${count}`, "base64url");
+  const digest = hash("sha256", joined(runId, kind, name, count), "base64url");
   return `${kind}_${digest.slice(0, 27)}`;
 }
 
 /** The id of the message that carries a sender's idempotency key to a hook token; 43 characters and a prefix. */
 export function keyedMessageId(token: string, key: string): string {
-  return `key_${hash("sha256", `${token}\0${key}`, "base64url")}`;
+  return `key_${hash("sha256", joined(token, key), "base64url")}`;
+}
+
+/**
+ * Parts as one text that no other parts have. No character can separate them, since names, tokens and keys may contain any;
+ * JSON keeps them apart, and lone surrogates as well, which the hash would take for one another.
+ */
+function joined(...parts: readonly (string | number)[]): string {
+  return JSON.stringify(parts);
 }

@@ -1,6 +1,6 @@
 /** `perdure`: what workflow files import. */
 export type { StepMetadata, WorkflowMetadata } from "./context.ts";
-export type { ExponentialBackoff, Length, StepOptions } from "./define/retry-policy.ts";
+export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
 export type { Duration } from "./duration.ts";

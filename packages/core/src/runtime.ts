@@ -8,6 +8,7 @@ export {
   setWorld,
   shutdown,
 } from "./api/runtime.ts";
+export type { WorkerHealth } from "./engine/health.ts";
 export type { CloseOptions, Worker, WorkerOptions } from "./engine/worker.ts";
 export { jsonLogger, type LogFields, type Logger, silentLogger } from "./logger.ts";
 export type { World } from "./world/index.ts";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { JournalEvent, World } from "@perdure/core/world";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { start } from "perdure/api";
@@ -143,6 +144,48 @@ test("a program that was killed completes its run when it is started again", asy
   expect(before).toBe("before");
   expect(first).toMatch(/^deadly 1 step_/);
   expect(second).toBe(first?.replace("deadly 1", "deadly 2"));
+}, 60_000);
+
+test.each(["returnValue", "status", "configure"])(
+  "a program that was killed goes on with its runs when it is started again and touches only %s",
+  async (what) => {
+    const here = place();
+    expect(await here.start("second-life", "start").ended()).toBe("SIGKILL");
+    const world = await storeOf(here);
+    const [run] = (await world.listRuns({ limit: 1 })).runs;
+    const again = here.start("second-life", what, run?.runId ?? "");
+    await until(async () => (await world.getRuns([run?.runId ?? ""]))[0]?.status === "completed");
+    here.open("over");
+    expect(await again.ended()).toBe(0);
+    expect(here.ledger()).toEqual(["attempt 1", "attempt 2"]);
+  },
+  60_000,
+);
+
+test("a program executes nothing without a worker, and does not open its store by being imported", async () => {
+  const here = place();
+  const imported = here.start("second-life", "nothing");
+  expect(await imported.ended()).toBe(0);
+  expect(imported.lines).toEqual(["imported"]);
+  expect(existsSync(here.database)).toBe(false);
+  expect(await here.start("second-life", "start").ended()).toBe("SIGKILL");
+  const world = await storeOf(here);
+  const [run] = (await world.listRuns({ limit: 1 })).runs;
+  const without = here.start("second-life", "without a worker", run?.runId ?? "");
+  expect(await without.ended()).toBe(0);
+  expect(without.lines).toEqual(["running"]);
+  expect(here.ledger()).toEqual(["attempt 1"]);
+}, 60_000);
+
+test("a program that awaits start(), resumeHook() and cancel() while the store is away lives until they settle", async () => {
+  const app = place().start("store-away");
+  expect(await app.ended()).toBe(0);
+  expect(app.lines).toEqual([
+    "started",
+    "HookNotFoundError",
+    "cancelled",
+    expect.stringMatching(/^The store is away\. .*Whether the run was created is not known/),
+  ]);
 }, 60_000);
 
 test("promises that a workflow does not await end nobody's process when they are rejected", async () => {

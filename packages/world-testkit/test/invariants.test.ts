@@ -107,7 +107,7 @@ const broken: readonly (readonly [what: string, Change, found: RegExp])[] = [
       row: { ...row, seq: 5 },
       journal: [...journal, { ...hookDisposed("hook-1"), seq: 5 }],
     })),
-    /never due, and no live hook/,
+    /neither diverged nor with a live hook/,
   ],
   ["a hook that lost its token", (_, store) => ({ ...store, hooks: [] }), /lost its token "token-1"/],
   [

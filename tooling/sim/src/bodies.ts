@@ -1,9 +1,19 @@
 import { LawBroken } from "./failure.ts";
-import { currentProcess } from "./process.ts";
+import { currentProcess, type SimProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Store } from "./store.ts";
 import type { Trace } from "./trace.ts";
 import type { BodyObserver } from "./workflow.ts";
+
+export interface BodiesOptions {
+  readonly scheduler: Scheduler;
+  readonly store: Store;
+  readonly trace: Trace;
+  readonly fail: (error: unknown) => void;
+  /** Whether a body ends its process now. */
+  readonly deadly: (key: string) => boolean;
+  readonly kill: (process: SimProcess) => void;
+}
 
 /** The laws about step bodies, checked in the moment in which one starts. */
 export class Bodies implements BodyObserver {
@@ -14,11 +24,16 @@ export class Bodies implements BodyObserver {
   /** Attempts that have started, as `stepId/attempt`. */
   readonly #started: Set<string> = new Set();
 
-  constructor(scheduler: Scheduler, store: Store, trace: Trace, fail: (error: unknown) => void) {
-    this.#scheduler = scheduler;
-    this.#store = store;
-    this.#trace = trace;
-    this.#fail = fail;
+  readonly #deadly: (key: string) => boolean;
+  readonly #kill: (process: SimProcess) => void;
+
+  constructor(options: BodiesOptions) {
+    this.#scheduler = options.scheduler;
+    this.#store = options.store;
+    this.#trace = options.trace;
+    this.#fail = options.fail;
+    this.#deadly = options.deadly;
+    this.#kill = options.kill;
   }
 
   started(runId: string, stepId: string, attempt: number, key: string): void {
@@ -32,6 +47,7 @@ export class Bodies implements BodyObserver {
     } catch (error) {
       this.#fail(error);
     }
+    if (process !== undefined && this.#deadly(key)) this.#kill(process);
   }
 
   #check(runId: string, stepId: string, attempt: number, workerId: string | null): void {

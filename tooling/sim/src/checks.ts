@@ -24,7 +24,13 @@ export interface CheckOptions {
   readonly mayDiverge: () => boolean;
   /** There are no faults, so what is due is done soon. */
   readonly calm: boolean;
+  /** Clocks are set wrong, so a worker knows the store's time only as exactly as its answers are quick. */
+  readonly skewed: boolean;
+  readonly leaseTtl: number;
 }
+
+/** So many lost claims make a run a suspect, which is executed alone or, in the end, not at all. */
+export const SUSPECT_AFTER = 3;
 
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
@@ -159,7 +165,7 @@ export class Checks {
       throw new LawBroken("row is the fold of the journal", what, row.runId);
     };
     if (row.status === "diverged") {
-      if (this.#options.mayDiverge()) return;
+      if (this.#options.mayDiverge() || row.lostClaims >= SUSPECT_AFTER) return;
       throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
     }
     if (row.status !== fold.status) broken(`status is ${row.status}, the journal says ${fold.status}`);
@@ -199,6 +205,8 @@ export class Checks {
       return;
     }
     const { owner, dueAt, mailSeq, mailDone } = row;
+    // A poisoned run waits for somebody who has mended it.
+    if (row.status === "diverged" && owner === null && row.lostClaims >= SUSPECT_AFTER) return;
     if (dueAt === null && (owner !== null || fold.hooks.size === 0))
       broken("it has neither a due time nor a hook");
     // A diverged run waits for other code, and not for what its journal says.
@@ -208,7 +216,10 @@ export class Checks {
       broken(`message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`);
     }
     const wakeAt = fold.wakeAt;
-    if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now))) {
+    // A suspect that found no place to be alone comes again a little later.
+    const late = row.lostClaims >= SUSPECT_AFTER || this.#options.skewed;
+    const patience = late ? 1.5 * this.#options.leaseTtl : 0;
+    if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }

@@ -1,3 +1,4 @@
+import { PoisonedRunError } from "@perdure/core/errors";
 import type { Logger } from "@perdure/core/runtime";
 import { Client, EngineWorker, seededIds } from "@perdure/core/testing";
 import type { ClusterConfig, Fault } from "./config.ts";
@@ -32,6 +33,8 @@ export interface ClusterOptions {
   /** Whether code was deployed that does not follow the journals. */
   readonly mayDiverge: () => boolean;
 }
+
+const HOUR = 3_600_000;
 
 /** How long a diverged run waits before it is tried again, in ms. */
 const DIVERGENCE_RETRY = 5000;
@@ -87,13 +90,14 @@ export class Cluster {
   /** Kills, freezes and closes workers until the faults end. */
   async disturb(): Promise<void> {
     const { config, on } = this.#options;
-    while (on("kill") || on("freeze") || on("close")) {
+    while (on("kill") || on("freeze") || on("close") || on("clock")) {
       await pause(this.driver, this.#random.int(1, config.disturbance * 2));
       if (this.workers.length === 0) continue;
       const { process, worker } = this.#random.pick(this.workers);
-      const fault = this.#random.pick(["kill", "freeze", "close"] as const);
+      const fault = this.#random.pick(["kill", "freeze", "close", "clock"] as const);
       if (!on(fault)) continue;
       if (fault === "kill") this.kill(process);
+      else if (fault === "clock") this.#setClock(process);
       else if (fault === "freeze") this.freeze(process, this.#random.int(1, config.leaseTtl * 4));
       else if (worker !== null) this.#close({ process, worker });
     }
@@ -124,6 +128,12 @@ export class Cluster {
     while ([...open].some(({ process }) => process.state !== "dead")) await pause(this.driver, 100);
   }
 
+  #setClock(process: SimProcess): void {
+    const { scheduler, trace } = this.#options;
+    process.skew = this.#random.pick([0, 500, 20_000, -20_000, HOUR, -HOUR]);
+    trace.add(scheduler.now, process.name, `has a clock that is ${process.skew} ms ahead`);
+  }
+
   #close({ process, worker }: { process: SimProcess; worker: EngineWorker }): void {
     const { scheduler, trace } = this.#options;
     const timeout = this.#random.pick([0, 100, 1000, 10_000]);
@@ -146,6 +156,8 @@ export class Cluster {
   #boot(name: string, works: boolean): Member {
     const { seed, scheduler, network, store, config } = this.#options;
     const process = newProcess(scheduler, name, works);
+    const { on } = this.#options;
+    if (on("clock") && randomOf(seed, `clock of ${name}`).chance(0.2)) this.#setClock(process);
     const random = randomOf(seed, name);
     const world = processWorld(network, store.world, process);
     const ids = seededIds(() => random.next());
@@ -163,6 +175,8 @@ export class Cluster {
       leaseTtl: config.leaseTtl,
       maxRuns: config.maxRuns,
       concurrency: config.concurrency,
+      // The bodies of the simulation do not look at their signals.
+      maxDetached: 1000,
       divergenceRetry: DIVERGENCE_RETRY,
       pollInterval: config.pollInterval,
     });
@@ -178,7 +192,7 @@ export class Cluster {
       trace.add(scheduler.now, process.name, `${level}: ${message}`, runId, () =>
         String(fields?.error ?? ""),
       );
-      if (level !== "error") return;
+      if (level !== "error" || PoisonedRunError.is(fields?.error)) return;
       const diverged = message.includes("diverged");
       if (diverged && mayDiverge()) return;
       const law = diverged ? "no divergence" : "no engine errors";

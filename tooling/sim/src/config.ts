@@ -13,6 +13,8 @@ export const FAULTS = [
   "close",
   "cancel",
   "deploy",
+  "poison",
+  "clock",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -56,10 +58,13 @@ export interface ClusterConfig {
   readonly callFaults: number;
   /** When code is deployed that does not follow the journals, and for how long, ms after the start; or `null`. */
   readonly badDeploy: { readonly at: number; readonly for: number } | null;
+  /** The program whose steps end the processes that execute them, and until when, ms after the start; or `null`. */
+  readonly poison: { readonly program: number; readonly until: number } | null;
 }
 
 export function configOf({ seed, workers }: SimOptions): ClusterConfig {
   const random = randomOf(seed, "config");
+  const poison = randomOf(seed, "poison");
   return {
     workers: workers ?? random.int(1, 3),
     clients: random.int(1, 3),
@@ -73,6 +78,7 @@ export function configOf({ seed, workers }: SimOptions): ClusterConfig {
     disturbance: random.pick([500, 2_000, 10_000]),
     callFaults: random.pick([0.005, 0.03, 0.1]),
     badDeploy: random.chance(0.2) ? { at: random.int(500, 6000), for: random.int(100, 10_000) } : null,
+    poison: poison.chance(0.2) ? { program: poison.int(0, 2), until: poison.int(1_000, 120_000) } : null,
   };
 }
 

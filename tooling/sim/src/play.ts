@@ -53,6 +53,7 @@ export async function play(stage: Stage, act: Play): Promise<void> {
     ...hooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
     cancel(stage, runId, program.cancelsAt),
     retry(stage, runId),
+    operate(stage, runId),
     wait(stage, act, runId),
   ]);
   act.done = true;
@@ -99,6 +100,19 @@ async function retry(stage: Stage, runId: string): Promise<void> {
     await client.getRun(runId).retry();
     return true;
   });
+}
+
+/** Looks after the run: one that is parked because it ended its workers is tried again from time to time. */
+async function operate(stage: Stage, runId: string): Promise<void> {
+  while (!ended(stage, runId)) {
+    await pause(stage.cluster.driver, 10_000);
+    const row = stage.store.state.runs.get(runId)?.row;
+    if (row?.status !== "diverged" || row.dueAt !== null) continue;
+    await untilAnswered(stage, async ({ client }) => {
+      await client.getRun(runId).retry();
+      return true;
+    });
+  }
 }
 
 /** Each sends its share of the payloads, the next one when the last one is in. */

@@ -6,6 +6,8 @@ import type { Lane, Scheduler } from "./scheduler.ts";
 export interface SimProcess extends Lane {
   /** Whether faults may end or stop it. */
   readonly mortal: boolean;
+  /** How far its clock is ahead, in ms. */
+  skew: number;
   readonly clock: Clock;
   /** The worker that it runs, once there is one. */
   workerId: string | null;
@@ -26,12 +28,13 @@ export function enterProcess(lane: Lane, fn: () => void): void {
 /** A process whose turns and timers come late while it is frozen, and never once it is dead. */
 export function newProcess(scheduler: Scheduler, name: string, mortal: boolean): SimProcess {
   const clock: Clock = {
-    now: () => scheduler.now,
+    now: () => scheduler.now + process.skew,
     elapsed: () => scheduler.now,
-    setTimer: (at, fn) => scheduler.at(at, process, fn),
+    setTimer: (at, fn) => scheduler.at(at - process.skew, process, fn),
     turn: (fn) => scheduler.turn(process, fn),
+    pause: (fn) => scheduler.turn(process, fn),
   };
-  const process: SimProcess = { name, mortal, state: "running", clock, workerId: null };
+  const process: SimProcess = { name, mortal, skew: 0, state: "running", clock, workerId: null };
   return process;
 }
 

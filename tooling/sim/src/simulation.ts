@@ -6,7 +6,7 @@ import { LawBroken } from "./failure.ts";
 import { checkEnded } from "./finale.ts";
 import { Network } from "./network.ts";
 import { type Play, play } from "./play.ts";
-import { enterProcess } from "./process.ts";
+import { enterProcess, type SimProcess } from "./process.ts";
 import { newProgram } from "./program.ts";
 import { randomOf } from "./random.ts";
 import { Scheduler, START } from "./scheduler.ts";
@@ -52,12 +52,19 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     config.badDeploy !== null &&
     options.faults.includes("deploy") &&
     scheduler.now >= START + config.badDeploy.at;
+  const calm = config.faultsEnd === 0 || options.faults.length === 0;
+  const deadly = (key: string): boolean =>
+    config.poison !== null &&
+    options.faults.includes("poison") &&
+    scheduler.now < START + config.poison.until &&
+    key.startsWith(`p${config.poison.program}/`);
   const store = newStore({
     plant: options.plant,
     leaseTtl: config.leaseTtl,
     time: () => scheduler.now,
     mayDiverge,
-    calm: config.faultsEnd === 0 || options.faults.length === 0,
+    skewed: !calm && options.faults.includes("clock"),
+    calm: calm && (config.poison === null || !options.faults.includes("poison")),
   });
   let cluster: Cluster | null = null;
   const network = new Network({
@@ -72,7 +79,8 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   });
   const members = new Cluster({ seed, scheduler, network, store, trace, config, on, fail, mayDiverge });
   cluster = members;
-  observeBodies(new Bodies(scheduler, store, trace, fail));
+  const kill = (process: SimProcess): void => members.kill(process);
+  observeBodies(new Bodies({ scheduler, store, trace, fail, deadly, kill }));
 
   const plays: Play[] = [];
   for (let index = 0; index < config.programs; index++) {

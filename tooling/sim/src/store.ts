@@ -14,7 +14,6 @@ export interface Store {
 
 export interface StoreOptions extends CheckOptions {
   readonly plant: Plant | undefined;
-  readonly leaseTtl: number;
   /** Virtual time. */
   readonly time: () => number;
 }
@@ -22,7 +21,7 @@ export interface StoreOptions extends CheckOptions {
 export function newStore(options: StoreOptions): Store {
   const { plant, leaseTtl, time } = options;
   const state = new MemoryState();
-  const memory = memoryWorld({ state });
+  const memory = memoryWorld({ state, clock: time });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
   const checks = new Checks(state, options);
   return {
@@ -43,7 +42,7 @@ export function newStore(options: StoreOptions): Store {
         const result = await world.claim(request);
         for (const { run, lost } of result.runs) {
           const before = due.get(run.runId);
-          if (before === undefined || before.dueAt === null || before.dueAt > request.now) {
+          if (before === undefined || before.dueAt === null || before.dueAt > time()) {
             throw new LawBroken("fencing", `claimed while due at ${before?.dueAt}`, run.runId);
           }
           if (lost !== (before.owner !== null)) throw new LawBroken("fencing", `lost is ${lost}`, run.runId);

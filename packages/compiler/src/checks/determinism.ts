@@ -11,8 +11,8 @@ const forbiddenGlobals = new Set(
 );
 const forbiddenOfProcess = new Set(
   (
-    "abort availableMemory chdir constrainedMemory cpuUsage cwd exit hrtime kill memoryUsage pid ppid " +
-    "resourceUsage stdin uptime"
+    "abort availableMemory chdir constrainedMemory cpuUsage cwd exit kill memoryUsage pid ppid " +
+    "resourceUsage stdin"
   ).split(" "),
 );
 const pureModules = new Set(
@@ -21,7 +21,16 @@ const pureModules = new Set(
     "string_decoder url util util/types"
   ).split(" "),
 );
-const pureOfCrypto = new Set("createHash createHmac hash timingSafeEqual webcrypto".split(" "));
+/** What only computes, and what the run-time guard answers from the journal. */
+const allowedOf: Readonly<Record<string, ReadonlySet<string>>> = {
+  crypto: new Set(
+    (
+      "createHash createHmac hash timingSafeEqual webcrypto randomUUID randomUUIDv7 randomBytes randomInt randomFill " +
+      "randomFillSync getRandomValues"
+    ).split(" "),
+  ),
+  perf_hooks: new Set(["performance"]),
+};
 const globalObjects = new Set(["globalThis", "global", "window", "self"]);
 
 /** Reports non-deterministic calls in the workflows of a file; the marked functions inside them are not looked into. */
@@ -83,7 +92,7 @@ function checkModule(source: Node | undefined, call: Node, reporter: Reporter): 
 }
 
 function isPure(module: string, name: string | undefined): boolean {
-  return pureModules.has(module) || (module === "crypto" && pureOfCrypto.has(name ?? ""));
+  return pureModules.has(module) || allowedOf[module]?.has(name ?? "") === true;
 }
 
 /** The name of the member that is taken of an identifier: `env` for the `process` of `process.env`. */

@@ -1,8 +1,7 @@
-import { type Clock, keepProcessAlive, systemClock } from "../clock.ts";
+import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import { type AsyncFunction, workflowIdOf } from "../define/registry.ts";
-import type { Duration } from "../duration.ts";
-import { parseDuration } from "../duration.ts";
+import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
+import { type Duration, durationFrom } from "../duration.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -13,19 +12,42 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { type Logger, silentLogger } from "../logger.ts";
 import { decode, encode, fingerprint, largestValue, storable } from "../serialization/index.ts";
-import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import {
+  type CreateRun,
+  type CreateRunResult,
+  type DeliverResult,
+  EVENT_OVERHEAD,
+  type Message,
+  type RunRecord,
+  type World,
+} from "../world/index.ts";
 import { batcher } from "./batcher.ts";
 import { Run } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
+import { unansweredMessage, unansweredStart } from "./unanswered.ts";
+import { UnattendedRuns } from "./unattended-runs.ts";
 
-/** What a program can do with the runs of one World without executing them. */
+/**
+ * What a program can do with the runs of one World without executing them.
+ *
+ * Values and options are taken as they are when a method is called: they are read and encoded before anything is awaited.
+ * What a method's caller awaits keeps the process alive.
+ */
 
 /** Options of `start`. */
 export interface StartOptions {
   /**
    * At most one run of the workflow comes of all starts with this key, also after it has finished, until `ttl`. At most
    * 255 characters.
+   *
+   * The key goes with its arguments: the same key with others is an `IdempotencyMismatchError`. A message that a queue
+   * delivers again has often been through JSON once more, so what JSON changes without changing what is meant is the same:
+   * the order of properties; a property or a last argument that is `undefined` or missing; `undefined` or `null` inside an
+   * array or before another argument; `-0` and `0`; a `Date` or a `URL` and its text; one object in two places and two equal
+   * ones. Different are: `null` and a missing property or last argument, another order of an array, `Map` or `Set`, and
+   * all that JSON cannot tell: bigint, `NaN`, bytes, instances of classes.
    */
   readonly idempotencyKey?: string;
   /** How long a finished run holds its key, from the start. Default: as long as the run is stored. */
@@ -67,7 +89,14 @@ export interface ClientOptions {
   readonly world: World;
   readonly clock?: Clock;
   readonly ids?: IdSource;
+  /** Where it warns. */
+  readonly logger?: Logger;
+  /** Called, and awaited, before each use of the World. */
+  readonly prepare?: () => Promise<void>;
 }
+
+/** The bytes of a request to the World where its adapter names no limit. */
+const LARGEST_BATCH = 16 * 1024 * 1024;
 
 export class Client {
   readonly world: World;
@@ -78,28 +107,51 @@ export class Client {
   readonly #watcher: RunWatcher;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
+  readonly #unattended: UnattendedRuns;
+  readonly #prepare: (() => Promise<void>) | undefined;
+  /** Does what a caller awaits. Under a test's clock the process is the test's. */
+  readonly #awaited: <T>(work: () => Promise<T>) => Promise<T>;
   #opening: Promise<void> | undefined;
 
   constructor(options: ClientOptions) {
-    this.world = options.world;
-    this.#clock = options.clock ?? systemClock;
+    const { world, clock = systemClock } = options;
+    this.world = world;
+    this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
-    this.#watcher = new RunWatcher(
-      this.world,
-      this.#clock,
-      options.clock === undefined ? keepProcessAlive : () => () => {},
-    );
-    this.#create = batcher(this.#clock, (batch) => this.world.createRuns(batch, this.#clock.now()));
-    this.#deliver = batcher(this.#clock, (batch) => this.world.deliver(batch, this.#clock.now()));
+    this.#prepare = options.prepare;
+    this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
+    this.#watcher = new RunWatcher(world, clock);
+    this.#unattended = new UnattendedRuns({
+      world,
+      clock,
+      logger: options.logger ?? silentLogger,
+      workers: this.workers,
+    });
+    const largest = (): number => world.capabilities.largestBatch ?? LARGEST_BATCH;
+    this.#create = batcher({
+      clock,
+      send: (batch) => world.createRuns(batch, clock.now()),
+      size: ({ event }) => bytesOf(event),
+      largest,
+      unanswered: unansweredStart,
+    });
+    this.#deliver = batcher({
+      clock,
+      send: (batch) => world.deliver(batch, clock.now()),
+      size: bytesOf,
+      largest,
+      unanswered: unansweredMessage,
+    });
   }
 
-  /** Opens the World once. */
-  open(): Promise<void> {
+  /** Opens the World once, and what the process has beside it. */
+  async open(): Promise<void> {
+    await this.#prepare?.();
     this.#opening ??= this.world.open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
     });
-    return this.#opening;
+    await this.#opening;
   }
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
@@ -107,47 +159,50 @@ export class Client {
     const workflow = workflowOf(fn);
     if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
     const input = encode(args, "args");
-    const { idempotencyKey, onConflict = "return" } = options;
+    const { idempotencyKey, ttl, onConflict = "return" } = options;
     if (onConflict !== "return" && onConflict !== "reject") {
       throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
     }
     checkKey(idempotencyKey, "idempotencyKey");
-    await this.open();
-    storable(input, "args", largestValue(this.world));
-    const now = this.#clock.now();
-    const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-    const request: CreateRun = {
-      runId: this.#ids.runId(now),
-      workflow,
-      event: { type: "run_created", at: now, id: null, name: workflow, data: input },
-      dueAt: now,
-      startKey:
-        idempotencyKey === undefined
-          ? null
-          : {
-              key: idempotencyKey,
-              fingerprint: fingerprint(workflow, input),
-              expiresAt: options.ttl === undefined ? null : parseDuration(options.ttl, now),
-            },
-      lease:
-        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
-    };
-    const leaseUntil = worker?.leaseEnd() ?? 0;
-    const result = await this.#create(request);
-    switch (result.outcome) {
-      case "created":
-        if (result.lease !== null && worker !== undefined) {
-          worker.adopt(result.lease, workflow, request.event, leaseUntil);
-        }
-        return new Run<T>(this, request.runId);
-      case "exists":
-        if (onConflict === "reject") {
-          throw new IdempotencyConflictError(workflow, idempotencyKey as string, result.run.runId);
-        }
-        return new Run<T>(this, result.run.runId);
-      case "mismatch":
-        throw new IdempotencyMismatchError(workflow, idempotencyKey as string, result.run.runId);
+    const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
+    const print = idempotencyKey === undefined ? "" : fingerprint(workflow, input);
+    const result = await this.#awaited(async () => {
+      await this.open();
+      storable(input, "args", largestValue(this.world));
+      const now = this.#clock.now();
+      const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
+      const request: CreateRun = {
+        runId: this.#ids.runId(now),
+        workflow,
+        event: { type: "run_created", at: now, id: null, name: workflow, data: input },
+        dueAt: now,
+        startKey:
+          idempotencyKey === undefined
+            ? null
+            : { key: idempotencyKey, fingerprint: print, expiresAt: freeFrom(now) },
+        lease:
+          worker === undefined
+            ? null
+            : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
+      };
+      const leaseUntil = worker?.leaseEnd() ?? 0;
+      const release = worker?.reserve();
+      try {
+        const created = await this.#create(request);
+        if (created.outcome !== "created") return { ...created, runId: created.run.runId };
+        if (created.lease !== null) worker?.adopt(created.lease, workflow, request.event, leaseUntil);
+        return { outcome: created.outcome, runId: request.runId };
+      } finally {
+        release?.();
+      }
+    });
+    if (result.outcome === "mismatch") {
+      throw new IdempotencyMismatchError(workflow, idempotencyKey as string, result.runId);
     }
+    if (result.outcome === "exists" && onConflict === "reject") {
+      throw new IdempotencyConflictError(workflow, idempotencyKey as string, result.runId);
+    }
+    return new Run<T>(this, result.runId);
   }
 
   getRun<T>(runId: string): Run<T> {
@@ -156,16 +211,22 @@ export class Client {
 
   async getRecord(runId: string): Promise<RunRecord | null> {
     refuseInWorkflow("A property of a run");
-    await this.open();
-    const [run] = await this.world.getRuns([runId]);
-    return run ?? null;
+    return await this.#awaited(async () => {
+      await this.open();
+      const [run] = await this.world.getRuns([runId]);
+      return run ?? null;
+    });
   }
 
   /** The run's row once it is terminal. */
   async ended(runId: string): Promise<RunRecord> {
     refuseInWorkflow("run.returnValue");
-    await this.open();
-    return await this.#watcher.ended(runId);
+    return await this.#awaited(async () => {
+      await this.open();
+      const ending = this.#watcher.ended(runId);
+      const stop = this.#unattended.watch(runId);
+      return await ending.finally(stop);
+    });
   }
 
   async cancel(runId: string, reason: string | undefined): Promise<void> {
@@ -173,9 +234,17 @@ export class Client {
     await this.#toRun(runId, "cancel_requested", encode(reason, "reason"));
   }
 
-  async wake(runId: string): Promise<void> {
+  /** Has a diverged run tried again now. */
+  async retry(runId: string): Promise<void> {
     refuseInWorkflow("run.retry()");
-    await this.#toRun(runId, "wake", null);
+    const outcome = await this.#toRun(runId, "wake", null);
+    if (outcome === "finished") {
+      const run = await this.getRecord(runId);
+      throw new WorkflowRuntimeError(
+        `Workflow run "${runId}" has ended (${run?.status ?? "and was deleted"}), so there is nothing to retry: retry() is ` +
+          "for diverged runs. To do its work again, start() a new run, with another idempotencyKey if it had one.",
+      );
+    }
   }
 
   async resumeHook(
@@ -188,24 +257,19 @@ export class Client {
     const data = encode(payload, "payload");
     const { idempotencyKey } = options;
     checkKey(idempotencyKey, "idempotencyKey");
-    await this.open();
-    storable(data, "payload", largestValue(this.world));
-    const result = await this.#deliver({
-      messageId:
-        idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey),
-      to: { token },
-      type: "hook_received",
-      at: this.#clock.now(),
-      data,
-    });
+    const messageId =
+      idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
+    const result = await this.#send({ token }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.hookId === null) throw new HookNotFoundError(token);
     return { token, hookId: result.hookId, runId: result.runId };
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
     refuseInWorkflow("getHookByToken()");
-    await this.open();
-    const hook = await this.world.getHookByToken(token);
+    const hook = await this.#awaited(async () => {
+      await this.open();
+      return await this.world.getHookByToken(token);
+    });
     if (hook === null) throw new HookNotFoundError(token);
     return {
       token: hook.token,
@@ -216,21 +280,37 @@ export class Client {
     };
   }
 
-  async #toRun(runId: string, type: "cancel_requested" | "wake", data: Uint8Array | null): Promise<void> {
-    await this.open();
-    storable(data, "reason", largestValue(this.world));
-    const result = await this.#deliver({
-      messageId: `msg_${this.#ids.token()}`,
-      to: { runId },
-      type,
-      at: this.#clock.now(),
-      data,
+  async #toRun(
+    runId: string,
+    type: "cancel_requested" | "wake",
+    data: Uint8Array | null,
+  ): Promise<"delivered" | "finished"> {
+    const { outcome } = await this.#send({ runId }, `msg_${this.#ids.token()}`, type, data, "reason");
+    if (outcome === "delivered" || outcome === "finished") return outcome;
+    throw new WorkflowRunNotFoundError(runId);
+  }
+
+  async #send(
+    to: Message["to"],
+    messageId: string,
+    type: Message["type"],
+    data: Uint8Array | null,
+    where: string,
+  ): Promise<DeliverResult> {
+    return await this.#awaited(async () => {
+      await this.open();
+      storable(data, where, largestValue(this.world));
+      return await this.#deliver({ messageId, to, type, at: this.#clock.now(), data });
     });
-    if (result.outcome === "no_such_run") throw new WorkflowRunNotFoundError(runId);
   }
 }
 
+function bytesOf({ data }: { readonly data: Uint8Array | null }): number {
+  return EVENT_OVERHEAD + (data?.byteLength ?? 0);
+}
+
 function workflowOf(fn: unknown): string {
+  checkNotReplaced(fn);
   const id = workflowIdOf(fn) ?? (fn as { workflowId?: unknown } | null)?.workflowId;
   if (typeof id === "string") return id;
   const name = typeof fn === "function" ? `the function "${(fn as AsyncFunction).name}"` : String(fn);

@@ -1,6 +1,6 @@
 import type { HookInfo, ResumedHook, ResumeOptions, StartOptions, WorkflowFunction } from "./client.ts";
 import { Run } from "./run.ts";
-import { clientOf, defaultClient, getWorld } from "./runtime.ts";
+import { defaultClient } from "./runtime.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
@@ -12,8 +12,10 @@ export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOpt
  * another one.
  *
  * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`
- * @param args its arguments; they cross the journal by value
+ * @param args its arguments; they cross the journal by value, as they are at the call
  * @throws {SerializationError} for an argument that cannot be stored, with its path
+ * @throws {WorldError} if the store does not answer for some seconds; whether the run exists is then not known, and the
+ *   message says how to find out
  * @throws {IdempotencyMismatchError} if the key started a run with other arguments
  * @throws {IdempotencyConflictError} if the key has a run and `onConflict` is `"reject"`
  * @example
@@ -36,7 +38,7 @@ export async function start(
   argsOrOptions: unknown[] | StartOptions = [],
   options?: StartOptions,
 ): Promise<Run> {
-  const client = await defaultClient();
+  const client = defaultClient();
   const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
   return isOptions
     ? client.start(workflow, [], argsOrOptions)
@@ -45,7 +47,7 @@ export async function start(
 
 /** A handle of the run with this id. Reads nothing: `await run.exists` tells whether there is one. */
 export function getRun<T = unknown>(runId: string): Run<T> {
-  return clientOf(getWorld()).getRun<T>(runId);
+  return defaultClient().getRun<T>(runId);
 }
 
 /**
@@ -59,7 +61,7 @@ export async function resumeHook(
   payload?: unknown,
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
-  return (await defaultClient()).resumeHook(tokenOrHook, payload, options);
+  return defaultClient().resumeHook(tokenOrHook, payload, options);
 }
 
 /**
@@ -68,5 +70,5 @@ export async function resumeHook(
  * @throws {HookNotFoundError} if no live hook has the token
  */
 export async function getHookByToken(token: string): Promise<HookInfo> {
-  return (await defaultClient()).getHookByToken(token);
+  return defaultClient().getHookByToken(token);
 }

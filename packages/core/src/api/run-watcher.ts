@@ -1,11 +1,13 @@
 import type { Clock } from "../clock.ts";
+import { currentContext } from "../context.ts";
 import { completions } from "../engine/completions.ts";
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 
 /**
- * Waiting for runs to end: one watcher per client, whatever the number of runs. A notification makes it look; a slowing
- * poll of all awaited runs in one query stands behind it for stores and moments that lose notifications.
+ * Waiting for runs to end: one watcher per client, whatever the number of runs. It looks at once at a run that is said to
+ * have ended. That something has changed makes it look at all awaited runs in one query, the less often the longer none of
+ * them ends and the more they are; a slowing poll stands behind it for stores and moments that lose notifications.
  */
 
 interface Waiter {
@@ -15,36 +17,47 @@ interface Waiter {
 
 const FIRST_POLL = 100;
 const SLOWEST_POLL = 2000;
-const AFTER_CHANGE = 10;
+/** The shortest time between two looks at all awaited runs is this for every hundred of them; it grows to the longest. */
+const SHORTEST_PAUSE = 10;
+const LONGEST_PAUSE = 500;
 
 export class RunWatcher {
   readonly #world: World;
   readonly #clock: Clock;
-  readonly #keepProcessAlive: () => () => void;
   readonly #waiters: Map<string, Waiter[]> = new Map();
-  /** Runs to look at with the next query. */
-  readonly #suspects: Set<string> = new Set();
+  /** Runs to look at without delay. */
+  #suspects: Set<string> = new Set();
+  /** Something has changed since the last look at all. */
+  #changed = false;
+  /** Time of the last look at all, and how long after it the next may come. */
+  #lookedAt = 0;
+  #pause = SHORTEST_PAUSE;
   #stop: (() => void) | undefined;
   #cancelLook: (() => void) | undefined;
   #lookAt = Number.POSITIVE_INFINITY;
   #looking = false;
   #poll = FIRST_POLL;
 
-  constructor(world: World, clock: Clock, keepProcessAlive: () => () => void) {
+  constructor(world: World, clock: Clock) {
     this.#world = world;
     this.#clock = clock;
-    this.#keepProcessAlive = keepProcessAlive;
   }
 
-  /** The run's row once it is terminal. Rejects with `WorkflowRunNotFoundError` if there is no such run. */
+  /**
+   * The run's row once it is terminal. Rejects with `WorkflowRunNotFoundError` if there is no such run. A step that waits
+   * here gives its slot to others meanwhile.
+   */
   ended(runId: string): Promise<RunRecord> {
-    return new Promise((resolve, reject) => {
+    const ended = new Promise<RunRecord>((resolve, reject) => {
       const waiters = this.#waiters.get(runId);
       if (waiters === undefined) this.#waiters.set(runId, [{ resolve, reject }]);
       else waiters.push({ resolve, reject });
+      this.#pause = SHORTEST_PAUSE;
       this.#start();
-      this.#suspect([runId], 0);
+      this.#suspect(runId);
     });
+    const context = currentContext();
+    return context?.kind === "step" ? context.duringRun(runId, ended) : ended;
   }
 
   #start(): void {
@@ -52,65 +65,71 @@ export class RunWatcher {
     const unsubscribeLocal = completions(this.#world).subscribe((runId) => this.#finished(runId));
     const unsubscribe = this.#world.subscribe((hint) => {
       if (hint.type === "finished") this.#finished(hint.runId);
-      else if (hint.type === "changed") this.#suspect(this.#waiters.keys(), AFTER_CHANGE);
+      else if (hint.type === "changed") this.#noteChange();
     });
-    const release = this.#keepProcessAlive();
     this.#poll = FIRST_POLL;
     this.#stop = () => {
       unsubscribeLocal();
       unsubscribe();
-      release();
       this.#cancelLook?.();
       this.#lookAt = Number.POSITIVE_INFINITY;
       this.#suspects.clear();
+      this.#changed = false;
     };
   }
 
   #finished(runId: string): void {
-    if (this.#waiters.has(runId)) this.#suspect([runId], 0);
+    if (this.#waiters.has(runId)) this.#suspect(runId);
   }
 
-  #suspect(runIds: Iterable<string>, pause: number): void {
-    for (const runId of runIds) this.#suspects.add(runId);
-    this.#lookIn(pause);
+  #suspect(runId: string): void {
+    this.#suspects.add(runId);
+    this.#lookAgain();
   }
 
-  #lookIn(pause: number): void {
-    if (this.#looking) return;
-    const at = this.#clock.now() + pause;
-    if (at >= this.#lookAt) return;
+  #noteChange(): void {
+    this.#changed = true;
+    this.#lookAgain();
+  }
+
+  /** When to look at all awaited runs after a change. */
+  get #afterChange(): number {
+    const shortest = SHORTEST_PAUSE * Math.max(this.#waiters.size / 100, 1);
+    return this.#lookedAt + Math.min(Math.max(this.#pause, shortest), LONGEST_PAUSE);
+  }
+
+  /** Sets the time of the next look. */
+  #lookAgain(): void {
+    const now = this.#clock.now();
+    if (this.#suspects.size > 0) this.#lookNotAfter(now);
+    else this.#lookNotAfter(now + this.#poll);
+    if (this.#changed) this.#lookNotAfter(Math.max(this.#afterChange, now + SHORTEST_PAUSE));
+  }
+
+  #lookNotAfter(at: number): void {
+    if (this.#looking || at >= this.#lookAt) return;
     this.#cancelLook?.();
+    this.#cancelLook = undefined;
     this.#lookAt = at;
-    if (pause === 0) {
-      this.#cancelLook = undefined;
-      this.#clock.turn(() => void this.#look());
-    } else {
-      this.#cancelLook = this.#clock.setTimer(at, () => void this.#look());
-    }
+    if (at <= this.#clock.now()) this.#clock.turn(() => void this.#look());
+    else this.#cancelLook = this.#clock.setTimer(at, () => void this.#look());
   }
 
   async #look(): Promise<void> {
     if (this.#looking || this.#stop === undefined) return;
-    this.#looking = true;
+    const now = this.#clock.now();
     this.#lookAt = Number.POSITIVE_INFINITY;
-    let pause = AFTER_CHANGE;
-    const runIds = this.#suspects.size > 0 ? [...this.#suspects] : [...this.#waiters.keys()];
-    this.#suspects.clear();
-    try {
-      const runs = await this.#world.getRuns(runIds);
-      runIds.forEach((runId, index) => {
-        this.#tell(runId, runs[index] ?? null);
-      });
-    } catch (error) {
-      if (WorldError.is(error) && !error.retryable) {
-        // Such as a World that was closed: nobody waits for what cannot come.
-        this.#fail(error);
-      } else {
-        // The store did not answer: the poll asks again.
-        pause = this.#poll;
-        for (const runId of runIds) this.#suspects.add(runId);
-      }
+    // A run that is said to have ended is no reason to look at all the others.
+    const all = this.#suspects.size === 0 || (this.#changed && now >= this.#afterChange);
+    const runIds = all ? [...this.#waiters.keys()] : [...this.#suspects];
+    this.#suspects = new Set();
+    if (all) {
+      this.#changed = false;
+      this.#lookedAt = now;
     }
+    this.#looking = true;
+    const waited = this.#waiters.size;
+    const answered = await this.#read(runIds);
     this.#looking = false;
     if (this.#waiters.size === 0) {
       this.#stop?.();
@@ -118,7 +137,26 @@ export class RunWatcher {
       return;
     }
     this.#poll = Math.min(this.#poll * 1.5, SLOWEST_POLL);
-    this.#lookIn(this.#suspects.size > 0 ? pause : this.#poll);
+    const progress = this.#waiters.size < waited;
+    if (all) this.#pause = progress ? SHORTEST_PAUSE : Math.min(this.#pause * 1.5, LONGEST_PAUSE);
+    // The store did not answer: the poll asks again.
+    if (!answered) this.#changed = false;
+    this.#lookAgain();
+  }
+
+  /** False if the store did not answer. */
+  async #read(runIds: readonly string[]): Promise<boolean> {
+    try {
+      const runs = await this.#world.getRuns(runIds);
+      runIds.forEach((runId, index) => {
+        this.#tell(runId, runs[index] ?? null);
+      });
+      return true;
+    } catch (error) {
+      // Such as a World that was closed: nobody waits for what cannot come.
+      if (WorldError.is(error) && !error.retryable) this.#fail(error);
+      return false;
+    }
   }
 
   #fail(error: WorldError): void {

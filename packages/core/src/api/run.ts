@@ -59,7 +59,8 @@ export class Run<T = unknown> {
   }
 
   /**
-   * What the workflow returned, as soon as the run has ended. Waits for a notification, and keeps the process alive.
+   * What the workflow returned, as soon as the run has ended. Waits for a notification, and keeps the process alive. A
+   * warning tells when nobody executes the run.
    *
    * Rejects with a `WorkflowRunFailedError` whose `cause` is the error that ended the run, a
    * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
@@ -77,9 +78,15 @@ export class Run<T = unknown> {
     return this.#client.cancel(this.runId, options.reason);
   }
 
-  /** Tries a diverged run again now, and not after the worker's `divergenceRetry`. Changes nothing for other runs. */
+  /**
+   * Tries a diverged run again now, and not after the worker's `divergenceRetry`. A run that is `pending` or `running` is
+   * under way already: nothing changes.
+   *
+   * @throws {WorkflowRuntimeError} if the run has ended: a failed run cannot go on
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   */
   retry(): Promise<void> {
-    return this.#client.wake(this.runId);
+    return this.#client.retry(this.runId);
   }
 
   async #record(): Promise<RunRecord> {

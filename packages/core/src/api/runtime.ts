@@ -1,5 +1,8 @@
+import { keptAlive, systemClock } from "../clock.ts";
+import { checkRetryDefaults, type RetryDefaults } from "../define/retry-policy.ts";
 import { createWorker, EngineWorker, type Worker, type WorkerOptions } from "../engine/worker.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { type Logger, silentLogger } from "../logger.ts";
 import { sharedState } from "../shared-state.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
@@ -11,16 +14,23 @@ export interface Configuration {
   readonly world: World;
   /**
    * Whether, and how, runs are executed in this process too. Default: yes with default options if the World is embedded
-   * and the program has created no worker for it, else no.
+   * and the program creates no worker for it, else no.
+   *
+   * Such a worker starts as soon as the program has touched Perdure (`configure`, `getWorld`, `start`, `getRun(…).status` …)
+   * and has a workflow loaded, and works off what is due: also what an earlier process of the program has left. It does not
+   * keep the process alive by itself, only while it executes something. If it cannot start, the logger is told, and the next
+   * use tries again. `false` leaves all runs to other processes.
    */
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
+  /** How the steps of this process are retried where they have no options of their own. */
+  readonly retry?: RetryDefaults;
 }
 
 interface RuntimeState {
   configuration: Configuration | null;
   makeDefaultWorld: (() => World) | null;
   readonly clients: WeakMap<World, Client>;
-  /** The worker that came without being asked for, and its start. */
+  /** The worker that the process brings along, and its start. */
   readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
   /** Worlds for which the program has created a worker, which may have been closed since. */
   readonly staffed: WeakSet<World>;
@@ -39,13 +49,19 @@ function state(): RuntimeState {
 }
 
 /**
- * Says where this process keeps its runs and whether it executes them. Call it before the first `start`.
+ * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
+ * `start`. The World is opened soon after, if a worker comes with it, and else when it is first used.
  *
- * @throws {WorkflowRuntimeError} for a World of another contract version
+ * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
-  checkVersion(configuration.world);
+  const { world, retry } = configuration;
+  checkVersion(world);
+  if (retry !== undefined) checkRetryDefaults(retry);
   state().configuration = configuration;
+  sharedState().retry = retry === undefined ? undefined : { ...retry };
+  // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
+  systemClock.turn(() => workOff(world));
 }
 
 /** Sets the World alone; see {@link configure}. */
@@ -78,23 +94,27 @@ export function clientOf(world: World): Client {
   let client = clients.get(world);
   if (client === undefined) {
     checkVersion(world);
-    client = new Client({ world });
+    client = new Client({ world, logger: loggerOf(world), prepare: () => ensureWorker(world) });
     clients.set(world, client);
   }
   return client;
 }
 
-/** The client of the process's World; brings its worker along where one is due. */
-export async function defaultClient(): Promise<Client> {
-  const client = clientOf(getWorld());
-  await ensureWorker(client);
-  return client;
+/** The client of the process's World. */
+export function defaultClient(): Client {
+  return clientOf(getWorld());
 }
 
 /** Creates a worker that new runs of this process may begin in. See {@link WorkerOptions}. */
 export function createLocalWorker(options: WorkerOptions): Worker {
   const worker = localWorker(options);
-  state().staffed.add(options.world);
+  const { configuration, ownWorkers, staffed } = state();
+  staffed.add(options.world);
+  // One that came without being asked for gives way.
+  const own = configuration?.worker === undefined ? ownWorkers.get(options.world) : undefined;
+  own?.worker.close().catch((error: unknown) => {
+    loggerOf(options.world).warn("The worker that came with the World could not be closed.", { error });
+  });
   return worker;
 }
 
@@ -113,25 +133,55 @@ function localWorker(options: WorkerOptions): Worker {
 }
 
 /** Closes what this process opened by itself: the worker in process and the default World. */
-export async function shutdown(): Promise<void> {
-  const runtime = state();
-  const world = runtime.configuration?.world;
-  if (world === undefined) return;
-  await runtime.ownWorkers.get(world)?.worker.close();
-  runtime.ownWorkers.delete(world);
-  runtime.clients.delete(world);
-  runtime.configuration = null;
-  await world.close();
+export function shutdown(): Promise<void> {
+  return keptAlive(async () => {
+    const runtime = state();
+    const world = runtime.configuration?.world;
+    if (world === undefined) return;
+    await runtime.ownWorkers.get(world)?.worker.close();
+    runtime.ownWorkers.delete(world);
+    runtime.clients.delete(world);
+    runtime.configuration = null;
+    sharedState().retry = undefined;
+    await world.close();
+  });
 }
 
-async function ensureWorker(client: Client): Promise<void> {
-  const { configuration, ownWorkers, staffed } = state();
-  const { world } = client;
-  const wanted = configuration?.worker ?? (world.capabilities.embedded === true && !staffed.has(world));
-  if (wanted === false) return;
+/** Brings the worker along, without anybody who awaits it, as soon as there is a workflow to execute. */
+function workOff(world: World): void {
+  const { workflows, listeners } = sharedState().registry;
+  if (state().configuration?.world !== world || ownWorkerOptions(world) === null) return;
+  if (workflows.size === 0) {
+    const onRegistered = (): void => {
+      listeners.delete(onRegistered);
+      systemClock.turn(() => workOff(world));
+    };
+    listeners.add(onRegistered);
+    return;
+  }
+  ensureWorker(world).catch((error: unknown) => {
+    loggerOf(world).error(
+      "The worker of this process could not start, so nothing is executed here. The next use of Perdure tries again.",
+      { world: world.name, error },
+    );
+  });
+}
+
+/** The options of the worker that the process brings along; `null` if it brings none. */
+function ownWorkerOptions(world: World): Omit<WorkerOptions, "world"> | null {
+  const { configuration, staffed } = state();
+  if (configuration?.world !== world) return null;
+  const wanted = configuration.worker ?? (world.capabilities.embedded === true && !staffed.has(world));
+  if (wanted === false) return null;
+  return wanted === true ? {} : wanted;
+}
+
+async function ensureWorker(world: World): Promise<void> {
+  const options = ownWorkerOptions(world);
+  if (options === null || sharedState().registry.workflows.size === 0) return;
+  const { ownWorkers } = state();
   let own = ownWorkers.get(world);
   if (own === undefined) {
-    const options = typeof wanted === "object" ? wanted : {};
     const worker = localWorker({ keepAlive: false, ...options, world });
     // Started once: when it has closed, on a signal, what is started meanwhile is for other processes or the next start.
     own = { worker, opened: worker.start() };
@@ -144,6 +194,10 @@ async function ensureWorker(client: Client): Promise<void> {
     await own.worker.close();
     throw error;
   }
+}
+
+function loggerOf(world: World): Logger {
+  return ownWorkerOptions(world)?.logger ?? silentLogger;
 }
 
 function checkVersion(world: World): void {

@@ -1,25 +1,57 @@
+import { WorkflowRuntimeError } from "../errors/index.ts";
 import { sharedState } from "../shared-state.ts";
+import { isReload, type Origin, originOf } from "./origin.ts";
 
-/** The workflows that this process can execute. Workers claim only runs of these. */
+/** The steps and workflows of this process. Workers claim only runs of these workflows. */
 
 // biome-ignore lint/suspicious/noExplicitAny: the parameter list of "any async function"; `unknown[]` would refuse typed ones.
 export type AsyncFunction = (...args: any[]) => Promise<any>;
 
-/** What a module registered under a workflow id. */
+/** What modules registered, by id. */
 export interface Registry {
   readonly workflows: Map<string, AsyncFunction>;
+  readonly steps: Map<string, AsyncFunction>;
+  /** Where the functions were registered. */
+  origins: WeakMap<AsyncFunction, Origin>;
   /** Called when a workflow is registered, so that running workers look for its runs. */
   readonly listeners: Set<(workflow: string) => void>;
 }
 
 const WORKFLOW_ID = Symbol.for("perdure.workflow-id");
 
-/** Registers a workflow. The last registration of an id wins, so that a reloaded module replaces the old code. */
-export function registerWorkflow(id: string, fn: AsyncFunction): void {
+/**
+ * Registers a workflow. A module that is loaded again, as it was or edited, replaces its old code.
+ *
+ * @throws {WorkflowRuntimeError} if another function has the id
+ */
+export function registerWorkflow(id: string, fn: AsyncFunction, define: (...args: never[]) => unknown): void {
   const { workflows, listeners } = sharedState().registry;
+  register("workflow", workflows, id, fn, define);
   Object.defineProperty(fn, WORKFLOW_ID, { value: id, configurable: true });
-  workflows.set(id, fn);
   for (const listener of listeners) listener(id);
+}
+
+/** Registers a step, as {@link registerWorkflow} does a workflow. */
+export function registerStep(id: string, fn: AsyncFunction, define: (...args: never[]) => unknown): void {
+  register("step", sharedState().registry.steps, id, fn, define);
+}
+
+function register(
+  kind: "step" | "workflow",
+  functions: Map<string, AsyncFunction>,
+  id: string,
+  fn: AsyncFunction,
+  define: (...args: never[]) => unknown,
+): void {
+  const { origins } = sharedState().registry;
+  const holder = functions.get(id);
+  const held = holder === undefined ? undefined : origins.get(holder);
+  const origin = originOf(fn, define);
+  if (holder !== fn && held !== undefined && held.text !== origin.text && !isReload(held, origin)) {
+    throw taken(kind, id, held, origin);
+  }
+  functions.set(id, fn);
+  origins.set(fn, origin);
 }
 
 /** The id under which a function was registered, or `undefined` for a function that is no workflow. */
@@ -30,4 +62,27 @@ export function workflowIdOf(fn: unknown): string | undefined {
 /** The function of a workflow id, if this process has it. */
 export function workflowFunction(id: string): AsyncFunction | undefined {
   return sharedState().registry.workflows.get(id);
+}
+
+/**
+ * Refuses to start a function in whose place another one would be executed. Functions of equal text may share an id, as those
+ * of a module that was loaded again do; those from two places may still be two functions.
+ *
+ * @throws {WorkflowRuntimeError} if another function, of another place, has taken its id
+ */
+export function checkNotReplaced(fn: unknown): void {
+  const { workflows, origins } = sharedState().registry;
+  const id = workflowIdOf(fn);
+  const holder = id === undefined ? undefined : workflows.get(id);
+  if (id === undefined || holder === undefined || holder === fn) return;
+  const own = origins.get(fn as AsyncFunction);
+  const held = origins.get(holder);
+  if (own !== undefined && held !== undefined && !isReload(own, held)) throw taken("workflow", id, own, held);
+}
+
+function taken(kind: "step" | "workflow", id: string, one: Origin, other: Origin): WorkflowRuntimeError {
+  return new WorkflowRuntimeError(
+    `Two functions have the ${kind} id "${id}":\n  - ${one.place}\n  - ${other.place}\n` +
+      `Give one of them another id: runs find their code by it, so one would be executed in place of the other.`,
+  );
 }

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from "../duration.ts";
 import { DurationError } from "../errors/index.ts";
+import { sharedState } from "../shared-state.ts";
 
 /** How a step is retried: the options a user may set on a step, and the defaults. */
 
@@ -8,13 +9,13 @@ export type Length = Exclude<Duration, Date>;
 
 /** Waiting times between attempts: `initial · factor^(n-1)`, at most `max`, the last `jitter` share of it random. */
 export interface ExponentialBackoff {
-  /** Default 500 ms. */
+  /** Default 1 second. */
   readonly initial?: Length;
-  /** Default 2. */
+  /** Default 6. */
   readonly factor?: number;
-  /** Default 1 minute. */
+  /** Default 5 minutes. */
   readonly max?: Length;
-  /** Share of the delay that is random, 0 to 1. Default 0.5. */
+  /** Share of the delay that is random, 0 to 1. Default 0.25. */
   readonly jitter?: number;
 }
 
@@ -24,13 +25,23 @@ export interface StepOptions {
    * How many failures are followed by another attempt. Default 3, so 4 attempts. 0 means at most once: the body is never
    * called again, not even when the worker was lost in the middle of it.
    *
+   * With the default backoff the attempts begin 1 s, 6 s and 36 s after the failure before them, each up to a quarter
+   * sooner, so a service that is away for 32 seconds is survived. Further ones follow 3 min 36 s and then 5 minutes after
+   * another. `configure({ retry })` sets other defaults for the process.
+   *
    * An attempt that was cut off because its worker died or shut down counts in `attempt`, but not here: it says nothing
    * about the step. A run that loses worker after worker is executed alone, and in the end parked: see `PoisonedRunError`.
    */
   maxRetries?: number;
   /** An exponential backoff, or a function from the number of failures so far (from 1) and the last error to a delay. */
   backoff?: ExponentialBackoff | ((failures: number, error: unknown) => Length);
-  /** Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none. */
+  /**
+   * Longest time of one attempt; then its signal is aborted and the attempt has failed. Default none.
+   *
+   * A body is never called a second time while it still runs in the same process. If it goes on after its signal was
+   * aborted, the next attempt waits for its end, at most for this time, and has then failed too: a step that ignores its
+   * signal for ever fails after `(maxRetries + 1) × timeout` and the pauses between. Other machines do not wait for it.
+   */
   timeout?: Length;
   /** Longest time from the step's creation to the start of its last attempt. Default none. */
   deadline?: Length;
@@ -38,10 +49,14 @@ export interface StepOptions {
   retryable?: (error: unknown) => boolean;
 }
 
-/** The default number of attempts after the first. */
-export const DEFAULT_MAX_RETRIES = 3;
+/** What steps of a process have where they set nothing themselves: see {@link StepOptions}. */
+export type RetryDefaults = Pick<StepOptions, "maxRetries" | "backoff">;
 
-const DEFAULT_BACKOFF = { initial: 500, factor: 2, max: 60_000, jitter: 0.5 } as const;
+/** The default number of attempts after the first. */
+const DEFAULT_MAX_RETRIES = 3;
+
+/** The shortest delays, 0.75 · (1 + 6 + 36) s, are longer together than an outage of half a minute. */
+const DEFAULT_BACKOFF = { initial: 1_000, factor: 6, max: 300_000, jitter: 0.25 } as const;
 
 /** The length of a duration that is no point in time, in milliseconds. */
 export function lengthMs(value: Length): number {
@@ -50,13 +65,19 @@ export function lengthMs(value: Length): number {
   return length;
 }
 
-/** The delay before the next attempt, in milliseconds. */
+/** How many failures of a step with these options are followed by another attempt. */
+export function maxRetriesOf({ maxRetries }: RetryDefaults): number {
+  return maxRetries ?? sharedState().retry?.maxRetries ?? DEFAULT_MAX_RETRIES;
+}
+
+/** The delay before the next attempt of a step with these options, in milliseconds. */
 export function backoffDelay(
-  backoff: StepOptions["backoff"],
+  options: RetryDefaults,
   failures: number,
   error: unknown,
   random: () => number,
 ): number {
+  const backoff = options.backoff ?? sharedState().retry?.backoff;
   if (typeof backoff === "function") return lengthMs(backoff(failures, error));
   const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
   const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);
@@ -69,28 +90,36 @@ export function backoffDelay(
 
 /** Checks options where they are set, so that a typo is found at definition and not at the first failure. */
 export function checkStepOptions(id: string, options: StepOptions): void {
-  const { maxRetries } = options;
+  checkRetry(`Step ${id}`, options);
+  if (options.timeout !== undefined) lengthMs(options.timeout);
+  if (options.deadline !== undefined) lengthMs(options.deadline);
+}
+
+/** Checks the options of `configure({ retry })`. */
+export function checkRetryDefaults(options: RetryDefaults): void {
+  checkRetry("configure({ retry })", options);
+}
+
+function checkRetry(where: string, { maxRetries, backoff }: RetryDefaults): void {
   if (
     maxRetries !== undefined &&
     !(Number.isInteger(maxRetries) && maxRetries >= 0) &&
     maxRetries !== Infinity
   ) {
     throw new TypeError(
-      `Step ${id}: maxRetries must be a whole number from 0, or Infinity; got ${maxRetries}.`,
+      `${where}: maxRetries must be a whole number from 0, or Infinity; got ${maxRetries}.`,
     );
   }
-  if (options.timeout !== undefined) lengthMs(options.timeout);
-  if (options.deadline !== undefined) lengthMs(options.deadline);
-  if (typeof options.backoff === "object") checkBackoff(id, options.backoff);
+  if (typeof backoff === "object") checkBackoff(where, backoff);
 }
 
-function checkBackoff(id: string, { initial, max, factor, jitter }: ExponentialBackoff): void {
+function checkBackoff(where: string, { initial, max, factor, jitter }: ExponentialBackoff): void {
   if (initial !== undefined) lengthMs(initial);
   if (max !== undefined) lengthMs(max);
   if (factor !== undefined && !(factor >= 0)) {
-    throw new TypeError(`Step ${id}: backoff.factor must be a number from 0; got ${factor}.`);
+    throw new TypeError(`${where}: backoff.factor must be a number from 0; got ${factor}.`);
   }
   if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
-    throw new TypeError(`Step ${id}: backoff.jitter must be a share from 0 to 1; got ${jitter}.`);
+    throw new TypeError(`${where}: backoff.jitter must be a share from 0 to 1; got ${jitter}.`);
   }
 }

@@ -1,5 +1,5 @@
 import { currentContext } from "../context.ts";
-import type { AsyncFunction } from "./registry.ts";
+import { type AsyncFunction, registerStep } from "./registry.ts";
 import { checkStepOptions, type StepOptions } from "./retry-policy.ts";
 
 /** The type of a step: callable as the function it was made of, with the retry options as properties. */
@@ -21,6 +21,7 @@ export interface StepDefinition {
  * Arguments and result cross the journal by value.
  *
  * @param id Unique in the program and stable over deploys; part of the step's `stepId`.
+ * @throws {WorkflowRuntimeError} if another function has the id, as for workflows
  * @param options Retry options; also settable as properties: `createCharge.maxRetries = 5`.
  * @example
  * ```ts
@@ -38,6 +39,7 @@ export function step<F extends AsyncFunction>(id: string, fn: F, options: StepOp
     throw new TypeError(`step(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`);
   }
   checkStepOptions(id, options);
+  registerStep(id, fn, step);
   const wrapper = function (this: unknown, ...args: unknown[]): Promise<unknown> {
     const context = currentContext();
     if (context?.kind === "workflow") return context.execution.callStep(definition, this, args);

@@ -11,6 +11,8 @@ import { type AsyncFunction, registerWorkflow } from "./registry.ts";
  * A promise of the workflow that is rejected and that nobody awaits is a warning in the worker's log, and no more.
  *
  * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
+ * @throws {WorkflowRuntimeError} if another function has the id, with both places. A module that is loaded again, as it was
+ *   or edited, replaces its workflows.
  * @example
  * ```ts
  * const charge = workflow("charge", async (customer: string) => {
@@ -29,6 +31,6 @@ export function workflow<F extends AsyncFunction>(id: string, fn: F): F {
       `workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`,
     );
   }
-  registerWorkflow(id, fn);
+  registerWorkflow(id, fn, workflow);
   return fn;
 }

@@ -12,14 +12,10 @@ export function guardDate(original: DateConstructor, lookup: Lookup): DateConstr
     return Reflect.construct(original, given, new.target === GuardedDate ? original : new.target) as Date;
   }
 
-  // All statics: a fake clock's instanceof, which knows dates made before it, is one of them.
-  const { now, prototype, ...statics } = Object.getOwnPropertyDescriptors(original);
-  Object.defineProperties(GuardedDate, { ...statics, prototype: { ...prototype, writable: false } });
-  Object.defineProperty(GuardedDate, "now", {
-    ...now,
-    value: function now(): number {
-      return lookup()?.now() ?? original.now();
-    },
-  });
-  return GuardedDate as unknown as DateConstructor;
+  // All statics: `now` is guarded before; a fake clock's instanceof, which knows dates made before it, is one of them.
+  const { prototype, ...statics } = Object.getOwnPropertyDescriptors(original);
+  return Object.defineProperties(GuardedDate, {
+    ...statics,
+    prototype: { ...prototype, writable: false },
+  }) as unknown as DateConstructor;
 }

@@ -2,11 +2,14 @@
  * The determinism guard: while it is installed, the globals that tell time, make randomness, wait or talk to the network
  * answer a workflow from its journal, or refuse. Everywhere else they are what they were, for the price of one look-up.
  *
- * It covers globals. What a module imports by name (`randomUUID` of `node:crypto`, `setTimeout` of `node:timers`) was
- * bound before anybody could replace it; the compiler names such calls in workflows.
+ * It covers the globals and the properties of Node's modules, and with them what other modules import from those by name.
+ * What was copied out of them before the installation, by `const { randomBytes } = require("crypto")` or
+ * `class Day extends Date`, is out of its reach: docs/determinism.md says what that means.
  */
+import { syncBuiltinESMExports } from "node:module";
 import type { GuardedContext, Lookup } from "./context.ts";
-import { SLOTS, type Slot } from "./globals.ts";
+import { SLOTS } from "./globals.ts";
+import type { Slot } from "./slot.ts";
 
 /** One replacement that the guard made. */
 interface Layer {
@@ -22,6 +25,8 @@ interface Installation {
   readonly lookups: Lookup[];
   readonly users: Map<Lookup, number>;
   readonly layers: Layer[];
+  /** The layer of each slot that answers. */
+  readonly tops: Map<Slot, Layer>;
 }
 
 let installed: Installation | undefined;
@@ -34,12 +39,12 @@ let installed: Installation | undefined;
  *   replaced meanwhile is left to them; ours below it then only passes through. Calling it twice does nothing.
  */
 export function installGuard(lookup: Lookup): () => void {
-  installed ??= { lookups: [], users: new Map(), layers: [] };
+  installed ??= { lookups: [], users: new Map(), layers: [], tops: new Map() };
   const installation = installed;
   const users = installation.users.get(lookup) ?? 0;
   if (users === 0) installation.lookups.push(lookup);
   installation.users.set(lookup, users + 1);
-  for (const slot of SLOTS) layOver(slot, installation);
+  layOverAll(SLOTS, installation);
   let done = false;
   return () => {
     if (done) return;
@@ -51,6 +56,7 @@ export function installGuard(lookup: Lookup): () => void {
     if (installation.lookups.length > 0) return;
     installed = undefined;
     for (const layer of installation.layers.reverse()) putBack(layer);
+    syncBuiltinESMExports();
   };
 }
 
@@ -59,39 +65,62 @@ export function installGuard(lookup: Lookup): () => void {
  * the engine calls it before it lets a workflow run. Does nothing while the guard is not installed.
  */
 export function refreshGuard(): void {
-  if (installed === undefined) return;
-  for (const slot of SLOTS) {
-    if (!slot.mockable) layOver(slot, installed);
-  }
+  if (installed !== undefined) layOverAll(REFRESHED, installed);
 }
 
-function layOver(slot: Slot, { layers, lookups }: Installation): void {
+/** What tests replace, and not to mock it. */
+const REFRESHED = SLOTS.filter(({ mockable, accessor }) => !mockable && !accessor);
+
+function layOverAll(slots: readonly Slot[], installation: Installation): void {
+  let changed = false;
+  for (const slot of slots) if (layOver(slot, installation)) changed = true;
+  // Named imports of Node's modules are copies of their properties.
+  if (changed) syncBuiltinESMExports();
+}
+
+/** True if something was replaced. */
+function layOver(slot: Slot, { layers, tops, lookups }: Installation): boolean {
+  const { key, accessor } = slot;
   const holder = slot.holder();
-  const current: unknown = Reflect.get(holder, slot.key);
-  if (layers.some((layer) => layer.slot === slot && layer.ours === current)) {
-    dropLayersOver(slot, current, layers);
-    return;
+  if (holder === undefined) return false;
+  const current = currentOf(slot, holder);
+  if (current === tops.get(slot)?.ours) return false;
+  const known = layers.find((layer) => layer.slot === slot && layer.ours === current);
+  if (known !== undefined) {
+    dropLayersOver(known, layers);
+    tops.set(slot, known);
+    return true;
   }
-  const before = Object.getOwnPropertyDescriptor(holder, slot.key);
+  if (typeof current !== "function") return false;
+  const before = Object.getOwnPropertyDescriptor(holder, key);
   const ours = slot.guard(current as never, () => contextOf(lookups));
-  const enumerable = before?.enumerable ?? false;
-  Object.defineProperty(holder, slot.key, { value: ours, writable: true, configurable: true, enumerable });
-  layers.push({ slot, holder, before, ours });
+  Object.defineProperty(holder, key, {
+    ...(accessor ? { ...before, get: ours as () => unknown } : { value: ours, writable: true }),
+    configurable: true,
+    enumerable: before?.enumerable ?? false,
+  });
+  const layer = { slot, holder, before, ours };
+  layers.push(layer);
+  tops.set(slot, layer);
+  return true;
+}
+
+function currentOf({ key, accessor }: Slot, holder: object): unknown {
+  return accessor ? Object.getOwnPropertyDescriptor(holder, key)?.get : Reflect.get(holder, key);
 }
 
 /** Forgets layers above one that is on top again, as when fake timers were put away. */
-function dropLayersOver(slot: Slot, top: unknown, layers: Layer[]): void {
-  for (let at = layers.length - 1; at >= 0; at--) {
+function dropLayersOver(top: Layer, layers: Layer[]): void {
+  for (let at = layers.length - 1; layers[at] !== top; at--) {
     const layer = layers[at] as Layer;
-    if (layer.slot !== slot) continue;
-    if (layer.ours === top) return;
+    if (layer.slot !== top.slot) continue;
     layers.splice(at, 1);
     putBack(layer);
   }
 }
 
 function putBack({ slot, holder, before, ours }: Layer): void {
-  if (Reflect.get(holder, slot.key) !== ours) return;
+  if (currentOf(slot, holder) !== ours) return;
   if (before === undefined) Reflect.deleteProperty(holder, slot.key);
   else Object.defineProperty(holder, slot.key, before);
 }

@@ -36,11 +36,26 @@ export function fillRandom(random: () => number, view: ArrayBufferView): void {
   }
 }
 
+/** A UUID as the platform types it. */
+type Uuid = `${string}-${string}-${string}-${string}-${string}`;
+
 /** A version 4 UUID made of random numbers. */
-export function randomUuid(random: () => number): `${string}-${string}-${string}-${string}-${string}` {
+export function randomUuid(random: () => number): Uuid {
   const bytes = Buffer.alloc(16);
   fillRandom(random, bytes);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x40, 6);
+  return uuidOf(bytes, 4);
+}
+
+/** A version 7 UUID made of a time in milliseconds and random numbers. */
+export function randomUuidV7(now: number, random: () => number): Uuid {
+  const bytes = Buffer.alloc(16);
+  fillRandom(random, bytes);
+  bytes.writeUIntBE(now, 0, 6);
+  return uuidOf(bytes, 7);
+}
+
+function uuidOf(bytes: Buffer, version: number): Uuid {
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   const hex = bytes.toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;

@@ -2,9 +2,11 @@ import type { Clock } from "../clock.ts";
 import { DamagedRunError, LeaseLostError, PoisonedRunError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
+import type { RequestDifference } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
-import type { ClaimedRun, JournalEvent, Lease, NewEvent, World } from "../world/index.ts";
+import type { ClaimedRun, JournalEvent, Lease, NewEvent, RunRecord, World } from "../world/index.ts";
 import { wasInterrupted } from "./divergence.ts";
 import { LiveRun } from "./live-run.ts";
 import { firstEvents, newExecution, readJournal, replayJournal } from "./loader.ts";
@@ -21,10 +23,13 @@ export interface ArrivalsOptions {
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly strictReplay: boolean;
   readonly residents: Residents;
   readonly quarantine: Quarantine;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
+  /** A journal that was being read is in memory no more. */
+  readonly onLoaded: () => void;
   /**
    * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
    * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
@@ -32,11 +37,21 @@ export interface ArrivalsOptions {
   readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
 }
 
+/** Bytes of journal that are read and replayed at once, but for the last run of a claim. */
+const JOURNALS_IN_MEMORY = 64 * 1024 * 1024;
+
 export class Arrivals {
   readonly #options: ArrivalsOptions;
+  /** Bytes of the journals that are being read and replayed. */
+  #loading = 0;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
+  }
+
+  /** How many more bytes of journals may be brought into memory; they leave it when they are replayed. */
+  get journalRoom(): number {
+    return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
   }
 
   /** A run that was created under a lease of this worker. */
@@ -45,7 +60,7 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: event.at });
+    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: 0 });
     run.toBegin = true;
     touch(run);
   }
@@ -72,7 +87,7 @@ export class Arrivals {
     }
     parked?.end();
     if (events.length === 0 && claimed.damage === null) {
-      void this.#loadEvicted(claimed, leaseUntil, now);
+      this.#whileLoading(row, this.#loadEvicted(claimed, leaseUntil, now));
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
@@ -82,7 +97,15 @@ export class Arrivals {
       return;
     }
     residents.take(fresh, lease, leaseUntil);
-    void (suspect ? this.#loadAlone(fresh, claimed, now) : this.#load(fresh, claimed, now));
+    this.#whileLoading(row, suspect ? this.#loadAlone(fresh, claimed, now) : this.#load(fresh, claimed, now));
+  }
+
+  #whileLoading({ bytes }: RunRecord, loaded: Promise<void>): void {
+    this.#loading += bytes;
+    void loaded.finally(() => {
+      this.#loading -= bytes;
+      this.#options.onLoaded();
+    });
   }
 
   async #loadAlone(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
@@ -122,7 +145,9 @@ export class Arrivals {
     const { journal, obstacle } = replayed;
     const began = journal.length > 1;
     const { seq, mailDone, lostClaims } = row;
-    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt: journal.at(-1)?.at ?? 0 });
+    // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
+    const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
+    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null)) {
@@ -141,7 +166,7 @@ export class Arrivals {
 
   /** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
   async #replay(run: LiveRun, claimed: ClaimedRun): Promise<Replayed> {
-    const { world, clock } = this.#options;
+    const { world, clock, logger, strictReplay: strict } = this.#options;
     let journal: readonly JournalEvent[] = [];
     try {
       journal = await wholeJournal(world, claimed);
@@ -151,8 +176,10 @@ export class Arrivals {
     }
     if (claimed.run.lostClaims >= POISONED_AFTER)
       return { journal, obstacle: poisonOf(claimed.run, journal) };
+    const onDifference = (fields: RequestDifference): void =>
+      logger.warn("a replay asked for the same with other values: the journal's are used", { ...fields });
     try {
-      if (journal.length > 1) await replayJournal(run.execution, journal, clock);
+      if (journal.length > 1) await replayJournal(run.execution, journal, { clock, strict, onDifference });
       return { journal, obstacle: null };
     } catch (error) {
       return { journal, obstacle: error };
@@ -185,7 +212,8 @@ export class Arrivals {
       events,
       largestValue: largestValue(world),
       clock: () => clock.now(),
-      newToken: () => ids.token(),
+      // The guard would answer a workflow's call from what others can know.
+      newToken: () => outside(() => ids.token()),
       onActivity: () => {
         if (run.phase === "held" && run.settled) touch(run);
       },

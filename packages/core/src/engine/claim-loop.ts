@@ -1,4 +1,5 @@
 import type { Logger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -19,6 +20,10 @@ export interface ClaimLoopOptions {
   readonly workflows: () => readonly string[];
   /** How many more runs there is room for. */
   readonly room: () => number;
+  /** How many bytes of journal there is memory for. */
+  readonly journalRoom: () => number;
+  /** Steps wait for a slot here, so other workers have the first try at what becomes due. */
+  readonly busy: () => boolean;
   readonly cached: ReadonlyMap<string, CachedRun>;
   /** Before a claim: renews leases that may have run out while this process stood still. False if it could not. */
   readonly beforeClaim: () => Promise<boolean>;
@@ -30,8 +35,8 @@ export interface ClaimLoopOptions {
 }
 
 const LARGEST_CLAIM = 100;
-/** Bytes of journal that one claim brings, but for the last run of it. */
-const LARGEST_JOURNALS = 64 * 1024 * 1024;
+/** So long a busy worker leaves due runs to others, in milliseconds. */
+const COURTESY = 100;
 /** Events that come with a claimed run; more are read page by page. */
 export const EVENT_PAGE = 1000;
 
@@ -39,6 +44,7 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   #claiming: Promise<void> | undefined;
   #again = false;
+  #asked = 0;
   /** The last claim was kept small, or not made, for want of room. */
   #starved = false;
   #closed = false;
@@ -49,18 +55,29 @@ export class ClaimLoop {
     this.#options = options;
   }
 
+  /** How many runs the claim that is under way may bring. */
+  get asked(): number {
+    return this.#asked;
+  }
+
   /** Runs may be due, or there is room again. */
   wake(): void {
+    if (this.#options.busy()) this.noteDue(this.#options.clock.now() + COURTESY);
+    else this.#claimSoon();
+  }
+
+  #claimSoon(): void {
     if (this.#closed) return;
     if (this.#claiming !== undefined) {
       this.#again = true;
       return;
     }
-    this.#claiming = this.#claim().finally(() => {
+    // The runs that it brings are replayed where it was called, and a wake-up may come from a request of the program.
+    this.#claiming = outside(() => this.#claim()).finally(() => {
       this.#claiming = undefined;
       if (this.#again) {
         this.#again = false;
-        this.wake();
+        this.#claimSoon();
       }
     });
   }
@@ -79,7 +96,7 @@ export class ClaimLoop {
     this.#timerAt = at;
     this.#cancelTimer = this.#options.clock.setTimer(at, () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
-      this.wake();
+      this.#claimSoon();
     });
   }
 
@@ -93,7 +110,8 @@ export class ClaimLoop {
   async #claim(): Promise<void> {
     const { world, clock, logger, owner, leaseTtl, pollInterval, random } = this.#options;
     const workflows = this.#options.workflows();
-    const limit = Math.min(this.#options.room(), LARGEST_CLAIM);
+    const byteLimit = this.#options.journalRoom();
+    const limit = byteLimit > 0 ? Math.min(this.#options.room(), LARGEST_CLAIM) : 0;
     this.#starved = limit < LARGEST_CLAIM;
     // What this worker still holds is not for it to claim: its bodies are under way here.
     const upToDate = await this.#options.beforeClaim();
@@ -102,11 +120,12 @@ export class ClaimLoop {
     // Jitter keeps the polls of many idle workers apart.
     let next = now + pollInterval * (0.75 + 0.25 * random());
     if (upToDate && workflows.length > 0 && limit > 0) {
+      this.#asked = limit;
       try {
         const result = await world.claim({
           workflows,
           limit,
-          byteLimit: LARGEST_JOURNALS,
+          byteLimit,
           owner,
           claimId: this.#options.newClaimId(),
           ttl: leaseTtl,
@@ -114,8 +133,11 @@ export class ClaimLoop {
           cached: this.#options.cached,
           eventLimit: EVENT_PAGE,
         });
-        clock.follow({ asked: now, answered: result.now, sentAt, receivedAt: clock.elapsed() });
-        if (result.now === now && this.#options.idle()) clock.followMachine();
+        if (world.capabilities.ownClock === true) {
+          clock.follow({ answered: result.now, sentAt, receivedAt: clock.elapsed() });
+        } else if (this.#options.idle()) {
+          clock.followMachine();
+        }
         this.#warnOfClock();
         for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;
@@ -126,6 +148,7 @@ export class ClaimLoop {
       } catch (error) {
         logger.warn("claim failed, trying again", { world: world.name, error });
       }
+      this.#asked = 0;
     }
     this.noteDue(next);
   }

@@ -8,13 +8,10 @@ import type { LeaseChange, RunPatch } from "../world/index.ts";
  * the code follows it, and the lease that could is given back.
  */
 export function encodeDivergence(error: unknown, interrupted: boolean): Uint8Array {
-  if (!interrupted) return encodeError(error);
-  try {
-    return encodeError(Object.assign(error as object, { interrupted }));
-  } catch {
-    // An error that refuses properties.
-    return encodeError(Object.assign(new Error(String(error), { cause: error }), { interrupted }));
-  }
+  const facts = interrupted ? { interrupted } : {};
+  if (error instanceof Error && !("interrupted" in error)) return encodeError(error, facts);
+  // The code's own error, with a property of that name that is none of ours, or no error at all.
+  return encodeError(new Error(String(error), { cause: error }), facts);
 }
 
 /** Whether steps of a diverged run were interrupted before it was parked. */

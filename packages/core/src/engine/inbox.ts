@@ -1,5 +1,5 @@
 import type { Mail } from "../world/index.ts";
-import type { Attempt, AttemptResult } from "./step-runner.ts";
+import type { Attempt, AttemptResult } from "./step-attempt.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 

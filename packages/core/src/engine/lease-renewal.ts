@@ -23,6 +23,8 @@ export class LeaseRenewal {
   #renewing: Promise<boolean> | undefined;
   /** When the last round began that the store answered. */
   #lastRound: number;
+  /** Runs whose leases are confirmed with the next request. */
+  #doubtful: Set<LiveRun> = new Set();
 
   constructor(options: LeaseRenewalOptions) {
     this.#options = options;
@@ -51,7 +53,10 @@ export class LeaseRenewal {
   async #round(): Promise<boolean> {
     const { clock, leaseTtl } = this.#options;
     const began = clock.elapsed();
-    const answered = await this.renew((run, elapsed) => run.leaseUntil - elapsed < (leaseTtl * 2) / 3);
+    const answered = await this.#inTurn(() => {
+      const soon = clock.elapsed() + (leaseTtl * 2) / 3;
+      return [...this.#options.runs()].filter((run) => run.leaseUntil < soon);
+    });
     if (answered) this.#lastRound = began;
     return answered;
   }
@@ -60,20 +65,34 @@ export class LeaseRenewal {
     this.#cancelTimer?.();
   }
 
-  /** Renews the leases that `which` selects; one request at a time. False if the store did not answer. */
-  async renew(which: (run: LiveRun, elapsed: number) => boolean): Promise<boolean> {
+  /** Asks the store whether the run's lease is still ours: one request for all runs that are named until it is sent. */
+  confirm(run: LiveRun): void {
+    this.#doubtful.add(run);
+    if (this.#doubtful.size > 1) return;
+    this.#options.clock.turn(
+      () =>
+        void this.#inTurn(() => {
+          const runs = [...this.#doubtful];
+          this.#doubtful = new Set();
+          return runs;
+        }),
+    );
+  }
+
+  /** One request at a time; `select` is called when it is the next. False if the store did not answer. */
+  async #inTurn(select: () => readonly LiveRun[]): Promise<boolean> {
     while (this.#renewing !== undefined) await this.#renewing;
-    this.#renewing = this.#renew(which).finally(() => {
+    this.#renewing = this.#renew(select()).finally(() => {
       this.#renewing = undefined;
     });
     return await this.#renewing;
   }
 
-  async #renew(which: (run: LiveRun, elapsed: number) => boolean): Promise<boolean> {
+  async #renew(selected: readonly LiveRun[]): Promise<boolean> {
     const { world, clock, logger, leaseTtl } = this.#options;
     const [now, elapsed] = [clock.now(), clock.elapsed()];
-    const runs = [...this.#options.runs()].filter(
-      (run) => run.phase !== "parked" && !run.isOverdue(elapsed, leaseTtl) && which(run, elapsed),
+    const runs = selected.filter(
+      (run) => run.phase !== "parked" && run.phase !== "ended" && !run.isOverdue(elapsed, leaseTtl),
     );
     if (runs.length === 0) return true;
     const leases = runs.map(({ lease }) => lease);

@@ -1,8 +1,8 @@
 import { WorkflowRunCancelledError } from "../errors/index.ts";
 import type { Execution } from "../interpreter/execution.ts";
-import type { PendingStep } from "../interpreter/pending.ts";
+import type { CancelRecord, PendingStep } from "../interpreter/pending.ts";
 import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
-import { decode, encode } from "../serialization/index.ts";
+import { decode, encode, encodeError } from "../serialization/index.ts";
 import type {
   CommitResult,
   EventType,
@@ -16,13 +16,16 @@ import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { Dues } from "./dues.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
+import type { Attempt, AttemptResult } from "./step-attempt.ts";
 import { judgeFailure } from "./step-outcome.ts";
-import type { Attempt, AttemptResult } from "./step-runner.ts";
 
 /**
  * One run in this worker's memory: its execution, what it has to hear, and what the journal has to hear from it. Pure
  * bookkeeping; the worker's loops decide when each method is called.
  */
+
+/** So long, in milliseconds, steps that have begun may take to end when their run is cancelled. */
+const CANCEL_GRACE = 10_000;
 
 /** A commit on its way, with what to do when it is durable. */
 export interface OutgoingCommit {
@@ -86,8 +89,6 @@ export class LiveRun {
   #leaving = false;
   /** Messages are being fetched. */
   fetching = false;
-  /** The store is being asked whether the lease is still ours. */
-  renewing = false;
   /** Something came meanwhile that may be a message after those. */
   fetchAgain = false;
   /** The last message that is known to exist, and the last one that was read. */
@@ -109,7 +110,11 @@ export class LiveRun {
   #toStart: PendingStep[] = [];
   #dues: Dues;
   #mailDone = 0;
+  /** The steps that a cancel let end have had their time. */
+  #gaveUp = false;
   #divergence: DivergedRun | null = null;
+  /** Where {@link stopWaiting} was called last. */
+  #gaveUpAt = -1;
 
   constructor(options: LiveRunOptions) {
     this.runId = options.runId;
@@ -221,6 +226,7 @@ export class LiveRun {
 
   /** Moves what has become due: sleeps to the incoming, steps to those that start. */
   wake(now: number): void {
+    if ((this.#finishingUntil ?? Number.POSITIVE_INFINITY) <= now) this.#giveUpFinishing();
     for (let due = this.#dues.take(now); due !== undefined; due = this.#dues.take(now)) {
       if (due.kind === "wait") this.receive({ type: "wait_due", waitId: due.id });
       else this.#toStart.push(due);
@@ -230,7 +236,9 @@ export class LiveRun {
   /** When {@link wake} has something to do next, or `null`. */
   get nextDueAt(): number | null {
     if (this.#divergence !== null) return this.committing ? null : this.#divergence.dueAt;
-    return this.#dues.next;
+    const until = this.#finishingUntil;
+    const due = this.#dues.next;
+    return until === null ? due : Math.min(due ?? until, until);
   }
 
   /** There is something to deliver and nothing that forbids it. */
@@ -246,7 +254,8 @@ export class LiveRun {
       this.execution.requests.length === 0 &&
       !this.execution.awaitsRegistration &&
       this.execution.outcome === null &&
-      !this.over
+      !this.over &&
+      !this.working
     );
   }
 
@@ -432,8 +441,10 @@ export class LiveRun {
   /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
   endCancelled(mail: Mail, now: number): void {
     this.#mailDone = mail.mailSeq;
-    this.#outbox.append("run_cancel_requested", now, null, null, mail.data);
-    this.#outbox.endCancelled(reasonOf(mail.data), now);
+    const reason = reasonOf(mail.data);
+    const record: CancelRecord = { reason, finishing: [], until: now };
+    this.#outbox.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
+    this.#outbox.endCancelled(reason, now);
     this.settled = true;
   }
 
@@ -447,9 +458,16 @@ export class LiveRun {
     this.#inbox.clear();
   }
 
-  /** The workflow waits for something that the journal knows nothing of. */
-  get stalled(): boolean {
-    return this.phase === "held" && !this.toBegin && !this.over && !this.diverged && this.execution.stalled;
+  /** The code is busy with something that the journal knows nothing of, and may go on without being told anything. */
+  get working(): boolean {
+    if (this.phase !== "held" || !this.execution.stalled || this.#gaveUpAt === this.execution.progress)
+      return false;
+    return !this.toBegin && !this.over && !this.diverged;
+  }
+
+  /** The code has had its time: it gets what has arrived although it has not gone on. */
+  stopWaiting(): void {
+    this.#gaveUpAt = this.execution.progress;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
@@ -465,7 +483,14 @@ export class LiveRun {
   }
 
   #interrupt(step: PendingStep, error: unknown, reason: "owner_lost" | "shutdown"): void {
-    const attempt = { step, attempt: step.attempt, started: true, abort(): void {} };
+    const attempt: Attempt = {
+      step,
+      attempt: step.attempt,
+      started: true,
+      heardAbort: false,
+      interrupt(): void {},
+      abort(): void {},
+    };
     this.receive({ type: "attempt_ended", attempt, result: { type: "failed", error, reason } });
   }
 
@@ -475,12 +500,25 @@ export class LiveRun {
     if (result.type === "completed") {
       return this.#tell("step_completed", now, step.id, result.value, { value: result.decoded });
     }
-    return this.#attemptFailed(step, result.error, result.reason, now);
+    return this.#attemptFailed(attempt, result.error, result.reason, now);
   }
 
   /** Another attempt, or the end of the step; true if the execution was told. */
-  #attemptFailed(step: PendingStep, error: unknown, reason: RetryRecord["reason"], now: number): boolean {
+  #attemptFailed(
+    { step, heardAbort }: Attempt,
+    error: unknown,
+    reason: RetryRecord["reason"],
+    now: number,
+  ): boolean {
+    const obeyed = heardAbort && reason === "error";
     const verdict = judgeFailure(step, error, reason, now, this.#random);
+    const { cancelled, finishing } = this.execution;
+    if (cancelled !== null && finishing.has(step.id)) {
+      const late = verdict.type === "fail" || verdict.record.retryAt >= cancelled.until;
+      if (late || obeyed || this.#gaveUp) {
+        return this.#tell("step_failed", now, step.id, encodeError(this.#cancellation(error)));
+      }
+    }
     if (verdict.type === "fail") {
       return this.#tell("step_failed", now, step.id, verdict.error);
     }
@@ -501,16 +539,61 @@ export class LiveRun {
       case "hook_received":
         return known !== null && this.#tell("hook_received", now, hookId, mail.data, known);
       case "cancel_requested": {
-        if (this.execution.cancelled !== null) return false;
-        const reason = new WorkflowRunCancelledError(this.runId, reasonOf(mail.data));
-        for (const attempt of this.attempts.values()) attempt.abort(reason);
-        this.attempts.clear();
-        this.#toStart = [];
-        return this.#tell("run_cancel_requested", now, null, mail.data);
+        return this.execution.cancelled === null && this.#cancel(reasonOf(mail.data), now);
       }
       case "wake":
         return false;
     }
+  }
+
+  /** Steps that have begun may end, for a time; the rest of what is awaited is given up. */
+  #cancel(reason: string | undefined, now: number): boolean {
+    const until = now + CANCEL_GRACE;
+    const finishing = new Set<string>();
+    for (const entry of this.execution.pending.values()) {
+      if (entry.kind !== "step") continue;
+      const inTime = entry.attempt > 1 && (entry.retryAt ?? now) < until;
+      if (inTime || this.attempts.get(entry.id)?.started === true) finishing.add(entry.id);
+    }
+    const error = new WorkflowRunCancelledError(this.runId, reason);
+    for (const [id, attempt] of this.attempts) {
+      if (finishing.has(id)) attempt.interrupt(error);
+      else this.#abort(attempt, error);
+    }
+    this.#toStart = this.#toStart.filter(({ id }) => finishing.has(id));
+    const record: CancelRecord = { reason, finishing: [...finishing], until };
+    return this.#tell("run_cancel_requested", now, null, encode(record, "cancel"));
+  }
+
+  #abort(attempt: Attempt, reason: unknown): void {
+    attempt.abort(reason);
+    this.attempts.delete(attempt.step.id);
+  }
+
+  /** When the steps that a cancel lets end are given up, or `null`. */
+  get #finishingUntil(): number | null {
+    const { cancelled, finishing } = this.execution;
+    return cancelled === null || finishing.size === 0 || this.#gaveUp ? null : cancelled.until;
+  }
+
+  /** The time is over that a cancel gives to steps that had begun. */
+  #giveUpFinishing(): void {
+    this.#gaveUp = true;
+    const error = this.#cancellation();
+    this.#toStart = this.#toStart.filter(({ id }) => !this.execution.finishing.has(id));
+    for (const id of this.execution.finishing) {
+      const attempt = this.attempts.get(id);
+      if (attempt !== undefined) this.#abort(attempt, error);
+      const step = this.execution.pending.get(id);
+      if (step?.kind === "step") this.#interrupt(step, error, "shutdown");
+    }
+  }
+
+  #cancellation(cause?: unknown): WorkflowRunCancelledError {
+    if (WorkflowRunCancelledError.is(cause) && cause.runId === this.runId) return cause;
+    const error = new WorkflowRunCancelledError(this.runId, this.execution.cancelled?.reason);
+    if (cause !== undefined) error.cause = cause;
+    return error;
   }
 
   /**

@@ -1,8 +1,7 @@
-import type { Clock } from "../clock.ts";
 import { workflowFunction } from "../define/registry.ts";
 import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
-import { replay } from "../interpreter/replay.ts";
+import { type ReplayOptions, replay } from "../interpreter/replay.ts";
 import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
@@ -85,13 +84,13 @@ async function pageOf(world: World, runId: string, after: number): Promise<reado
 export async function replayJournal(
   execution: Execution,
   events: readonly JournalEvent[],
-  clock: Clock,
+  options: ReplayOptions,
 ): Promise<void> {
   for (const { type, id, name } of events) {
     if ((type === "hook_created" || type === "hook_conflict") && id !== null && name !== null) {
       execution.knownTokens.set(id, name);
     }
   }
-  await replay(execution, events, clock);
+  await replay(execution, events, options);
   execution.knownTokens.clear();
 }

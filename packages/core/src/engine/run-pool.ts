@@ -3,12 +3,12 @@ import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { completions } from "./completions.ts";
+import { healthOf, type WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun, OutgoingCommit } from "./live-run.ts";
@@ -16,6 +16,7 @@ import { MailReader } from "./mail-reader.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
 import { RunAlarm } from "./run-alarm.ts";
+import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -34,9 +35,11 @@ export interface RunPoolOptions {
   readonly workflows: () => readonly string[];
   readonly concurrency: number;
   readonly maxRuns: number;
+  readonly maxDetached: number;
   readonly leaseTtl: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
+  readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
@@ -58,6 +61,7 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   /** Runs that are given back as soon as they can be, so that a suspect is alone. */
   readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
@@ -65,6 +69,8 @@ export class RunPool {
   #dirty: Set<LiveRun> = new Set();
   #ticking = false;
   #phase: "open" | "closing" | "closed" = "open";
+  /** Places of runs that are being created for this worker. */
+  #reserved = 0;
   #onEmpty: (() => void) | undefined;
   /** No claim is under way any more. */
   #claimed = false;
@@ -97,12 +103,15 @@ export class RunPool {
       residents: this.#residents,
       quarantine: this.#quarantine,
       touch,
+      onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
     });
     this.#claims = new ClaimLoop({
       ...options,
       owner: options.workerId,
-      room: () => this.room,
+      room: () => this.#roomForClaims,
+      busy: () => this.#steps.slots.queued > 0,
+      journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
       beforeClaim: () => this.#renewal.catchUp(),
@@ -124,15 +133,16 @@ export class RunPool {
       onLost: (run) => this.#lose(run),
     });
     this.#mail = new MailReader({ world, logger, onRead: touch });
+    this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
-      clock,
-      concurrency: options.concurrency,
+      ...options,
       renewal: this.#renewal,
       onEnded: (run) => {
         touch(run);
-        if (this.#steps.queued === 0) this.#claims.roomFreed();
+        this.#claims.roomFreed();
       },
+      onRoom: () => this.#claims.roomFreed(),
     });
     this.#commits = new CommitLoop({
       world,
@@ -149,11 +159,41 @@ export class RunPool {
     });
   }
 
-  /** How many more runs may be taken. None while steps wait for a place: another worker may have one. */
-  get room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.queued > 0)
-      return 0;
-    return Math.max(this.#options.maxRuns - this.#residents.heldCount, 0);
+  /** Whether a run may be created for this worker. Not while steps wait for a slot: another worker may have one. */
+  get accepts(): boolean {
+    return this.#steps.slots.queued === 0 && this.#room - this.#claims.asked > 0;
+  }
+
+  /** Keeps a place for a run that is being created for this worker, until the returned function is called. */
+  reserve(): () => void {
+    this.#reserved++;
+    let kept = true;
+    return () => {
+      if (!kept) return;
+      kept = false;
+      this.#reserved--;
+      this.#claims.roomFreed();
+    };
+  }
+
+  /** What {@link Worker.health} tells. */
+  get health(): WorkerHealth {
+    const { slots, detached } = this.#steps;
+    return healthOf(slots, detached, this.#residents.heldCount);
+  }
+
+  /** How many more runs may be taken. Those whose steps wait for other runs do not count: they may wait for these. */
+  get #room(): number {
+    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck) return 0;
+    if (this.#steps.detached.full) return 0;
+    const held = this.#residents.heldCount - this.#steps.slots.lendingRuns + this.#reserved;
+    return Math.max(this.#options.maxRuns - held, 0);
+  }
+
+  /** While steps wait for a slot, runs are taken as long as each one that waits has its turn in a round of all slots. */
+  get #roomForClaims(): number {
+    const { limit, queuedRuns } = this.#steps.slots;
+    return queuedRuns === 0 ? this.#room : Math.min(this.#room, Math.max(limit - queuedRuns, 0));
   }
 
   async start(): Promise<void> {
@@ -229,8 +269,7 @@ export class RunPool {
     this.#dirty.add(run);
     if (this.#ticking) return;
     this.#ticking = true;
-    // Whoever calls, the tick is nobody's: neither a workflow's, whose globals are guarded, nor a step's.
-    sharedState().contexts.exit(() => this.#options.clock.turn(() => void this.#tick()));
+    this.#options.clock.turn(() => void this.#tick());
   }
 
   async #tick(): Promise<void> {
@@ -290,20 +329,11 @@ export class RunPool {
       if (run.phase !== "held") continue;
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
-      else this.#warnIfStalled(run);
+      else this.#stalls.note(run);
       if (this.#keeps(run)) for (const step of run.takeRestarts()) this.#steps.start(run, step);
       this.#commits.add(run);
       this.#alarm.note(run);
     }
-  }
-
-  #warnIfStalled(run: LiveRun): void {
-    if (run.warned || !run.stalled) return;
-    run.warned = true;
-    this.#options.logger.warn(
-      "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
-      { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
-    );
   }
 
   // What the loops report.

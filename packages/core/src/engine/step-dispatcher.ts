@@ -1,15 +1,15 @@
-import type { Clock } from "../clock.ts";
 import type { PendingStep } from "../interpreter/pending.ts";
+import type { DetachedBodies } from "./detached-bodies.ts";
 import type { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun } from "./live-run.ts";
+import type { Slots } from "./slots.ts";
+import type { Attempt } from "./step-attempt.ts";
 import { interruptedError } from "./step-outcome.ts";
-import { StepRunner } from "./step-runner.ts";
+import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */
 
-export interface StepDispatcherOptions {
-  readonly clock: Clock;
-  readonly concurrency: number;
+export interface StepDispatcherOptions extends StepRunnerOptions {
   readonly renewal: LeaseRenewal;
   /** An attempt has ended: the run has something to deliver. */
   readonly onEnded: (run: LiveRun) => void;
@@ -21,12 +21,17 @@ export class StepDispatcher {
 
   constructor(options: StepDispatcherOptions) {
     this.#options = options;
-    this.#runner = new StepRunner(options.clock, options.concurrency);
+    this.#runner = new StepRunner(options);
   }
 
-  /** Attempts that wait for a place. */
-  get queued(): number {
-    return this.#runner.queued;
+  /** The slots of this worker. */
+  get slots(): Slots {
+    return this.#runner.slots;
+  }
+
+  /** Bodies that go on when their attempt is over. */
+  get detached(): DetachedBodies {
+    return this.#runner.detached;
   }
 
   /** Starts the next attempt of a step whose `step_created`, or last `step_retrying`, is durable. */
@@ -38,7 +43,7 @@ export class StepDispatcher {
       this.#postpone(run, step);
       return;
     }
-    const attempt = this.#runner.start(step, run.execution, {
+    const attempt: Attempt = this.#runner.start(step, run.execution, {
       mayBegin: holdsLease,
       onPostponed: () => {
         if (run.attempts.get(step.id) !== attempt) return;
@@ -62,13 +67,7 @@ export class StepDispatcher {
   /** The lease may have run out while this process was held up: the store says whether it is still ours. */
   #postpone(run: LiveRun, step: PendingStep): void {
     run.postpone(step);
-    if (run.renewing) return;
-    run.renewing = true;
     // A failed renewal is repeated with the next of all leases.
-    void this.#options.renewal
-      .renew((other) => other === run)
-      .finally(() => {
-        run.renewing = false;
-      });
+    this.#options.renewal.confirm(run);
   }
 }

@@ -1,4 +1,4 @@
-import { backoffDelay, DEFAULT_MAX_RETRIES, lengthMs } from "../define/retry-policy.ts";
+import { backoffDelay, lengthMs, maxRetriesOf } from "../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -14,7 +14,7 @@ import { encodeError } from "../serialization/index.ts";
 
 export type Verdict =
   | { readonly type: "retry"; readonly record: RetryRecord }
-  /** `error` is encoded, with the step's name, id and attempt on it. */
+  /** `error` is encoded, with the step's name, id and attempt on it if it is an `Error` without properties of that name. */
   | { readonly type: "fail"; readonly error: Uint8Array };
 
 /** Decides between another attempt and failure. `now` is the engine's clock, `random` its generator (for the jitter). */
@@ -26,10 +26,10 @@ export function judgeFailure(
   random: () => number,
 ): Verdict {
   const { options } = step.definition;
-  const fail = (): Verdict => ({ type: "fail", error: encodeError(withStep(error, step)) });
+  const fail = (): Verdict => ({ type: "fail", error: encodeError(error, stepFacts(step)) });
   try {
     if (FatalError.is(error)) return fail();
-    const maxRetries = options.maxRetries ?? DEFAULT_MAX_RETRIES;
+    const maxRetries = maxRetriesOf(options);
     const interrupted = reason === "owner_lost" || reason === "shutdown";
     if (maxRetries === 0) return fail();
     if (!interrupted && step.failures >= maxRetries) return fail();
@@ -38,7 +38,7 @@ export function judgeFailure(
       ? now
       : RetryableError.is(error)
         ? Math.max(now, retryAfter(error, now))
-        : now + backoffDelay(options.backoff, step.failures + 1, error, random);
+        : now + backoffDelay(options, step.failures + 1, error, random);
     if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
       return fail();
     return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
@@ -50,23 +50,13 @@ export function judgeFailure(
         cause: error,
       },
     );
-    return { type: "fail", error: encodeError(withStep(wrapped, step)) };
+    return { type: "fail", error: encodeError(wrapped, stepFacts(step)) };
   }
 }
 
 /** The failure of an attempt whose worker went away. */
 export function interruptedError(step: PendingStep): StepInterruptedError {
   return new StepInterruptedError(stepFacts(step));
-}
-
-/** Names the step on the error that reaches the workflow. Errors that refuse properties stay as they are. */
-function withStep(error: unknown, step: PendingStep): unknown {
-  if (typeof error !== "object" || error === null) return error;
-  try {
-    return Object.assign(error, stepFacts(step));
-  } catch {
-    return error;
-  }
 }
 
 /** What the errors of a step say of it. */

@@ -7,9 +7,7 @@ import type { Clock } from "../clock.ts";
 
 /** One question to the store and its answer about the time. */
 export interface TimeAnswer {
-  /** The `now` of the request. */
-  readonly asked: number;
-  /** The store's time, by its own clock; `asked` again if it has none. */
+  /** The store's time. */
   readonly answered: number;
   /** Monotonic times at which the request was sent and the answer came. */
   readonly sentAt: number;
@@ -24,6 +22,7 @@ export class StoreClock implements Clock {
   /** What monotonic time lacks to be the time of day. */
   #offset: number;
   #warnedOf = 0;
+  #asked = false;
 
   constructor(machine: Clock) {
     this.#machine = machine;
@@ -46,14 +45,25 @@ export class StoreClock implements Clock {
     this.#machine.turn(fn);
   }
 
+  /** The store has been asked for its time, if it has a clock of its own. */
+  get known(): boolean {
+    return this.#asked;
+  }
+
+  pause(fn: () => void): void {
+    this.#machine.pause(fn);
+  }
+
   /** Follows the store as far as its answer is certain: it was given at some moment between the sending and the answer. */
-  follow({ asked, answered, sentAt, receivedAt }: TimeAnswer): void {
-    if (answered === asked) return;
-    this.#offset = Math.min(Math.max(this.#offset, answered - receivedAt), answered - sentAt);
+  follow({ answered, sentAt, receivedAt }: TimeAnswer): void {
+    this.#asked = true;
+    const [least, most] = [answered - receivedAt, answered - sentAt];
+    if (this.#offset < least || this.#offset > most) this.#offset = (least + most) / 2;
   }
 
   /** Follows the machine's clock, for a store that has none, at a moment when nothing hangs on the difference. */
   followMachine(): void {
+    this.#asked = true;
     this.#offset = this.#machine.now() - this.#machine.elapsed();
   }
 

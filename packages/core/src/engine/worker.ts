@@ -1,12 +1,14 @@
-import { type Clock, keepProcessAlive, systemClock, systemRandom } from "../clock.ts";
+import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { guardedExecution } from "../interpreter/execution.ts";
 import { type Logger, silentLogger } from "../logger.ts";
+import { outside } from "../outside.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -22,6 +24,12 @@ export interface WorkerOptions {
   readonly workflows?: readonly (string | ((...args: any[]) => Promise<any>))[];
   /** How many step bodies run at once. Default 100. */
   readonly concurrency?: number;
+  /**
+   * How many step bodies may go on beside those when their attempts are over: timed out, cancelled, or of a run that has
+   * ended or was lost. At this limit the worker takes no more runs, logs an error, and its {@link Worker.health} fails.
+   * Default: as `concurrency`, but at least 10.
+   */
+  readonly maxDetached?: number;
   /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
   readonly maxRuns?: number;
   /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
@@ -30,6 +38,11 @@ export interface WorkerOptions {
   readonly pollInterval?: number;
   /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
   readonly divergenceRetry?: number;
+  /**
+   * Whether a run diverges when its replay gives a step other arguments, or a hook other metadata, than the journal has. Default false: the journal's
+   * are used, and a warning names the place where they differ.
+   */
+  readonly strictReplay?: boolean;
   /**
    * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
@@ -62,12 +75,15 @@ export interface Worker {
    * @throws {WorkflowRuntimeError} if the worker was closed
    */
   start(): Promise<void>;
+  /** How it is, from memory: no store is asked. */
+  health(): WorkerHealth;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
 
 const DEFAULTS = {
   concurrency: 100,
+  leastDetached: 10,
   maxRuns: 1000,
   leaseTtl: 15_000,
   pollInterval: 1000,
@@ -109,10 +125,13 @@ export class EngineWorker implements Worker {
       logger: options.logger ?? silentLogger,
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
+      maxDetached:
+        options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
       maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
       leaseTtl: this.leaseTtl,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      strictReplay: options.strictReplay ?? false,
       keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });
@@ -123,21 +142,42 @@ export class EngineWorker implements Worker {
       const message = `The worker ${this.id} was closed. Create another one with createWorker().`;
       return Promise.reject(new WorkflowRuntimeError(message));
     }
-    this.#opening ??= this.#start().catch((error: unknown) => {
+    // What it makes outlives the call: signal handlers, the keeper's thread, the store's connections.
+    this.#opening ??= outside(() => this.#attended(() => this.#start())).catch((error: unknown) => {
       this.#opening = undefined;
+      this.#undoAll();
       throw error;
     });
     return this.#opening;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeout ?? DEFAULTS.closeTimeout);
+    this.#closing ??= this.#attended(() => this.#close(options.timeout ?? DEFAULTS.closeTimeout));
     return this.#closing;
   }
 
   /** Whether a new run of this workflow can be taken without a claim. */
   accepts(workflow: string): boolean {
-    return this.#state === "open" && this.#executes(workflow) && this.#pool.room > 0;
+    return this.#clock.known && this.executes(workflow) && this.#pool.accepts;
+  }
+
+  /** Keeps a place for a run that is being created with this worker's lease, until the returned function is called. */
+  reserve(): () => void {
+    return this.#pool.reserve();
+  }
+
+  health(): WorkerHealth {
+    return this.#pool.health;
+  }
+
+  /** Whether it works: it was started, and is not closed or closing. */
+  get open(): boolean {
+    return this.#state === "open" && this.#closing === undefined;
+  }
+
+  /** Whether it takes runs of this workflow. */
+  executes(workflow: string): boolean {
+    return this.open && this.#executes(workflow);
   }
 
   /** When a lease that is asked for now runs out, in monotonic time. */
@@ -174,10 +214,20 @@ export class EngineWorker implements Worker {
     this.#state = "open";
   }
 
+  /** What the program awaits keeps its process alive; a worker that it did not ask for, and a test's clock, do not. */
+  #attended(work: () => Promise<void>): Promise<void> {
+    const { clock, keepAlive = true } = this.#options;
+    return clock === undefined && keepAlive ? keptAlive(work) : work();
+  }
+
   async #close(timeout: number): Promise<void> {
     if (this.#opening !== undefined) await this.#opening.catch(() => {});
     if (this.#state === "open") await this.#pool.close(timeout);
     this.#state = "closed";
+    this.#undoAll();
+  }
+
+  #undoAll(): void {
     for (const undo of this.#undo) undo();
     this.#undo = [];
   }
@@ -214,7 +264,14 @@ function toWorkflowId(workflow: unknown): string {
 }
 
 function checkOptions(options: WorkerOptions): void {
-  for (const name of ["concurrency", "maxRuns", "leaseTtl", "pollInterval", "divergenceRetry"] as const) {
+  for (const name of [
+    "concurrency",
+    "maxDetached",
+    "maxRuns",
+    "leaseTtl",
+    "pollInterval",
+    "divergenceRetry",
+  ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);

@@ -69,7 +69,8 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
       `Run "${runId}" of workflow "${workflowName}" no longer follows its journal at event ${seq}:\n` +
         `  - the journal has:    ${journal}\n` +
         `  + the code asked for: ${requested}\n` +
-        `The workflow's code was changed while the run was under way, or it is not deterministic. Nothing is lost: the ` +
+        `The workflow's code was changed while the run was under way, it is not deterministic, or it waits for something that is ` +
+        `not durable. Nothing is lost: the ` +
         `run is parked, and goes on when code is deployed that makes the same calls in the same order up to here.`,
     );
     this.runId = runId;

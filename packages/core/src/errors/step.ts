@@ -80,10 +80,15 @@ export class StepTimeoutError extends WorkflowError {
   readonly attempt: number;
   readonly timeoutMs: number;
 
-  constructor(step: StepFacts, timeoutMs: number) {
+  /** @param runningAttempt the earlier attempt whose body still ran here, so that this one could not begin */
+  constructor(step: StepFacts, timeoutMs: number, runningAttempt?: number) {
     super(
-      `Attempt ${step.attempt} of step "${step.stepName}" (${step.stepId}) did not finish within ${timeoutMs} ms; its ` +
-        `signal was aborted. Raise the step's timeout, or end the work when the signal of getStepMetadata() aborts.`,
+      runningAttempt === undefined
+        ? `Attempt ${step.attempt} of step "${step.stepName}" (${step.stepId}) did not finish within ${timeoutMs} ms; ` +
+            `its signal was aborted. Raise the step's timeout, or end the work when the signal of getStepMetadata() aborts.`
+        : `Attempt ${step.attempt} of step "${step.stepName}" (${step.stepId}) did not begin within ${timeoutMs} ms, ` +
+            `because attempt ${runningAttempt} still runs in this process although its time is over. End the work when ` +
+            `the signal of getStepMetadata() aborts.`,
     );
     this.stepName = step.stepName;
     this.stepId = step.stepId;

@@ -8,9 +8,10 @@ import { type EntityKind, entityId } from "../ids.ts";
 import { decode, decodeError, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
+import { callSite, captureStack } from "./call-site.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { type HookOptions, WorkflowHook } from "./hook.ts";
-import type { Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
+import type { CancelRecord, Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
 
 /**
  * One workflow function running as a coroutine. It turns calls of the code into requests, and events of the journal into
@@ -49,7 +50,9 @@ export class Execution {
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
   /** Set when the run is being cancelled. */
-  cancelled: { readonly reason: unknown } | null = null;
+  cancelled: CancelRecord | null = null;
+  /** Steps that had begun when the run was cancelled and have not ended since. */
+  readonly finishing: Set<string> = new Set();
 
   readonly #options: ExecutionOptions;
   readonly #context: Context = { kind: "workflow", execution: this };
@@ -63,6 +66,7 @@ export class Execution {
   #startedAt = 0;
   #random: (() => number) | null = null;
   #ended = false;
+  #asked = 0;
   /** The stack of the last request, formatted only if somebody asks. */
   #lastCall: { stack?: string } = {};
 
@@ -238,11 +242,14 @@ export class Execution {
     switch (event.type) {
       case "step_completed": {
         const step = this.#settled(event, "step");
-        if (step !== undefined) step.result.resolve(known === undefined ? decode(event.data) : known.value);
+        if (step === undefined) break;
+        if (this.finishing.delete(step.id)) step.result.reject(this.#cancellation());
+        else step.result.resolve(known === undefined ? decode(event.data) : known.value);
         break;
       }
       case "step_failed": {
         const step = this.#settled(event, "step");
+        this.finishing.delete(event.id as string);
         if (step !== undefined) step.result.reject(decodeError(event.data as Uint8Array));
         break;
       }
@@ -255,7 +262,7 @@ export class Execution {
         this.#hooks.get(event.id as string)?.receive(known === undefined ? decode(event.data) : known.value);
         break;
       case "run_cancel_requested":
-        this.#cancel(decode(event.data));
+        this.#cancel(decode(event.data) as CancelRecord);
         break;
       default:
         throw new TypeError(`A ${event.type} event cannot be delivered to a workflow.`);
@@ -271,14 +278,20 @@ export class Execution {
     return true;
   }
 
-  #cancel(reason: unknown): void {
+  #cancel(record: CancelRecord): void {
     if (this.cancelled !== null) return;
-    this.cancelled = { reason };
-    const error = new WorkflowRunCancelledError(this.runId, typeof reason === "string" ? reason : undefined);
-    const pending = [...this.pending.values()];
-    this.pending.clear();
-    for (const { result } of pending) result.reject(error);
+    this.cancelled = record;
+    for (const id of record.finishing) this.finishing.add(id);
+    const error = this.#cancellation();
+    const given = [...this.pending.values()].filter(({ id }) => !this.finishing.has(id));
+    for (const { id } of given) this.pending.delete(id);
+    for (const { result } of given) result.reject(error);
     for (const hook of this.#hooks.values()) hook.fail(error);
+  }
+
+  /** What the code gets for everything that the cancel interrupts. */
+  #cancellation(): WorkflowRunCancelledError {
+    return new WorkflowRunCancelledError(this.runId, this.cancelled?.reason);
   }
 
   #settled(event: NewEvent, kind: "step"): PendingStep | undefined;
@@ -297,6 +310,16 @@ export class Execution {
     return entityId(kind, this.runId, name, count);
   }
 
+  /** How often the code has asked for something: the same number means that it has not gone on. */
+  get progress(): number {
+    return this.#asked;
+  }
+
+  /** Nobody waits for the code any more, or it has ended. */
+  get over(): boolean {
+    return this.#ended;
+  }
+
   /** Where the code asked for something last, such as `at charge (file:///app/charge.ts:12:20)`; for messages. */
   get lastCallSite(): string {
     return callSite(this.#lastCall.stack);
@@ -304,6 +327,7 @@ export class Execution {
 
   #request(request: Request): void {
     this.#lastCall = captureStack();
+    this.#asked++;
     this.requests.push(request);
     this.#options.onActivity();
   }
@@ -313,26 +337,6 @@ export class Execution {
 export function guardedExecution(): Execution | undefined {
   const context = currentContext();
   return context?.kind === "workflow" ? context.execution : undefined;
-}
-
-const STACK_DEPTH = 8;
-
-function captureStack(): { stack?: string } {
-  const holder: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = STACK_DEPTH;
-  Error.captureStackTrace(holder, captureStack);
-  Error.stackTraceLimit = limit;
-  return holder;
-}
-
-/** The first frame outside this package. */
-function callSite(stack: string | undefined): string {
-  // Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
-  const own = new URL(".", import.meta.url).pathname.replace(/interpreter\/$/, "");
-  const ownPath = decodeURI(own);
-  const frames = stack?.split("\n").slice(1) ?? [];
-  return frames.find((frame) => ![own, ownPath, "node:"].some((part) => frame.includes(part)))?.trim() ?? "";
 }
 
 function never(): Promise<never> {

@@ -41,6 +41,14 @@ export interface Request {
   readonly data: Uint8Array | null;
 }
 
+/** `data` of a `run_cancel_requested` event. */
+export interface CancelRecord {
+  readonly reason: string | undefined;
+  /** Steps that have begun: they may end, until the time `until`. */
+  readonly finishing: readonly string[];
+  readonly until: number;
+}
+
 /** How the workflow function ended. */
 export type Outcome =
   | { readonly type: "returned"; readonly value: unknown }

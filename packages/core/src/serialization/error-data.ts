@@ -94,6 +94,13 @@ export function describeError(error: Error, limits: ErrorLimits, sift: Sift, sif
   return data;
 }
 
+/** Adds facts to an error's description, where the error has no property of that name, not even an inherited one. */
+export function addFacts(data: ErrorData, error: Error, facts: object): void {
+  for (const [key, value] of Object.entries(facts)) {
+    if (!(key in error)) data.own = { ...data.own, [key]: value };
+  }
+}
+
 /** An empty error of the class that the data names; `fillError` completes it. */
 export function createError(data: ErrorData): Error {
   if (data.kinds.includes("DOMException")) return new DOMException(data.message, data.name);

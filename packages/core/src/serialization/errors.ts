@@ -22,20 +22,24 @@ const LIMITS: readonly ErrorLimits[] = [
  * The bytes of a thrown value, at most {@link MAX_ERROR_BYTES}. An error keeps its class (Perdure's, built-in or
  * registered), name, message, stack, cause and those own properties that can be stored; what is too long is cut with a
  * visible mark. Any other value is kept if it can be stored, and else described by an error. Never throws.
+ *
+ * @param facts what the stored error also says, where the error has no property of that name. What was thrown is never changed:
+ *   programs throw one object again and again.
  */
-export function encodeError(error: unknown): Uint8Array {
+export function encodeError(error: unknown, facts: object = {}): Uint8Array {
   let obstacle = `it has more than ${MAX_ERROR_BYTES} bytes.`;
   for (const limits of LIMITS) {
     try {
       const thrown = typeof error === "string" ? cutText(error, limits.message) : error;
-      const bytes = pack("d", write(thrown, "thrown", limits));
+      const bytes = pack("d", write(thrown, "thrown", { limits, error: thrown, facts }));
       if (bytes.length <= MAX_ERROR_BYTES) return bytes;
     } catch (refusal) {
       if (SerializationError.is(refusal)) obstacle = refusal.message;
     }
   }
   const message = `A value that cannot be stored was thrown${messageOf(error)}: ${cutText(obstacle, 1024)}`;
-  return pack("d", write(new Error(message), "thrown"));
+  const substitute = new Error(message);
+  return pack("d", write(substitute, "thrown", { limits: ERROR_LIMITS, error: substitute, facts }));
 }
 
 /**

@@ -2,19 +2,20 @@
  * The fast path: proves with one cheap walk that JSON gives a value back exactly as it is.
  */
 import { types } from "node:util";
+import { MAX_DEPTH } from "./depth.ts";
 
 /** Beyond this many objects a set finds repeated references faster than a list. */
 const LIST_LIMIT = 24;
 
 /**
  * Whether `JSON.parse(JSON.stringify(value))` equals the value in every respect that this package keeps: no
- * `undefined`, `-0`, `NaN` or holes, nothing but plain objects and arrays, no object met twice.
+ * `undefined`, `-0`, `NaN` or holes, nothing but plain objects and arrays, no object met twice, none too deep.
  */
 export function isJsonExact(value: unknown): boolean {
   try {
-    return isExact(value, { list: [], set: undefined });
+    return isExact(value, 1, { list: [], set: undefined });
   } catch {
-    // A throwing getter, or nesting too deep for the stack: the other path says which and where.
+    // A throwing getter, or too little stack left: the other path says which and where.
     return false;
   }
 }
@@ -24,7 +25,7 @@ interface Seen {
   set: Set<object> | undefined;
 }
 
-function isExact(value: unknown, seen: Seen): boolean {
+function isExact(value: unknown, depth: number, seen: Seen): boolean {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -32,26 +33,27 @@ function isExact(value: unknown, seen: Seen): boolean {
     case "number":
       return Number.isFinite(value) && !Object.is(value, -0);
     case "object":
-      return value === null || isExactObject(value, seen);
+      return value === null || isExactObject(value, depth, seen);
     default:
       return false;
   }
 }
 
-function isExactObject(value: object, seen: Seen): boolean {
+function isExactObject(value: object, depth: number, seen: Seen): boolean {
+  if (depth > MAX_DEPTH) return false;
   if (types.isProxy(value) || isRepeated(value, seen)) return false;
   if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype) {
     if (Object.getOwnPropertySymbols(value).length > 0) return false;
     for (const key of Object.keys(value)) {
-      if (!isExact((value as Record<string, unknown>)[key], seen)) return false;
+      if (!isExact((value as Record<string, unknown>)[key], depth + 1, seen)) return false;
     }
     return true;
   }
   if (prototype !== Array.prototype || !Array.isArray(value)) return false;
   for (let index = 0; index < value.length; index++) {
-    if (!isExact(value[index], seen)) return false;
+    if (!isExact(value[index], depth + 1, seen)) return false;
   }
   return true;
 }

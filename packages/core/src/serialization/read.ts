@@ -12,7 +12,7 @@ import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
 export interface ReadOptions {
-  /** Instances of classes that are not registered here come back as their data, instead of an error. */
+  /** Instances of classes that are not registered here, or that refuse their data, come back as the data. */
   readonly lenient?: boolean;
 }
 
@@ -95,6 +95,7 @@ class Reader {
     try {
       return cls[WORKFLOW_DESERIALIZE](data);
     } catch (cause) {
+      if (this.#lenient) return data;
       throw new SerializationError(
         "A stored value",
         `of class "${id}" was refused by its WORKFLOW_DESERIALIZE.`,

@@ -2,6 +2,7 @@
  * Values to bytes and back: the boundary between the engine, which handles values, and a World, which stores bytes.
  */
 import { SerializationError } from "../errors/input.ts";
+import { tooLarge } from "./depth.ts";
 import { pack, unpack } from "./format.ts";
 import { isJsonExact } from "./json.ts";
 import { type ReadOptions, read } from "./read.ts";
@@ -14,11 +15,12 @@ import { write } from "./write.ts";
  * typed arrays, DataView, Buffer, Headers, errors, holes, null prototypes, own `__proto__` keys, boxed primitives,
  * cycles and repeated references, and instances of classes with `WORKFLOW_SERIALIZE` and `WORKFLOW_DESERIALIZE`.
  * Not kept: names that arrays have besides their elements (subclasses of Array come back as arrays), the sharing of one
- * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give.
+ * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give. A value has at
+ * most 500 levels, so that it can be read wherever it was written.
  *
  * @param where what the value is called in errors: with `args`, a socket is refused at `args[0].user.socket`
  * @throws {SerializationError} for anything else: functions, symbols, promises, proxies, other class instances, getters
- *   that throw
+ *   that throw, what is nested too deeply
  */
 export function encode(value: unknown, where: string): Uint8Array | null {
   if (value === undefined) return null;
@@ -39,6 +41,11 @@ export function decode(bytes: Uint8Array | null, options?: ReadOptions): unknown
     return format === "j" ? JSON.parse(text) : read(text, options);
   } catch (cause) {
     if (SerializationError.is(cause)) throw cause;
+    if (cause instanceof RangeError) {
+      const reason =
+        "cannot be read back here, where so much of the stack is in use. Read it from a shallower call.";
+      throw new SerializationError("A stored value", reason, { cause });
+    }
     throw new SerializationError("A stored value", "cannot be read back: its bytes are damaged.", { cause });
   }
 }
@@ -54,6 +61,6 @@ function json(value: unknown, where: string): string {
   try {
     return JSON.stringify(value);
   } catch (cause) {
-    throw new SerializationError(where, "is nested too deeply or too large to be stored.", { cause });
+    throw tooLarge(where, cause);
   }
 }

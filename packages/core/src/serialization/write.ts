@@ -5,7 +5,9 @@ import { types } from "node:util";
 import { DevalueError, type StringifyOperations, stringify } from "devalue";
 import { SerializationError } from "../errors/input.ts";
 import { classIdOf, type SerializableClass, serializableClassOf, WORKFLOW_SERIALIZE } from "./classes.ts";
+import { DepthGuard, shortPath, tooLarge } from "./depth.ts";
 import {
+  addFacts,
   cutText,
   DROP,
   describeError,
@@ -34,9 +36,19 @@ export const CLASS_KEY = "@class";
  * @param where what the value is called in error paths: `args`
  * @throws {SerializationError} that names the first place which cannot be stored
  */
-export function write(value: unknown, where: string, limits: ErrorLimits = ERROR_LIMITS): string {
-  return writeWith(value, where, new Writer(limits));
+export function write(value: unknown, where: string, errors: ErrorRules = KEPT_AS_THEY_ARE): string {
+  return writeWith(value, where, new Writer(errors));
 }
+
+/** How errors are written. */
+export interface ErrorRules {
+  readonly limits: ErrorLimits;
+  /** The one error that says more, and what it says where it has no property of that name. */
+  readonly error: unknown;
+  readonly facts: object;
+}
+
+const KEPT_AS_THEY_ARE: ErrorRules = { limits: ERROR_LIMITS, error: undefined, facts: {} };
 
 function writeWith(value: unknown, where: string, writer: Writer): string {
   try {
@@ -45,56 +57,72 @@ function writeWith(value: unknown, where: string, writer: Writer): string {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
       const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
-      throw new SerializationError(path, reasonAgainst(error.value));
+      throw new SerializationError(shortPath(path), reasonAgainst(error.value));
     }
-    if (error instanceof RangeError) {
-      throw new SerializationError(
-        where,
-        `is nested too deeply or too large to be stored: ${error.message}.`,
-      );
-    }
+    if (error instanceof RangeError) throw tooLarge(where, error);
     throw new SerializationError(where, "cannot be stored.", { cause: error });
   }
 }
 
+/** From an error to a property's value: the error's data, the record of its properties, the value. */
+const LEVELS_OF_AN_ERROR = 3;
+
 /** What one call of `write` remembers. */
 class Writer {
-  readonly #limits: ErrorLimits;
+  readonly #errors: ErrorRules;
   /** Instances whose data is being written: meeting one again means that it contains itself. */
   readonly #open: Set<object> = new Set();
   /** How many causes deep an error was met. */
   readonly #depths: Map<object, number>;
   /** Errors already described; `null` while one is being described. */
   readonly #described: Map<object, ErrorData | null>;
+  readonly #depth: DepthGuard;
 
-  constructor(limits: ErrorLimits, parent?: Writer) {
-    this.#limits = limits;
+  /** @param level how deep the value lies in that of the parent */
+  constructor(errors: ErrorRules, parent?: Writer, level = 1) {
+    this.#errors = errors;
+    this.#depth = new DepthGuard(level);
     this.#depths = parent === undefined ? new Map() : parent.#depths;
     this.#described = parent === undefined ? new Map() : parent.#described;
     for (const instance of parent === undefined ? [] : parent.#open) this.#open.add(instance);
   }
 
   reducers(): Record<string, (value: unknown) => unknown> {
+    const reduce =
+      (reducer: (value: object) => unknown) =>
+      (value: unknown): unknown =>
+        isPlainlyObject(value) && this.#depth.below(value, reducer(value));
     return {
-      Instance: (value) => this.#instance(value),
-      Error: (value) => isErrorLike(value) && this.#error(value),
-      Buffer: (value) => isPlainlyObject(value) && Buffer.isBuffer(value) && new Uint8Array(value),
-      Headers: (value) => isHeaders(value) && [...value],
-      Entries: (value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value)),
-      NullEntries: (value) => hasProtoKey(value, null) && new Map(Object.entries(value)),
+      Instance: reduce((value) => this.#instance(value)),
+      Error: reduce((value) => isErrorLike(value) && this.#error(value)),
+      Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
+      Headers: reduce((value) => isHeaders(value) && [...value]),
+      Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
+      NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
     };
   }
 
   operations(): Partial<StringifyOperations> {
+    const depth = this.#depth;
     return {
       ...OPERATIONS,
-      // devalue knows an open instance by its identity and would only name it again; unknown, it is refused.
-      identify: (value: unknown) => (this.#open.has(value as object) ? Symbol() : value),
+      identify: (value: unknown) => {
+        depth.enter(value);
+        // devalue knows an open instance by its identity and would only name it again; unknown, it is refused.
+        return this.#open.has(value as object) ? Symbol() : value;
+      },
+      get: (value: object, key: string | number) => depth.below(value, read(value, key)),
+      *valuesOf(set: Set<unknown>) {
+        for (const value of set) yield depth.below(set, value);
+      },
+      *entriesOf(map: Map<unknown, unknown>): Generator<[unknown, unknown]> {
+        for (const [key, value] of map) yield [depth.below(map, key), depth.below(map, value)];
+      },
     };
   }
 
-  #instance(value: unknown): unknown {
-    if (!isPlainlyObject(value) || this.#open.has(value)) return undefined;
+  #instance(value: object): unknown {
+    if (this.#open.has(value)) return undefined;
     const cls = customClassOf(value);
     if (cls === undefined) return undefined;
     this.#open.add(value);
@@ -116,25 +144,28 @@ class Writer {
     // Met inside one of its own properties, which is only being tried out.
     if (known === null) return { name: "Error", kinds: [] };
     this.#described.set(error, null);
+    const { limits } = this.#errors;
     const depth = (this.#depths.get(error) ?? 0) + 1;
-    const sift = (value: unknown): unknown => this.#sift(value);
-    const data = describeError(error, this.#limits, sift, (cause) => {
-      if (!isErrorLike(cause)) return this.#sift(cause);
-      if (depth > this.#limits.depth) return `[cut: causes more than ${this.#limits.depth} deep]`;
+    const sift = (value: unknown): unknown =>
+      this.#sift(value, this.#depth.level(error) + LEVELS_OF_AN_ERROR);
+    const data = describeError(error, limits, sift, (cause) => {
+      if (!isErrorLike(cause)) return sift(cause);
+      if (depth > limits.depth) return `[cut: causes more than ${limits.depth} deep]`;
       if (!this.#depths.has(cause)) this.#depths.set(cause, depth);
       return cause;
     });
+    if (error === this.#errors.error) addFacts(data, error, this.#errors.facts);
     this.#described.set(error, data);
     return data;
   }
 
   /** Keeps what can be stored and is not too large; errors with sockets in them must get through as errors. */
-  #sift(value: unknown): unknown {
+  #sift(value: unknown, level: number): unknown {
     if (value === DROP) return DROP;
-    if (typeof value === "string") return cutText(value, this.#limits.property);
+    if (typeof value === "string") return cutText(value, this.#errors.limits.property);
     try {
-      const size = writeWith(value, "", new Writer(this.#limits, this)).length;
-      return size <= this.#limits.property ? value : `[cut: ${size} characters]`;
+      const size = writeWith(value, "", new Writer(this.#errors, this, level)).length;
+      return size <= this.#errors.limits.property ? value : `[cut: ${size} characters]`;
     } catch {
       return DROP;
     }
@@ -148,13 +179,6 @@ const OPERATIONS: Partial<StringifyOperations> = {
       return !types.isProxy(value) && typeof (value as { then?: unknown }).then === "function";
     } catch {
       return false;
-    }
-  },
-  get(value: object, key: string | number): unknown {
-    try {
-      return (value as Record<string | number, unknown>)[key];
-    } catch (error) {
-      return new Refusal(`cannot be read: its getter threw ${inWords(error)}.`);
     }
   },
   shapeOf(value: object) {
@@ -184,6 +208,14 @@ const OPERATIONS: Partial<StringifyOperations> = {
     };
   },
 };
+
+function read(value: object, key: string | number): unknown {
+  try {
+    return (value as Record<string | number, unknown>)[key];
+  } catch (error) {
+    return new Refusal(`cannot be read: its getter threw ${inWords(error)}.`);
+  }
+}
 
 function customClassOf(value: object): SerializableClass | undefined {
   try {

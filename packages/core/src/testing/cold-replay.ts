@@ -37,7 +37,7 @@ export async function coldReplay(
   });
   const removeGuard = installGuard(guardedExecution);
   try {
-    await replayJournal(execution, journal, clock);
+    await replayJournal(execution, journal, { clock, strict: true, onDifference: () => {} });
   } finally {
     removeGuard();
   }

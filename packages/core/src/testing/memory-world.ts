@@ -1,10 +1,4 @@
-import {
-  CONTRACT_VERSION,
-  type CreateRun,
-  type OperationProbe,
-  type RunCommit,
-  type World,
-} from "../world/index.ts";
+import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } from "../world/index.ts";
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
 import { deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
@@ -59,6 +53,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       durability: "nothing",
       notifications: true,
       embedded: true,
+      ownClock: clock !== undefined,
       commitsInFlight: 4,
       leaseKeeper: null,
     },
@@ -75,8 +70,8 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     commit: (batch, callerNow) =>
       verb("commit", () => {
         checkBatch(batch);
-        const { now, shift } = time(callerNow);
-        return batch.map((commit) => commitRun(state, shiftCommit(commit, shift), now));
+        const { now } = time(callerNow);
+        return batch.map((commit) => commitRun(state, commit, now));
       }),
     deliver: (batch, now) =>
       verb("deliver", () => batch.map((message) => deliverMessage(state, message, time(now).now))),
@@ -91,7 +86,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
   };
 }
 
-/** Times at which something becomes due or free are distances from the request's `now`. */
+/** A start is due, and its key free, as long after the request's `now` as it says. */
 function shiftStart(run: CreateRun, shift: number): CreateRun {
   if (shift === 0) return run;
   const { startKey } = run;
@@ -102,10 +97,4 @@ function shiftStart(run: CreateRun, shift: number): CreateRun {
     startKey:
       startKey === null || expiresAt === null ? startKey : { ...startKey, expiresAt: expiresAt + shift },
   };
-}
-
-function shiftCommit(commit: RunCommit, shift: number): RunCommit {
-  const { lease } = commit;
-  if (shift === 0 || lease.type !== "park" || lease.dueAt === null) return commit;
-  return { ...commit, lease: { type: "park", dueAt: lease.dueAt + shift } };
 }

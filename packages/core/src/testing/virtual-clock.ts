@@ -1,4 +1,5 @@
-import { type Clock, systemSetImmediate } from "../clock.ts";
+import { type Clock, systemClock, systemSetImmediate } from "../clock.ts";
+import { outside } from "../outside.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -19,7 +20,7 @@ interface Timer {
 /**
  * Makes a {@link VirtualClock}. `start` is its first `now`, in ms since the epoch.
  *
- * Work settles in macrotask turns: the clock moves on when no {@link Clock.turn} is pending and a whole turn of the
+ * Work settles in macrotask turns: the clock moves on when no {@link Clock.turn} or `pause` is pending and a whole turn of the
  * event loop has passed. Work that waits for a socket or a file is not waited for.
  *
  * A timer set for a time that has come is fired in the next turn, as a real clock would.
@@ -32,7 +33,17 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
 
   function turn(fn: () => void): void {
     turns++;
-    systemSetImmediate(() => {
+    outside(() =>
+      systemSetImmediate(() => {
+        turns--;
+        fn();
+      }),
+    );
+  }
+
+  function pause(fn: () => void): void {
+    turns++;
+    systemClock.pause(() => {
       turns--;
       fn();
     });
@@ -53,7 +64,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
   }
 
   function fire(timer: Timer): void {
-    if (timers.delete(timer)) timer.fn();
+    if (timers.delete(timer)) outside(timer.fn);
   }
 
   async function advanceTo(until: number): Promise<void> {
@@ -70,6 +81,7 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
     now: () => now,
     elapsed: () => now,
     turn,
+    pause,
     setTimer(at, fn) {
       const timer: Timer = { at, fn };
       timers.add(timer);

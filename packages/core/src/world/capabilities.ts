@@ -16,6 +16,11 @@ export interface WorldCapabilities {
    */
   readonly embedded?: boolean;
   /**
+   * Leases and due times are judged by a clock of the store's own, which `ClaimResult.now` tells; workers set theirs by
+   * it. Default false: the World goes by the `now` of its callers, and workers by their machines' clocks.
+   */
+  readonly ownClock?: boolean;
+  /**
    * How many commit batches may be under way at once. 1: the store has one writer, so a second batch would only
    * wait. The engine never has two commits of one run under way.
    */

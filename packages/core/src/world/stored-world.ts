@@ -1,4 +1,5 @@
 import { WorldError } from "../errors/index.ts";
+import { outside } from "../outside.ts";
 import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
@@ -18,7 +19,8 @@ import { CONTRACT_VERSION, type World } from "./world.ts";
 
 /**
  * What every adapter would write alike: opening once, closing once, refusing calls in between, and telling subscribers what
- * a write did. An adapter that gives its verbs as an {@link OpenStore} needs nothing else.
+ * a write did. The store is called outside of the caller's async context, which a connection that it makes would keep. An
+ * adapter that gives its verbs as an {@link OpenStore} needs nothing else.
  */
 
 /** A batch of starts. */
@@ -94,7 +96,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   }
 
   open(): Promise<void> {
-    this.#opening ??= this.#options.openStore().then(
+    this.#opening ??= outside(this.#options.openStore).then(
       (store) => {
         this.#opened = store;
       },
@@ -117,24 +119,25 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   async createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]> {
     const { createRuns, hints } = this.#store;
     if (batch.length === 0) return [];
-    const { results, due } = await createRuns(batch, now);
+    const { results, due } = await outside(() => createRuns(batch, now));
     if (due) hints.emit(() => [{ type: "due" }]);
     return results;
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
-    return this.#store.claim(request);
+    const { claim } = this.#store;
+    return outside(() => claim(request));
   }
 
   async renew(request: RenewRequest): Promise<readonly RenewResult[]> {
     const { renew } = this.#store;
-    return request.leases.length === 0 ? [] : renew(request);
+    return request.leases.length === 0 ? [] : outside(() => renew(request));
   }
 
   async commit(batch: readonly RunCommit[], now: number): Promise<readonly CommitResult[]> {
     const { commit, hints } = this.#store;
     if (batch.length === 0) return [];
-    const results = await commit(batch, now);
+    const results = await outside(() => commit(batch, now));
     hints.emit(() => hintsOf(batch, results, now));
     return results;
   }
@@ -142,7 +145,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   async deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]> {
     const { deliver, hints } = this.#store;
     if (batch.length === 0) return [];
-    const { results, runIds, due } = await deliver(batch, now);
+    const { results, runIds, due } = await outside(() => deliver(batch, now));
     hints.emit(() => [
       ...runIds.map((runId): Hint => ({ type: "mail", runId })),
       ...(due ? [{ type: "due" } as const] : []),
@@ -151,37 +154,45 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
-    return this.#store.reads.getRuns(runIds);
+    const { reads } = this.#store;
+    return outside(() => reads.getRuns(runIds));
   }
 
   async listRuns(query: ListRunsQuery): Promise<RunPage> {
-    return this.#store.reads.listRuns(query);
+    const { reads } = this.#store;
+    return outside(() => reads.listRuns(query));
   }
 
   async listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]> {
-    return this.#store.reads.listEvents(runId, after, limit);
+    const { reads } = this.#store;
+    return outside(() => reads.listEvents(runId, after, limit));
   }
 
   async listMail(
     runs: readonly { readonly runId: string; readonly after: number }[],
   ): Promise<readonly (readonly Mail[])[]> {
-    return this.#store.reads.listMail(runs);
+    const { reads } = this.#store;
+    return outside(() => reads.listMail(runs));
   }
 
   async getHookByToken(token: string): Promise<HookRecord | null> {
-    return this.#store.reads.getHookByToken(token);
+    const { reads } = this.#store;
+    return outside(() => reads.getHookByToken(token));
   }
 
   async listHooks(query: ListHooksQuery): Promise<HookPage> {
-    return this.#store.reads.listHooks(query);
+    const { reads } = this.#store;
+    return outside(() => reads.listHooks(query));
   }
 
   async deleteRuns(request: DeleteRunsRequest): Promise<number> {
-    return this.#store.deleteRuns(request);
+    const { deleteRuns } = this.#store;
+    return outside(() => deleteRuns(request));
   }
 
   subscribe(listener: (hint: Hint) => void): () => void {
-    return this.#store.hints.subscribe(listener);
+    const { hints } = this.#store;
+    return outside(() => hints.subscribe(listener));
   }
 
   get #store(): Store {

@@ -28,10 +28,10 @@ export const CONTRACT_VERSION = 1;
  * - **Errors.** A method that rejects may or may not have written (an *ambiguous answer*); the caller sends the
  *   same request again and gets the answer that the first sending would have got. A World MAY retry by itself.
  * - **Time.** `now` and all ids come from the caller. A World whose store has a clock of its own MAY judge leases
- *   and `dueAt` by that clock in place of `now`, always by that one. It then reads every time at which something becomes due
- *   or free in a request (`dueAt`, `expiresAt`) as a distance from the request's `now`, so that a caller whose clock is wrong
- *   makes nothing early or late. Such a World MUST offer an option that makes it use `now`, and the conformance suite runs
- *   with it.
+ *   and `dueAt` by that clock in place of `now`, always by that one. It then reads the times in a `createRuns` (`dueAt`,
+ *   `expiresAt`) as distances from the request's `now`, for whoever starts runs may have a wrong clock; a worker's clock
+ *   follows the store's, so what it commits is taken as it is. Such a World MUST offer an option that makes it use `now`, and
+ *   the conformance suite runs with it.
  * - **Deadlines.** No call takes for ever: past its deadline a call rejects, which is an ambiguous answer, and the next one
  *   goes over a fresh connection. The store's own timeout is shorter than the caller's, so that an abandoned call does not
  *   execute late.

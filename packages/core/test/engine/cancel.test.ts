@@ -1,7 +1,7 @@
 import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import { WorkflowRunCancelledError, WorkflowRunNotFoundError } from "@perdure/core/errors";
-import { coldReplay } from "@perdure/core/testing";
+import { coldReplay, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -221,6 +221,7 @@ it("ends a run that has diverged from its journal", async () => {
   const run = await client.start({ workflowId: "diverges and is cancelled" }, []);
   await settle();
   first.kill();
+  deploy();
   workflow("diverges and is cancelled", async () => await sleep("1h"));
   await process();
   await clock.advance(3_700_000);
@@ -242,4 +243,151 @@ it("lets a run end in peace whose end is on its way already", async () => {
   opened.open();
   expect(await until(run.returnValue)).toBe("done");
   expect(row(run.runId)).toMatchObject({ status: "completed", dueAt: null, owner: null });
+});
+
+// Steps that have begun when the cancel comes: docs/cancellation.md has the table.
+
+/** A flow whose last step is under way in a `finally` block of the normal path; `fail` attempts of it fail. */
+function cleaning(name: string, fail: number, pause: number) {
+  const tries: number[] = [];
+  const work = step(`${name} work`, async () => "worked");
+  const unlock = step(
+    `${name} unlock`,
+    async () => {
+      tries.push(getStepMetadata().attempt);
+      if (tries.length <= fail) throw new Error("not yet");
+    },
+    { maxRetries: 100, backoff: { initial: pause, factor: 1, jitter: 0 } },
+  );
+  const flow = workflow(name, async () => {
+    try {
+      return await work();
+    } finally {
+      await unlock();
+    }
+  });
+  return { flow, tries };
+}
+
+it("finishes a clean-up step that waits for its next attempt", async () => {
+  const { process, client, clock, until, settle, types, journal } = cluster();
+  const { flow, tries } = cleaning("cleans late", 2, 1_500);
+  await process();
+  const run = await client.start(flow, []);
+  await settle();
+  await run.cancel({ reason: "late" });
+  expect((await until(cancellation(run))).reason).toBe("late");
+  expect(tries).toEqual([1, 2, 3]);
+  expect(types(run.runId).slice(-4)).toEqual([
+    "run_cancel_requested",
+    "step_retrying",
+    "step_completed",
+    "run_cancelled",
+  ]);
+  const replayed = await coldReplay({ runId: run.runId, workflow: "cleans late" }, journal(run.runId), clock);
+  expect(replayed.outcome).toBe("threw");
+});
+
+it("finishes it elsewhere when its worker dies", async () => {
+  const { process, client, until, settle, clock } = cluster();
+  const { flow, tries } = cleaning("cleans elsewhere", 1, 3_000);
+  const first = await process({ leaseTtl: 2_000 });
+  const run = await client.start(flow, []);
+  await settle();
+  await run.cancel();
+  await settle();
+  first.kill();
+  await process({ leaseTtl: 2_000 });
+  await clock.advance(6_000);
+  await until(cancellation(run));
+  expect(tries).toEqual([1, 2]);
+});
+
+it("gives a step up that goes on failing, and at once when its next attempt is too far away", async () => {
+  for (const [name, pause, attempts, longest] of [
+    ["fails on", 3_000, 4, 10_000],
+    ["fails far", 60_000, 1, 0],
+  ] as const) {
+    const { process, client, clock, until, settle } = cluster();
+    const { flow, tries } = cleaning(name, 99, pause);
+    await process();
+    const run = await client.start(flow, []);
+    await settle();
+    const asked = clock.now();
+    await run.cancel();
+    await until(cancellation(run));
+    expect(tries).toHaveLength(attempts);
+    expect(clock.now() - asked).toBeLessThanOrEqual(longest + 100);
+  }
+});
+
+it("lets a body end that is under way, and tells its code of the cancel then, so that it cleans up once", async () => {
+  const { process, client, clock, until, settle, journal, types } = cluster();
+  const opened = gate<string>();
+  const said: unknown[] = [];
+  const charge = step("charge", () => opened.promise);
+  const ship = step("ship", async () => void said.push("shipped"));
+  const unlock = step("unlock", async () => void said.push("unlocked"));
+  const flow = workflow("is told after the step", async () => {
+    try {
+      await charge();
+      await ship();
+    } finally {
+      await unlock();
+    }
+  });
+  await process();
+  const run = await client.start(flow, []);
+  await settle();
+  await run.cancel();
+  await settle();
+  expect(said).toEqual([]);
+  opened.open("ch_1");
+  await until(cancellation(run));
+  expect(said).toEqual(["unlocked"]);
+  expect(types(run.runId)).toContain("step_completed");
+  const named = { runId: run.runId, workflow: "is told after the step" };
+  expect((await coldReplay(named, journal(run.runId), clock)).outcome).toBe("threw");
+});
+
+it("does not try a step again that ends because of its signal", async () => {
+  const { process, client, clock, until, settle } = cluster();
+  const attempts: number[] = [];
+  const obeys = step("obeys the cancel", async () => {
+    const { signal, attempt } = getStepMetadata();
+    attempts.push(attempt);
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
+  });
+  await process();
+  const run = await client.start(
+    workflow("obeys the cancel", async () => await obeys()),
+    [],
+  );
+  await settle();
+  const asked = clock.now();
+  await run.cancel();
+  await until(cancellation(run));
+  expect(attempts).toEqual([1]);
+  expect(clock.now() - asked).toBeLessThan(100);
+});
+
+it("rejects sleeps and hooks at once, while a step beside them ends", async () => {
+  const { process, client, until, settle } = cluster();
+  const opened = gate();
+  const said: string[] = [];
+  const slow = step("slow beside", () => opened.promise);
+  const note = step("note beside", async (what: string) => void said.push(what));
+  const flow = workflow("beside", async () => {
+    await Promise.all([sleep("1 day").catch(() => note("woken")), slow()]);
+    said.push("never");
+  });
+  await process();
+  const run = await client.start(flow, []);
+  await settle();
+  await run.cancel();
+  await settle();
+  expect(said).toEqual(["woken"]);
+  opened.open();
+  await until(cancellation(run));
+  expect(said).toEqual(["woken"]);
 });

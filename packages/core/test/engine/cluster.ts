@@ -2,6 +2,7 @@ import type { LogFields, Logger, WorkerOptions } from "@perdure/core/runtime";
 import {
   Client,
   type Clock,
+  deploy,
   EngineWorker,
   MemoryState,
   memoryWorld,
@@ -57,6 +58,8 @@ export const LEASE = 15_000;
 
 /** @param options.storeClock the store judges by a clock of its own, as a database server does */
 export function cluster(options: { readonly storeClock?: boolean } = {}): Cluster {
+  // Each test is a program of its own.
+  deploy();
   const clock = virtualClock();
   const state = new MemoryState();
   const store = { state, ...(options.storeClock === true && { clock: () => clock.now() }) };

@@ -1,5 +1,6 @@
 import { sleep, step, workflow } from "@perdure/core";
 import { NonDeterminismError } from "@perdure/core/errors";
+import { createWorker } from "@perdure/core/runtime";
 import { coldReplay } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
@@ -9,6 +10,7 @@ import { cluster, gate, LEASE } from "./cluster.ts";
 const { Date: date, setTimeout: timeout, fetch: fetched, Promise: promise } = globalThis;
 const { random } = Math;
 const { race } = promise;
+const listeners = process.listenerCount("unhandledRejection");
 
 it("shows a workflow the same time and the same random numbers in every replay", async () => {
   const { process, client, clock, until, settle, journal } = cluster();
@@ -159,6 +161,8 @@ it("names a workflow that waits for something that is not durable, with the plac
   const { logs, worker } = await process();
   const run = await client.start(flow, []);
   await settle();
+  expect(logs).toEqual([]);
+  await clock.advance(1_000);
   const warnings = () => logs.filter(({ level }) => level === "warn");
   expect(warnings()).toEqual([
     {
@@ -224,4 +228,22 @@ it("patches nothing at import, and puts everything back when the last worker clo
     random,
     race,
   ]);
+});
+
+it("puts everything back when a worker cannot start", async () => {
+  const { world, clock } = cluster();
+  const subscribe = (): never => {
+    throw new Error("no subscriptions today");
+  };
+  const worker = createWorker({ world: { ...world, subscribe }, clock });
+  await expect(worker.start()).rejects.toThrow("no subscriptions today");
+  expect([Date, setTimeout, fetch, Math.random, Promise.race]).toEqual([
+    date,
+    timeout,
+    fetched,
+    random,
+    race,
+  ]);
+  expect(process.listenerCount("unhandledRejection")).toBe(listeners);
+  await worker.close();
 });

@@ -7,7 +7,7 @@ import {
   WORKFLOW_SERIALIZE,
   workflow,
 } from "@perdure/core";
-import { decode } from "@perdure/core/testing";
+import { decode, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -33,6 +33,7 @@ it("parks the run with a readable difference, and goes on when the old code is b
   const run = await client.start<number>({ workflowId: "changed" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("changed", async () => {
     await two();
     return await one();
@@ -54,6 +55,7 @@ it("parks the run with a readable difference, and goes on when the old code is b
   const journalled = types(run.runId);
   expect(journalled.at(-1)).toBe("wait_created");
 
+  deploy();
   workflow("changed", old);
   await run.retry();
   expect(await until(run.returnValue)).toBe(3);
@@ -70,6 +72,7 @@ it("says when the code ended where the journal goes on", async () => {
   const run = await client.start({ workflowId: "ends early" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("ends early", async () => await one());
   await process();
   await clock.advance(3_600_000);
@@ -90,10 +93,12 @@ it("tries again by itself, without executing anything meanwhile", async () => {
   const run = await client.start({ workflowId: "tried again" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("tried again", async () => await two());
   await process({ divergenceRetry: 10_000 });
   await clock.advance(600_000);
   expect(row(run.runId)).toMatchObject({ status: "diverged", epoch: expect.any(Number) });
+  deploy();
   workflow("tried again", old);
   expect(await until(run.returnValue)).toBe("ended");
   expect(calls).toBe(1);
@@ -111,6 +116,7 @@ it("rests also when messages wait for it, and keeps them", async () => {
   const run = await client.start({ workflowId: "has mail" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("has mail", async () => await two());
   const after = await process({ divergenceRetry: 60_000 });
   await client.resumeHook("of a diverged run", "kept");
@@ -119,6 +125,7 @@ it("rests also when messages wait for it, and keeps them", async () => {
   expect(row(run.runId).status).toBe("diverged");
   // One look for each message, and one a minute.
   expect(row(run.runId).epoch).toBeLessThan(20);
+  deploy();
   workflow("has mail", old);
   await run.retry();
   const woken = clock.now();
@@ -139,12 +146,14 @@ it("gives a diverged run that has mail back when its worker closes", async () =>
   const run = await client.start({ workflowId: "handed over diverged" }, []);
   await settle();
   before.kill();
+  deploy();
   workflow("handed over diverged", async () => await two());
   const after = await process({ divergenceRetry: 3_600_000 });
   await clock.advance(LEASE + 1_000);
   await client.resumeHook("handed over", "kept");
   await settle();
   await until(after.worker.close());
+  deploy();
   workflow("handed over diverged", old);
   const closed = clock.now();
   await process();
@@ -250,4 +259,23 @@ it("parks a run whose arguments cannot be read here, before its function is call
   expect(row(run.runId).status).toBe("diverged");
   state.readable = true;
   expect(await until(run.returnValue)).toBe(5);
+});
+
+it("says that a run which has ended cannot be retried, and lets one be that is under way", async () => {
+  const { process, client, until } = cluster();
+  const flow = workflow("not retried", async (how: "fails" | "ends") => {
+    if (how === "fails") throw new Error("failed");
+    await sleep(1_000);
+  });
+  const pending = await client.start(flow, ["ends"]);
+  await until(pending.retry());
+  await process();
+  await until(pending.returnValue);
+  const failed = await client.start(flow, ["fails"]);
+  await until(failed.returnValue.catch(() => {}));
+  await expect(until(failed.retry())).rejects.toThrow(
+    /has ended \(failed\), so there is nothing to retry.*start\(\) a new run, with another idempotencyKey/,
+  );
+  await expect(until(pending.retry())).rejects.toThrow(/has ended \(completed\)/);
+  await expect(until(client.getRun("wrun_none").retry())).rejects.toThrow(/not found/);
 });

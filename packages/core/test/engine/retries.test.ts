@@ -1,6 +1,8 @@
 import { FatalError, getStepMetadata, RetryableError, type StepOptions, step, workflow } from "@perdure/core";
 import { StepTimeoutError, WorkflowRunFailedError } from "@perdure/core/errors";
-import { expect, it } from "vitest";
+import { configure, shutdown } from "@perdure/core/runtime";
+import { memoryWorld } from "@perdure/core/testing";
+import { expect, it, onTestFinished } from "vitest";
 import { backoffDelay } from "../../src/define/retry-policy.ts";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -33,8 +35,47 @@ it("tries four times by default, further and further apart", async () => {
   await process();
   const run = await client.start(flow, []);
   expect(await until(run.returnValue)).toBe("attempt 4");
-  // 500, 1000 and 2000 ms, of which the random half is at 0.5 here.
-  expect(times).toEqual([0, 375, 375 + 750, 375 + 750 + 1500]);
+  // 1, 6 and 36 s, of which the random quarter is at 0.5 here.
+  expect(times).toEqual([0, 875, 875 + 5_250, 875 + 5_250 + 31_500]);
+});
+
+it("survives an outage of half a minute by default, however the dice fall", async () => {
+  for (const random of [0, 0.999_999]) {
+    const { process, client, clock, until } = cluster();
+    const begin = clock.now();
+    const pays = step("pays", async () => {
+      if (clock.now() < begin + 30_000) throw new Error("The payment service is down.");
+      return "paid";
+    });
+    const flow = workflow("outage", async () => await pays());
+    await process({ random: () => random });
+    expect(await until((await client.start(flow, [])).returnValue)).toBe("paid");
+  }
+});
+
+it("retries as the process is configured where a step says nothing, and as the step says where it does", async () => {
+  const world = memoryWorld();
+  configure({ world, worker: false, retry: { maxRetries: 1, backoff: () => 100 } });
+  onTestFinished(shutdown);
+  const { process, client, until } = cluster();
+  const tries: Record<string, number> = {};
+  const fails = async (): Promise<never> => {
+    const { stepName } = getStepMetadata();
+    tries[stepName] = (tries[stepName] ?? 0) + 1;
+    throw new Error("no");
+  };
+  const plainStep = step("plain", fails);
+  const stubborn = step("stubborn", fails, { maxRetries: 4 });
+  const flow = workflow("configured retries", async () => {
+    await Promise.allSettled([plainStep(), stubborn()]);
+  });
+  await process();
+  await until((await client.start(flow, [])).returnValue);
+  expect(tries).toEqual({ plain: 2, stubborn: 5 });
+  expect(() => configure({ world, retry: { maxRetries: -1 } })).toThrow(
+    /configure\(\{ retry \}\): maxRetries must be a whole number/,
+  );
+  expect(() => configure({ world, retry: { backoff: { jitter: 2 } } })).toThrow(/backoff\.jitter/);
 });
 
 it("fails with the last error after four attempts", async () => {
@@ -51,13 +92,13 @@ it("fails with the last error after four attempts", async () => {
 it("keeps the delay between its bounds: exponential, capped, the last share of it random", () => {
   const backoff = { initial: 100, factor: 3, max: "1s", jitter: 0.4 } as const;
   const delays = (random: number) =>
-    [1, 2, 3, 4].map((attempt) => backoffDelay(backoff, attempt, null, () => random));
+    [1, 2, 3, 4].map((attempt) => backoffDelay({ backoff }, attempt, null, () => random));
   expect(delays(0)).toEqual([100, 300, 900, 1000]);
   expect(delays(1)).toEqual([60, 180, 540, 600]);
-  expect(backoffDelay(undefined, 1, null, () => 0)).toBe(500);
-  expect(backoffDelay(undefined, 50, null, () => 0)).toBe(60_000);
+  expect(backoffDelay({}, 1, null, () => 0)).toBe(1_000);
+  expect(backoffDelay({}, 50, null, () => 0)).toBe(300_000);
   // 0 · ∞ is no number.
-  expect(backoffDelay({ initial: 0 }, 5_000, null, () => 0)).toBe(0);
+  expect(backoffDelay({ backoff: { initial: 0 } }, 5_000, null, () => 0)).toBe(0);
 });
 
 it("takes a function as backoff", async () => {

@@ -6,6 +6,7 @@ import {
   WorldError,
 } from "@perdure/core/errors";
 import { Client, memoryWorld } from "@perdure/core/testing";
+import type { Hint } from "@perdure/core/world";
 import { expect, it } from "vitest";
 import { cluster } from "./cluster.ts";
 
@@ -98,6 +99,36 @@ it("waits for many runs with few queries, however long they take", async () => {
   expect(values).toEqual(Array.from({ length: 200 }, (_, index) => index));
   // One poll every two seconds for all of them, and the notifications at the end.
   expect(queries).toBeLessThan(60);
+});
+
+it("looks at a thousand runs the less often the longer nothing ends, although something always changes", async () => {
+  const { clock, state, settle } = cluster();
+  let rows = 0;
+  let change = (): void => {};
+  const inner = memoryWorld({ state });
+  const world = {
+    ...inner,
+    subscribe(listener: (hint: Hint) => void) {
+      change = () => listener({ type: "changed" });
+      return () => {};
+    },
+    getRuns(runIds: readonly string[]) {
+      rows += runIds.length;
+      return inner.getRuns(runIds);
+    },
+  };
+  const client = new Client({ world, clock });
+  const flow = workflow("nobody executes it", async () => {});
+  const runs = await Promise.all(Array.from({ length: 1000 }, () => client.start(flow, [])));
+  for (const run of runs) void run.returnValue;
+  await settle();
+  rows = 0;
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    change();
+    await clock.advance(10);
+  }
+  expect(rows).toBeGreaterThan(10_000);
+  expect(rows).toBeLessThan(30_000);
 });
 
 it("waits without notifications too, and asks rarely while the store is down", async () => {

@@ -1,4 +1,11 @@
-import { FatalError, step, workflow } from "@perdure/core";
+import {
+  FatalError,
+  registerClass,
+  step,
+  WORKFLOW_DESERIALIZE,
+  WORKFLOW_SERIALIZE,
+  workflow,
+} from "@perdure/core";
 import { WorkflowRunFailedError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, LEASE } from "./cluster.ts";
@@ -125,11 +132,84 @@ it("takes what is thrown that is no error, and what cannot be stored", async () 
   );
 });
 
-it("fails the step whose result cannot be stored, with the path", async () => {
-  const opens = step("opens", async () => ({ connection: { socket: () => {} } }), once);
-  const { cause } = await failureOf("result", opens);
-  expect(cause.message).toMatch(/^result\.connection\.socket /);
-  expect(cause).toMatchObject({ stepName: "opens" });
+it.each<[what: string, result: () => unknown, path: RegExp]>([
+  [
+    "a function in it",
+    () => ({ connection: { socket: () => {} } }),
+    /result\.connection\.socket is a function/,
+  ],
+  ["a Response", () => Response.json({ id: "ch_1" }), /result is an instance of Response/],
+  ["an instance of a class", () => new (class Receipt {})(), /result is an instance of Receipt/],
+  [
+    "a getter that throws",
+    () => ({
+      get id() {
+        throw new Error("gone");
+      },
+    }),
+    /result\.id cannot be read/,
+  ],
+  [
+    "too deep a value",
+    () => Array.from({ length: 5_400 }).reduce((inner) => [inner], -0),
+    /nested too deeply/,
+  ],
+])(
+  "fails a step at once whose result cannot be stored, and says that the body has run: %s",
+  async (what, result, path) => {
+    let executed = 0;
+    const opens = step("opens", async () => {
+      executed++;
+      return result();
+    });
+    const { cause } = await failureOf(what, opens);
+    expect(cause.message).toMatch(/^The step has done its work, but its result/);
+    expect(cause.message).toMatch(path);
+    expect(cause).toMatchObject({ stepName: "opens", attempt: 1 });
+    expect(FatalError.is(cause)).toBe(true);
+    expect(executed).toBe(1);
+  },
+);
+
+class Shared extends Error {
+  attempt = "the remote job's";
+  get stepName(): string {
+    return "capture";
+  }
+}
+
+it("never writes into what was thrown, and puts its facts where the error has no such property", async () => {
+  const { process, client, until } = cluster();
+  const constant = { reason: "declined" };
+  const frozen = Object.freeze(new TypeError("frozen"));
+  const shared = new Error("shared by all runs");
+  const own = new Shared("has its own");
+  const inherited = Object.assign(Object.create(own), { message: "a copy" });
+  const thrown = [constant, frozen, shared, own, inherited, "text", null];
+  const before = thrown.map((value) => value && Object.getOwnPropertyDescriptors(value));
+  const fails = step("fails", async (index: number) => Promise.reject(thrown[index]), once);
+  const flow = workflow("throws constants", async () => {
+    const caught = [];
+    for (const index of thrown.keys()) {
+      const error = await fails(index).catch((reason: unknown) => reason);
+      caught.push(error instanceof Error ? { ...error, message: error.message } : error);
+    }
+    return caught;
+  });
+  await process();
+  const facts = { stepName: "fails", stepId: expect.stringMatching(/^step_/), attempt: 1 };
+  const { stepId } = facts;
+  expect(await until((await client.start(flow, [])).returnValue)).toEqual([
+    constant,
+    { ...facts, message: "frozen" },
+    { ...facts, message: "shared by all runs" },
+    // A getter is part of its class, which is not known where the error is read.
+    { attempt: "the remote job's", stepId, message: "has its own" },
+    { stepId, message: "a copy" },
+    "text",
+    null,
+  ]);
+  expect(thrown.map((value) => value && Object.getOwnPropertyDescriptors(value))).toEqual(before);
 });
 
 it("rejects the call of a step whose arguments cannot be stored, without a step in the journal", async () => {
@@ -188,4 +268,27 @@ it("gives the workflow the same error again in a replay", async () => {
   await until(run.returnValue);
   expect(seen).toHaveLength(2);
   expect(seen[1]).toBe(seen[0]);
+});
+
+it("keeps an error with a property whose class refuses its data: the data is in the property's place", async () => {
+  class Amount {
+    readonly cents = 5;
+    static [WORKFLOW_SERIALIZE](amount: Amount): unknown {
+      return { cents: amount.cents };
+    }
+    static [WORKFLOW_DESERIALIZE](): Amount {
+      throw new TypeError("an unknown currency");
+    }
+  }
+  registerClass("refused amount", Amount);
+  const refund = step(
+    "refund",
+    async () => {
+      throw Object.assign(new RangeError("too much"), { amount: new Amount() });
+    },
+    once,
+  );
+  const { cause } = await failureOf("unreadable property", refund);
+  expect(cause).toBeInstanceOf(RangeError);
+  expect(cause).toMatchObject({ message: "too much", amount: { cents: 5 } });
 });

@@ -272,3 +272,28 @@ it("waits with a step until the store has confirmed a lease that ran out meanwhi
   expect(await until(run.returnValue)).toBe(1);
   expect(begun).toBe(1);
 });
+
+it("asks the store in few requests whether it still has the leases of many runs", async () => {
+  const { process, client, clock, until, settle } = cluster();
+  const work = step("after a pause", async () => "done");
+  const flow = workflow("after a pause", async () => await work());
+  const { fault } = await process();
+  const answer = gate();
+  let renewals = 0;
+  let down = true;
+  // The commits that create the steps are answered when the leases have run out.
+  fault((operation) => {
+    if (operation === "commit answer") return answer.promise;
+    if (operation === "renew" && down) throw new Error("the store is down");
+    if (operation === "renew") renewals++;
+  });
+  const runs = await Promise.all(Array.from({ length: 200 }, () => client.start<string>(flow, [])));
+  await settle();
+  await clock.advance(LEASE + 1_000);
+  down = false;
+  answer.open();
+  const values = await until(Promise.all(runs.map((run) => run.returnValue)));
+  expect(new Set(values)).toEqual(new Set(["done"]));
+  expect(renewals).toBeGreaterThan(0);
+  expect(renewals).toBeLessThan(10);
+});

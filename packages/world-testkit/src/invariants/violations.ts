@@ -91,7 +91,8 @@ function checkRow({ row, journal }: RunSnapshot, require: Require): void {
   require(status !== "running" || started !== undefined, "status running without run_started");
   require(owner === null ||
     (row.epoch > 0 && dueAt !== null), `leased to ${owner}, but without epoch or dueAt`);
-  require(dueAt !== null || liveHooks({ row, journal }).size > 0, "not ended, never due, and no live hook");
+  const waits = status === "diverged" || liveHooks({ row, journal }).size > 0;
+  require(dueAt !== null || waits, "not ended, never due, and neither diverged nor with a live hook");
 }
 
 function checkMailbox({ row, mail }: RunSnapshot, now: number | undefined, require: Require): void {

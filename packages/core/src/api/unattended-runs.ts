@@ -1,0 +1,143 @@
+import type { Clock } from "../clock.ts";
+import type { EngineWorker } from "../engine/worker.ts";
+import type { Logger } from "../logger.ts";
+import { sharedState } from "../shared-state.ts";
+import { isTerminal, type RunRecord, type World } from "../world/index.ts";
+
+/**
+ * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them. Runs that sleep, wait for
+ * a hook, or are under way are not due.
+ */
+
+/** How long a run must have been awaited and due. */
+const PATIENCE = 5_000;
+const AGAIN = 60_000;
+/** Runs of one query. */
+const PAGE = 500;
+/** Workflows that a warning lists. */
+const LISTED = 5;
+
+export interface UnattendedRunsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The workers of this process on this World. */
+  readonly workers: ReadonlySet<EngineWorker>;
+}
+
+export class UnattendedRuns {
+  readonly #options: UnattendedRunsOptions;
+  /** Awaited runs: how many wait for each, and when it is looked at next, in monotonic time. */
+  readonly #awaited: Map<string, { waiters: number; lookAt: number }> = new Map();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(options: UnattendedRunsOptions) {
+    this.#options = options;
+  }
+
+  /** Somebody waits for this run, until the returned function is called. */
+  watch(runId: string): () => void {
+    const known = this.#awaited.get(runId);
+    if (known !== undefined) known.waiters++;
+    else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.elapsed() + PATIENCE });
+    this.#cancelTimer ??= this.#options.clock.setTimer(
+      this.#options.clock.now() + PATIENCE,
+      () => void this.#look(),
+    );
+    return () => this.#unwatch(runId);
+  }
+
+  #unwatch(runId: string): void {
+    const known = this.#awaited.get(runId);
+    if (known === undefined || --known.waiters > 0) return;
+    this.#awaited.delete(runId);
+    if (this.#awaited.size > 0) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, world } = this.#options;
+    const now = clock.elapsed();
+    const runIds: string[] = [];
+    for (const [runId, awaited] of this.#awaited) {
+      if (awaited.lookAt > now) continue;
+      awaited.lookAt = now + AGAIN;
+      runIds.push(runId);
+    }
+    this.#cancelTimer = clock.setTimer(clock.now() + PATIENCE, () => void this.#look());
+    try {
+      for (let from = 0; from < runIds.length; from += PAGE) {
+        this.#judge(await world.getRuns(runIds.slice(from, from + PAGE)));
+      }
+    } catch {
+      // The store does not answer: who waits for the run hears of that.
+    }
+  }
+
+  #judge(runs: readonly (RunRecord | null)[]): void {
+    const now = this.#options.clock.now();
+    const unattended = new Map<string, RunRecord[]>();
+    for (const run of runs) {
+      if (run === null || isTerminal(run.status) || run.dueAt === null || run.dueAt > now - PATIENCE)
+        continue;
+      // A worker of this process that is busy will come to it.
+      if (!this.#awaited.has(run.runId) || this.#workers().some((worker) => worker.executes(run.workflow)))
+        continue;
+      unattended.set(run.workflow, [...(unattended.get(run.workflow) ?? []), run]);
+    }
+    for (const [workflow, [first, ...others]] of unattended) {
+      if (first !== undefined) this.#warn(workflow, first, others.length, now);
+    }
+  }
+
+  #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number): void {
+    const seconds = Math.floor((now - (dueAt ?? now)) / 1_000);
+    const more = others === 0 ? "" : `, and ${others} more of this workflow`;
+    this.#options.logger.warn(
+      `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it is awaited here, has been due for ${seconds} s, ` +
+        `and no worker has taken it. ${this.#situation(workflow)} Whether other processes have workers is not known here.`,
+      { runId, workflow, runs: others + 1 },
+    );
+  }
+
+  /** What is known in this process of who would execute the workflow, and what to do. */
+  #situation(workflow: string): string {
+    const known = [...sharedState().registry.workflows.keys()];
+    const name = functionName(workflow);
+    const namesake = known.find((id) => name !== undefined && functionName(id) === name);
+    if (namesake !== undefined && !known.includes(workflow)) {
+      return (
+        `This process has a workflow of the same name under another id, "${namesake}": if they are one function, it was ` +
+        "compiled from different directories; compile it under the same path everywhere, or give it an id with workflow(id, fn)."
+      );
+    }
+    const workers = this.#workers();
+    if (!known.includes(workflow)) {
+      const list = known.slice(0, LISTED).map((id) => `"${id}"`);
+      const others = known.length > LISTED ? ` and ${known.length - LISTED} more` : "";
+      const has = known.length === 0 ? "no workflow" : `only ${list.join(", ")}${others}`;
+      return (
+        `This process has ${has}${workers.length === 0 ? ", and no worker" : ""}. Import the module that defines the workflow, ` +
+        "under its old id if it was renamed, in a process that has a worker."
+      );
+    }
+    if (workers.length === 0) {
+      return (
+        "This process has the workflow, but no worker that is open: start one with createWorker({ world }).start() or " +
+        "configure({ world, worker: true }), here or in another process that imports the workflow."
+      );
+    }
+    return "The workers of this process leave it out by their option `workflows`: add it, or start another worker.";
+  }
+
+  #workers(): EngineWorker[] {
+    return [...this.#options.workers].filter((worker) => worker.open);
+  }
+}
+
+/** `charge` of `workflow//./src/pay//charge`; an id that was given by hand has none. */
+function functionName(id: string): string | undefined {
+  const [kind, , name] = id.split("//");
+  return kind === "workflow" ? name : undefined;
+}

@@ -1,0 +1,96 @@
+import { createHook, sleep, workflow } from "@perdure/core";
+import type { LogFields } from "@perdure/core/runtime";
+import { Client } from "@perdure/core/testing";
+import { expect, it } from "vitest";
+import { type Cluster, cluster, gate } from "./cluster.ts";
+
+// Waiting for a run that nobody executes: a warning that names it, and what to do.
+
+interface Warning {
+  readonly message: string;
+  readonly fields: LogFields | undefined;
+}
+
+function awaiting({ world, clock }: Cluster): { client: Client; warnings: Warning[] } {
+  const warnings: Warning[] = [];
+  const silent = (): void => {};
+  const warn = (message: string, fields?: LogFields) => void warnings.push({ message, fields });
+  const client = new Client({ world, clock, logger: { debug: silent, info: silent, warn, error: silent } });
+  return { client, warnings };
+}
+
+it("warns after five seconds and again each minute, until a worker takes the run", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const flow = workflow("nobody's", async () => "done");
+  const run = await client.start(flow, []);
+  const value = run.returnValue;
+  await program.clock.advance(4_999);
+  expect(warnings).toEqual([]);
+  await program.clock.advance(1);
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]?.message).toMatch(
+    /^Nobody executes run "wrun_\w+" of workflow "nobody's": .* due for 5 s/,
+  );
+  expect(warnings[0]?.message).toMatch(
+    /has the workflow, but no worker that is open: start one with createWorker/,
+  );
+  expect(warnings[0]?.fields).toEqual({ runId: run.runId, workflow: "nobody's", runs: 1 });
+  await program.clock.advance(59_999);
+  expect(warnings).toHaveLength(1);
+  await program.clock.advance(1);
+  expect(warnings).toHaveLength(2);
+  await program.process();
+  expect(await program.until(value)).toBe("done");
+  await program.clock.advance(600_000);
+  expect(warnings).toHaveLength(2);
+});
+
+it("says it once for all awaited runs of a workflow, and names one that differs only in its path", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  workflow("workflow//./src/pay//charge", async () => {});
+  const unknown = { workflowId: "workflow//./app/src/pay//charge" };
+  for (let n = 0; n < 3; n++) void (await client.start(unknown, [])).returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]?.message).toMatch(/and 2 more of this workflow/);
+  expect(warnings[0]?.message).toMatch(/same name under another id, "workflow\/\/\.\/src\/pay\/\/charge"/);
+});
+
+it("says what this process would execute where it does not know the workflow, or leaves it out", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const known = workflow("known", async () => {});
+  const left = workflow("left out", async () => {});
+  const { worker } = await program.process({ workflows: [known] });
+  client.workers.add(worker);
+  void (await client.start({ workflowId: "renamed" }, [])).returnValue.catch(() => {});
+  void (await client.start(left, [])).returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  expect(warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/"renamed".*only ".*Import the module that defines the workflow/),
+    expect.stringMatching(/"left out".*leave it out by their option `workflows`/),
+  ]);
+});
+
+it("raises no alarm for runs that sleep, wait for a hook, are in a step, or have just lost their worker", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const opened = gate();
+  const flows = [
+    workflow("sleeps", async () => await sleep("1h")),
+    workflow("waits for a hook", async () => void (await createHook())),
+    workflow("works", async () => await opened.promise),
+  ];
+  const process = await program.process();
+  for (const flow of flows) void (await client.start(flow, [])).returnValue.catch(() => {});
+  await program.clock.advance(600_000);
+  expect(warnings).toEqual([]);
+  process.kill();
+  await program.clock.advance(10_000);
+  expect(warnings).toEqual([]);
+  // The lease of the one that worked is over; of those that sleep or wait, nothing is due.
+  await program.clock.advance(120_000);
+  expect(new Set(warnings.map(({ fields }) => fields?.workflow))).toEqual(new Set(["works"]));
+});
