@@ -40,6 +40,7 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
       notifications: store?.settings.notifications === "on",
+      ownClock: !config.callersClock,
       commitsInFlight: COMMITS_IN_FLIGHT,
       largestValue: LARGEST_VALUE,
       largestBatch: LARGEST_BATCH,

@@ -25,6 +25,7 @@ test("the settings are shown", async () => {
     notifications: "on",
   });
   expect(world.capabilities).toMatchObject({
+    ownClock: false,
     durability: world.describe().fsync === "on" ? "machine" : "process",
     notifications: true,
   });
@@ -116,6 +117,7 @@ test("namespaces share a schema and nothing else", async () => {
 test("by the server's clock: what is due now is due, and a lease lasts at least as long as was asked for", async () => {
   const schema = temporarySchema();
   const world = await openWorld({ url: await serverUrl(), schema, clock: "store" });
+  expect(world.capabilities.ownClock).toBe(true);
   // This caller's clock is far behind the server's; the next one's is far ahead.
   await world.createRuns([newRun("wrun_1", { dueAt: NOW })], NOW);
   const ahead = 4_000_000_000_000;
