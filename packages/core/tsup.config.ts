@@ -8,5 +8,4 @@ export default preset({
   world: "src/world/index.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
-  "lease-keeper-thread": "src/engine/lease-keeper-thread.ts",
 });

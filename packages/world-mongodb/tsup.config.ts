@@ -2,5 +2,4 @@ import { preset } from "@perdure/tsup";
 
 export default preset({
   index: "src/index.ts",
-  keeper: "src/keeper.ts",
 });

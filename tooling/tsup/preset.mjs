@@ -1,3 +1,5 @@
+import { threadModules } from "./thread-modules.mjs";
+
 /**
  * The one way our packages are built: ESM, one file per export, declarations beside it.
  *
@@ -16,5 +18,6 @@ export function preset(entry) {
     splitting: true,
     // esbuild strips the `node:` prefix by default; `node:sqlite` has no bare name.
     removeNodeProtocol: false,
+    esbuildPlugins: [threadModules],
   };
 }

@@ -1,9 +1,14 @@
 /** The compiler as an esbuild plugin; tsup takes it under `esbuildPlugins`. */
-import type { Plugin } from "esbuild";
 import { createUnplugin } from "unplugin";
 import { factory, type PluginOptions } from "./plugin.ts";
 
 export type { PluginOptions };
+
+/** An esbuild plugin, as far as this package's types go: they must hold where esbuild is not installed. */
+export interface EsbuildPlugin {
+  readonly name: string;
+  setup(build: object): void | Promise<void>;
+}
 
 /**
  * Compiles directives in an esbuild or tsup build.
@@ -11,6 +16,6 @@ export type { PluginOptions };
  * @example
  * await build({ entryPoints: ["src/app.ts"], bundle: true, platform: "node", format: "esm", plugins: [perdure()] });
  */
-const perdure: (options?: PluginOptions) => Plugin = createUnplugin(factory).esbuild;
+const perdure: (options?: PluginOptions) => EsbuildPlugin = createUnplugin(factory).esbuild;
 
 export default perdure;

@@ -1,9 +1,13 @@
 /** The compiler as a Vite plugin; Vitest takes it from the same config. */
 import { createUnplugin } from "unplugin";
-import type { Plugin } from "vite";
 import { factory, type PluginOptions } from "./plugin.ts";
 
 export type { PluginOptions };
+
+/** A Vite plugin, as far as this package's types go: they must hold where Vite is not installed. */
+export interface VitePlugin {
+  readonly name: string;
+}
 
 /**
  * Compiles directives in Vite and in Vitest.
@@ -11,6 +15,6 @@ export type { PluginOptions };
  * @example
  * export default defineConfig({ plugins: [perdure()] });
  */
-const perdure: (options?: PluginOptions) => Plugin = createUnplugin(factory).vite;
+const perdure: (options?: PluginOptions) => VitePlugin = createUnplugin(factory).vite;
 
 export default perdure;

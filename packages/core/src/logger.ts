@@ -1,4 +1,9 @@
-/** Where the engine reports. Silent by default; a `pino` or `console`-like object fits after one wrapping function. */
+import { sharedState } from "./shared-state.ts";
+
+/**
+ * Where the engine reports. A message says what happened and what to do, the fields what it is about. An object whose
+ * methods take `(message, fields)`, such as `console` or a `winston` logger, fits as it is.
+ */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -6,17 +11,28 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** What a message is about, such as `{ runId, stepId, attempt }`. */
+/** What a message is about, such as `{ runId, workflow, step, error }`. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Says nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** One line of JSON per message on a stream, for programs that want logs and have no logger. */
-export function jsonLogger(write: (line: string) => void): Logger {
-  const log =
-    (level: string) =>
-    (message: string, fields?: LogFields): void =>
-      write(`${JSON.stringify({ level, message, ...fields })}\n`);
-  return { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
+/**
+ * A logger that never changes what its caller does: what it throws, or what rejects in it, ends here, and it runs outside
+ * of workflows and steps. Made once, where a logger of the user's comes in.
+ */
+export function guardedLogger(logger: Partial<Logger>): Logger {
+  const guarded =
+    (level: keyof Logger) =>
+    (message: string, fields?: LogFields): void => {
+      sharedState().contexts.exit(() => {
+        try {
+          const answer: unknown = logger[level]?.(message, fields);
+          if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(() => {});
+        } catch {
+          // A logger that fails has nowhere to report it.
+        }
+      });
+    };
+  return { debug: guarded("debug"), info: guarded("info"), warn: guarded("warn"), error: guarded("error") };
 }

@@ -10,5 +10,7 @@ export {
 } from "./api/runtime.ts";
 export type { WorkerHealth } from "./engine/health.ts";
 export type { CloseOptions, Worker, WorkerOptions } from "./engine/worker.ts";
-export { jsonLogger, type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { jsonLogger } from "./json-logger.ts";
+export { type LogFields, type Logger, silentLogger } from "./logger.ts";
+export { type LoggerChoice, type PinoLogger, resolveLogger } from "./logger-choice.ts";
 export type { World } from "./world/index.ts";

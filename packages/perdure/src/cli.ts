@@ -3,9 +3,9 @@
  * stderr, without the password of a URL, and exit code 1.
  */
 import { readFileSync } from "node:fs";
+import { withoutPasswords } from "@perdure/core/world";
 import { Command } from "commander";
 import { type MigrateOptions, migrate } from "./cli/migrate.ts";
-import { withoutPasswords } from "./cli/passwords.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   readonly version: string;

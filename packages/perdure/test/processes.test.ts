@@ -194,7 +194,7 @@ test("promises that a workflow does not await end nobody's process when they are
   expect(await app.ended()).toBe(0);
   expect(app.lines).toEqual([
     // Of the step that failed; those that the end of the run leaves behind are nobody's business.
-    "warn a promise of the workflow was rejected and nobody awaits it",
+    "warn a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
     "WorkflowRunCancelledError",
   ]);
 }, 60_000);

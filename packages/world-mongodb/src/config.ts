@@ -1,9 +1,7 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is opened.
  */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { LeaseKeeper, OperationProbe } from "@perdure/core/world";
+import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import type { MongoClient } from "mongodb";
 
 /** Options of `mongodbWorld`. */
@@ -59,12 +57,10 @@ export function resolveConfig(options: MongodbWorldOptions): Config {
   return { url: url ?? DEFAULT_URL, client, db, namespace, clock, beforeOperation: options.beforeOperation };
 }
 
-// The keeper lies beside this module in the build and, as TypeScript, in the sources. An application bundled into one
-// file has it nowhere: then leases are renewed from the event loop.
-export function leaseKeeperOf(config: Config): LeaseKeeper | null {
+/** How a keeper thread opens another instance. A client cannot be sent there: then leases are renewed from the event loop. */
+export function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.client !== undefined) return null;
-  const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
-  if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { url, db, namespace, clock } = config;
-  return { module: module.href, options: { url, namespace, clock, ...(db !== undefined && { db }) } };
+  const options = { url, namespace, clock, ...(db !== undefined && { db }) };
+  return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
 }

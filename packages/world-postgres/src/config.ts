@@ -1,10 +1,8 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is opened.
  */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Logger } from "@perdure/core/runtime";
-import type { LeaseKeeper, OperationProbe } from "@perdure/core/world";
+import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import type { Kysely } from "kysely";
 import type { Pool } from "pg";
 
@@ -129,17 +127,13 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
 }
 
 /**
- * How a keeper thread opens another instance. A pool or a Kysely instance cannot be sent there, but a URL can. The keeper
- * lies beside this module in the build and, as TypeScript, in the sources. An application bundled into one file has it
- * nowhere: then leases are renewed from the event loop.
+ * How a keeper thread opens another instance. A pool or a Kysely instance cannot be sent there, but a URL can.
  */
-export function leaseKeeperOf(config: Config): LeaseKeeper | null {
+export function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.pool !== undefined || (config.kysely !== undefined && config.url === undefined)) return null;
-  const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
-  if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { url, schema, namespace, callTimeout, callersClock } = config;
   const options = { url, schema, namespace, callTimeout, clock: callersClock ? "caller" : "store" };
-  return { module: module.href, options };
+  return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
 }
 
 /**

@@ -159,8 +159,7 @@ test("the password is in no error, in no log and in no description", async () =>
     const world = await openWorld({ ...options, schema, logger });
     world.subscribe(() => {});
     await world.createRuns([newRun("wrun_1", { lease })], NOW);
-    const { leaseKeeper: _, ...capabilities } = world.capabilities;
-    shown.push(show(world), show(capabilities), show(world.describe()));
+    shown.push(show(world), show(world.capabilities), show(world.describe()));
     const kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
     await admin.query(kill, [schema]);
     await admin.query(`ALTER ROLE ${user} NOLOGIN`);

@@ -1,9 +1,7 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is connected.
  */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { LeaseKeeper, OperationProbe } from "@perdure/core/world";
+import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import type { Cluster, CommonRedisOptions, Redis } from "ioredis";
 
 /** Options of ioredis that leave answers as they are. */
@@ -85,7 +83,7 @@ export interface Config {
   readonly eviction: "refuse" | "accept";
   readonly patience: number;
   readonly beforeOperation: OperationProbe | undefined;
-  readonly leaseKeeper: LeaseKeeper | null;
+  readonly leaseKeeper: WorldCapabilities["leaseKeeper"];
 }
 
 /** Where the server is when nothing is said. */
@@ -149,16 +147,13 @@ function targetOf({ url, cluster, sentinel, client, connection }: RedisWorldOpti
   return { type: "url", url: url ?? DEFAULT_URL };
 }
 
-// The keeper lies beside this module in the build and, as TypeScript, in the sources. An application bundled into one
-// file has it nowhere, and options with functions in them cannot be sent to a thread: then leases are renewed from the
-// event loop.
-function leaseKeeperOf(options: RedisWorldOptions): LeaseKeeper | null {
+// A client, and options with functions in them, cannot be sent to a thread: then leases are renewed from the event loop.
+function leaseKeeperOf(options: RedisWorldOptions): WorldCapabilities["leaseKeeper"] {
   if (options.client !== undefined) return null;
-  const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
-  if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
   const { beforeOperation, retention, ...rest } = options;
   try {
-    return { module: module.href, options: structuredClone(rest) };
+    const cloned = structuredClone(rest);
+    return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options: cloned });
   } catch {
     return null;
   }

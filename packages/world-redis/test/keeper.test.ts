@@ -11,11 +11,11 @@ it("opens another instance on the same store, as another thread would", async ()
   const namespace = newNamespace();
   const world = await openWorld({ url, namespace, partitions: 2 });
   await world.createRuns([newRun("run-1", { lease: { owner: "worker", ttl: 1_000 } })], NOW);
-  const { leaseKeeper } = world.capabilities;
-  const { openWorld: openKeeper } = (await import(leaseKeeper?.module ?? "")) as {
+  const located = await world.capabilities.leaseKeeper?.();
+  const { openWorld: openKeeper } = (await import(located?.module ?? "")) as {
     openWorld(options: unknown): Promise<World>;
   };
-  const keeper = await openKeeper(structuredClone(leaseKeeper?.options));
+  const keeper = await openKeeper(structuredClone(located?.options));
   onTestFinished(() => keeper.close());
   const leases = [{ runId: "run-1", epoch: 1 }];
   expect(await keeper.renew({ leases, ttl: 60_000, now: NOW })).toEqual([{ outcome: "renewed", mailSeq: 0 }]);

@@ -6,11 +6,17 @@ import type {
   ClaimedRun,
   ClaimRequest,
   ClaimResult,
+  JournalEvent,
   Lease,
+  Mail,
   RenewRequest,
   RenewResult,
+  RunRecord,
 } from "@perdure/core/world";
+import { Damage, isDamage } from "./cells.ts";
 import type { Connection } from "./connection.ts";
+import { RESULT, resultCode } from "./driver.ts";
+import { damagedError } from "./errors.ts";
 import {
   EVENT_COLUMNS,
   type EventTuple,
@@ -19,10 +25,11 @@ import {
   RUN_COLUMNS,
   type RunRow,
   type Tables,
-  toJournalEvent,
+  toJournal,
   toMail,
   toRunRecord,
 } from "./schema.ts";
+import type { StoreClock } from "./store-clock.ts";
 import { toStored } from "./text.ts";
 
 interface DueRow {
@@ -31,18 +38,20 @@ interface DueRow {
 }
 
 /** A claimed run before its journal is read. */
-interface TakenRun extends Pick<ClaimedRun, "run" | "lost"> {
+interface TakenRun extends Pick<ClaimedRun, "run" | "lost" | "lastClaimId"> {
   readonly id: number;
 }
 
-interface Taken {
+interface Taken extends Pick<ClaimResult, "nextDueAt" | "now"> {
   readonly runs: readonly TakenRun[];
-  readonly nextDueAt: number | null;
 }
+
+// With so many, it is the store that is damaged and not its runs.
+const MOST_UNREADABLE = 1_000;
 
 export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
-export function claim(connection: Connection, tables: Tables): Claim {
+export function claim(connection: Connection, tables: Tables, clock: StoreClock): Claim {
   const { runs, events, mail } = tables;
   const selectDue = connection.prepare<DueRow>(
     "select due runs",
@@ -55,7 +64,7 @@ export function claim(connection: Connection, tables: Tables): Claim {
   );
   const takeLease = connection.prepare(
     "take lease",
-    `UPDATE ${runs} SET epoch = ?, owner = ?, due_at = ? WHERE id = ?`,
+    `UPDATE ${runs} SET epoch = ?, claim_id = ?, lost_claims = ?, owner = ?, due_at = ? WHERE id = ?`,
   );
   const selectEvents = connection.prepareTuples<EventTuple>(
     "select events",
@@ -66,77 +75,153 @@ export function claim(connection: Connection, tables: Tables): Claim {
     `SELECT ${MAIL_COLUMNS} FROM ${mail} m WHERE m.run = ? AND m.mail_seq > ? ORDER BY m.mail_seq`,
   );
 
+  // Rows that cannot be read or leased. They stay due, and must not be in the way of others.
+  const unreadable = new Set<number>();
+
   /** The `limit` runs of these workflows that are due first, whether now or later. */
   function dueFirst(workflows: readonly string[], limit: number): DueRow[] {
     let first: DueRow[] = [];
     for (const workflow of new Set(workflows)) {
       // Once there are enough, another workflow's runs matter only if they are due before the last of them.
       const latest = first.length < limit ? Number.MAX_SAFE_INTEGER : (first.at(-1)?.dueAt ?? 0);
-      const found = selectDue.all(toStored(workflow), latest, limit);
+      const found = selectDue
+        .all(toStored(workflow), latest, limit + unreadable.size)
+        .filter(({ id }) => !unreadable.has(id));
       if (found.length === 0) continue;
       first = [...first, ...found].sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
     }
     return first;
   }
 
-  function take(request: ClaimRequest): Taken {
-    const { now, owner, ttl } = request;
+  /** `begin` is called with each row before it is touched. */
+  function take(request: ClaimRequest, begin: (id: number) => void): Taken {
+    const { now } = clock.read(request.now);
+    const { owner, claimId, byteLimit } = request;
+    const dueAt = now + request.ttl;
     // One more than may be claimed: the first that is left tells when to come back.
     const first = dueFirst(request.workflows, request.limit + 1);
-    const due = first.filter((row) => row.dueAt <= now).slice(0, request.limit);
     const taken: TakenRun[] = [];
-    for (const { id } of due) {
+    let bytes = 0;
+    for (const { id, dueAt: due } of first) {
+      if (due > now || taken.length === request.limit || (taken.length > 0 && bytes > byteLimit)) {
+        return { runs: taken, nextDueAt: due, now };
+      }
+      begin(id);
       const row = selectRun.get(id);
       if (row === undefined) continue;
-      const epoch = row.epoch + 1;
-      const dueAt = now + ttl;
-      takeLease.run(epoch, toStored(owner), dueAt, id);
-      taken.push({ id, run: { ...toRunRecord(row), epoch, owner, dueAt }, lost: row.owner !== null });
+      const before = toRunRecord(row);
+      const lost = before.owner !== null;
+      const epoch = before.epoch + 1;
+      const lostClaims = before.lostClaims + (lost ? 1 : 0);
+      takeLease.run(epoch, toStored(claimId), lostClaims, toStored(owner), dueAt, id);
+      const run = { ...before, epoch, claimId, lostClaims, owner, dueAt };
+      taken.push({ id, run, lost, lastClaimId: before.claimId });
+      bytes += before.bytes;
     }
-    return { runs: taken, nextDueAt: first[due.length]?.dueAt ?? null };
+    return { runs: taken, nextDueAt: null, now };
+  }
+
+  // SQLite gives up the whole transaction with the first damaged page, so it is begun again without that run.
+  async function takeReadable(request: ClaimRequest): Promise<Taken> {
+    const before = unreadable.size;
+    for (;;) {
+      let current: number | undefined;
+      const begin = (id: number): void => {
+        current = id;
+      };
+      try {
+        const taken = await connection.write(() => take(request, begin));
+        if (unreadable.size > before) warnOf([...unreadable].slice(before), connection.location, runs);
+        return taken;
+      } catch (error) {
+        if (current === undefined || unreadable.size === MOST_UNREADABLE) throw error;
+        if (!isOfOneRun((error as Error).cause)) throw error;
+        unreadable.add(current);
+      }
+    }
   }
 
   // After the claim the journal stands still: only the owner writes it. Should this process sleep here until its lease
   // is gone, the row's `seq` still bounds what it reads.
-  function load({ id, run, lost }: TakenRun, request: ClaimRequest): ClaimedRun {
-    const inMemory = request.cached.get(run.runId) === run.epoch - 1;
-    return {
-      run,
-      lost,
-      events: inMemory ? [] : selectEvents.all(id, run.seq, request.eventLimit).map(toJournalEvent),
-      mail: run.mailSeq === run.mailDone ? [] : selectMail.all(id, run.mailDone).map(toMail),
-    };
+  function load({ id, run, lost, lastClaimId }: TakenRun, request: ClaimRequest): ClaimedRun {
+    try {
+      const known = request.cached.get(run.runId);
+      const inMemory = known !== undefined && known.claimId === lastClaimId && known.seq === run.seq;
+      const events = inMemory ? [] : journalOf(id, run, request.eventLimit);
+      return { run, lost, lastClaimId, events, mail: mailOf(id, run), damage: null };
+    } catch (error) {
+      if (!isOfOneRun(error)) throw error;
+      const damage = damagedError(error, connection.location, `of run ${run.runId}`);
+      return { run, lost, lastClaimId, events: [], mail: [], damage };
+    }
+  }
+
+  function journalOf(id: number, { seq }: RunRecord, limit: number): JournalEvent[] {
+    const events = toJournal(selectEvents.all(id, seq, limit), 0);
+    if (events.length < Math.min(seq, limit)) {
+      throw new Damage(`event ${events.length + 1} of its journal is missing`);
+    }
+    return events;
+  }
+
+  function mailOf(id: number, { mailSeq, mailDone }: RunRecord): Mail[] {
+    if (mailSeq === mailDone) return [];
+    const mail = selectMail.all(id, mailDone).map(toMail);
+    if (mail.length < mailSeq - mailDone) throw new Damage("a message of its mailbox is missing");
+    return mail;
   }
 
   return async (request) => {
-    const { now } = request;
     // An idle worker's question takes no lock.
-    const [head] = await connection.read(() => dueFirst(request.workflows, 1));
-    if (head === undefined || head.dueAt > now || request.limit < 1) {
-      return { runs: [], nextDueAt: head?.dueAt ?? null, now };
-    }
-    const taken = await connection.write(() => take(request));
+    const idle = await connection.read(() => {
+      const times = clock.glance(request.now);
+      if (times === null) return null;
+      const [head] = dueFirst(request.workflows, 1);
+      const isDue = head !== undefined && head.dueAt <= times.now && request.limit > 0;
+      return isDue ? null : { runs: [], nextDueAt: head?.dueAt ?? null, now: times.now };
+    });
+    if (idle !== null) return idle;
+    const { nextDueAt, now, ...taken } = await takeReadable(request);
     const runs = await connection.read(() => taken.runs.map((run) => load(run, request)));
-    return { runs, nextDueAt: taken.nextDueAt, now };
+    return { runs, nextDueAt, now };
   };
+}
+
+// No answer has a place for a run of which not even the row can be read, and its owner must hear of it.
+function warnOf(rows: readonly number[], location: string, table: string): void {
+  process.emitWarning(
+    `The SQLite World ${location} is damaged: in the table ${table}, rows ${rows.join(", ")} (column id) cannot be read. ` +
+      "These runs are not executed; others go on. Restore a backup, or salvage the file with the `.recover` command of the " +
+      "sqlite3 shell.",
+    "PerdureWarning",
+  );
+}
+
+/** Whether an error is about the rows of one run, and says nothing of those of others. */
+function isOfOneRun(error: unknown): boolean {
+  return isDamage(error) || resultCode(error) === RESULT.corrupt;
 }
 
 export type Renew = (request: RenewRequest) => Promise<readonly RenewResult[]>;
 
-export function renew(connection: Connection, tables: Tables): Renew {
+export function renew(connection: Connection, tables: Tables, clock: StoreClock): Renew {
   const extend = connection.prepare<{ mailSeq: number }>(
     "renew lease",
-    `UPDATE ${tables.runs} SET due_at = max(due_at, ?) WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL
+    `UPDATE ${tables.runs} SET due_at = max(due_at, ?)
+     WHERE run_id = ? AND epoch = ? AND claim_id = ? AND owner IS NOT NULL
      RETURNING mail_seq AS mailSeq`,
   );
 
-  function renewLease({ runId, epoch }: Lease, until: number): RenewResult {
-    const row = extend.get(until, toStored(runId), epoch);
+  function renewLease({ runId, epoch, claimId }: Lease, until: number): RenewResult {
+    const row = extend.get(until, toStored(runId), epoch, toStored(claimId));
     return row === undefined ? { outcome: "lost" } : { outcome: "renewed", mailSeq: row.mailSeq };
   }
 
   return async ({ leases, ttl, now }) => {
     if (leases.length === 0) return [];
-    return connection.write(() => leases.map((lease) => renewLease(lease, now + ttl)));
+    return connection.write(() => {
+      const until = clock.read(now).now + ttl;
+      return leases.map((lease) => renewLease(lease, until));
+    });
   };
 }

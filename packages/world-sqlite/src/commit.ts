@@ -16,14 +16,17 @@ import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
 import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
-import { toStored, toStoredOrNull } from "./text.ts";
+import type { StoreClock, Times } from "./store-clock.ts";
+import { fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */
 interface HeldRow {
   readonly id: number;
   readonly status: RunStatus;
   readonly epoch: number;
+  readonly claimId: StoredText | null;
   readonly seq: number;
+  readonly bytes: number;
   readonly mailSeq: number;
   readonly mailDone: number;
   readonly dueAt: number | null;
@@ -37,15 +40,16 @@ const PATCH_COLUMNS: readonly (readonly [keyof RunPatch, string])[] = [
   ["completedAt", "completed_at"],
   ["output", "output"],
   ["error", "error"],
+  ["lostClaims", "lost_claims"],
 ];
 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
 
-export function commit(connection: Connection, tables: Tables): Commit {
+export function commit(connection: Connection, tables: Tables, clock: StoreClock): Commit {
   const selectRun = connection.prepare<HeldRow>(
     "select run",
-    `SELECT id, status, epoch, seq, mail_seq AS mailSeq, mail_done AS mailDone, due_at AS dueAt,
-       owner IS NOT NULL AS held
+    `SELECT id, status, epoch, claim_id AS claimId, seq, bytes, mail_seq AS mailSeq, mail_done AS mailDone,
+       due_at AS dueAt, owner IS NOT NULL AS held
      FROM ${tables.runs} WHERE run_id = ?`,
   );
   const insertEvent = connection.prepare(
@@ -60,7 +64,7 @@ export function commit(connection: Connection, tables: Tables): Commit {
   const hooks = hookTokens(connection, tables);
   const update = updateRun(connection, tables);
 
-  function commitRun(request: RunCommit, now: number): CommitResult {
+  function commitRun(request: RunCommit, times: Times): CommitResult {
     const row = selectRun.get(toStored(request.runId));
     if (row === undefined) return { outcome: "finished" };
     const last = request.seq + request.events.length;
@@ -69,13 +73,13 @@ export function commit(connection: Connection, tables: Tables): Commit {
       return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
     }
     if (isTerminal(row.status)) return { outcome: "finished" };
-    if (row.epoch !== request.epoch || row.held === 0) return { outcome: "fenced" };
+    if (!isClaimOf(request, row) || row.held === 0) return { outcome: "fenced" };
     if (row.seq !== request.seq) return { outcome: "out_of_step", seq: row.seq };
 
     const conflicts = append(row, request);
     if (request.mailDone > row.mailDone) clearMail.run(row.id, row.mailDone, request.mailDone);
     if (request.run.status !== undefined && isTerminal(request.run.status)) hooks.freeAll(row.id);
-    update(row, request, now);
+    update(row, request, times);
     return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
   }
 
@@ -108,17 +112,25 @@ export function commit(connection: Connection, tables: Tables): Commit {
     return conflicts;
   }
 
-  return (batch, now) => connection.write(() => batch.map((request) => commitRun(request, now)));
+  return (batch, now) =>
+    connection.write(() => {
+      const times = clock.read(now);
+      return batch.map((request) => commitRun(request, times));
+    });
+}
+
+function isClaimOf(request: RunCommit, row: HeldRow): boolean {
+  return row.epoch === request.epoch && fromStoredOrNull(row.claimId) === request.claimId;
 }
 
 // One owner commits in order, so a journal of the length that this commit makes has this commit in it. Without events
 // the length says nothing while the lease is held; executing the same row change again does no harm then.
 function isRepeated(request: RunCommit, row: HeldRow): boolean {
-  if (row.epoch !== request.epoch || row.seq !== request.seq + request.events.length) return false;
+  if (!isClaimOf(request, row) || row.seq !== request.seq + request.events.length) return false;
   return request.events.length > 0 || row.held === 0;
 }
 
-type UpdateRun = (row: HeldRow, request: RunCommit, now: number) => void;
+type UpdateRun = (row: HeldRow, request: RunCommit, times: Times) => void;
 
 /** Sets the row by the commit. There is one statement for each set of columns, prepared when it is first needed. */
 function updateRun(connection: Connection, tables: Tables): UpdateRun {
@@ -129,21 +141,22 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
     if (statement === undefined) {
       statement = connection.prepare(
         "update run",
-        `UPDATE ${tables.runs} SET seq = ?, mail_done = ?, due_at = ?${columns} WHERE id = ?`,
+        `UPDATE ${tables.runs} SET seq = ?, bytes = ?, mail_done = ?, due_at = ?${columns} WHERE id = ?`,
       );
       statements.set(columns, statement);
     }
     return statement;
   }
 
-  return (row, request, now) => {
-    const { lease, run } = request;
+  return (row, request, times) => {
+    const { lease, run, events } = request;
     // A commit without events can arrive late, after its own repetition: consumed mail does not come back.
     const mailDone = Math.max(row.mailDone, request.mailDone);
     const parameters: SQLInputValue[] = [
-      request.seq + request.events.length,
+      request.seq + events.length,
+      events.reduce((bytes, { data }) => bytes + (data?.byteLength ?? 0), row.bytes),
       mailDone,
-      dueAfter(row, lease, mailDone, now),
+      dueAfter(row, lease, mailDone, times),
     ];
     let columns = lease.type === "hold" ? "" : ", owner = NULL";
     for (const [key, column] of PATCH_COLUMNS) {
@@ -157,13 +170,15 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
   };
 }
 
-function dueAfter(row: HeldRow, lease: LeaseChange, mailDone: number, now: number): number | null {
+function dueAfter(row: HeldRow, lease: LeaseChange, mailDone: number, times: Times): number | null {
+  const { now } = times;
   switch (lease.type) {
     case "hold":
       return Math.max(row.dueAt ?? 0, now + lease.ttl);
     case "park":
       // The transaction holds the write lock: no message can arrive between the look at the row and its update.
-      return row.mailSeq > mailDone ? now : lease.dueAt;
+      if (row.mailSeq > mailDone) return now;
+      return lease.dueAt === null ? null : times.at(lease.dueAt);
     case "finish":
       return null;
   }

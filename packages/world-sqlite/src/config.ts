@@ -1,12 +1,11 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is opened.
  */
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
-import type { LeaseKeeper, OperationProbe, WorldCapabilities } from "@perdure/core/world";
+import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import { fileOf } from "./driver.ts";
+import { DEFAULT_PATH, fileAt } from "./location.ts";
+import type { Reading } from "./store-clock.ts";
 
 /** How much of the disk an acknowledged commit has reached; SQLite's `PRAGMA synchronous` in WAL mode. */
 export type Synchronous =
@@ -20,8 +19,8 @@ export type Synchronous =
 /** Options of `sqliteWorld`. */
 export interface SqliteWorldOptions {
   /**
-   * The database file; its directory is created. Relative to the working directory. `":memory:"` keeps everything in
-   * this instance and loses it at `close()`. Default `.perdure/perdure.db`.
+   * The database file, as a path or as a `file:` URL; its directory is created. Relative to the working directory.
+   * `":memory:"` keeps everything in this instance and loses it at `close()`. Default `.perdure/perdure.db`.
    */
   readonly path?: string;
   /** An open connection of yours in place of `path`. It is set to WAL mode and to `synchronous`, and stays open. */
@@ -33,6 +32,12 @@ export interface SqliteWorldOptions {
   readonly namespace?: string;
   /** Default `"full"`. */
   readonly synchronous?: Synchronous;
+  /**
+   * Whose clock judges leases and due times. `"store"`: one that all processes on the file share, which no step of the
+   * machine's clock and no wrong clock of a process disturbs. `"caller"`: the `now` that comes with each call, for tests.
+   * Default `"store"`; in memory `"caller"`, since nobody else is there.
+   */
+  readonly clock?: "store" | "caller";
   /** How long a call waits for other processes' transactions, in milliseconds, before it fails. Default 10,000. */
   readonly busyTimeout?: number;
   /** For the conformance suite: called before each SQL statement, `begin` and `commit` included. Must not be async. */
@@ -47,11 +52,21 @@ export interface Config {
   readonly namespace: string;
   readonly synchronous: Synchronous;
   readonly busyTimeout: number;
+  readonly clock: "store" | "caller";
+  /** The clocks of the machine; `undefined`: as they are. */
+  readonly readMachine: (() => Reading) | undefined;
   readonly beforeOperation: OperationProbe | undefined;
 }
 
-/** Where the database is when nothing is said. */
-export const DEFAULT_PATH = ".perdure/perdure.db";
+// A call that waits for longer than any lease lasts would look like one that hangs.
+const LONGEST_BUSY_TIMEOUT = 600_000;
+
+/**
+ * SQLite takes a row of 1,000,000,000 bytes. It works in the thread of the event loop, so a value of that size would block
+ * it for longer than a lease, and it is no string that JavaScript can hold: it could be written and never decoded. With
+ * this size writing and reading take about a second each.
+ */
+export const LARGEST_VALUE: number = 128 * 1024 * 1024;
 
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: SqliteWorldOptions): Config {
@@ -67,19 +82,24 @@ export function resolveConfig(options: SqliteWorldOptions): Config {
   if (!["full", "normal", "off"].includes(synchronous)) {
     throw new TypeError(`synchronous is "full", "normal" or "off", not ${JSON.stringify(synchronous)}.`);
   }
-  if (!(busyTimeout >= 0)) throw new TypeError("busyTimeout is a number of milliseconds, 0 or more.");
+  if (!(busyTimeout >= 0 && busyTimeout <= LONGEST_BUSY_TIMEOUT)) {
+    throw new TypeError(`busyTimeout is a number of milliseconds from 0 to ${LONGEST_BUSY_TIMEOUT}.`);
+  }
+  const file = database === undefined ? fileAt(path ?? DEFAULT_PATH) : fileOf(database);
+  const { clock = file === null ? "caller" : "store" } = options;
+  if (clock !== "store" && clock !== "caller") {
+    throw new TypeError(`clock is "store" or "caller", not ${JSON.stringify(clock)}.`);
+  }
   return {
-    file: database === undefined ? fileAt(path ?? DEFAULT_PATH) : fileOf(database),
+    file,
     database,
     namespace,
     synchronous,
     busyTimeout,
+    clock,
+    readMachine: undefined,
     beforeOperation: options.beforeOperation,
   };
-}
-
-function fileAt(path: string): string | null {
-  return path === ":memory:" ? null : resolve(path);
 }
 
 /** What this World can do with these options. */
@@ -90,16 +110,16 @@ export function capabilitiesOf(config: Config): WorldCapabilities {
     notifications: !inMemory,
     embedded: true,
     commitsInFlight: 1,
+    ownClock: config.clock === "store",
+    largestValue: LARGEST_VALUE,
     leaseKeeper: leaseKeeperOf(config),
   };
 }
 
-// The keeper lies beside this module in the build and, as TypeScript, in the sources. An application bundled into one
-// file has it nowhere: then leases are renewed from the event loop.
-function leaseKeeperOf(config: Config): LeaseKeeper | null {
+// A connection cannot be sent to another thread, and a database in memory is there for nobody else.
+function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.file === null || config.database !== undefined) return null;
-  const module = new URL(import.meta.url.endsWith(".ts") ? "./keeper.ts" : "./keeper.js", import.meta.url);
-  if (module.protocol !== "file:" || !existsSync(fileURLToPath(module))) return null;
-  const { file: path, namespace, synchronous, busyTimeout } = config;
-  return { module: module.href, options: { path, namespace, synchronous, busyTimeout } };
+  const { file: path, namespace, synchronous, busyTimeout, clock } = config;
+  const options = { path, namespace, synchronous, busyTimeout, clock };
+  return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
 }

@@ -3,15 +3,15 @@
  * transaction is one synchronous stretch, so calls on one connection never interleave inside each other's.
  */
 import { randomInt } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
 import type { OperationProbe } from "@perdure/core/world";
+import { monotonicNow } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { RESULT, resultCode, sqlite } from "./driver.ts";
+import { fileOf, isClosed, isWithinTransaction, prepareOn, RESULT, resultCode, sqlite } from "./driver.ts";
 import { worldError } from "./errors.ts";
+import { OpenFiles, openFile } from "./files.ts";
 import { type Operations, Statement, TupleStatement } from "./statement.ts";
 
 // A checkpoint runs inside the commit that fills the WAL to this many pages. Measured at batches of 100: a stall of
@@ -35,6 +35,7 @@ export class Connection implements Operations {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #dataVersion: StatementSync;
+  #files: OpenFiles | undefined;
   #crashed = false;
 
   private constructor(database: DatabaseSync, config: Config) {
@@ -43,9 +44,9 @@ export class Connection implements Operations {
     this.#owned = config.database === undefined;
     this.#busyTimeout = config.busyTimeout;
     this.#probe = config.beforeOperation;
-    this.#begin = database.prepare("BEGIN IMMEDIATE");
-    this.#commit = database.prepare("COMMIT");
-    this.#dataVersion = database.prepare("PRAGMA data_version");
+    this.#begin = prepareOn(database, "BEGIN IMMEDIATE");
+    this.#commit = prepareOn(database, "COMMIT");
+    this.#dataVersion = prepareOn(database, "PRAGMA data_version");
   }
 
   /**
@@ -56,7 +57,7 @@ export class Connection implements Operations {
   static async open(config: Config): Promise<Connection> {
     let connection: Connection | undefined;
     try {
-      connection = new Connection(config.database ?? openFile(config.file), config);
+      connection = new Connection(config.database ?? openDatabase(config.file), config);
       await connection.#configure(config);
       return connection;
     } catch (error) {
@@ -72,18 +73,48 @@ export class Connection implements Operations {
         PRAGMA synchronous = ${config.synchronous};
         PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
         PRAGMA journal_size_limit = ${WAL_SIZE_LIMIT};
+        SELECT count(*) FROM sqlite_schema;
       `);
     });
+    const mode = this.pragma("journal_mode");
+    if (config.file !== null && mode !== "wal") {
+      throw new WorldError(
+        `The SQLite World ${this.location} stays in journal mode "${mode}" and needs "wal". Its file system may lack shared ` +
+          "memory: put the file on a local disk.",
+        { retryable: false },
+      );
+    }
+    this.#files = OpenFiles.of(this.#database, config.file);
+  }
+
+  /** The file, as SQLite has resolved its path; `null` in memory. */
+  get file(): string | null {
+    return fileOf(this.#database);
+  }
+
+  /**
+   * A connection that may only read opens like any other, and every later write would fail: asks SQLite for the right to
+   * write to a table, and changes nothing.
+   *
+   * @throws {WorldError} if it may only read
+   */
+  refuseReadOnly(table: string): void {
+    try {
+      this.#withoutBlocking(() => this.execute("ask to write", `DELETE FROM ${table} WHERE false`));
+    } catch (error) {
+      // Who is told to wait for the lock is allowed to write.
+      if (!isBusy(error)) throw worldError(error, this.location);
+    }
   }
 
   /** Prepares a statement; `operation` is its name for the conformance suite's probe. */
   prepare<Row = never>(operation: string, sql: string): Statement<Row> {
-    return new Statement(this, operation, this.#database.prepare(sql));
+    return new Statement(this, operation, prepareOn(this.#database, sql));
   }
 
   /** Prepares a query for many rows. */
   prepareTuples<Row extends readonly unknown[]>(operation: string, sql: string): TupleStatement<Row> {
-    return new TupleStatement(this, operation, this.#database.prepare(sql));
+    return new TupleStatement(this, operation, prepareOn(this.#database, sql));
   }
 
   /** Executes statements that take no parameters. */
@@ -98,12 +129,12 @@ export class Connection implements Operations {
   }
 
   sqliteVersion(): string {
-    return String(this.#database.prepare("SELECT sqlite_version() AS version").get()?.version);
+    return String(prepareOn(this.#database, "SELECT sqlite_version() AS version").get()?.version);
   }
 
   /** The value of a PRAGMA. */
   pragma(name: string): string | number {
-    const [value] = Object.values(this.#database.prepare(`PRAGMA ${name}`).get() ?? {});
+    const [value] = Object.values(prepareOn(this.#database, `PRAGMA ${name}`).get() ?? {});
     return typeof value === "string" ? value : Number(value);
   }
 
@@ -138,19 +169,33 @@ export class Connection implements Operations {
   }
 
   async #patiently<T>(work: () => T): Promise<T> {
-    let waited = 0;
+    const deadline = monotonicNow() + this.#busyTimeout;
     for (;;) {
       if (this.#crashed) throw new WorldError("This World was stopped by its operation probe.");
       try {
-        return work();
+        const result = this.#withoutBlocking(work);
+        // What went into a file that is not there any more must not be acknowledged.
+        this.#files?.check();
+        return result;
       } catch (error) {
-        if (resultCode(error) !== RESULT.busy || waited >= this.#busyTimeout) {
-          throw worldError(error, this.location);
-        }
+        if (this.#crashed) throw error;
+        // Closing the last connection removes two of the files.
+        if (!isClosed(error)) this.#files?.check();
+        if (!isBusy(error) || monotonicNow() >= deadline) throw worldError(error, this.location);
       }
-      const pause = randomInt(1, LONGEST_PAUSE + 1);
-      waited += pause;
-      await delay(pause);
+      await delay(randomInt(1, LONGEST_PAUSE + 1));
+    }
+  }
+
+  /** A connection of the user's may have a busy timeout, in which SQLite would block the event loop: not for our calls. */
+  #withoutBlocking<T>(work: () => T): T {
+    const theirs = this.#owned ? 0 : Number(this.pragma("busy_timeout"));
+    if (theirs === 0) return work();
+    this.#database.exec("PRAGMA busy_timeout = 0");
+    try {
+      return work();
+    } finally {
+      if (this.#database.isOpen) this.#database.exec(`PRAGMA busy_timeout = ${theirs}`);
     }
   }
 
@@ -180,20 +225,12 @@ function locationOf(config: Config): string {
   return config.file ?? "in memory";
 }
 
-function openFile(file: string | null): DatabaseSync {
-  const { DatabaseSync } = sqlite();
-  if (file === null) return new DatabaseSync(":memory:");
-  const directory = dirname(file);
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw new WorldError(
-      `The directory ${directory} for the SQLite World cannot be created. Check the path.`,
-      {
-        cause: error,
-        retryable: false,
-      },
-    );
-  }
-  return new DatabaseSync(file);
+function openDatabase(file: string | null): DatabaseSync {
+  return file === null ? new (sqlite().DatabaseSync)(":memory:") : openFile(file);
+}
+
+/** Whether a call can have its way once somebody else is ready. */
+function isBusy(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === RESULT.busy || code === RESULT.locked || isWithinTransaction(error);
 }

@@ -7,7 +7,10 @@ import { resolveConfig, type SqliteWorldOptions } from "./config.ts";
 import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
-export type KeeperOptions = Pick<SqliteWorldOptions, "path" | "namespace" | "synchronous" | "busyTimeout">;
+export type KeeperOptions = Pick<
+  SqliteWorldOptions,
+  "path" | "namespace" | "synchronous" | "busyTimeout" | "clock"
+>;
 
 /**
  * Opens another instance on the same file.

@@ -11,6 +11,7 @@ import {
 } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
+import type { StoreClock } from "./store-clock.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored } from "./text.ts";
 
 interface SentRow {
@@ -30,7 +31,7 @@ interface AddressRow {
 
 export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;
 
-export function deliver(connection: Connection, tables: Tables): Deliver {
+export function deliver(connection: Connection, tables: Tables, clock: StoreClock): Deliver {
   const { runs, mail, hooks } = tables;
   const address = "r.id, r.run_id AS runId, r.status, r.mail_seq AS mailSeq, r.owner IS NOT NULL AS held";
   const selectSent = connection.prepare<SentRow>(
@@ -56,8 +57,9 @@ export function deliver(connection: Connection, tables: Tables): Deliver {
     `UPDATE ${runs} SET mail_seq = ?1, due_at = iif(owner IS NULL, min(ifnull(due_at, ?2), ?2), due_at) WHERE id = ?3`,
   );
 
-  return (batch, now) =>
+  return (batch, callersNow) =>
     connection.write(() => {
+      const { now } = clock.read(callersNow);
       const runIds = new Set<string>();
       let due = false;
 

@@ -14,7 +14,7 @@ import {
   RUN_COLUMNS,
   type RunRow,
   type Tables,
-  toJournalEvent,
+  toJournal,
   toMail,
   toRunRecord,
 } from "./schema.ts";
@@ -84,7 +84,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
     },
 
     listEvents(runId, after, limit) {
-      return connection.read(() => selectEvents.all(toStored(runId), after, limit).map(toJournalEvent));
+      return connection.read(() => toJournal(selectEvents.all(toStored(runId), after, limit), after));
     },
 
     listMail(wanted) {

@@ -2,7 +2,8 @@
  * The tables of one namespace, their names, and how their rows become records.
  */
 import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
-import { fromStored, fromStoredOrNull, type StoredText } from "./text.ts";
+import { bytesOrNull, Damage, number, numberOrNull, text, textOrNull } from "./cells.ts";
+import type { StoredText } from "./text.ts";
 
 /** The names of one namespace's tables. */
 export interface Tables {
@@ -12,6 +13,7 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly clock: string;
 }
 
 /** A namespace is a prefix of table names: it costs nothing in keys, indexes and statements. */
@@ -24,6 +26,7 @@ export function tablesOf(namespace: string): Tables {
     mail: `${prefix}_mail`,
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
+    clock: `${prefix}_clock`,
   };
 }
 
@@ -38,7 +41,7 @@ export function tablesOf(namespace: string): Tables {
  *   with it, and checking would cost a look-up per event.
  */
 export function createTables(tables: Tables): string {
-  const { runs, events, mail, hooks, startKeys } = tables;
+  const { runs, events, mail, hooks, startKeys, clock } = tables;
   return `
     CREATE TABLE ${runs} (
       id INTEGER PRIMARY KEY,
@@ -46,7 +49,10 @@ export function createTables(tables: Tables): string {
       workflow TEXT NOT NULL,
       status TEXT NOT NULL,
       epoch INTEGER NOT NULL,
+      claim_id TEXT,
+      lost_claims INTEGER NOT NULL,
       seq INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
       mail_seq INTEGER NOT NULL,
       mail_done INTEGER NOT NULL,
       owner TEXT,
@@ -101,6 +107,13 @@ export function createTables(tables: Tables): string {
       expires_at INTEGER,
       PRIMARY KEY (workflow, key)
     ) WITHOUT ROWID;
+
+    CREATE TABLE ${clock} (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      boot TEXT NOT NULL,
+      monotonic REAL NOT NULL,
+      time REAL NOT NULL
+    );
   `;
 }
 
@@ -111,7 +124,10 @@ export interface RunRow {
   readonly workflow: StoredText;
   readonly status: RunRecord["status"];
   readonly epoch: number;
+  readonly claimId: StoredText | null;
+  readonly lostClaims: number;
   readonly seq: number;
+  readonly bytes: number;
   readonly mailSeq: number;
   readonly mailDone: number;
   readonly owner: StoredText | null;
@@ -125,27 +141,32 @@ export interface RunRow {
 }
 
 /** All columns of a run, for a query in which its table is called `r`. */
-export const RUN_COLUMNS = `r.id, r.run_id AS runId, r.workflow, r.status, r.epoch, r.seq, r.mail_seq AS mailSeq,
-  r.mail_done AS mailDone, r.owner, r.due_at AS dueAt, r.output, r.error, r.idempotency_key AS idempotencyKey,
-  r.created_at AS createdAt, r.started_at AS startedAt, r.completed_at AS completedAt`;
+export const RUN_COLUMNS = `r.id, r.run_id AS runId, r.workflow, r.status, r.epoch, r.claim_id AS claimId,
+  r.lost_claims AS lostClaims, r.seq, r.bytes, r.mail_seq AS mailSeq, r.mail_done AS mailDone, r.owner, r.due_at AS dueAt,
+  r.output, r.error, r.idempotency_key AS idempotencyKey, r.created_at AS createdAt, r.started_at AS startedAt,
+  r.completed_at AS completedAt`;
 
+/** @throws {Damage} for a row that this World has not written */
 export function toRunRecord(row: RunRow): RunRecord {
   return {
-    runId: fromStored(row.runId),
-    workflow: fromStored(row.workflow),
-    status: row.status,
-    epoch: row.epoch,
-    seq: row.seq,
-    mailSeq: row.mailSeq,
-    mailDone: row.mailDone,
-    owner: fromStoredOrNull(row.owner),
-    dueAt: row.dueAt,
-    output: row.output,
-    error: row.error,
-    idempotencyKey: fromStoredOrNull(row.idempotencyKey),
-    createdAt: row.createdAt,
-    startedAt: row.startedAt,
-    completedAt: row.completedAt,
+    runId: text(row.runId, "run_id"),
+    workflow: text(row.workflow, "workflow"),
+    status: text(row.status, "status") as RunRecord["status"],
+    epoch: number(row.epoch, "epoch"),
+    claimId: textOrNull(row.claimId, "claim_id"),
+    lostClaims: number(row.lostClaims, "lost_claims"),
+    seq: number(row.seq, "seq"),
+    bytes: number(row.bytes, "bytes"),
+    mailSeq: number(row.mailSeq, "mail_seq"),
+    mailDone: number(row.mailDone, "mail_done"),
+    owner: textOrNull(row.owner, "owner"),
+    dueAt: numberOrNull(row.dueAt, "due_at"),
+    output: bytesOrNull(row.output, "output"),
+    error: bytesOrNull(row.error, "error"),
+    idempotencyKey: textOrNull(row.idempotencyKey, "idempotency_key"),
+    createdAt: number(row.createdAt, "created_at"),
+    startedAt: numberOrNull(row.startedAt, "started_at"),
+    completedAt: numberOrNull(row.completedAt, "completed_at"),
   };
 }
 
@@ -161,8 +182,24 @@ export type EventTuple = readonly [
 
 export const EVENT_COLUMNS = "seq, type, at, id, name, data";
 
-export function toJournalEvent([seq, type, at, id, name, data]: EventTuple): JournalEvent {
-  return { seq, type, at, id: fromStoredOrNull(id), name: fromStoredOrNull(name), data };
+/**
+ * Events that follow each other after the seq `after`.
+ *
+ * @throws {Damage} where one is missing or was not written by this World
+ */
+export function toJournal(rows: readonly EventTuple[], after: number): JournalEvent[] {
+  return rows.map(([seq, type, at, id, name, data], index) => {
+    const expected = after + 1 + index;
+    if (seq !== expected) throw new Damage(`event ${expected} of its journal is missing`);
+    return {
+      seq,
+      type: text(type, "type") as JournalEvent["type"],
+      at: number(at, "at"),
+      id: textOrNull(id, "id"),
+      name: textOrNull(name, "name"),
+      data: bytesOrNull(data, "data"),
+    };
+  });
 }
 
 /** A message as {@link MAIL_COLUMNS} selects it. */
@@ -179,13 +216,14 @@ export interface MailRow {
 export const MAIL_COLUMNS =
   "m.mail_seq AS mailSeq, m.message_id AS messageId, m.type, m.hook_id AS hookId, m.at, m.data";
 
+/** @throws {Damage} for a row that this World has not written */
 export function toMail(row: MailRow): Mail {
   return {
-    mailSeq: row.mailSeq,
-    messageId: fromStored(row.messageId),
-    type: row.type,
-    hookId: fromStoredOrNull(row.hookId),
-    at: row.at,
-    data: row.data,
+    mailSeq: number(row.mailSeq, "mail_seq"),
+    messageId: text(row.messageId, "message_id"),
+    type: text(row.type, "type") as Mail["type"],
+    hookId: textOrNull(row.hookId, "hook_id"),
+    at: number(row.at, "at"),
+    data: bytesOrNull(row.data, "data"),
   };
 }

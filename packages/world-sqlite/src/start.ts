@@ -4,6 +4,7 @@
 import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import type { StoreClock, Times } from "./store-clock.ts";
 import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 interface KeyRow extends RunRow {
@@ -13,7 +14,7 @@ interface KeyRow extends RunRow {
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
 
-export function createRuns(connection: Connection, tables: Tables): CreateRuns {
+export function createRuns(connection: Connection, tables: Tables, clock: StoreClock): CreateRuns {
   const selectRun = connection.prepare<RunRow>(
     "select run",
     `SELECT ${RUN_COLUMNS} FROM ${tables.runs} r WHERE r.run_id = ?`,
@@ -26,8 +27,9 @@ export function createRuns(connection: Connection, tables: Tables): CreateRuns {
   const insertRun = connection.prepare(
     "insert run",
     `INSERT INTO ${tables.runs}
-       (run_id, workflow, status, epoch, seq, mail_seq, mail_done, owner, due_at, created_at, idempotency_key)
-     VALUES (?, ?, 'pending', ?, 1, 0, 0, ?, ?, ?, ?)`,
+       (run_id, workflow, status, epoch, claim_id, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at, created_at,
+        idempotency_key)
+     VALUES (?, ?, 'pending', ?, ?, 0, 1, ?, 0, 0, ?, ?, ?, ?)`,
   );
   const insertEvent = connection.prepare(
     "insert event",
@@ -38,15 +40,18 @@ export function createRuns(connection: Connection, tables: Tables): CreateRuns {
     `INSERT OR REPLACE INTO ${tables.startKeys} (workflow, key, run, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)`,
   );
 
-  function create(request: CreateRun, now: number): CreateRunResult {
+  function create(request: CreateRun, times: Times): CreateRunResult {
     const runId = toStored(request.runId);
     const workflow = toStored(request.workflow);
     const { event, startKey, lease } = request;
+    const { now } = times;
+    const taken = lease === null ? null : { runId: request.runId, epoch: 1, claimId: lease.claimId };
 
     const existing = selectRun.get(runId);
     if (existing !== undefined) {
-      const stillHeld = lease !== null && existing.epoch === 1 && toRunRecord(existing).owner === lease.owner;
-      return { outcome: "created", lease: stillHeld ? { runId: request.runId, epoch: 1 } : null };
+      const { epoch, claimId, owner } = toRunRecord(existing);
+      const stillHeld = epoch === 1 && owner !== null && claimId === taken?.claimId;
+      return { outcome: "created", lease: stillHeld ? taken : null };
     }
 
     if (startKey !== null) {
@@ -61,8 +66,10 @@ export function createRuns(connection: Connection, tables: Tables): CreateRuns {
       runId,
       workflow,
       lease === null ? 0 : 1,
+      lease === null ? null : toStored(lease.claimId),
+      event.data?.byteLength ?? 0,
       lease === null ? null : toStored(lease.owner),
-      lease === null ? request.dueAt : now + lease.ttl,
+      lease === null ? times.at(request.dueAt) : now + lease.ttl,
       event.at,
       startKey === null ? null : toStored(startKey.key),
     );
@@ -75,14 +82,16 @@ export function createRuns(connection: Connection, tables: Tables): CreateRuns {
       event.data,
     );
     if (startKey !== null) {
-      insertKey.run(workflow, toStored(startKey.key), id, toStored(startKey.fingerprint), startKey.expiresAt);
+      const expiresAt = startKey.expiresAt === null ? null : times.at(startKey.expiresAt);
+      insertKey.run(workflow, toStored(startKey.key), id, toStored(startKey.fingerprint), expiresAt);
     }
-    return { outcome: "created", lease: lease === null ? null : { runId: request.runId, epoch: 1 } };
+    return { outcome: "created", lease: taken };
   }
 
   return (batch, now) =>
     connection.write(() => {
-      const results = batch.map((request) => create(request, now));
+      const times = clock.read(now);
+      const results = batch.map((request) => create(request, times));
       const due = results.some((result) => result.outcome === "created" && result.lease === null);
       return { results, due };
     });

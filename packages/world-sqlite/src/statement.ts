@@ -2,6 +2,7 @@
  * Prepared statements. Each execution is one operation on the store, which the connection's probe hears of first.
  */
 import type { SQLInputValue, StatementSync } from "node:sqlite";
+import { returnArrays } from "./driver.ts";
 
 /** What a statement reports to before it executes. */
 export interface Operations {
@@ -52,7 +53,7 @@ export class TupleStatement<Row extends readonly unknown[]> {
     this.#operations = operations;
     this.#operation = operation;
     this.#statement = statement;
-    if (returnsArrays(statement)) statement.setReturnArrays(true);
+    returnArrays(statement, true);
   }
 
   /** All rows. */
@@ -62,11 +63,4 @@ export class TupleStatement<Row extends readonly unknown[]> {
     if (Array.isArray(rows[0])) return rows as Row[];
     return rows.map((row) => Object.values(row as object)) as unknown[] as Row[];
   }
-}
-
-// Node 22.13 has no such method yet.
-function returnsArrays(
-  statement: StatementSync,
-): statement is StatementSync & { setReturnArrays(enabled: boolean): void } {
-  return "setReturnArrays" in statement;
 }

@@ -3,15 +3,18 @@
  */
 import { LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
 import { claim, renew } from "./claim.ts";
+import { bootId, monotonicNow } from "./clock.ts";
 import { commit } from "./commit.ts";
 import { type Config, capabilitiesOf } from "./config.ts";
 import { Connection } from "./connection.ts";
+import { worldError } from "./errors.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
 import { deleteRuns } from "./retention.ts";
 import { tablesOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
+import { callersClock, machineClock, type Reading } from "./store-clock.ts";
 import { watchForChanges } from "./watch.ts";
 
 /** A World on the file, or the database, of the configuration. */
@@ -28,11 +31,17 @@ export function worldOf(config: Config): World {
 async function openStore(config: Config): Promise<OpenStore> {
   const connection = await Connection.open(config);
   const tables = tablesOf(config.namespace);
+  const { file } = connection;
   try {
     const schemaVersion = await migrate(connection, tables);
+    connection.refuseReadOnly(tables.schema);
+    const clock =
+      config.clock === "caller"
+        ? callersClock
+        : machineClock(connection, tables, config.readMachine ?? machineOf(connection));
     const hints = new LocalHints({
-      store: storeOf(config, connection),
-      watch: config.file === null ? null : watching(config.file, () => connection.dataVersion()),
+      store: file === null ? (config.database ?? connection) : `${file}\0${config.namespace}`,
+      watch: file === null ? null : watching(file, () => connection.dataVersion()),
     });
     return {
       hints,
@@ -46,12 +55,13 @@ async function openStore(config: Config): Promise<OpenStore> {
         pageSize: connection.pragma("page_size"),
         walAutocheckpoint: connection.pragma("wal_autocheckpoint"),
         busyTimeout: config.busyTimeout,
+        leasesBy: config.clock === "caller" ? "caller's clock" : "store's clock",
       },
-      createRuns: createRuns(connection, tables),
-      claim: claim(connection, tables),
-      renew: renew(connection, tables),
-      commit: commit(connection, tables),
-      deliver: deliver(connection, tables),
+      createRuns: createRuns(connection, tables, clock),
+      claim: claim(connection, tables, clock),
+      renew: renew(connection, tables, clock),
+      commit: commit(connection, tables, clock),
+      deliver: deliver(connection, tables, clock),
       reads: reads(connection, tables),
       deleteRuns: deleteRuns(connection, tables),
       async close() {
@@ -61,7 +71,7 @@ async function openStore(config: Config): Promise<OpenStore> {
     };
   } catch (error) {
     connection.close();
-    throw error;
+    throw worldError(error, connection.location);
   }
 }
 
@@ -69,11 +79,14 @@ function watching(file: string, readVersion: () => number): (onChange: () => voi
   return (onChange) => watchForChanges(file, readVersion, onChange);
 }
 
+/** The machine's clocks. SQLite reads the time of day from the system, past JavaScript's `Date`. */
+function machineOf(connection: Connection): () => Reading {
+  const wallClock = connection.prepare<{ time: number }>(
+    "read time of day",
+    "SELECT unixepoch('subsec') * 1000 AS time",
+  );
+  return () => ({ boot: bootId(), monotonic: monotonicNow(), wall: wallClock.get()?.time ?? 0 });
+}
+
 /** The names of SQLite's numbers. */
 const SYNCHRONOUS = ["off", "normal", "full", "extra"] as const;
-
-/** Equal for two instances of this process whose writes concern each other. */
-function storeOf(config: Config, connection: Connection): unknown {
-  if (config.file !== null) return `${config.file}\0${config.namespace}`;
-  return config.database ?? connection;
-}

@@ -9,7 +9,8 @@ describeWorld({
   async create() {
     const directory = await mkdtemp(join(tmpdir(), "perdure-sqlite-"));
     return {
-      open: async (options) => sqliteWorld({ path: join(directory, "perdure.db"), ...options }),
+      open: async (options) =>
+        sqliteWorld({ path: join(directory, "perdure.db"), clock: "caller", ...options }),
       // Closing the connection in the middle of a transaction leaves what the end of the process would leave.
       kill: (world) => world.close(),
       destroy: () => rm(directory, { recursive: true }),

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../src/index.ts";
@@ -55,22 +55,68 @@ test("a damaged file", async () => {
   });
 });
 
-test("a database that this process may only read", async () => {
+test("a database that this process may only read is refused at open, also while another writes", async () => {
   const path = temporaryFile();
   await (await openWorld({ path })).close();
-  const database = new DatabaseSync(path, { readOnly: true });
+  const writer = new DatabaseSync(path);
+  const readOnly = new DatabaseSync(path, { readOnly: true });
+  const queryOnly = new DatabaseSync(path);
+  queryOnly.exec("PRAGMA query_only = true");
+  writer.exec("BEGIN IMMEDIATE");
+  for (const database of [readOnly, queryOnly]) {
+    await refuses(sqliteWorld({ database }).open(), {
+      message: /perdure\.db cannot be written\. .*\(SQLITE_READONLY\)/,
+      retryable: false,
+    });
+  }
+  await openWorld({ path });
+  for (const database of [readOnly, queryOnly, writer]) database.close();
+});
+
+test("a value beyond SQLite's own limit is refused for good", async () => {
+  const database = new DatabaseSync(":memory:");
   const world = await openWorld({ database });
-  await refuses(world.createRuns([newRun("wrun_1")], NOW), {
-    message: /perdure\.db cannot be written\. .*\(SQLITE_READONLY\)/,
+  const data = new Uint8Array(1_000_000_001);
+  await refuses(world.createRuns([newRun("wrun_1", { event: { ...event("run_created"), data } })], NOW), {
+    message: /cannot store a value of this size\. .*\(SQLITE_TOOBIG\)/,
     retryable: false,
   });
-  database.close();
+  expect(await world.getRuns(["wrun_1"])).toEqual([null]);
+});
+
+test("tables of others, or of another layout, under our names", async () => {
+  for (const table of ["perdure_runs (id)", "perdure_schema (version)", "perdure_schema (wrong)"]) {
+    const database = new DatabaseSync(temporaryFile());
+    database.exec(`CREATE TABLE ${table}`);
+    if (table.includes("version")) database.exec("INSERT INTO perdure_schema VALUES (1)");
+    await refuses(sqliteWorld({ database }).open(), {
+      message: /perdure\.db refused a call: (table perdure_runs already exists|no such (table|column): )/,
+      retryable: false,
+    });
+    database.close();
+  }
+});
+
+test("what nobody has foreseen is not taken for passing", async () => {
+  const database = new DatabaseSync(temporaryFile());
+  const world = await openWorld({ database });
+  database.exec("DROP TABLE perdure_mail");
+  const wake = { messageId: "m", to: { runId: "wrun_1" }, type: "wake", at: NOW, data: null } as const;
+  await refuses(world.deliver([wake], NOW), {
+    message: /perdure\.db refused a call: no such table: (main\.)?perdure_mail\./,
+    retryable: false,
+  });
+  const odd = JSON.parse('{"odd": true}');
+  await refuses(world.createRuns([newRun("wrun_1", { dueAt: odd })], NOW), {
+    message: /perdure\.db refused a call/,
+    retryable: false,
+  });
 });
 
 test("a full disk: the batch is not written, and is once there is room", async () => {
   const database = new DatabaseSync(temporaryFile());
   const world = await openWorld({ database });
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1 } })], NOW);
+  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 } })], NOW);
   const pages = Number(database.prepare("PRAGMA page_count").get()?.page_count);
   database.exec(`PRAGMA max_page_count = ${pages + 1}`);
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { NOW, newRun } from "@perdure/testbed/requests";
+import { inspect } from "node:util";
+import { event, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { type SqliteWorldOptions, sqliteWorld } from "../src/index.ts";
 import { openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
@@ -23,6 +24,7 @@ test("commits are flushed by default, and the settings are shown", async () => {
     pageSize: 4096,
     walAutocheckpoint: 1000,
     busyTimeout: 10_000,
+    leasesBy: "caller's clock",
   });
 });
 
@@ -34,9 +36,15 @@ test("a weaker flush is chosen, shown and admitted", async () => {
   }
 });
 
-test("the default file lies in .perdure of the working directory", () => {
-  const keeper = sqliteWorld().capabilities.leaseKeeper;
+test("the default file lies in .perdure of the working directory", async () => {
+  const keeper = await sqliteWorld().capabilities.leaseKeeper?.();
   expect(keeper?.options).toMatchObject({ path: join(process.cwd(), ".perdure", "perdure.db") });
+});
+
+test("capabilities show no options of the lease keeper", () => {
+  const { capabilities } = sqliteWorld({ path: "/nowhere/s3cret.db" });
+  expect(capabilities.leaseKeeper).not.toBeNull();
+  expect(inspect(capabilities, { depth: 10 }) + JSON.stringify(capabilities)).not.toContain("s3cret");
 });
 
 test("in memory: one process, nothing survives, no keeper", async () => {
@@ -46,6 +54,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     embedded: true,
     notifications: false,
     commitsInFlight: 1,
+    largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });
   await world.createRuns([newRun("wrun_1")], NOW);
@@ -84,12 +93,24 @@ test("namespaces share a file and nothing else", async () => {
   expect(await unnamed.getRuns(["wrun_1"])).toMatchObject([{ mailSeq: 0 }]);
 });
 
+test("the largest value is written and read back", async () => {
+  const world = await openWorld({ path: temporaryFile(), synchronous: "off" });
+  const data = Buffer.alloc(world.capabilities.largestValue ?? 0, 0x61);
+  await world.createRuns([newRun("wrun_1", { event: { ...event("run_created"), data } })], NOW);
+  const [read] = await world.listEvents("wrun_1", 0, 1);
+  expect(Buffer.compare(read?.data ?? Buffer.alloc(0), data)).toBe(0);
+}, 60_000);
+
 test("options that make no sense are refused at the call", () => {
   const path = join(temporaryDirectory(), "perdure.db");
   const refused: [SqliteWorldOptions, RegExp][] = [
     [{ path, namespace: "Robert'); --" }, /namespace .* becomes part of table names/],
     [{ path, namespace: "A" }, /namespace/],
     [{ path, busyTimeout: Number.NaN }, /busyTimeout is a number of milliseconds/],
+    [{ path, busyTimeout: Number.POSITIVE_INFINITY }, /busyTimeout is a number of milliseconds/],
+    [{ path, clock: JSON.parse('"mine"') }, /clock is "store" or "caller"/],
+    [{ path: "" }, /path is the path of a file/],
+    [{ path: JSON.parse("7") }, /path is the path of a file/],
     [{ path, synchronous: JSON.parse('"sometimes"') }, /synchronous is "full", "normal" or "off"/],
     [{ path, database: new DatabaseSync(":memory:") }, /`path` or `database`, not both/],
   ];

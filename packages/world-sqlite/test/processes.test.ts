@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Hint } from "@perdure/core/world";
 import { scriptsIn } from "@perdure/testbed/processes";
-import { NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { CLAIM_ID, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, temporaryFile } from "./store.ts";
 
@@ -45,7 +45,7 @@ test("two instances of one process tell each other exactly", async () => {
     if (hint.type !== "changed") hints.push(hint);
   });
   await other.createRuns([newRun("wrun_0")], NOW);
-  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1 } })], NOW);
+  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 } })], NOW);
   await writer.deliver(
     [{ messageId: "m1", to: { runId: "wrun_1" }, type: "wake", at: NOW, data: null }],
     NOW,

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, temporaryFile } from "./store.ts";
 
@@ -10,7 +10,7 @@ test("runs that take several transactions to delete: nothing of them stays", asy
   await world.createRuns(
     runIds.map((runId) =>
       newRun(runId, {
-        lease: { owner: "w", ttl: 1 },
+        lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 },
         startKey: { key: runId, fingerprint: "f", expiresAt: null },
       }),
     ),

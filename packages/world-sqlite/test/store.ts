@@ -19,9 +19,9 @@ export function temporaryFile(): string {
   return join(temporaryDirectory(), "perdure.db");
 }
 
-/** An open World that is closed after the test. */
+/** An open World that is closed after the test. It goes by the time that the test gives. */
 export async function openWorld(options: SqliteWorldOptions): Promise<World> {
-  const world = sqliteWorld(options);
+  const world = sqliteWorld({ clock: "caller", ...options });
   onTestFinished(() => world.close());
   await world.open();
   return world;

@@ -22,11 +22,13 @@ const UNUSUAL = [
 test("every string comes back as it was, and equals only itself", async () => {
   const world = await openWorld({ path: temporaryFile() });
   await world.createRuns(
-    UNUSUAL.map((text) => newRun(text, { lease: { owner: text, ttl: 1 } })),
+    UNUSUAL.map((text) => newRun(text, { lease: { owner: text, claimId: text, ttl: 1 } })),
     NOW,
   );
   const rows = await world.getRuns(UNUSUAL);
-  expect(rows.map((row) => [row?.runId, row?.owner])).toEqual(UNUSUAL.map((text) => [text, text]));
+  expect(rows.map((row) => [row?.runId, row?.owner, row?.claimId])).toEqual(
+    UNUSUAL.map((text) => [text, text, text]),
+  );
 });
 
 test("only strings that SQLite would not keep are stored as bytes", () => {

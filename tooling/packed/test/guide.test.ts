@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -91,3 +91,35 @@ test("the packed package brings the command", async () => {
   const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
   expect(stdout).toBe(`${version}\n`);
 });
+
+test.each(["typescript", "typescript-5.9"])(
+  "the types hold alone under %s, declarations checked too",
+  async (compiler) => {
+    // @types/node is what a program on Node has; esbuild and Vite are not there.
+    const types = join(project, "node_modules/@types/node");
+    await symlink(join(root, "node_modules/@types/node"), types).catch(() => undefined);
+    for (const module of ["nodenext", "esnext"]) {
+      const compilerOptions = {
+        module,
+        moduleResolution: module === "esnext" ? "bundler" : module,
+        target: "es2023",
+        lib: ["es2023"],
+        types: ["node"],
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+      };
+      await cp(join(import.meta.dirname, "fixtures/types.ts"), join(project, "types.ts"));
+      await writeFile(
+        join(project, "tsconfig.json"),
+        JSON.stringify({ compilerOptions, files: ["types.ts"] }),
+      );
+      const tsc = join(root, "node_modules", compiler, "bin/tsc");
+      const { stdout } = await run(process.execPath, [tsc, "-p", "."], { cwd: project }).catch(
+        (error) => error,
+      );
+      expect(stdout).toBe("");
+    }
+  },
+  120_000,
+);

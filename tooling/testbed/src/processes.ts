@@ -12,6 +12,8 @@ import { onTestFinished } from "vitest";
 export interface TestProcess {
   /** Every line printed so far. */
   readonly lines: readonly string[];
+  /** What it has written to its standard error so far. */
+  readonly errors: string;
   /** Resolves with the first line that fits, printed already or later; rejects when the process ends without it. */
   line(fits: string | ((line: string) => boolean)): Promise<string>;
   /** Lets a script go on that waits for its standard input. */
@@ -32,14 +34,15 @@ export function scriptsIn(
   return (script, ...args) => startProcess(join(folder, `${script}.ts`), args);
 }
 
-/** Starts a script, TypeScript as it is, in a Node of its own. */
+/** Starts a script, TypeScript as it is, in a Node of its own, with flags of Node before it. */
 export function startProcess(
   file: string,
   args: readonly (string | number)[] = [],
   env: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
 ): TestProcess {
   const name = basename(file);
-  const child = spawn(process.execPath, [file, ...args.map(String)], {
+  const child = spawn(process.execPath, [...flags, file, ...args.map(String)], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
@@ -67,6 +70,9 @@ export function startProcess(
 
   return {
     lines,
+    get errors() {
+      return errors;
+    },
     line(wanted) {
       const fits = typeof wanted === "string" ? (line: string): boolean => line === wanted : wanted;
       return new Promise((resolve, reject) => {

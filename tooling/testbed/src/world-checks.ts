@@ -42,7 +42,7 @@ export async function keepsLeaseWhileBlocked(world: World): Promise<void> {
   const worker = new Worker(KEEPER_THREAD, {
     eval: true,
     workerData: {
-      keeper: world.capabilities.leaseKeeper,
+      keeper: await world.capabilities.leaseKeeper?.(),
       lease: { runId: "wrun_1", epoch: 1, claimId: CLAIM_ID },
       now: NOW + 500,
       ttl: 1_000,

@@ -12,7 +12,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
-import { type Logger, silentLogger } from "../logger.ts";
+import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { decode, encode, fingerprint, largestValue, storable } from "../serialization/index.ts";
 import {
   type CreateRun,
@@ -90,7 +90,7 @@ export interface ClientOptions {
   readonly clock?: Clock;
   readonly ids?: IdSource;
   /** Where it warns. */
-  readonly logger?: Logger;
+  readonly logger?: LoggerChoice;
   /** Called, and awaited, before each use of the World. */
   readonly prepare?: () => Promise<void>;
 }
@@ -124,7 +124,7 @@ export class Client {
     this.#unattended = new UnattendedRuns({
       world,
       clock,
-      logger: options.logger ?? silentLogger,
+      logger: resolveLogger(options.logger),
       workers: this.workers,
     });
     const largest = (): number => world.capabilities.largestBatch ?? LARGEST_BATCH;

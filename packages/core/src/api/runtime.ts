@@ -2,7 +2,8 @@ import { keptAlive, systemClock } from "../clock.ts";
 import { checkRetryDefaults, type RetryDefaults } from "../define/retry-policy.ts";
 import { createWorker, EngineWorker, type Worker, type WorkerOptions } from "../engine/worker.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
-import { type Logger, silentLogger } from "../logger.ts";
+import type { Logger } from "../logger.ts";
+import { resolveLogger } from "../logger-choice.ts";
 import { sharedState } from "../shared-state.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
@@ -197,7 +198,7 @@ async function ensureWorker(world: World): Promise<void> {
 }
 
 function loggerOf(world: World): Logger {
-  return ownWorkerOptions(world)?.logger ?? silentLogger;
+  return resolveLogger(ownWorkerOptions(world)?.logger);
 }
 
 function checkVersion(world: World): void {

@@ -1,3 +1,5 @@
+import { isOwnFile } from "../call-site.ts";
+
 /** Where a function was made a step or a workflow: tells a module that is loaded again from a second function. */
 
 export interface Origin {
@@ -53,7 +55,7 @@ function callSiteOf(
     const frames = sites.stack as NodeJS.CallSite[];
     // In a bundle nothing is outside.
     const index = Math.max(
-      frames.findIndex((site) => !isOwn(site.getFileName() ?? "")),
+      frames.findIndex((site) => !isOwnFile(site.getFileName() ?? "")),
       0,
     );
     const place = (): string => String(text.stack).split("\n")[index + 1]?.trim().replace(/^at /, "") ?? "";
@@ -68,10 +70,3 @@ function callSiteOf(
 }
 
 const FRAMES = 8;
-const OWN = new URL(".", import.meta.url).pathname.replace(/define\/$/, "");
-// Frames name files by URL or, under tools that transform modules, by path: a space is `%20` in one, itself in the other.
-const OWN_PATH = decodeURI(OWN);
-
-function isOwn(file: string): boolean {
-  return file.includes(OWN) || file.includes(OWN_PATH);
-}

@@ -44,6 +44,9 @@ export class Arrivals {
   readonly #options: ArrivalsOptions;
   /** Bytes of the journals that are being read and replayed. */
   #loading = 0;
+  /** Runs that are claimed, and not resident before their journal is read. */
+  readonly #onTheirWay: Set<Promise<void>> = new Set();
+  #closed = false;
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -52,6 +55,16 @@ export class Arrivals {
   /** How many more bytes of journals may be brought into memory; they leave it when they are replayed. */
   get journalRoom(): number {
     return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
+  }
+
+  /** Resolves when no claimed run is on its way to the residents. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#onTheirWay);
+  }
+
+  /** What is still on its way is left to its lease. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** A run that was created under a lease of this worker. */
@@ -87,7 +100,12 @@ export class Arrivals {
     }
     parked?.end();
     if (events.length === 0 && claimed.damage === null) {
-      this.#whileLoading(row, this.#loadEvicted(claimed, leaseUntil, now));
+      const loaded = this.#loadEvicted(claimed, leaseUntil, now);
+      this.#onTheirWay.add(loaded);
+      this.#whileLoading(
+        row,
+        loaded.finally(() => this.#onTheirWay.delete(loaded)),
+      );
       return;
     }
     const fresh = this.#newRun(row.runId, row.workflow, events);
@@ -120,12 +138,15 @@ export class Arrivals {
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, runId);
-      if (residents.isOutdated(lease)) return;
+      if (this.#closed || residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
-      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
     }
   }
 
@@ -137,7 +158,10 @@ export class Arrivals {
       replayed = await this.#replay(run, claimed);
     } catch (error) {
       const { runId } = row;
-      logger.warn("reading a journal failed, the run comes again when its lease is over", { runId, error });
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
       residents.drop(run);
       return;
     }
@@ -219,11 +243,14 @@ export class Arrivals {
       },
       onStray: (error) => {
         if (run.phase !== "held") return;
-        logger.warn("a promise of the workflow was rejected and nobody awaits it", {
-          runId,
-          workflow,
-          error,
-        });
+        logger.warn(
+          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
+          {
+            runId,
+            workflow,
+            error,
+          },
+        );
       },
     });
     const run: LiveRun = new LiveRun({ runId, workflow, execution, random });

@@ -146,7 +146,10 @@ export class ClaimLoop {
         else if (result.nextDueAt !== null)
           next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
       } catch (error) {
-        logger.warn("claim failed, trying again", { world: world.name, error });
+        logger.warn(
+          "the store could not be asked for due runs: it is asked again. Check that it can be reached",
+          { world: world.name, error },
+        );
       }
       this.#asked = 0;
     }

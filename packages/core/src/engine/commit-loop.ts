@@ -113,7 +113,10 @@ export class CommitLoop {
           await this.#separate(batch, error);
           return;
         }
-        logger.warn("commit failed, sending it again", { world: world.name, runs: batch.length, error });
+        logger.warn(
+          "the store did not take a commit: it is sent again until it does. Check that the store can be reached",
+          { world: world.name, runs: batch.length, error },
+        );
         await delay(clock, pause);
       }
     }

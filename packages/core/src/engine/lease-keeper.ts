@@ -1,7 +1,18 @@
-import { Worker as Thread } from "node:worker_threads";
+import { isMainThread, Worker as Thread } from "node:worker_threads";
 import type { Logger } from "../logger.ts";
-import type { LeaseKeeper as KeeperModule, Lease } from "../world/index.ts";
-import type { KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
+import type { Lease, WorldCapabilities } from "../world/index.ts";
+import { ASK_BLOCKED, answerWhenBlocked } from "./blocked-thread.ts";
+import type { KeeperAnswer, KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
+
+export interface LeaseKeeperOptions {
+  /** Of the World's capabilities. */
+  readonly locate: NonNullable<WorldCapabilities["leaseKeeper"]>;
+  readonly workerId: string;
+  readonly leaseTtl: number;
+  /** See the worker's option. */
+  readonly stallTimeout: number;
+  readonly logger: Logger;
+}
 
 /**
  * Keeping leases while a step blocks the event loop: a thread with a World of its own knows the leases, and renews them
@@ -10,33 +21,20 @@ import type { KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
 export class LeaseKeeper {
   /**
    * The thread has opened its World, or has failed to. A thread needs the event loop of the one that starts it, so no code
-   * that may block it runs before.
+   * that may block it runs before. Never rejects: without a thread, leases are renewed from the event loop only.
    */
   readonly ready: Promise<void>;
+  readonly #options: LeaseKeeperOptions;
   readonly #heartbeat = new Int32Array(new SharedArrayBuffer(4));
-  readonly #thread: Thread;
-  readonly #held: Map<string, string> = new Map();
+  #thread: Thread | undefined;
+  #state: "starting" | "running" | "failed" | "closed" = "starting";
+  readonly #held: Map<string, Lease> = new Map();
   #taken: Lease[] = [];
   #released: string[] = [];
 
-  constructor(keeper: KeeperModule, leaseTtl: number, logger: Logger) {
-    const file = import.meta.url.endsWith(".ts") ? "./lease-keeper-thread.ts" : "./lease-keeper-thread.js";
-    const data: KeeperData = { ...keeper, leaseTtl, heartbeat: this.#heartbeat };
-    this.#thread = new Thread(new URL(file, import.meta.url), { workerData: data });
-    this.ready = new Promise((resolve) => {
-      const settle = (): void => {
-        this.#thread.unref();
-        resolve();
-      };
-      this.#thread.once("message", settle);
-      this.#thread.once("exit", settle);
-    });
-    this.#thread.on("error", (error) => {
-      logger.warn(
-        "the lease keeper stopped: a step that blocks the event loop for longer than a lease may be executed twice",
-        { error },
-      );
-    });
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    this.ready = this.#start().catch((error: unknown) => this.#fail(error));
   }
 
   /** The main thread is not blocked. */
@@ -45,8 +43,9 @@ export class LeaseKeeper {
   }
 
   take(lease: Lease): void {
-    if (this.#held.get(lease.runId) === lease.claimId) return;
-    this.#held.set(lease.runId, lease.claimId);
+    const held = this.#held.get(lease.runId);
+    if (held !== undefined && held.epoch === lease.epoch && held.claimId === lease.claimId) return;
+    this.#held.set(lease.runId, lease);
     this.#taken.push(lease);
   }
 
@@ -61,12 +60,55 @@ export class LeaseKeeper {
     // that are held again.
     const released = this.#released.filter((runId) => !this.#held.has(runId));
     const message: KeeperMessage = { taken: this.#taken, released };
-    this.#thread.postMessage(message);
+    this.#thread?.postMessage(message);
     this.#taken = [];
     this.#released = [];
   }
 
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    this.#state = "closed";
+    await this.#thread?.terminate();
+  }
+
+  async #start(): Promise<void> {
+    const { locate, workerId, leaseTtl, stallTimeout } = this.#options;
+    const [{ threadUrl }, keeper] = await Promise.all([import("./lease-keeper-url.ts"), locate()]);
+    if (this.#state === "closed") return;
+    const data: KeeperData = {
+      ...keeper,
+      workerId,
+      leaseTtl,
+      stallTimeout,
+      heartbeat: this.#heartbeat,
+      askBlocked: isMainThread ? ASK_BLOCKED : null,
+    };
+    // Nothing of the program's runs in the thread: no flags, no `--import` of NODE_OPTIONS, and no warning twice.
+    const { NODE_OPTIONS, ...env } = process.env;
+    const thread = new Thread(new URL(threadUrl), { workerData: data, execArgv: ["--no-warnings"], env });
+    this.#thread = thread;
+    answerWhenBlocked();
+    thread.on("error", (error) => this.#fail(error));
+    await new Promise<void>((resolve) => {
+      thread.once("message", (answer: KeeperAnswer) => {
+        if (answer.opened) this.#state = this.#state === "closed" ? "closed" : "running";
+        else this.#fail(answer.error);
+        resolve();
+      });
+      thread.once("exit", () => {
+        this.#fail(new Error("The thread ended."));
+        resolve();
+      });
+    });
+    thread.unref();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === "failed" || this.#state === "closed") return;
+    this.#state = "failed";
+    this.#options.logger.warn(
+      "the thread that keeps leases does not run: a step that blocks the event loop for longer than a lease may be executed " +
+        "twice. Mend what the error says and start the worker again, or keep steps from computing for longer than leaseTtl",
+      { worker: this.#options.workerId, error },
+    );
   }
 }

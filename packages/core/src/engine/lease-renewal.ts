@@ -113,7 +113,11 @@ export class LeaseRenewal {
       });
       return true;
     } catch (error) {
-      logger.warn("lease renewal failed, trying again", { world: world.name, leases: runs.length, error });
+      logger.warn(
+        "leases could not be renewed: it is tried again, and other workers take the runs over when they run out. Check that the " +
+          "store can be reached",
+        { world: world.name, leases: runs.length, error },
+      );
       return false;
     }
   }

@@ -38,7 +38,10 @@ export class MailReader {
       const [mail] = await world.listMail([{ runId: run.runId, after: run.mailRead }]);
       run.receiveMail(mail ?? []);
     } catch (error) {
-      logger.warn("reading mail failed, the next commit or renewal tries again", { runId: run.runId, error });
+      logger.warn(
+        "messages for a run could not be read: the next commit or renewal tries again. Check that the store can be reached",
+        { runId: run.runId, error },
+      );
     }
     run.fetching = false;
     if (run.phase !== "held") return;

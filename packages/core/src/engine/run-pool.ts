@@ -37,6 +37,7 @@ export interface RunPoolOptions {
   readonly maxRuns: number;
   readonly maxDetached: number;
   readonly leaseTtl: number;
+  readonly stallTimeout: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
   readonly strictReplay: boolean;
@@ -197,10 +198,10 @@ export class RunPool {
   }
 
   async start(): Promise<void> {
-    const { world, leaseTtl, logger, keeperThread } = this.#options;
+    const { world, keeperThread } = this.#options;
     const { leaseKeeper } = world.capabilities;
     if (keeperThread && leaseKeeper !== null) {
-      const keeper = new LeaseKeeper(leaseKeeper, leaseTtl, logger);
+      const keeper = new LeaseKeeper({ ...this.#options, locate: leaseKeeper });
       this.#residents.keeper = keeper;
       await keeper.ready;
     }
@@ -227,10 +228,13 @@ export class RunPool {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    void this.#claims.close().then(() => {
-      this.#claimed = true;
-      this.#checkEmpty();
-    });
+    void this.#claims
+      .close()
+      .then(() => this.#arrivals.settled())
+      .then(() => {
+        this.#claimed = true;
+        this.#checkEmpty();
+      });
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     this.#giveUpAttempts("queued");
@@ -244,6 +248,7 @@ export class RunPool {
     cancelHandOver();
     this.#phase = "closed";
     this.#unsubscribe();
+    this.#arrivals.close();
     this.#renewal.close();
     this.#commits.close();
     this.#alarm.close();
@@ -259,7 +264,10 @@ export class RunPool {
     try {
       await world.commit([{ runId, epoch, claimId, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
     } catch (error) {
-      logger.warn("a run could not be given back, it comes again when its lease is over", { runId, error });
+      logger.warn(
+        "a run could not be given back to the store: a worker takes it up again when its lease is over",
+        { runId, error },
+      );
     }
   }
 
@@ -348,10 +356,14 @@ export class RunPool {
     }
     if (result.outcome !== "committed") {
       if (result.outcome === "out_of_step") {
-        this.#options.logger.error("the journal is not as long as it should be", {
-          runId: run.runId,
-          ...result,
-        });
+        this.#options.logger.error(
+          "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
+            "whether the store lost acknowledged writes, in a fail-over or a restore",
+          {
+            runId: run.runId,
+            ...result,
+          },
+        );
       }
       this.#lose(run);
       return;
@@ -398,7 +410,10 @@ export class RunPool {
   #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
-    logger.error("a run diverged from its journal and is parked", { runId, workflow, error });
+    logger.error(
+      "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
+      { runId, workflow, error },
+    );
     run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
   }
 

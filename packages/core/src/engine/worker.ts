@@ -4,7 +4,7 @@ import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { guardedExecution } from "../interpreter/execution.ts";
-import { type Logger, silentLogger } from "../logger.ts";
+import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
 import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
@@ -34,6 +34,11 @@ export interface WorkerOptions {
   readonly maxRuns?: number;
   /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
   readonly leaseTtl?: number;
+  /**
+   * How long a step or a workflow may block the event loop before the worker lets its leases run out, in milliseconds, so
+   * that others take its runs over. Until then a thread keeps the leases. Default ten times `leaseTtl`.
+   */
+  readonly stallTimeout?: number;
   /** Longest time between two looks for due runs, in milliseconds; wake-ups make most of them earlier. Default 1000. */
   readonly pollInterval?: number;
   /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
@@ -50,7 +55,11 @@ export interface WorkerOptions {
   readonly signals?: readonly NodeJS.Signals[];
   /** Keep the process alive while the worker is open, and not just while it executes something. Default true. */
   readonly keepAlive?: boolean;
-  readonly logger?: Logger;
+  /**
+   * Where the worker reports. Default `"pretty"`: warnings and errors on the console, one line each. See
+   * {@link LoggerChoice}.
+   */
+  readonly logger?: LoggerChoice;
   /** For tests and simulations. */
   readonly clock?: Clock;
   readonly ids?: IdSource;
@@ -86,6 +95,7 @@ const DEFAULTS = {
   leastDetached: 10,
   maxRuns: 1000,
   leaseTtl: 15_000,
+  leasesUntilStalled: 10,
   pollInterval: 1000,
   divergenceRetry: 60_000,
   closeTimeout: 10_000,
@@ -122,13 +132,14 @@ export class EngineWorker implements Worker {
       clock: this.#clock,
       ids,
       random: options.random ?? systemRandom,
-      logger: options.logger ?? silentLogger,
+      logger: resolveLogger(options.logger),
       workflows: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
       maxRuns: options.maxRuns ?? DEFAULTS.maxRuns,
       leaseTtl: this.leaseTtl,
+      stallTimeout: options.stallTimeout ?? this.leaseTtl * DEFAULTS.leasesUntilStalled,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
       strictReplay: options.strictReplay ?? false,
@@ -269,6 +280,7 @@ function checkOptions(options: WorkerOptions): void {
     "maxDetached",
     "maxRuns",
     "leaseTtl",
+    "stallTimeout",
     "pollInterval",
     "divergenceRetry",
   ] as const) {

@@ -61,6 +61,11 @@ export function defineKind(cls: { readonly prototype: WorkflowError }, code: Err
   });
 }
 
+/** Sets a property for programs that read it by name; printing or storing the error does not show it. */
+export function keepPrivate(error: WorkflowError, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, configurable: true });
+}
+
 /** The code of the nearest class of this package in a value's prototype chain. */
 export function brandOf(value: object): ErrorCode | undefined {
   const code = (value as Branded)[BRAND];

@@ -1,7 +1,7 @@
 /**
- * Errors of hooks, by their token.
+ * Errors of hooks. The token is not printed with them: whoever has it may resume the hook.
  */
-import { defineKind, isKind, WorkflowError } from "./base.ts";
+import { defineKind, isKind, keepPrivate, WorkflowError } from "./base.ts";
 
 /**
  * No live hook has this token: it was never created, it was disposed, or its run has ended.
@@ -15,13 +15,15 @@ import { defineKind, isKind, WorkflowError } from "./base.ts";
  * }
  */
 export class HookNotFoundError extends WorkflowError {
-  readonly token: string;
+  /** The token that was asked for; not enumerable. */
+  declare readonly token: string;
 
   constructor(token: string) {
     super(
-      `No live hook has the token ${JSON.stringify(token)}: its run has not created it yet, has disposed it, or has ended.`,
+      "No live hook has this token: its run has not created it yet, has disposed it, or has ended. Check the token, and " +
+        "that this process uses the World of that run.",
     );
-    this.token = token;
+    keepPrivate(this, "token", token);
   }
 
   static override is(value: unknown): value is HookNotFoundError {
@@ -32,17 +34,18 @@ defineKind(HookNotFoundError, "HOOK_NOT_FOUND");
 
 /** Another run's live hook has this token. */
 export class HookConflictError extends WorkflowError {
-  readonly token: string;
+  /** The token that was asked for; not enumerable. */
+  declare readonly token: string;
   /** The run that has the token, if it is known. */
   readonly conflictingRunId: string | undefined;
 
   constructor(token: string, conflictingRunId?: string) {
     const owner = conflictingRunId === undefined ? "another run" : `run "${conflictingRunId}"`;
     super(
-      `The hook token ${JSON.stringify(token)} is in use by ${owner}. Use a token of your own, or send to the run that ` +
+      `The hook's token is in use by ${owner}. Use a token of your own, or send to the run that ` +
         `has it with resumeHook().`,
     );
-    this.token = token;
+    keepPrivate(this, "token", token);
     this.conflictingRunId = conflictingRunId;
   }
 

@@ -1,20 +1,21 @@
 /**
- * Errors of `start(…, { idempotencyKey })`. Both carry the run that has the key.
+ * Errors of `start(…, { idempotencyKey })`. Both carry the run that has the key; the key itself is not printed with them.
  */
-import { defineKind, isKind, WorkflowError } from "./base.ts";
+import { defineKind, isKind, keepPrivate, WorkflowError } from "./base.ts";
 
 /** The key was used before to start the workflow with other arguments. */
 export class IdempotencyMismatchError extends WorkflowError {
-  readonly idempotencyKey: string;
+  /** The key; not enumerable. */
+  declare readonly idempotencyKey: string;
   /** The run that the key started. */
   readonly runId: string;
 
   constructor(workflowName: string, idempotencyKey: string, runId: string) {
     super(
-      `The idempotency key ${JSON.stringify(idempotencyKey)} of workflow "${workflowName}" started run "${runId}" with ` +
+      `The idempotency key of this start of workflow "${workflowName}" has started run "${runId}" with ` +
         `other arguments. Use one key per set of arguments, or getRun("${runId}") for the run it started.`,
     );
-    this.idempotencyKey = idempotencyKey;
+    keepPrivate(this, "idempotencyKey", idempotencyKey);
     this.runId = runId;
   }
 
@@ -26,16 +27,17 @@ defineKind(IdempotencyMismatchError, "IDEMPOTENCY_MISMATCH");
 
 /** The key has started a run already, and `onConflict: "reject"` was asked for. */
 export class IdempotencyConflictError extends WorkflowError {
-  readonly idempotencyKey: string;
+  /** The key; not enumerable. */
+  declare readonly idempotencyKey: string;
   /** The run that the key started. */
   readonly runId: string;
 
   constructor(workflowName: string, idempotencyKey: string, runId: string) {
     super(
-      `The idempotency key ${JSON.stringify(idempotencyKey)} of workflow "${workflowName}" has started run "${runId}" ` +
+      `The idempotency key of this start of workflow "${workflowName}" has started run "${runId}" ` +
         `already. Use getRun("${runId}"), or onConflict: "return" to get that run from start().`,
     );
-    this.idempotencyKey = idempotencyKey;
+    keepPrivate(this, "idempotencyKey", idempotencyKey);
     this.runId = runId;
   }
 

@@ -9,7 +9,6 @@ export { ContextError, DurationError, NonDeterminismError, SerializationError } 
 export {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
-  WorkflowRunNotCompletedError,
   WorkflowRunNotFoundError,
 } from "./run.ts";
 export {
@@ -19,7 +18,6 @@ export {
   type Poison,
   PoisonedRunError,
   ReplayDivergenceError,
-  StepNotRegisteredError,
   WorkflowNotRegisteredError,
   WorkflowRuntimeError,
   WorldError,

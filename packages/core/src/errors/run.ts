@@ -59,25 +59,6 @@ export class WorkflowRunNotFoundError extends WorkflowError {
 }
 defineKind(WorkflowRunNotFoundError, "RUN_NOT_FOUND");
 
-/** The result of a run was asked for before the run had ended. */
-export class WorkflowRunNotCompletedError extends WorkflowError {
-  readonly runId: string;
-  readonly status: string;
-
-  constructor(runId: string, status: string) {
-    super(
-      `Workflow run "${runId}" has not completed; its status is "${status}". Await run.returnValue for its result.`,
-    );
-    this.runId = runId;
-    this.status = status;
-  }
-
-  static override is(value: unknown): value is WorkflowRunNotCompletedError {
-    return isKind(value, "RUN_NOT_COMPLETED");
-  }
-}
-defineKind(WorkflowRunNotCompletedError, "RUN_NOT_COMPLETED");
-
 /** `(step "createCharge", attempt 4)` if the engine noted on the error where it comes from. */
 function origin(error: Error): string {
   const { stepName, attempt } = error as { stepName?: unknown; attempt?: unknown };

@@ -29,24 +29,6 @@ export class WorkflowNotRegisteredError extends WorkflowRuntimeError {
 }
 defineKind(WorkflowNotRegisteredError, "WORKFLOW_NOT_REGISTERED");
 
-/** This process has no step of this name. */
-export class StepNotRegisteredError extends WorkflowRuntimeError {
-  readonly stepName: string;
-
-  constructor(stepName: string) {
-    super(
-      `Step "${stepName}" is not registered in this process. Import the module that defines it, and check that the ` +
-        `function begins with "use step" and that its file went through the compiler.`,
-    );
-    this.stepName = stepName;
-  }
-
-  static override is(value: unknown): value is StepNotRegisteredError {
-    return isKind(value, "STEP_NOT_REGISTERED");
-  }
-}
-defineKind(StepNotRegisteredError, "STEP_NOT_REGISTERED");
-
 /** Where a replay left its journal. */
 export interface Divergence {
   readonly runId: string;

@@ -1,3 +1,4 @@
+import { callSite, captureStack } from "../call-site.ts";
 import { type Context, currentContext, type WorkflowMetadata } from "../context.ts";
 import type { AsyncFunction } from "../define/registry.ts";
 import type { StepDefinition } from "../define/step.ts";
@@ -8,7 +9,6 @@ import { type EntityKind, entityId } from "../ids.ts";
 import { decode, decodeError, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import type { NewEvent } from "../world/index.ts";
-import { callSite, captureStack } from "./call-site.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { type HookOptions, WorkflowHook } from "./hook.ts";
 import type { CancelRecord, Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";

@@ -39,10 +39,11 @@ export interface WorldCapabilities {
   readonly largestBatch?: number;
   /**
    * How a second instance of this World is opened in another thread, so that leases are renewed while a step
-   * blocks the event loop. `null`: leases are renewed from the event loop, and a step that blocks it for longer
+   * blocks the event loop; a function, so that neither its code nor a URL with a password is at hand where capabilities are
+   * printed. `null`: leases are renewed from the event loop, and a step that blocks it for longer
    * than the lease may be executed twice.
    */
-  readonly leaseKeeper: LeaseKeeper | null;
+  readonly leaseKeeper: (() => Promise<LeaseKeeper>) | null;
 }
 
 /** What an event, message or start counts beside its values; see {@link WorldCapabilities.largestBatch}. */
@@ -50,7 +51,10 @@ export const EVENT_OVERHEAD = 256;
 
 /** A module whose `openWorld(options)` gives a World on the same store. */
 export interface LeaseKeeper {
-  /** URL of an ES module. */
+  /**
+   * URL of an ES module: `file:`, or `data:` with all that it needs, which works in every bundle and from every directory. It
+   * is loaded in a thread without the program's flags and preloads.
+   */
   readonly module: string;
   /** Structured-cloneable argument. */
   readonly options: unknown;

@@ -1,3 +1,4 @@
+import { resolveLogger } from "../logger-choice.ts";
 import type { Hint } from "./capabilities.ts";
 
 /** Who is told of hints: the listeners' side of {@link World.subscribe}, the same for every adapter. */
@@ -21,12 +22,21 @@ export class HintListeners {
   tell(hint: Hint): void {
     for (const listener of this.#listeners) {
       queueMicrotask(() => {
-        if (this.#listeners.has(listener)) listener(hint);
+        if (this.#listeners.has(listener)) void tell(listener, hint);
       });
     }
   }
 
   clear(): void {
     this.#listeners.clear();
+  }
+}
+
+/** An asynchronous listener's rejection ends here as well. */
+async function tell(listener: (hint: Hint) => void, hint: Hint): Promise<void> {
+  try {
+    await listener(hint);
+  } catch (error) {
+    resolveLogger().error("a listener of World.subscribe() failed: catch errors in it", { error });
   }
 }

@@ -2,6 +2,8 @@
  * The World contract, for authors of storage adapters. The laws are in the doc comments of {@link World}; the suite
  * that checks them is `@perdure/world-testkit`.
  */
+
+export { withoutPasswords } from "../passwords.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";

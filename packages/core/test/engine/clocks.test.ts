@@ -105,7 +105,7 @@ it("claims nothing while it cannot renew what may have run out", async () => {
   });
   frozen.until = clock.now() + 3 * LEASE;
   await clock.advance(3 * LEASE + 5_000);
-  expect(logs.some(({ message }) => message.startsWith("lease renewal failed"))).toBe(true);
+  expect(logs.some(({ message }) => message.startsWith("leases could not be renewed"))).toBe(true);
   expect(row(run.runId).epoch).toBe(epoch);
   fault(null);
   await clock.advance(5_000);

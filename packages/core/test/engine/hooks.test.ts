@@ -249,9 +249,9 @@ it("delivers a payload once per idempotency key and token", async () => {
   expect(await client.resumeHook("one", 1, { idempotencyKey: "evt_1" })).toEqual(first);
 });
 
-it("says which token nobody has", async () => {
+it("says that nobody has the token, without printing it", async () => {
   const { client } = cluster();
-  await expect(client.resumeHook("nobody's", 1)).rejects.toThrow(/No live hook has the token "nobody's"/);
+  await expect(client.resumeHook("nobody's", 1)).rejects.toThrow(/^No live hook has this token/);
   await expect(client.getHookByToken("nobody's")).rejects.toSatisfy(HookNotFoundError.is);
 });
 

@@ -34,7 +34,7 @@ for (const moment of ["commit", "commit answer"]) {
     expect(journal(run.runId).map(({ seq }) => seq)).toEqual(
       Array.from({ length: journal(run.runId).length }, (_, index) => index + 1),
     );
-    expect(logs.some(({ message }) => /commit failed, sending it again/.test(message))).toBe(true);
+    expect(logs.some(({ message }) => /the store did not take a commit/.test(message))).toBe(true);
   });
 }
 
@@ -54,8 +54,8 @@ it("goes on when claims, renewals and mail cannot be read for a while", async ()
   const run = await client.start(flow, []);
   await settle();
   expect(await until(run.returnValue)).toBe(1);
-  expect(logs.some(({ message }) => /claim failed/.test(message))).toBe(true);
-  expect(logs.some(({ message }) => /lease renewal failed/.test(message))).toBe(true);
+  expect(logs.some(({ message }) => /could not be asked for due runs/.test(message))).toBe(true);
+  expect(logs.some(({ message }) => /leases could not be renewed/.test(message))).toBe(true);
 });
 
 it("isolates a run whose commit the store will never take, and does not hold up those beside it", async () => {

@@ -1,5 +1,5 @@
 import { getStepMetadata, step, workflow } from "perdure";
-import { gate, note } from "./place.ts";
+import { gate, isOpen, note } from "./place.ts";
 
 /** The workflows of the worker processes. */
 
@@ -29,3 +29,12 @@ const blocksEventLoop = step("blocks the event loop", async (ms: number) => {
 export const blocking: (ms: number) => Promise<number> = workflow("blocking", async (ms: number) => {
   return await blocksEventLoop(ms);
 });
+
+const spins = step("spins", async () => {
+  const attempt = begin();
+  while (attempt === 1 && !isOpen("attempt 1")) {}
+  return attempt;
+});
+
+/** Its first attempt is an endless loop until the gate opens. */
+export const spinning: () => Promise<number> = workflow("spinning", async () => await spins());

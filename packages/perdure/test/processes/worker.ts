@@ -1,8 +1,13 @@
-/** `worker <lease ttl>`: a worker for the flows of `flows.ts`, with the default signals. */
+/** `worker <lease ttl> [stall timeout]`: a worker for the flows of `flows.ts`, with the default signals. */
 import { createWorker } from "perdure/runtime";
 import "./flows.ts";
 import { world } from "./place.ts";
 
-const worker = createWorker({ world, leaseTtl: Number(process.argv[2]) });
+const [leaseTtl, stallTimeout] = process.argv.slice(2).map(Number);
+const worker = createWorker({
+  world,
+  ...(leaseTtl !== undefined && { leaseTtl }),
+  ...(stallTimeout !== undefined && { stallTimeout }),
+});
 await worker.start();
 console.log("open");

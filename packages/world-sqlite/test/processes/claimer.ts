@@ -1,4 +1,5 @@
 /** `claimer <path> <workflow> <now> <claimers>`: so many Worlds claim all they can get; prints one run id per line. */
+import { randomUUID } from "node:crypto";
 import { sqliteWorld } from "../../src/index.ts";
 import { ready } from "./go.ts";
 
@@ -6,7 +7,7 @@ const [path = "", workflow = "", now = "", claimers = ""] = process.argv.slice(2
 
 const worlds = await Promise.all(
   Array.from({ length: Number(claimers) }, async () => {
-    const world = sqliteWorld({ path });
+    const world = sqliteWorld({ path, clock: "caller" });
     await world.open();
     return world;
   }),
@@ -18,7 +19,9 @@ await Promise.all(
       const { runs } = await world.claim({
         workflows: [workflow],
         limit: 1 + index,
+        byteLimit: 1_000_000,
         owner: `${process.pid}-${index}`,
+        claimId: randomUUID(),
         ttl: 30_000,
         now: Number(now),
         cached: new Map(),

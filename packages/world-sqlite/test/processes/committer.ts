@@ -8,12 +8,15 @@ import { sqliteWorld } from "../../src/index.ts";
 const [path = "", workflow = "", now = ""] = process.argv.slice(2);
 const at = Number(now);
 
-const world = sqliteWorld({ path });
+const claimId = String(process.pid);
+const world = sqliteWorld({ path, clock: "caller" });
 await world.open();
 const { runs } = await world.claim({
   workflows: [workflow],
   limit: 100,
-  owner: String(process.pid),
+  byteLimit: 1_000_000_000,
+  owner: claimId,
+  claimId,
   ttl: 30_000,
   now: at,
   cached: new Map(),
@@ -27,6 +30,7 @@ for (let round = 0; ; round++) {
     return {
       runId,
       epoch,
+      claimId,
       seq,
       events: [
         { type: "step_completed", at, id: `step-${seq + 1}`, name: null, data },

@@ -4,7 +4,7 @@ import { sqliteWorld } from "../../src/index.ts";
 const [path = "", workflow = "", now = ""] = process.argv.slice(2);
 const at = Number(now);
 
-const world = sqliteWorld({ path });
+const world = sqliteWorld({ path, clock: "caller" });
 await world.open();
 await world.createRuns(
   [

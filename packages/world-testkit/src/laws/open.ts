@@ -48,7 +48,11 @@ export const open: Law = {
       match(durability, /^(nothing|process|machine)$/);
       equal(typeof notifications, "boolean");
       equal(Number.isInteger(commitsInFlight) && commitsInFlight >= 1, true, "commitsInFlight");
-      if (leaseKeeper !== null) equal(URL.canParse(leaseKeeper.module), true, "leaseKeeper.module is a URL");
+      if (leaseKeeper !== null) {
+        const { module, options } = await leaseKeeper();
+        equal(URL.canParse(module), true, "the keeper's module is a URL");
+        structuredClone(options);
+      }
       for (const setting of Object.values(world.describe())) match(typeof setting, /^(string|number)$/);
     },
   },

@@ -1,0 +1,70 @@
+import { rmSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { inspect } from "node:util";
+import type { World } from "@perdure/core/world";
+import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { expect, test } from "vitest";
+import { openWorld, temporaryFile } from "./store.ts";
+
+const SECRET = "planted-secret";
+const BYTES = new TextEncoder().encode(`"${SECRET}"`);
+
+/** Ways in which a store fails under a World. */
+const FAILURES: Readonly<Record<string, (database: DatabaseSync, path: string) => void>> = {
+  "tables are gone": (database) =>
+    database.exec("DROP TABLE perdure_startkeys; DROP TABLE perdure_mail; DROP TABLE perdure_events"),
+  "a unique index refuses": (database) =>
+    database.exec(
+      "CREATE UNIQUE INDEX one_row ON perdure_startkeys (expires_at IS NULL); CREATE UNIQUE INDEX one_event ON perdure_events (at)",
+    ),
+  "the disk is full": (database) => database.exec("PRAGMA max_page_count = 1"),
+  "the connection is closed": (database) => database.close(),
+  "the file is deleted": (_, path) => rmSync(path),
+  "rows are of other types": (database) =>
+    database.exec(
+      `UPDATE perdure_events SET data = '${SECRET}', at = '${SECRET}'; UPDATE perdure_runs SET bytes = '${SECRET}'`,
+    ),
+};
+
+test.for(Object.entries(FAILURES))("%s: no error repeats what was passed in", async ([, fail]) => {
+  const path = temporaryFile();
+  const database = new DatabaseSync(path);
+  const world = await openWorld({ database });
+  const startKey = { key: SECRET, fingerprint: SECRET, expiresAt: null };
+  const created = { ...event("run_created"), data: BYTES };
+  const lease = { owner: "w", claimId: CLAIM_ID, ttl: 0 };
+  await world.createRuns([newRun("wrun_1", { event: created, startKey, lease })], NOW);
+  fail(database, path);
+
+  const said: unknown[] = [world.capabilities, world.describe()];
+  const calls: readonly ((world: World) => Promise<unknown>)[] = [
+    () =>
+      world.createRuns(
+        [newRun("wrun_2", { event: created, startKey: { ...startKey, key: `${SECRET}2` } })],
+        NOW,
+      ),
+    () => world.commit([hold("wrun_1", 1, [{ ...event("hook_created", "h", SECRET), data: BYTES }])], NOW),
+    () =>
+      world.deliver(
+        [{ messageId: "m", to: { token: SECRET }, type: "hook_received", at: NOW, data: BYTES }],
+        NOW,
+      ),
+    () => world.claim(claiming()).then(({ runs }) => Promise.reject(runs[0]?.damage)),
+    () => world.getHookByToken(SECRET),
+    () => world.listEvents("wrun_1", 0, 10),
+    () => world.getRuns(["wrun_1"]),
+  ];
+  let failed = 0;
+  for (const call of calls) {
+    const error = await call(world).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined) continue;
+    failed++;
+    said.push(error, String(error), JSON.stringify(error), (error as Error | null)?.stack);
+  }
+  expect(failed).toBeGreaterThan(0);
+  expect(inspect(said, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain(SECRET);
+  if (database.isOpen) database.close();
+});
