@@ -12,22 +12,31 @@
  */
 import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, numbers } from "./packing.ts";
+import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
-// A batch with more bytes than this goes in several calls: Postgres takes at most 1 GB in one value.
-const LARGEST_CALL = 64 * 1024 * 1024;
-
 const TYPES: readonly string[] = [
-  ...["bigint", "bigint", "text[]", "int[]", "int[]", "int[]", "int[]", "text[]", "bigint[]", "text[]"],
-  ...["bigint[]", "bigint[]", "int[]", "int[]", "int[]", "int[]"],
+  ...[
+    "bigint",
+    "bigint",
+    "text[]",
+    "int[]",
+    "text[]",
+    "int[]",
+    "int[]",
+    "bigint[]",
+    "int[]",
+    "text[]",
+    "bigint[]",
+  ],
+  ...["text[]", "bigint[]", "bigint[]", "int[]", "int[]", "int[]", "int[]", "int[]"],
   ...["int[]", "int[]", "text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]"],
   ...["int[]", "text[]", "int[]", "text[]", "text[]", "bytea"],
 ];
 
 const STEP_TYPES: readonly string[] = [
-  ...["bigint", "text", "int", "int", "int", "bigint"],
+  ...["bigint", "text", "int", "text", "int", "int", "bigint"],
   ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
 ];
 
@@ -48,30 +57,35 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
   const stepText = callOf(tables.functions.commitStep, STEP_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
-    const given = callersClock ? now : null;
+    const given = callersClock ? whole(now) : null;
     const [first] = batch;
     const step = batch.length === 1 && first !== undefined ? stepOf(first) : null;
     const rows = await (step === null
-      ? connection.call<AnswerRow>("commit", text, [given, now, ...columnsOf(batch)])
+      ? connection.call<AnswerRow>("commit", text, [given, whole(now), ...columnsOf(batch)])
       : connection.call<AnswerRow>("commit", stepText, [given, ...step]));
     return toResults(batch, rows);
   }
 
   return async (batch, now) => {
     const results: CommitResult[] = [];
-    for (const part of inParts(batch)) results.push(...(await send(part, now)));
+    for (const part of inCalls(batch, valuesOf)) results.push(...(await send(part, now)));
     return results;
   };
 }
 
+function valuesOf({ run, events }: RunCommit): (Uint8Array | null | undefined)[] {
+  return [run.output, run.error, ...events.map(({ data }) => data)];
+}
+
 /** The parameters of a commit that adds events and holds the lease; `null` where it does anything else. */
-function stepOf({ runId, epoch, seq, mailDone, run, events, lease }: RunCommit): unknown[] | null {
+function stepOf({ runId, epoch, claimId, seq, mailDone, run, events, lease }: RunCommit): unknown[] | null {
   if (lease.type !== "hold" || Object.values(run).some((value) => value !== undefined)) return null;
   if (events.some(({ type }) => type.startsWith("hook_"))) return null;
   const bytes = new Bytes();
   const columns = new EventColumns(bytes);
   for (const [offset, event] of events.entries()) columns.add(1, seq + offset + 1, event);
-  return [toStored(runId), epoch, seq, mailDone, lease.ttl, ...columns.contents(), bytes.toBuffer()];
+  const numbered = [toStored(runId), epoch, toStored(claimId), seq, mailDone, whole(lease.ttl)];
+  return [...numbered, ...columns.contents(), bytes.toBuffer()];
 }
 
 function columnsOf(batch: readonly RunCommit[]): unknown[] {
@@ -98,14 +112,17 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
   return [
     batch.map(({ runId }) => toStored(runId)),
     numbers(batch.map(({ epoch }) => epoch)),
+    batch.map(({ claimId }) => toStored(claimId)),
     numbers(batch.map(({ seq }) => seq)),
     numbers(batch.map(({ events }) => events.length)),
+    numbers(batch.map(({ events }) => events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0))),
     numbers(batch.map(({ mailDone }) => mailDone)),
     batch.map(({ lease }) => lease.type),
     numbers(batch.map(({ lease }) => dueOf(lease))),
     batch.map(({ run }) => run.status ?? null),
     numbers(batch.map(({ run }) => run.startedAt ?? null)),
     numbers(batch.map(({ run }) => run.completedAt ?? null)),
+    numbers(batch.map(({ run }) => run.lostClaims ?? null)),
     ...[outputs, outputLengths, errors, errorLengths].map(numbers),
     ...events.toParameters(),
     ...acts.toParameters(),
@@ -222,24 +239,4 @@ function conflictsOf(place: number, conflicts: readonly AnswerRow[]): HookConfli
   return conflicts
     .filter((row) => row.place === place)
     .map(({ hook_id, owner }) => ({ hookId: fromStored(hook_id ?? ""), runId: fromStored(owner ?? "") }));
-}
-
-function* inParts(batch: readonly RunCommit[]): Generator<readonly RunCommit[]> {
-  let part: RunCommit[] = [];
-  let size = 0;
-  for (const commit of batch) {
-    const more = sizeOf(commit);
-    if (part.length > 0 && size + more > LARGEST_CALL) {
-      yield part;
-      [part, size] = [[], 0];
-    }
-    part.push(commit);
-    size += more;
-  }
-  if (part.length > 0) yield part;
-}
-
-function sizeOf({ run, events }: RunCommit): number {
-  const values = [run.output, run.error, ...events.map(({ data }) => data)];
-  return values.reduce((sum, data) => sum + (data?.byteLength ?? 0), 0);
 }

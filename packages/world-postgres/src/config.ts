@@ -43,6 +43,11 @@ export interface PostgresWorldOptions {
   readonly migrate?: boolean;
   /** How long `open()` waits for a server that does not answer yet, in milliseconds. Default 10,000. */
   readonly openTimeout?: number;
+  /**
+   * How long a call may take, in milliseconds. Past it the call rejects, its connection is closed, and the engine sends the
+   * call again over a new one. The server gives up a little earlier. Default 10,000.
+   */
+  readonly callTimeout?: number;
   /** Whose clock judges what is due and which leases have run out. `caller` is for tests. Default `store`. */
   readonly clock?: "store" | "caller";
   /** Where it says that a connection was lost, or that notifications are off. Default: nowhere. */
@@ -63,6 +68,7 @@ export interface Config {
   readonly listen: boolean | undefined;
   readonly migrate: boolean;
   readonly openTimeout: number;
+  readonly callTimeout: number;
   readonly callersClock: boolean;
   readonly logger: Logger;
   readonly beforeOperation: OperationProbe | undefined;
@@ -70,10 +76,13 @@ export interface Config {
 
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
+// What a timer and a setting of Postgres can hold.
+const LONGEST_TIMEOUT = 2_147_483_647;
+
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: PostgresWorldOptions): Config {
   const { url, pool, kysely, schema = "perdure", namespace = "", clock = "store" } = options;
-  const { maxConnections = 8, openTimeout = 10_000 } = options;
+  const { maxConnections = 8, openTimeout = 10_000, callTimeout = 10_000 } = options;
   if (pool !== undefined && (url !== undefined || kysely !== undefined)) {
     throw new TypeError("postgresWorld takes `pool`, or `url`, or `kysely` with or without `url`.");
   }
@@ -93,7 +102,13 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
   if (!(Number.isInteger(maxConnections) && maxConnections >= 1)) {
     throw new TypeError("maxConnections is a whole number, 1 or more.");
   }
-  if (!(openTimeout >= 0)) throw new TypeError("openTimeout is a number of milliseconds, 0 or more.");
+  if (!(openTimeout >= 0 && openTimeout <= LONGEST_TIMEOUT)) {
+    throw new TypeError(`openTimeout is a number of milliseconds, 0 to ${LONGEST_TIMEOUT}.`);
+  }
+  if (!(callTimeout >= 1 && callTimeout <= LONGEST_TIMEOUT)) {
+    throw new TypeError(`callTimeout is a number of milliseconds, 1 to ${LONGEST_TIMEOUT}.`);
+  }
+  if (url !== undefined) requireUrl(url);
   return {
     url,
     pool,
@@ -104,6 +119,7 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
     listen: options.listen,
     migrate: options.migrate ?? true,
     openTimeout,
+    callTimeout,
     callersClock: clock === "caller",
     logger: options.logger ?? SILENT,
     beforeOperation: options.beforeOperation,
@@ -115,7 +131,33 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
  */
 export function leaseKeeperOf(config: Config): WorldCapabilities["leaseKeeper"] {
   if (config.pool !== undefined || (config.kysely !== undefined && config.url === undefined)) return null;
-  const { url, schema, namespace, callersClock } = config;
-  const options = { url, schema, namespace, clock: callersClock ? "caller" : "store" };
+  const { url, schema, namespace, callTimeout, callersClock } = config;
+  const options = { url, schema, namespace, callTimeout, clock: callersClock ? "caller" : "store" };
   return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options });
+}
+
+/**
+ * The driver would read a text without scheme as something else, and look for a database of the user's name where none is
+ * named. The URL is in no message: it may have a password.
+ */
+function requireUrl(text: string): void {
+  // The path of a socket's folder is a URL to the driver, as `socket:` is.
+  if (/^(\/|socket:)/.test(text)) return;
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new TypeError(
+      "url has to begin with postgres:// as in postgres://user:password@host:5432/database.",
+    );
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    // The error has the URL in it.
+    throw new TypeError(
+      "url cannot be read: characters such as @ : / ? # in user and password are written as %40 %3A %2F %3F %23.",
+    );
+  }
+  if (url.pathname.length <= 1 && process.env.PGDATABASE === undefined) {
+    throw new TypeError("url names no database: add it, as in postgres://user:password@host:5432/database.");
+  }
 }

@@ -1,8 +1,9 @@
 /**
- * What a user reads when Postgres refuses: which database, what is wrong and what to do. The driver's own error stays the
- * `cause`.
+ * What a user reads when Postgres refuses: which database, what is wrong and what to do. The `cause` says what the driver
+ * said, without what may hold values of the user's.
  */
 import { WorldError } from "@perdure/core/errors";
+import { Overdue } from "./deadline.ts";
 
 interface Explanation {
   readonly text: string;
@@ -20,6 +21,55 @@ const NOT_REACHED: Explanation = {
   retryable: true,
 };
 
+const OVERDUE: Explanation = {
+  text:
+    "does not answer. What was under way may be in or not; its connection was closed, and it is sent again over a new one. " +
+    "If the server is only slow, raise `callTimeout`.",
+  retryable: true,
+};
+
+/** The same before anything was sent. */
+const NOT_ANSWERED: Explanation = {
+  text:
+    "does not answer. Check host and port of the URL: what takes the connection there may not be Postgres, or have no server " +
+    "behind it. If it is only slow to start, raise `openTimeout`.",
+  retryable: true,
+};
+
+const ENDED_BY_SERVER: Explanation = {
+  text: "was too slow, or another transaction holds what this call needs. Nothing was written; it is tried again.",
+  retryable: true,
+};
+
+const FOREIGN: Explanation = {
+  text:
+    "cannot have its tables and functions: something of that name is there already. Give it another `schema`, or a " +
+    "`namespace`.",
+  retryable: false,
+};
+
+const NO_TLS: Explanation = {
+  text: "offers no TLS, and the URL asks for it. Remove `sslmode` from the URL, or set `ssl = on` on the server.",
+  retryable: false,
+};
+
+const UNTRUSTED: Explanation = {
+  text:
+    "has a certificate that this process does not trust. Name the authority that signed it with `sslrootcert=` in the URL, or " +
+    "in NODE_EXTRA_CA_CERTS.",
+  retryable: false,
+};
+
+const NO_PASSWORD: Explanation = {
+  text: "asks for a password, and got none or another's. Check the URL, or PGPASSWORD.",
+  retryable: false,
+};
+
+const NOT_POSTGRES: Explanation = {
+  text: "does not speak Postgres' protocol. Check host and port of the URL.",
+  retryable: false,
+};
+
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "28P01": { text: "refuses the password. Check the URL.", retryable: false },
   "28000": { text: "refuses this user. Check the URL and the server's pg_hba.conf.", retryable: false },
@@ -30,6 +80,9 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   "42P01": { text: "lacks a table. Call open() again to create what is missing.", retryable: false },
   "42883": { text: "lacks a function. Call open() again to create what is missing.", retryable: false },
+  "42P07": FOREIGN,
+  "42723": FOREIGN,
+  "42710": FOREIGN,
   "25006": { text: "is read-only, as a standby is. Writes go on when it is the primary.", retryable: true },
   "53100": {
     text: "has no room: its disk is full. Nothing was written. Make room; workers go on.",
@@ -39,6 +92,8 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     text: "has no connection left. Raise max_connections, or lower maxConnections.",
     retryable: true,
   },
+  "55P03": ENDED_BY_SERVER,
+  "57014": ENDED_BY_SERVER,
   XX001: { text: "reports damaged data. Stop every worker and look at the server's log.", retryable: false },
   XX002: {
     text: "reports a damaged index. Stop every worker and look at the server's log.",
@@ -48,6 +103,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
 
 // PgBouncer gives this code to everything that it refuses or fails at, a database that does not exist included.
 const POOLER = "08P01";
+
+// Errors whose text is about the server and not about values: connections (08, 28, 57), transactions (25, 40), names (3D,
+// 3F, 42), resources (53, 54, 55) and the machine (58, XX).
+const SAFE_CLASSES = /^(08|25|28|3D|3F|40|42|53|54|55|57|58|XX)...$/;
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The SQLSTATE of a server's error, or the code of a system call that failed; `undefined` for any other error. */
 export function codeOf(error: unknown): string | undefined {
@@ -69,8 +129,13 @@ export function isUnreachable(error: unknown): boolean {
     return true;
   return (
     error instanceof Error &&
-    /^(Connection terminated|timeout exceeded when trying to connect|Client has enc)/i.test(error.message)
+    (isOverdue(error) || /^(Connection term|Client (has enc|was closed))/i.test(error.message))
   );
+}
+
+/** What is stored cannot be read, and will not be the next time; said of an error that {@link worldError} gave. */
+export function isDamage(error: unknown): boolean {
+  return WorldError.is(error) && /^(XX|22|58)...$/.test(codeOf(error.cause) ?? "");
 }
 
 /**
@@ -84,19 +149,50 @@ export function worldError(
 ): unknown {
   if (WorldError.is(error)) return error;
   const code = codeOf(error);
-  const known = isUnreachable(error) ? (reached ? UNREACHABLE : NOT_REACHED) : EXPLANATIONS[code ?? ""];
+  const known = explanationOf(error, reached);
+  const isServers = code !== undefined && SQLSTATE.test(code);
   // Not from the driver, such as the conformance suite's own.
-  if (known === undefined && (code === undefined || !/^[0-9A-Z]{5}$/.test(code))) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const text = known?.text ?? `failed: ${message}`;
+  if (known === undefined && !isServers) return error;
+  const cause = withoutValues(error);
+  const text = known?.text ?? `failed: ${cause.message}`;
   // Bad data (22), limits of the program (54) and syntax (42) fail the same way each time.
   const retryable = known?.retryable ?? !/^(22|42|54)/.test(code ?? "");
-  const detail = code === undefined || code === POOLER ? message : code;
+  const detail = code === undefined || code === POOLER ? cause.message : code;
   return new WorldError(
     `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${detail})`}`,
-    {
-      cause: error,
-      retryable,
-    },
+    { cause, retryable },
   );
+}
+
+function explanationOf(error: unknown, reached: boolean): Explanation | undefined {
+  if (isOverdue(error)) return reached ? OVERDUE : NOT_ANSWERED;
+  if (isUnreachable(error)) return reached ? UNREACHABLE : NOT_REACHED;
+  const code = codeOf(error) ?? "";
+  const message = error instanceof Error ? error.message : "";
+  if (/does not support SSL|establishing an SSL/.test(message)) return NO_TLS;
+  if (/^(ERR_TLS_CERT|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code)) return UNTRUSTED;
+  if (/^received invalid response|^Unknown authentication/.test(message)) return NOT_POSTGRES;
+  if (/^SASL: /.test(message)) return NO_PASSWORD;
+  return EXPLANATIONS[code];
+}
+
+/** No answer within the time, by this World or by the driver. */
+function isOverdue(error: unknown): boolean {
+  return (
+    error instanceof Overdue ||
+    (error instanceof Error &&
+      /^(timeout e|Query read timeout|Connection terminated due to connection timeout)/.test(error.message))
+  );
+}
+
+/**
+ * A copy of an error that is safe to print. The driver's own has the values of a row in `detail` and the parameters of a
+ * statement in `where`, and the pool's has the client.
+ */
+export function withoutValues(error: unknown): Error {
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : "unknown error";
+  const isSafe = code === undefined || !SQLSTATE.test(code) || SAFE_CLASSES.test(code);
+  const copy = new Error(isSafe ? message : `SQLSTATE ${code}`);
+  return code === undefined ? copy : Object.assign(copy, { code });
 }

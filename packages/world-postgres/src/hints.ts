@@ -3,16 +3,9 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "@perdure/core/runtime";
-import { type Hint, HintListeners } from "@perdure/core/world";
+import { type Hint, HintListeners, parseHint } from "@perdure/core/world";
 import type { Client } from "pg";
 import { gathering, listen } from "./watch.ts";
-
-/** What one notification says. */
-interface Payload {
-  /** The instance that it comes from. */
-  readonly from: string;
-  readonly hints: readonly Hint[];
-}
 
 // Postgres takes less than 8,000 bytes.
 const LARGEST_PAYLOAD = 7_900;
@@ -24,6 +17,8 @@ export interface HintChannel {
   readonly connect: () => Client;
   readonly notify: (channel: string, payload: string) => Promise<void>;
   readonly logger: Logger;
+  /** How long listening may be silent before it is asked for a sign of life, in milliseconds. */
+  readonly callTimeout: number;
 }
 
 /** The hints of one instance. */
@@ -69,11 +64,12 @@ export class Hints {
 
   #start(): void {
     if (this.#channel === null) return;
-    const { channel, connect, logger } = this.#channel;
+    const { channel, connect, logger, callTimeout } = this.#channel;
     this.#stopListening ??= listen({
       channel,
       connect,
       logger,
+      heartbeat: callTimeout,
       onPayload: (payload) => this.#hear(payload),
       onGap: () => this.#listeners.tell({ type: "changed" }),
     });
@@ -89,8 +85,8 @@ export class Hints {
     this.#waiting = [];
     if (this.#channel === null || this.#closed || waiting.length === 0) return;
     const { channel, notify, logger } = this.#channel;
-    const payload = JSON.stringify({ from: this.#id, hints: withoutRepetition(waiting) } satisfies Payload);
-    const short = JSON.stringify({ from: this.#id, hints: [{ type: "changed" }] } satisfies Payload);
+    const payload = this.#payload(withoutRepetition(waiting));
+    const short = this.#payload([{ type: "changed" }]);
     try {
       await notify(channel, Buffer.byteLength(payload) > LARGEST_PAYLOAD ? short : payload);
     } catch (error) {
@@ -98,16 +94,19 @@ export class Hints {
     }
   }
 
+  /** A notification: the instance that it comes from, then a hint on each line. */
+  #payload(hints: readonly Hint[]): string {
+    return [this.#id, ...hints.map((hint) => JSON.stringify(hint))].join("\n");
+  }
+
+  /** Whoever may connect to the database may notify, so this may be anything. */
   #hear(text: string): void {
-    let payload: Payload;
-    try {
-      payload = JSON.parse(text) as Payload;
-    } catch {
-      this.#listeners.tell({ type: "changed" });
-      return;
+    const [from, ...lines] = text.split("\n");
+    if (from === this.#id) return;
+    for (const line of lines) {
+      const hint = parseHint(line);
+      if (hint !== null) this.#listeners.tell(hint);
     }
-    if (payload.from === this.#id) return;
-    for (const hint of payload.hints) this.#listeners.tell(hint);
   }
 }
 

@@ -7,7 +7,10 @@ import { type PostgresWorldOptions, resolveConfig } from "./config.ts";
 import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
-export type KeeperOptions = Pick<PostgresWorldOptions, "url" | "schema" | "namespace" | "clock">;
+export type KeeperOptions = Pick<
+  PostgresWorldOptions,
+  "url" | "schema" | "namespace" | "callTimeout" | "clock"
+>;
 
 /**
  * Opens another instance on the same store.

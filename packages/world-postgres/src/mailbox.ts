@@ -8,7 +8,7 @@
  */
 import type { DeliverResult, Delivery, Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, numbers } from "./packing.ts";
+import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, fromStoredOrNull, toStored } from "./text.ts";
 
@@ -39,11 +39,14 @@ export function deliver(connection: Connection, tables: Tables, callersClock: bo
     for (const message of batch) {
       if (!distinct.has(message.messageId)) distinct.set(message.messageId, message);
     }
-    const messages = [...distinct.values()];
-    const values = [callersClock ? now : null, ...columnsOf(messages)];
-    const rows = await connection.call<AnswerRow>("deliver", text, values);
-    const answers = new Map(rows.map((row) => [messages[row.place - 1]?.messageId, toResult(row)]));
-    const fresh = rows.filter((row) => row.fresh);
+    const answers = new Map<string | undefined, DeliverResult>();
+    const fresh: AnswerRow[] = [];
+    for (const part of inCalls([...distinct.values()], ({ data }) => [data])) {
+      const values = [callersClock ? whole(now) : null, ...columnsOf(part)];
+      const rows = await connection.call<AnswerRow>("deliver", text, values);
+      for (const row of rows) answers.set(part[row.place - 1]?.messageId, toResult(row));
+      fresh.push(...rows.filter((row) => row.fresh));
+    }
     return {
       results: batch.map(({ messageId }) => answers.get(messageId) as DeliverResult),
       runIds: [...new Set(fresh.map(({ run_id }) => fromStored(run_id ?? "")))],

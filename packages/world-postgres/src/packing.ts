@@ -2,11 +2,21 @@
  * Batches as parameters. A batch has one array per column, so that the text of the statement is always the same; all its
  * bytes go as one binary value, since an array of them would be written out in hexadecimal.
  */
+import { WorldError } from "@perdure/core/errors";
 
 /** Length of what is NULL. */
 export const NULL_BYTES = -1;
 /** Length of what is to stay as it is. */
 export const UNCHANGED_BYTES = -2;
+
+/**
+ * The largest value that is taken. It comes back as hexadecimal text, two characters a byte, and must arrive within a call's
+ * deadline; a string of V8 holds about 512 million characters, and a message of Postgres 1 GB.
+ */
+export const LARGEST_VALUE: number = 64 * 1024 * 1024;
+
+// All values of one call.
+const LARGEST_SUM = 768 * 1024 * 1024;
 
 /** Bytes of many values, one after the other. */
 export class Bytes {
@@ -19,23 +29,65 @@ export class Bytes {
     if (data === undefined) lengths.push(UNCHANGED_BYTES);
     else if (data === null) lengths.push(NULL_BYTES);
     else {
+      if (data.byteLength > LARGEST_VALUE) throw tooLarge("a value", data.byteLength, LARGEST_VALUE);
       lengths.push(data.byteLength);
       this.#parts.push(data);
       this.#size += data.byteLength;
     }
   }
 
+  /** @throws {WorldError} for more than one message can carry */
   toBuffer(): Buffer {
+    if (this.#size > LARGEST_SUM) throw tooLarge("a commit", this.#size, LARGEST_SUM);
     return Buffer.concat(this.#parts, this.#size);
   }
 }
 
 /** Numbers as an array literal; the driver would quote each. */
 export function numbers(values: readonly (number | null)[]): string {
-  return `{${values.map((value) => value ?? "NULL").join()}}`;
+  return `{${values.map((value) => (value === null ? "NULL" : whole(value))).join()}}`;
 }
 
-/** `SELECT * FROM function($1::type, …)`. */
+/** A time, or a length of time, in whole milliseconds: no lease is shorter than asked for, nothing is due early. */
+export function whole(milliseconds: number): number {
+  return Math.ceil(milliseconds);
+}
+
+/** `SELECT * FROM function($1::type, …)`. The first parameter of every function is the time that the call may take. */
 export function callOf(name: string, types: readonly string[]): string {
-  return `SELECT * FROM ${name}(${types.map((type, index) => `$${index + 1}::${type}`).join(", ")})`;
+  const parameters = ["int", ...types].map((type, index) => `$${index + 1}::${type}`);
+  return `SELECT * FROM ${name}(${parameters.join(", ")})`;
+}
+
+/** What is beside the values of an event, a message or a start: names, ids, numbers. */
+const OVERHEAD = 256;
+
+// Postgres takes at most 1 GB in one message and in one value, and a call's bytes go as one value.
+const LARGEST_CALL = 64 * 1024 * 1024;
+
+/** Cuts a batch into calls by the bytes that they carry. One element that is larger than a call goes alone. */
+export function* inCalls<T>(
+  batch: readonly T[],
+  valuesOf: (element: T) => readonly (Uint8Array | null | undefined)[],
+): Generator<readonly T[]> {
+  let part: T[] = [];
+  let size = 0;
+  for (const element of batch) {
+    const more = valuesOf(element).reduce((sum, data) => sum + OVERHEAD + (data?.byteLength ?? 0), 0);
+    if (part.length > 0 && size + more > LARGEST_CALL) {
+      yield part;
+      [part, size] = [[], 0];
+    }
+    part.push(element);
+    size += more;
+  }
+  if (part.length > 0) yield part;
+}
+
+function tooLarge(what: string, size: number, limit: number): WorldError {
+  return new WorldError(
+    `The Postgres World does not take ${what} of ${size} bytes: at most ${limit}. Keep large data in a store of its own, and ` +
+      "its name in the run.",
+    { retryable: false },
+  );
 }

@@ -4,7 +4,7 @@
  * every isolation level.
  */
 import type { HookRecord, Mail, OpenStore, RunRecord } from "@perdure/core/world";
-import { type Kysely, sql } from "kysely";
+import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { numbers } from "./packing.ts";
 import {
@@ -31,7 +31,10 @@ const RUN_COLUMNS = [
     "r.workflow",
     "r.status",
     "r.epoch",
+    "r.claim_id",
+    "r.lost_claims",
     "r.seq",
+    "r.bytes",
     "r.mail_seq",
     "r.mail_done",
     "r.owner",
@@ -58,19 +61,19 @@ export function reads(connection: Connection, tables: Tables): Reads {
     async getRuns(runIds) {
       if (runIds.length === 0) return [];
       const stored = runIds.map(toStored);
-      const rows = await connection.run("select runs", (db) =>
+      const rows = await connection.query("select runs", (db) =>
         inSchema(db)
           .selectFrom(runs)
           .select(RUN_COLUMNS)
           .where("r.run_id", "=", sql<string>`any(${stored}::text[])`)
-          .execute(),
+          .compile(),
       );
       const found = new Map(rows.map((row) => [row.run_id, toRunRecord(row)]));
       return stored.map((runId) => found.get(runId) ?? null);
     },
 
     async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
-      const rows = await connection.run("list runs", (db) => {
+      const rows = await connection.query("list runs", (db) => {
         let query = inSchema(db).selectFrom(runs).select(RUN_COLUMNS);
         if (workflow !== undefined) query = query.where("r.workflow", "=", toStored(workflow));
         if (status !== undefined) query = query.where("r.status", "=", status);
@@ -79,31 +82,25 @@ export function reads(connection: Connection, tables: Tables): Reads {
         return query
           .orderBy("r.run_id", order)
           .limit(limit + 1)
-          .execute();
+          .compile();
       });
       const page = rows.slice(0, limit).map(toRunRecord);
       return { runs: page, cursor: rows.length > limit ? (page.at(-1)?.runId ?? null) : null };
     },
 
     async listEvents(runId, after, limit) {
-      const rows = await connection.run("list events", (db) =>
-        inSchema(db)
-          .selectFrom(events)
-          .select(["e.seq", "e.type", "e.at", "e.id", "e.name", "e.data"])
-          .where("e.run", "=", (query) =>
-            query.selectFrom(runs).select("r.id").where("r.run_id", "=", toStored(runId)),
-          )
-          .where("e.seq", ">", after)
-          .orderBy("e.seq")
-          .limit(limit)
-          .execute(),
+      const rows = await connection.query("list events", (db) =>
+        sql<EventsTable>`
+          SELECT e.* FROM ${sql.raw(tables.runs)} r
+          CROSS JOIN LATERAL ${eventPage(tables, sql`r.id`, sql`${after}`, sql`${limit}`)} e
+          WHERE r.run_id = ${toStored(runId)} ORDER BY e.seq`.compile(db),
       );
       return rows.map(toJournalEvent);
     },
 
     async listMail(wanted) {
       if (wanted.length === 0) return [];
-      const { rows } = await connection.run("list mail", (db) =>
+      const rows = await connection.query("list mail", (db) =>
         sql<MailTable & { place: number }>`
           SELECT c.place::int, m.mail_seq, m.message_id, m.type, m.hook_id, m.at, m.data
           FROM unnest(
@@ -111,7 +108,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
           ) WITH ORDINALITY AS c(run_id, after, place)
           JOIN ${sql.raw(tables.runs)} r ON r.run_id = c.run_id
           JOIN ${sql.raw(tables.mail)} m ON m.run = r.id AND m.mail_seq > greatest(c.after, r.mail_done)
-          ORDER BY c.place, m.mail_seq`.execute(db),
+          ORDER BY c.place, m.mail_seq`.compile(db),
       );
       const mailboxes: Mail[][] = wanted.map(() => []);
       for (const row of rows) mailboxes[row.place - 1]?.push(toMail(row));
@@ -119,27 +116,45 @@ export function reads(connection: Connection, tables: Tables): Reads {
     },
 
     async getHookByToken(token) {
-      const row = await connection.run("select hook", (db) =>
-        selectHooks(db).where("h.token", "=", toStored(token)).executeTakeFirst(),
+      const [row] = await connection.query("select hook", (db) =>
+        selectHooks(db).where("h.token", "=", toStored(token)).compile(),
       );
       return row === undefined ? null : toHookRecord(row);
     },
 
     async listHooks({ runId, limit, cursor }) {
-      const rows = await connection.run("list hooks", (db) => {
+      const rows = await connection.query("list hooks", (db) => {
         let query = selectHooks(db);
         if (runId !== undefined) query = query.where("r.run_id", "=", toStored(runId));
         if (cursor !== undefined) query = query.where("h.token", ">", toStored(cursor));
         return query
           .orderBy("h.token")
           .limit(limit + 1)
-          .execute();
+          .compile();
       });
       const page = rows.slice(0, limit).map(toHookRecord);
       return { hooks: page, cursor: rows.length > limit ? (page.at(-1)?.token ?? null) : null };
     },
   };
 }
+
+/** A page of a journal ends once its events have so many bytes, so that it arrives within a call's deadline. */
+export const PAGE_BYTES: number = 32 * 1024 * 1024;
+
+/**
+ * The next events of a run after a seq, as a subquery: at most so many, fewer where they are large, and one at least. The
+ * size of a value is known without reading it.
+ */
+export function eventPage(tables: Tables, run: Sql, after: Sql, limit: Sql): Sql {
+  return sql`(
+    SELECT p.run, p.seq, p.type, p.at, p.id, p.name, p.data FROM (
+      SELECT e.*, sum(coalesce(octet_length(e.data), 0)) OVER (ORDER BY e.seq) - coalesce(octet_length(e.data), 0) AS before
+      FROM ${sql.raw(tables.events)} e WHERE e.run = ${run} AND e.seq > ${after} ORDER BY e.seq LIMIT ${limit}
+    ) p WHERE p.before <= ${sql.lit(PAGE_BYTES)}
+  )`;
+}
+
+type Sql = RawBuilder<unknown>;
 
 type HookRow = Pick<HooksTable, "token" | "hook_id"> & { readonly run_id: string } & Pick<
     EventsTable,

@@ -86,7 +86,10 @@ export function createTables(tables: Tables): string {
       workflow text COLLATE "C" NOT NULL,
       status text COLLATE "C" NOT NULL,
       epoch int NOT NULL,
+      claim_id text COLLATE "C",
+      lost_claims int NOT NULL,
       seq int NOT NULL,
+      bytes bigint NOT NULL,
       mail_seq int NOT NULL,
       mail_done int NOT NULL,
       owner text COLLATE "C",
@@ -156,6 +159,16 @@ export function createTables(tables: Tables): string {
   `;
 }
 
+/** Every table, and the columns that it has begun with since version 1: another's table of that name has others. */
+export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
+  versions: "version",
+  runs: "id,run_id,workflow,status,epoch,claim_id",
+  events: "run,seq,type",
+  mail: "run,mail_seq,message_id",
+  hooks: "token,run,hook_id",
+  startkeys: "workflow,key,run_id",
+};
+
 /** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */
 export type Bigint = string | number | bigint;
 
@@ -165,7 +178,10 @@ export interface RunsTable {
   readonly workflow: string;
   readonly status: RunRecord["status"];
   readonly epoch: number;
+  readonly claim_id: string | null;
+  readonly lost_claims: number;
   readonly seq: number;
+  readonly bytes: Bigint;
   readonly mail_seq: number;
   readonly mail_done: number;
   readonly owner: string | null;
@@ -222,7 +238,10 @@ export function toRunRecord(row: RunRow): RunRecord {
     workflow: fromStored(row.workflow),
     status: row.status,
     epoch: row.epoch,
+    claimId: fromStoredOrNull(row.claim_id),
+    lostClaims: row.lost_claims,
     seq: row.seq,
+    bytes: Number(row.bytes),
     mailSeq: row.mail_seq,
     mailDone: row.mail_done,
     owner: fromStoredOrNull(row.owner),

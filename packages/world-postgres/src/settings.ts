@@ -30,13 +30,13 @@ export async function readSettings(
   config: Config,
   schemaVersion: number,
 ): Promise<Settings> {
-  const { rows } = await connection.run("read settings", (db) =>
+  const rows = await connection.query("read settings", (db) =>
     sql<SettingsRow>`
       SELECT current_setting('server_version') AS version, current_database() AS database,
         current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
         current_setting('synchronous_commit') AS synchronous_commit,
         current_setting('full_page_writes') AS full_page_writes,
-        current_setting('default_transaction_isolation') AS default_isolation`.execute(db),
+        current_setting('default_transaction_isolation') AS default_isolation`.compile(db),
   );
   const row = rows[0] as SettingsRow;
   if (Number.parseInt(row.version, 10) <= NEWEST_UNSUPPORTED) {

@@ -7,7 +7,7 @@
  */
 import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, numbers } from "./packing.ts";
+import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { GetRuns } from "./reads.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
@@ -22,6 +22,7 @@ const TYPES: readonly string[] = [
     "text[]",
     "text[]",
     "bigint[]",
+    "text[]",
     "text[]",
     "bigint[]",
   ],
@@ -47,7 +48,7 @@ export function createRuns(
 
   /** The answers by run id. */
   async function send(batch: readonly CreateRun[], now: number): Promise<Map<string, CreateRunResult>> {
-    const values = [callersClock ? now : null, now, ...columnsOf(batch)];
+    const values = [callersClock ? whole(now) : null, whole(now), ...columnsOf(batch)];
     const rows = await connection.call<AnswerRow>("create runs", text, values);
     const holderIds = rows.flatMap(({ holder }) => (holder === null ? [] : [fromStored(holder)]));
     const holders = holderIds.length === 0 ? [] : await getRuns(holderIds);
@@ -59,7 +60,10 @@ export function createRuns(
       if (outcome === "new" || outcome === "created") {
         answers.set(request.runId, {
           outcome: "created",
-          lease: leased ? { runId: request.runId, epoch: 1 } : null,
+          lease:
+            leased && request.lease !== null
+              ? { runId: request.runId, epoch: 1, claimId: request.lease.claimId }
+              : null,
         });
         continue;
       }
@@ -79,7 +83,10 @@ export function createRuns(
     for (const request of batch) {
       if (!distinct.has(request.runId)) distinct.set(request.runId, request);
     }
-    const answers = await send([...distinct.values()], now);
+    const answers = new Map<string, CreateRunResult>();
+    for (const part of inCalls([...distinct.values()], ({ event }) => [event.data])) {
+      for (const [runId, answer] of await send(part, now)) answers.set(runId, answer);
+    }
     const results = batch.map(({ runId }) => answers.get(runId) as CreateRunResult);
     const due = results.some((result) => result.outcome === "created" && result.lease === null);
     return { results, due };
@@ -99,6 +106,7 @@ function columnsOf(batch: readonly CreateRun[]): unknown[] {
     batch.map(({ startKey }) => toStoredOrNull(startKey?.fingerprint ?? null)),
     numbers(batch.map(({ startKey }) => startKey?.expiresAt ?? null)),
     batch.map(({ lease }) => toStoredOrNull(lease?.owner ?? null)),
+    batch.map(({ lease }) => toStoredOrNull(lease?.claimId ?? null)),
     numbers(batch.map(({ lease }) => lease?.ttl ?? null)),
     batch.map(({ event }) => event.type),
     numbers(batch.map(({ event }) => event.at)),

@@ -8,6 +8,7 @@
  */
 import type { Logger } from "@perdure/core/runtime";
 import type { Client } from "pg";
+import { withoutValues } from "./errors.ts";
 
 // Milliseconds from one try to reach the server to the next.
 const FIRST_PAUSE = 100;
@@ -20,6 +21,8 @@ export interface ListenerOptions {
   readonly connect: () => Client;
   readonly channel: string;
   readonly logger: Logger;
+  /** How often the server is asked whether it is still there, in milliseconds: a dead connection is as silent as a live one. */
+  readonly heartbeat: number;
   readonly onPayload: (payload: string) => void;
   /** Something may have been missed. */
   readonly onGap: () => void;
@@ -28,10 +31,18 @@ export interface ListenerOptions {
 /**
  * Listens until the returned function is called. Never keeps the process alive.
  */
-export function listen({ connect, channel, logger, onPayload, onGap }: ListenerOptions): () => void {
+export function listen({
+  connect,
+  channel,
+  logger,
+  heartbeat,
+  onPayload,
+  onGap,
+}: ListenerOptions): () => void {
   let closed = false;
   let client: Client | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let pulse: NodeJS.Timeout | undefined;
   let pause = FIRST_PAUSE;
 
   async function start(): Promise<void> {
@@ -41,7 +52,10 @@ export function listen({ connect, channel, logger, onPayload, onGap }: ListenerO
     const onLost = (error?: unknown): void => {
       if (lost || closed) return;
       lost = true;
-      logger.warn("the connection for notifications was lost, polling until it is back", { error });
+      clearInterval(pulse);
+      logger.warn("the connection for notifications was lost, polling until it is back", {
+        ...(error !== undefined && { error: withoutValues(error) }),
+      });
       own.end().catch(() => {});
       // Many processes lose their connections at one moment: they come back apart from each other.
       timer = setTimeout(() => void start(), pause + (process.pid % 100)).unref();
@@ -55,17 +69,21 @@ export function listen({ connect, channel, logger, onPayload, onGap }: ListenerO
       await own.query(`LISTEN "${channel}"`);
       (own as Client & { unref(): void }).unref();
       pause = FIRST_PAUSE;
-      if (!closed) onGap();
+      if (closed || lost) return;
+      pulse = setInterval(() => void own.query("SELECT 1").catch(onLost), heartbeat).unref();
+      onGap();
     } catch (error) {
       onLost(error);
+    } finally {
+      if (closed) own.end().catch(() => {});
     }
-    if (closed) own.end().catch(() => {});
   }
 
   void start();
   return () => {
     closed = true;
     clearTimeout(timer);
+    clearInterval(pulse);
     client?.end().catch(() => {});
   };
 }

@@ -3,6 +3,8 @@
  */
 import { createHash } from "node:crypto";
 import { type OpenStore, StoredWorld, type World } from "@perdure/core/world";
+import { CompiledQuery } from "kysely";
+import { KNOWN_VALUES, requireKnownValues } from "./answers.ts";
 import { claim, renew } from "./claim.ts";
 import { commit } from "./commit.ts";
 import { type Config, leaseKeeperOf } from "./config.ts";
@@ -10,6 +12,7 @@ import { Connection } from "./connection.ts";
 import { type HintChannel, Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate, type Versions } from "./migrations.ts";
+import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
 import { deleteRuns } from "./retention.ts";
 import { type Tables, tablesOf } from "./schema.ts";
@@ -18,6 +21,9 @@ import { createRuns } from "./start.ts";
 
 // While one batch is flushed to the disk, the next ones fill. More than this only makes them smaller.
 const COMMITS_IN_FLIGHT = 4;
+
+// A larger batch only waits longer for its answer.
+const LARGEST_BATCH = 16 * 1024 * 1024;
 
 interface PostgresStore extends OpenStore {
   /** What the server says of itself. */
@@ -34,7 +40,10 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
       notifications: store?.settings.notifications === "on",
+      ownClock: !config.callersClock,
       commitsInFlight: COMMITS_IN_FLIGHT,
+      largestValue: LARGEST_VALUE,
+      largestBatch: LARGEST_BATCH,
       leaseKeeper,
     }),
   });
@@ -83,6 +92,8 @@ async function connect(config: Config): Promise<Connected> {
   const tables = tablesOf(config.schema, config.namespace);
   try {
     await connection.ready(config.openTimeout);
+    const [known] = await connection.query("read known values", () => CompiledQuery.raw(KNOWN_VALUES, [7]));
+    requireKnownValues(known, connection.location);
     const versions = await migrate(connection, tables, { check: !config.migrate });
     const settings = await readSettings(connection, config, versions.to);
     return { connection, tables, versions, settings };
@@ -100,10 +111,11 @@ function channelOf(connection: Connection, config: Config): HintChannel | null {
     channel: `perdure_${store.slice(0, 20)}`,
     connect: connectAlone,
     logger: config.logger,
+    callTimeout: config.callTimeout,
     // A notification is a transaction of its own. It need not reach the disk.
     notify: async (channel, payload) => {
       const text = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-      await connection.callAside("notify", text, [channel, payload]);
+      await connection.notify(text, [channel, payload]);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { finish, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, finish, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, onTestFinished, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
@@ -12,6 +12,16 @@ test("a wrong password", async () => {
     retryable: false,
   });
   expect(String(error)).not.toContain("wrong");
+});
+
+test("no password, where the server asks for one", async () => {
+  const admin = await superuser();
+  const user = `user_${crypto.randomUUID().slice(0, 8)}`;
+  await admin.query(`CREATE ROLE ${user} LOGIN PASSWORD 'secret'`);
+  onTestFinished(async () => void (await admin.query(`DROP ROLE ${user}`)));
+  const url = new URL(await serverUrl());
+  [url.username, url.password] = [user, ""];
+  await refuses(postgresWorld({ url: url.href }).open(), { message: /password/, retryable: false });
 });
 
 test("a database that does not exist", async () => {
@@ -62,7 +72,7 @@ test("a user who may not create the schema, and one who may only read; then they
     `GRANT USAGE ON SCHEMA ${schema} TO ${user}; GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${user}`,
   );
   const world = await openWorld({ ...options, migrate: false });
-  const run = newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } });
+  const run = newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } });
   await refuses(world.createRuns([run], NOW), {
     message: /does not permit this .*\(42501\)/,
     retryable: false,

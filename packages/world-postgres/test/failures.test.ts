@@ -1,6 +1,6 @@
 import type { Hint } from "@perdure/core/world";
 import { startPostgres } from "@perdure/testbed/postgres";
-import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -57,7 +57,10 @@ test.each(["repeatable read", "serializable"])(
 
     // Many senders at once, and a run that parks between them: the calls fail for each other's sake and are repeated.
     const other = await openWorld({ url, schema });
-    await other.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 30_000 } })], NOW);
+    await other.createRuns(
+      [newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 30_000 } })],
+      NOW,
+    );
     const sendings = Array.from({ length: 30 }, (_, index) => {
       const message = {
         messageId: `m${index}`,
@@ -82,7 +85,7 @@ test("a deadlock with a stranger's transaction is tried again", async () => {
   const schema = temporarySchema();
   const url = await serverUrl();
   const world = await openWorld({ url, schema });
-  const lease = { owner: "w", ttl: 30_000 };
+  const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
   await world.createRuns([newRun("wrun_1", { lease }), newRun("wrun_2", { lease })], NOW);
 
   const stranger = new pg.Client(url);
@@ -107,7 +110,7 @@ test("a deadlock with a stranger's transaction is tried again", async () => {
 test("a full disk: the batch is not written, and is once there is room", async () => {
   const schema = temporarySchema();
   const world = await openWorld({ url: await serverUrl(), schema });
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1 } })], NOW);
+  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 } })], NOW);
   const admin = await superuser();
   await admin.query(`
     CREATE FUNCTION ${schema}.full_disk() RETURNS trigger LANGUAGE plpgsql AS
@@ -128,12 +131,16 @@ test("user code that keeps the whole pool busy does not keep leases from being r
   const pool = new pg.Pool({ connectionString: await serverUrl(), max: 2 });
   onTestFinished(() => pool.end());
   const world = await openWorld({ pool, schema });
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
+  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   const busy = [await pool.connect(), await pool.connect()];
   const waiting = world.commit([finish("wrun_1", 1, NOW)], NOW + 600);
-  expect(await world.renew({ leases: [{ runId: "wrun_1", epoch: 1 }], ttl: 1_000, now: NOW + 500 })).toEqual([
-    { outcome: "renewed", mailSeq: 0 },
-  ]);
+  expect(
+    await world.renew({
+      leases: [{ runId: "wrun_1", epoch: 1, claimId: CLAIM_ID }],
+      ttl: 1_000,
+      now: NOW + 500,
+    }),
+  ).toEqual([{ outcome: "renewed", mailSeq: 0 }]);
   expect((await superuserRow(schema)).due_at).toBe(String(NOW + 1_500));
   for (const client of busy) client.release();
   expect(await waiting).toMatchObject([{ outcome: "committed" }]);
@@ -152,7 +159,7 @@ test("the listener's connection is lost and comes back", async () => {
   const listening = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN%'";
   const listener = await vi.waitUntil(async () => (await admin.query(listening, [schema])).rows[0], 10_000);
 
-  await telling.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
+  await telling.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   await telling.commit([finish("wrun_1", 1, NOW)], NOW);
   await vi.waitUntil(() => hints.some((hint) => hint.type === "finished" && hint.runId === "wrun_1"), 10_000);
 

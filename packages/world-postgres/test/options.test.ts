@@ -1,11 +1,11 @@
-import { finish, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, finish, NOW, newRun } from "@perdure/testbed/requests";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { type PostgresWorldOptions, postgresWorld } from "../src/index.ts";
 import { openWorld, serverUrl, temporarySchema } from "./store.ts";
 
-const lease = { owner: "w", ttl: 1_000 };
+const lease = { owner: "w", claimId: CLAIM_ID, ttl: 1_000 };
 
 test("the settings are shown", async () => {
   const schema = temporarySchema();
@@ -25,6 +25,7 @@ test("the settings are shown", async () => {
     notifications: "on",
   });
   expect(world.capabilities).toMatchObject({
+    ownClock: false,
     durability: world.describe().fsync === "on" ? "machine" : "process",
     notifications: true,
   });
@@ -38,7 +39,7 @@ test("a session that does not wait for the disk is shown and admitted", async ()
 });
 
 test("before it is open it claims nothing", () => {
-  const { durability, notifications } = postgresWorld({ url: "postgres://nowhere" }).capabilities;
+  const { durability, notifications } = postgresWorld({ url: "postgres://nowhere/app" }).capabilities;
   expect([durability, notifications]).toEqual(["process", false]);
 });
 
@@ -63,9 +64,9 @@ test("a Kysely instance is used, and stays open; without a URL there are no noti
   const world = await openWorld({ kysely, schema });
   expect(world.capabilities).toMatchObject({ leaseKeeper: null, notifications: false });
   await world.createRuns([newRun("wrun_1", { lease })], NOW);
-  expect(await world.renew({ leases: [{ runId: "wrun_1", epoch: 1 }], ttl: 1, now: NOW })).toMatchObject([
-    { outcome: "renewed" },
-  ]);
+  expect(
+    await world.renew({ leases: [{ runId: "wrun_1", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW }),
+  ).toMatchObject([{ outcome: "renewed" }]);
   expect(await world.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
   await world.close();
 
@@ -116,19 +117,19 @@ test("namespaces share a schema and nothing else", async () => {
 test("by the server's clock: what is due now is due, and a lease lasts at least as long as was asked for", async () => {
   const schema = temporarySchema();
   const world = await openWorld({ url: await serverUrl(), schema, clock: "store" });
+  expect(world.capabilities.ownClock).toBe(true);
   // This caller's clock is far behind the server's; the next one's is far ahead.
   await world.createRuns([newRun("wrun_1", { dueAt: NOW })], NOW);
   const ahead = 4_000_000_000_000;
   await world.createRuns([newRun("wrun_2", { dueAt: ahead })], ahead);
-  const claim = { workflows: [newRun("").workflow], limit: 10, owner: "w", ttl: 16_000, cached: new Map() };
-  const { runs, now } = await world.claim({ ...claim, now: NOW, eventLimit: 10 });
+  const { runs, now } = await world.claim(claiming({ ttl: 16_000 }));
   expect(runs.map(({ run }) => run.runId).sort()).toEqual(["wrun_1", "wrun_2"]);
   expect(now).toBeGreaterThan(NOW);
   for (const { run } of runs) {
     expect(run.dueAt).toBeGreaterThanOrEqual(now + 16_000);
     expect(run.dueAt).toBeLessThanOrEqual(now + 17_000);
   }
-  expect((await world.claim({ ...claim, now: ahead, eventLimit: 10 })).runs).toEqual([]);
+  expect((await world.claim(claiming({ now: ahead }))).runs).toEqual([]);
 });
 
 test("options that make no sense are refused at the call", () => {

@@ -4,7 +4,7 @@ import { Client, EngineWorker } from "@perdure/core/testing";
 import type { Hint } from "@perdure/core/world";
 import { startPgBouncer } from "@perdure/testbed/pgbouncer";
 import { startPostgres } from "@perdure/testbed/postgres";
-import { finish, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, finish, NOW, newRun } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { chargeOnce } from "./charges.ts";
@@ -92,7 +92,7 @@ test("in session mode notifications work where they are asked for", async () => 
   listener.subscribe((hint) => hints.push(hint));
   // That it listens is itself a hint: something may have changed before.
   await vi.waitUntil(() => hints.length > 0);
-  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", ttl: 1_000 } })], NOW);
+  await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   expect(await writer.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
   await vi.waitUntil(() => hints.some((hint) => "runId" in hint && hint.runId === "wrun_1"));
 });

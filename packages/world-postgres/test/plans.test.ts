@@ -1,5 +1,5 @@
 import type { World } from "@perdure/core/world";
-import { event, finish, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresWorld } from "../src/index.ts";
 import { dropSchema, newSchema, serverUrl, superuser } from "./store.ts";
@@ -31,10 +31,10 @@ beforeAll(async () => {
   const { empty, filled } = schemas;
   // Runs of every kind: a quarter ended, a quarter asleep, a quarter due (of another workflow), a quarter leased.
   await admin.query(`
-    INSERT INTO ${filled}.runs (run_id, workflow, status, epoch, seq, mail_seq, mail_done, owner, due_at, created_at,
-      completed_at, idempotency_key)
+    INSERT INTO ${filled}.runs (run_id, workflow, status, epoch, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at,
+      created_at, completed_at, idempotency_key)
     SELECT 'wrun_' || lpad(i::text, 26, '0'), CASE WHEN i % 4 = 2 THEN 'other' ELSE 'filler' END,
-      CASE WHEN i % 4 = 0 THEN 'completed' ELSE 'running' END, 1, 1, 1, 1, CASE WHEN i % 4 = 3 THEN 'w' END,
+      CASE WHEN i % 4 = 0 THEN 'completed' ELSE 'running' END, 1, 0, 1, 0, 1, 1, CASE WHEN i % 4 = 3 THEN 'w' END,
       CASE i % 4 WHEN 0 THEN NULL WHEN 2 THEN ${NOW} - i ELSE ${NOW} + 1000000 + i END, ${NOW},
       CASE WHEN i % 4 = 0 THEN ${NOW} + i END, 'key-' || i
     FROM generate_series(1, ${FILLED}) AS i`);
@@ -65,8 +65,8 @@ test.each(["empty", "filled"] as const)("no verb scans a table that is %s", asyn
   // Ten times, so that a plan that is made anew after some calls is among them.
   for (let round = 0; round < 10; round++) await everyVerb(world, `${round}`, queries);
   const after = await readingOf(schemas[name]);
-  // The journals of the two runs that each round claims are such a query.
-  expect(after.scanned - before.scanned).toBeLessThanOrEqual(queries ? 0 : 10 * 2);
+  // The journals of the two runs that each round claims are such a query: each may read the four runs' events.
+  expect(after.scanned - before.scanned).toBeLessThanOrEqual(queries ? 0 : 10 * 8);
   // Each round writes a dozen rows of each table. A plan that walks through an index shows here.
   expect(after.indexed - before.indexed).toBeLessThan(10 * 500);
 });
@@ -74,22 +74,25 @@ test.each(["empty", "filled"] as const)("no verb scans a table that is %s", asyn
 /** Every verb; with `queries`, those that workers and clients make all the time. */
 async function everyVerb(world: World, label: string, queries: boolean): Promise<void> {
   const ids = [1, 2, 3, 4].map((index) => `wrun_${label}_${index}`);
-  const lease = { owner: "w", ttl: 1_000 };
+  const lease = { owner: "w", claimId: CLAIM_ID, ttl: 1_000 };
   const key = (of: string) => ({ key: of, fingerprint: "f", expiresAt: null });
   await world.createRuns(
     ids.map((runId, index) => newRun(runId, { startKey: key(runId), ...(index > 1 && { lease }) })),
     NOW,
   );
   if (queries) await world.createRuns([newRun(`${ids[0]} again`, { startKey: key(ids[0] ?? "") })], NOW);
-  const claim = { limit: 10, owner: "w", ttl: 1_000, now: NOW, cached: new Map(), eventLimit: 100 };
-  const { runs } = await world.claim({ ...claim, workflows: [WORKFLOW, "unused"] });
+  const { runs } = await world.claim(claiming({ workflows: [WORKFLOW, "unused"] }));
   expect(runs.map(({ run }) => run.runId)).toEqual(ids.slice(0, 2));
-  await world.claim({ ...claim, workflows: ["unused"] });
+  await world.claim(claiming({ workflows: ["unused"] }));
   await world.commit(
     ids.map((runId) => hold(runId, 1, [event("step_completed", "s"), event("hook_created", "h", runId)])),
     NOW,
   );
-  await world.renew({ leases: ids.map((runId) => ({ runId, epoch: 1 })), ttl: 2_000, now: NOW });
+  await world.renew({
+    leases: ids.map((runId) => ({ runId, epoch: 1, claimId: CLAIM_ID })),
+    ttl: 2_000,
+    now: NOW,
+  });
   await world.deliver(
     ids.map((token) => ({ messageId: token, to: { token }, type: "hook_received", at: NOW, data: null })),
     NOW,

@@ -1,4 +1,4 @@
-import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
@@ -10,7 +10,7 @@ test("runs that take several transactions to delete: nothing of them stays", asy
   await world.createRuns(
     runIds.map((runId) =>
       newRun(runId, {
-        lease: { owner: "w", ttl: 1 },
+        lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 },
         startKey: { key: runId, fingerprint: "f", expiresAt: null },
       }),
     ),
@@ -51,7 +51,7 @@ test("a deletion waits for nobody, and nobody waits for it", async () => {
   const world = await openWorld({ url, schema });
   const runIds = ["wrun_1", "wrun_2", "wrun_3"];
   await world.createRuns(
-    runIds.map((runId) => newRun(runId, { lease: { owner: "w", ttl: 1 } })),
+    runIds.map((runId) => newRun(runId, { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 } })),
     NOW,
   );
   await world.commit([finish("wrun_1", 1, NOW), finish("wrun_2", 1, NOW)], NOW);
@@ -65,7 +65,7 @@ test("a deletion waits for nobody, and nobody waits for it", async () => {
 
   // While a deletion is under way, an open run is written.
   await stranger.query("BEGIN");
-  await stranger.query(`SELECT ${schema}.delete_runs_1(${NOW + 1}, 100, 5000)`);
+  await stranger.query(`SELECT ${schema}.delete_runs_1(NULL, ${NOW + 1}, 100, 5000)`);
   expect(await world.commit([finish("wrun_3", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
   await world.createRuns([newRun("wrun_4")], NOW);
   await stranger.query("COMMIT");

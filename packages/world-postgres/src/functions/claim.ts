@@ -1,19 +1,20 @@
 /** The database's side of `claim` and `renew`. */
 import type { Tables } from "../schema.ts";
-import { FUNCTION_SETTINGS, leaseEnd, storeNow } from "./clauses.ts";
+import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**
  * `claim_1`: the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
- * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock.
+ * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock. Output and error of a
+ * row stay where they are: one that cannot be read must not hold up the others.
  */
 export function claimFunction({ functions, runs }: Tables): string {
   return `
 CREATE FUNCTION ${functions.claim}(
-  p_now bigint, p_workflows text[], p_limit int, p_owner text, p_ttl bigint
+  p_wait int, p_now bigint, p_workflows text[], p_limit int, p_bytes bigint, p_owner text, p_claim text, p_ttl bigint
 ) RETURNS TABLE (
-  id bigint, run_id text, workflow text, status text, epoch int, seq int, mail_seq int, mail_done int, owner text,
-  due_at bigint, output bytea, error bytea, idempotency_key text, created_at bigint, started_at bigint,
-  completed_at bigint, lost boolean
+  id bigint, run_id text, workflow text, status text, epoch int, claim_id text, lost_claims int, seq int, bytes bigint,
+  mail_seq int, mail_done int, owner text, due_at bigint, idempotency_key text, created_at bigint, started_at bigint,
+  completed_at bigint, has_values boolean, lost boolean, last_claim_id text
 )
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} SET enable_sort = off AS $$
 #variable_conflict use_column
@@ -23,8 +24,10 @@ DECLARE
   v_latest bigint;
   v_taken bigint[] := '{}';
   v_lost boolean[] := '{}';
+  v_claims text[] := '{}';
+  v_bytes bigint := 0;
   v_row record;
-BEGIN
+BEGIN${LIMIT_WAITS}
   SELECT min(d.due_at) INTO v_next
   FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
     SELECT r.due_at FROM ${runs} r WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL ORDER BY r.due_at LIMIT 1
@@ -42,26 +45,31 @@ BEGIN
     -- Rows that others are taking are passed over; what is missing for them is looked for once more, further on.
     FOR v_pass IN 1..2 LOOP
       FOR v_row IN
-        SELECT d.id, d.held FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
-          SELECT r.id, r.due_at, r.owner IS NOT NULL AS held FROM ${runs} r
+        SELECT d.id, d.held, d.claim_id, d.bytes FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
+          SELECT r.id, r.due_at, r.owner IS NOT NULL AS held, r.claim_id, r.bytes FROM ${runs} r
           WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL AND r.due_at <= v_latest AND r.id <> ALL (v_taken)
           ORDER BY r.due_at LIMIT p_limit - cardinality(v_taken)
           FOR NO KEY UPDATE SKIP LOCKED
         ) d ORDER BY d.due_at LIMIT p_limit - cardinality(v_taken)
       LOOP
+        EXIT WHEN v_bytes > p_bytes;
         v_taken := v_taken || v_row.id;
         v_lost := v_lost || v_row.held;
+        v_claims := v_claims || v_row.claim_id;
+        v_bytes := v_bytes + v_row.bytes;
       END LOOP;
-      EXIT WHEN cardinality(v_taken) = p_limit OR v_latest = v_now;
+      EXIT WHEN cardinality(v_taken) = p_limit OR v_bytes > p_bytes OR v_latest = v_now;
       v_latest := v_now;
     END LOOP;
 
     RETURN QUERY
-      UPDATE ${runs} r SET epoch = r.epoch + 1, owner = p_owner, due_at = ${leaseEnd("p_ttl")}
-      FROM unnest(v_taken, v_lost) AS t(id, lost)
+      UPDATE ${runs} r SET epoch = r.epoch + 1, claim_id = p_claim, lost_claims = r.lost_claims + t.lost::int,
+        owner = p_owner, due_at = ${leaseEnd("p_ttl")}
+      FROM unnest(v_taken, v_lost, v_claims) AS t(id, lost, claim_id)
       WHERE r.id = t.id
-      RETURNING r.id, r.run_id, r.workflow, r.status, r.epoch, r.seq, r.mail_seq, r.mail_done, r.owner, r.due_at,
-        r.output, r.error, r.idempotency_key, r.created_at, r.started_at, r.completed_at, t.lost;
+      RETURNING r.id, r.run_id, r.workflow, r.status, r.epoch, r.claim_id, r.lost_claims, r.seq, r.bytes, r.mail_seq,
+        r.mail_done, r.owner, r.due_at, r.idempotency_key, r.created_at, r.started_at, r.completed_at,
+        r.output IS NOT NULL OR r.error IS NOT NULL, t.lost, t.claim_id;
 
     SELECT min(d.due_at) INTO v_next
     FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
@@ -72,37 +80,38 @@ BEGIN
 
   due_at := v_next;
   created_at := v_now;
-  RETURN NEXT;
+  RETURN NEXT;${REFUSE_LATE}
 END $$;`;
 }
 
-/** `renew_1`: one row for each lease that is the caller's still. */
+/**
+ * `renew_1`: one row for each lease that is the caller's still. All rows are locked in one statement and written in one,
+ * and those whose lease ends late enough are not written.
+ */
 export function renewFunction({ functions, runs }: Tables): string {
   return `
 CREATE FUNCTION ${functions.renew}(
-  p_now bigint, p_run_ids text[], p_epochs int[], p_ttl bigint
+  p_wait int, p_now bigint, p_run_ids text[], p_epochs int[], p_claims text[], p_ttl bigint
 ) RETURNS TABLE (place int, mail_seq int)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
   v_now bigint := ${storeNow("p_now")};
   v_until bigint := ${leaseEnd("p_ttl")};
-  v_row record;
-BEGIN
-  FOR v_row IN
-    SELECT c.place, r.id, r.due_at, r.mail_seq
-    FROM unnest(p_run_ids, p_epochs) WITH ORDINALITY AS c(run_id, epoch, place)
+  v_ids bigint[];
+  v_places int[];
+  v_mail_seqs int[];
+BEGIN${LIMIT_WAITS}
+  SELECT array_agg(l.id), array_agg(l.place::int), array_agg(l.mail_seq) INTO v_ids, v_places, v_mail_seqs
+  FROM (
+    SELECT c.place, r.id, r.mail_seq
+    FROM unnest(p_run_ids, p_epochs, p_claims) WITH ORDINALITY AS c(run_id, epoch, claim, place)
     JOIN ${runs} r ON r.run_id = c.run_id
-    WHERE r.epoch = c.epoch AND r.owner IS NOT NULL
+    WHERE r.epoch = c.epoch AND r.claim_id = c.claim AND r.owner IS NOT NULL
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
-  LOOP
-    IF v_row.due_at < v_until THEN
-      UPDATE ${runs} r SET due_at = v_until WHERE r.id = v_row.id;
-    END IF;
-    place := v_row.place;
-    mail_seq := v_row.mail_seq;
-    RETURN NEXT;
-  END LOOP;
+  ) l;
+  UPDATE ${runs} r SET due_at = v_until WHERE r.id = ANY (v_ids) AND r.due_at < v_until;
+  RETURN QUERY SELECT l.place, l.mail_seq FROM unnest(v_places, v_mail_seqs) AS l(place, mail_seq);${REFUSE_LATE}
 END $$;`;
 }

@@ -1,4 +1,7 @@
-/** What the functions in the database have in common. */
+/**
+ * What the functions in the database have in common. The first parameter of each is `p_wait`: how many milliseconds the call
+ * may take. It is NULL where the session's own `statement_timeout` says so.
+ */
 
 /**
  * The settings that every function runs with. They leave the planner one choice: each row is found by an index, whether
@@ -26,3 +29,13 @@ export function leaseEnd(ttl: string): string {
   const unit = `greatest(${ttl} / 16, 1)`;
   return `CASE WHEN p_now IS NULL THEN ((v_now + ${ttl}) / ${unit} + 1) * ${unit} ELSE v_now + ${ttl} END`;
 }
+
+/** Begins a function: nobody waits for a lock for longer than the call may take. */
+export const LIMIT_WAITS: string = `
+  IF p_wait IS NOT NULL THEN PERFORM set_config('lock_timeout', p_wait::text, true); END IF;`;
+
+/** Ends a function: a call that took longer was given up by its caller, and must not write any more. */
+export const REFUSE_LATE: string = `
+  IF p_wait IS NOT NULL AND clock_timestamp() > statement_timestamp() + p_wait * interval '1 millisecond' THEN
+    RAISE EXCEPTION 'the call took longer than it may' USING ERRCODE = 'query_canceled';
+  END IF;`;

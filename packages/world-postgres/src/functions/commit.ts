@@ -1,6 +1,6 @@
 /** The database's side of `commit`: one call is one batch, one round trip and one transaction. */
 import type { Tables } from "../schema.ts";
-import { FUNCTION_SETTINGS, leaseEnd, storeNow } from "./clauses.ts";
+import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**
  * `commit_1`. The arrays `p_run_ids` … `p_error_lengths` have one element per commit, those of the events (`p_event_…`)
@@ -10,9 +10,9 @@ import { FUNCTION_SETTINGS, leaseEnd, storeNow } from "./clauses.ts";
 export function commitFunction({ functions, runs, events, mail, hooks, locks }: Tables): string {
   return `
 CREATE FUNCTION ${functions.commit}(
-  p_now bigint, p_sent_at bigint,
-  p_run_ids text[], p_epochs int[], p_seqs int[], p_counts int[], p_mail_done int[],
-  p_leases text[], p_dues bigint[], p_statuses text[], p_started bigint[], p_completed bigint[],
+  p_wait int, p_now bigint, p_sent_at bigint,
+  p_run_ids text[], p_epochs int[], p_claims text[], p_seqs int[], p_counts int[], p_sizes bigint[], p_mail_done int[],
+  p_leases text[], p_dues bigint[], p_statuses text[], p_started bigint[], p_completed bigint[], p_lost_claims int[],
   p_output_offsets int[], p_output_lengths int[], p_error_offsets int[], p_error_lengths int[],
   p_event_commits int[], p_event_seqs int[], p_event_types text[], p_event_ats bigint[], p_event_ids text[],
   p_event_names text[], p_event_offsets int[], p_event_lengths int[],
@@ -23,6 +23,8 @@ LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
   v_now bigint := ${storeNow("p_now")};
+  -- Times in the request are distances from the caller's clock.
+  v_shift bigint := v_now - p_sent_at;
   v_size int := cardinality(p_run_ids);
   v_outcomes text[] := array_fill('finished'::text, ARRAY[v_size]);
   v_numbers int[] := array_fill(0, ARRAY[v_size]);
@@ -37,17 +39,18 @@ DECLARE
   v_owners text[];
   v_owner text;
   v_row record;
-BEGIN
+BEGIN${LIMIT_WAITS}
   FOR v_row IN
-    SELECT c.place, c.epoch AS asked_epoch, c.seq AS asked_seq, c.count, c.mail_done AS asked_mail_done, c.lease,
-      r.id, r.status, r.epoch, r.seq, r.mail_seq, r.mail_done, r.owner IS NOT NULL AS held
-    FROM unnest(p_run_ids, p_epochs, p_seqs, p_counts, p_mail_done, p_leases)
-      WITH ORDINALITY AS c(run_id, epoch, seq, count, mail_done, lease, place)
+    SELECT c.place, c.seq AS asked_seq, c.count, c.mail_done AS asked_mail_done, c.lease,
+      coalesce(r.epoch = c.epoch AND r.claim_id = c.claim, false) AS is_ours,
+      r.id, r.status, r.seq, r.mail_seq, r.mail_done, r.owner IS NOT NULL AS held
+    FROM unnest(p_run_ids, p_epochs, p_claims, p_seqs, p_counts, p_mail_done, p_leases)
+      WITH ORDINALITY AS c(run_id, epoch, claim, seq, count, mail_done, lease, place)
     JOIN ${runs} r ON r.run_id = c.run_id
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
   LOOP
-    IF v_row.epoch = v_row.asked_epoch AND v_row.seq = v_row.asked_seq + v_row.count
+    IF v_row.is_ours AND v_row.seq = v_row.asked_seq + v_row.count
       AND (v_row.count > 0 OR NOT v_row.held)
     THEN
       v_outcomes[v_row.place] := 'committed';
@@ -56,7 +59,7 @@ BEGIN
       v_repeated_places := v_repeated_places || v_row.place::int;
     ELSIF v_row.status IN ('completed', 'failed', 'cancelled') THEN
       NULL;
-    ELSIF v_row.epoch <> v_row.asked_epoch OR NOT v_row.held THEN
+    ELSIF NOT v_row.is_ours OR NOT v_row.held THEN
       v_outcomes[v_row.place] := 'fenced';
     ELSIF v_row.seq <> v_row.asked_seq THEN
       v_outcomes[v_row.place] := 'out_of_step';
@@ -129,6 +132,7 @@ BEGIN
 
   UPDATE ${runs} r SET
     seq = c.seq + c.count,
+    bytes = r.bytes + c.size,
     mail_done = greatest(r.mail_done, c.mail_done),
     status = coalesce(c.status, r.status),
     owner = CASE WHEN c.lease = 'hold' THEN r.owner END,
@@ -136,18 +140,18 @@ BEGIN
       WHEN 'hold' THEN greatest(r.due_at, ${leaseEnd("c.due")})
       WHEN 'park' THEN CASE
         WHEN r.mail_seq > greatest(r.mail_done, c.mail_done) THEN v_now
-        WHEN c.due <= p_sent_at THEN least(c.due, v_now)
-        ELSE c.due END
+        ELSE c.due + v_shift END
       END,
     started_at = coalesce(c.started, r.started_at),
     completed_at = coalesce(c.completed, r.completed_at),
+    lost_claims = coalesce(c.lost_claims, r.lost_claims),
     output = CASE c.output_length WHEN -2 THEN r.output WHEN -1 THEN NULL
       ELSE substr(p_bytes, c.output_start, c.output_length) END,
     error = CASE c.error_length WHEN -2 THEN r.error WHEN -1 THEN NULL
       ELSE substr(p_bytes, c.error_start, c.error_length) END
-  FROM unnest(v_ids, p_seqs, p_counts, p_mail_done, p_leases, p_dues, p_statuses, p_started, p_completed,
-      p_output_offsets, p_output_lengths, p_error_offsets, p_error_lengths)
-    AS c(id, seq, count, mail_done, lease, due, status, started, completed,
+  FROM unnest(v_ids, p_seqs, p_counts, p_sizes, p_mail_done, p_leases, p_dues, p_statuses, p_started, p_completed,
+      p_lost_claims, p_output_offsets, p_output_lengths, p_error_offsets, p_error_lengths)
+    AS c(id, seq, count, size, mail_done, lease, due, status, started, completed, lost_claims,
       output_start, output_length, error_start, error_length)
   WHERE c.id <> 0 AND r.id = c.id;
 
@@ -166,6 +170,6 @@ BEGIN
       FROM unnest(v_repeated, v_repeated_places) AS c(id, place)
       JOIN ${events} e ON e.run = c.id AND e.seq > p_seqs[c.place] AND e.seq <= p_seqs[c.place] + p_counts[c.place]
       WHERE e.type = 'hook_conflict';
-  END IF;
+  END IF;${REFUSE_LATE}
 END $$;`;
 }

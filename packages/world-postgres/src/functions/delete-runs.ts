@@ -1,17 +1,18 @@
 /** The database's side of `deleteRuns`: a few whole runs in one transaction. */
 import type { Tables } from "../schema.ts";
-import { FUNCTION_SETTINGS } from "./clauses.ts";
+import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
 
 /** `delete_runs_1`: deletes at most `p_limit` runs, and no more once they had `p_rows` rows; returns how many. */
 export function deleteRunsFunction({ functions, runs, events, mail, hooks, startKeys }: Tables): string {
   return `
-CREATE FUNCTION ${functions.deleteRuns}(p_completed_before bigint, p_limit int, p_rows int) RETURNS int
+CREATE FUNCTION ${functions.deleteRuns}(p_wait int, p_completed_before bigint, p_limit int, p_rows int)
+RETURNS int
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} SET enable_sort = off AS $$
 DECLARE
   v_ids bigint[] := '{}';
   v_rows bigint := 0;
   v_row record;
-BEGIN
+BEGIN${LIMIT_WAITS}
   FOR v_row IN
     SELECT r.id, 1 + r.seq + r.mail_seq AS rows FROM ${runs} r
     WHERE r.completed_at IS NOT NULL AND r.completed_at < p_completed_before
@@ -30,7 +31,7 @@ BEGIN
   DELETE FROM ${events} e WHERE e.run = ANY (v_ids);
   DELETE FROM ${mail} m WHERE m.run = ANY (v_ids);
   DELETE FROM ${hooks} h WHERE h.run = ANY (v_ids);
-  DELETE FROM ${runs} r WHERE r.id = ANY (v_ids);
+  DELETE FROM ${runs} r WHERE r.id = ANY (v_ids);${REFUSE_LATE}
   RETURN cardinality(v_ids);
 END $$;`;
 }

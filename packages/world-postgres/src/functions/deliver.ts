@@ -1,13 +1,13 @@
 /** The database's side of `deliver`: lock the addressed runs, look again, number the new messages. */
 import type { Tables } from "../schema.ts";
-import { FUNCTION_SETTINGS, storeNow } from "./clauses.ts";
+import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /** `deliver_1`. A message has a run id or a token, the other is NULL; no message id twice. */
 export function deliverFunction({ functions, runs, mail, hooks }: Tables): string {
   return `
 CREATE FUNCTION ${functions.deliver}(
-  p_now bigint, p_message_ids text[], p_run_ids text[], p_tokens text[], p_types text[], p_ats bigint[],
-  p_offsets int[], p_lengths int[], p_bytes bytea
+  p_wait int, p_now bigint, p_message_ids text[], p_run_ids text[], p_tokens text[], p_types text[],
+  p_ats bigint[], p_offsets int[], p_lengths int[], p_bytes bytea
 ) RETURNS TABLE (place int, outcome text, run_id text, hook_id text, fresh boolean, wakes boolean)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
@@ -19,7 +19,7 @@ DECLARE
   v_targets bigint[] := array_fill(0::bigint, ARRAY[v_size]);
   v_hooks text[] := array_fill(NULL::text, ARRAY[v_size]);
   v_row record;
-BEGIN
+BEGIN${LIMIT_WAITS}
   FOR v_row IN
     SELECT r.id FROM ${runs} r
     WHERE r.id IN (
@@ -83,6 +83,6 @@ BEGIN
     mail_seq = r.mail_seq + c.count,
     due_at = CASE WHEN r.owner IS NULL THEN least(r.due_at, v_now) ELSE r.due_at END
   FROM (SELECT t.run, count(*)::int AS count FROM unnest(v_targets) AS t(run) WHERE t.run <> 0 GROUP BY t.run) c
-  WHERE r.id = c.run;
+  WHERE r.id = c.run;${REFUSE_LATE}
 END $$;`;
 }
