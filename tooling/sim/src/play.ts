@@ -96,8 +96,17 @@ function nameOf(program: Program): string {
 async function retry(stage: Stage, runId: string): Promise<void> {
   if (!stage.random.chance(0.3)) return;
   await pause(stage.cluster.driver, stage.random.int(0, 5000));
+  await tryAgain(stage, runId);
+}
+
+/** A run that has ended meanwhile has nothing to try again. */
+async function tryAgain(stage: Stage, runId: string): Promise<void> {
   await untilAnswered(stage, async ({ client }) => {
-    await client.getRun(runId).retry();
+    try {
+      await client.getRun(runId).retry();
+    } catch (error) {
+      if (WorldError.is(error) || !ended(stage, runId)) throw error;
+    }
     return true;
   });
 }
@@ -108,10 +117,7 @@ async function operate(stage: Stage, runId: string): Promise<void> {
     await pause(stage.cluster.driver, 10_000);
     const row = stage.store.state.runs.get(runId)?.row;
     if (row?.status !== "diverged" || row.dueAt !== null) continue;
-    await untilAnswered(stage, async ({ client }) => {
-      await client.getRun(runId).retry();
-      return true;
-    });
+    await tryAgain(stage, runId);
   }
 }
 

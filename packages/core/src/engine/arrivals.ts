@@ -73,7 +73,7 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: 0 });
+    run.hold({ seq: 1, mailSeq: 0, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: 0 });
     run.toBegin = true;
     touch(run);
   }
@@ -90,8 +90,8 @@ export class Arrivals {
     const now = Math.max(clock.now(), claimNow);
     if (parked !== undefined && parked.claimId === claimed.lastClaimId && parked.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      const { seq, mailDone, lostClaims } = row;
-      parked.hold({ seq, mailDone, lostClaims, leaseUntil, lastAt: 0 });
+      const { seq, mailSeq, mailDone, lostClaims } = row;
+      parked.hold({ seq, mailSeq, mailDone, lostClaims, leaseUntil, lastAt: 0 });
       parked.schedule(false, now, interruptedError);
       parked.receiveMail(mail);
       parked.wake(now);
@@ -168,10 +168,10 @@ export class Arrivals {
     if (run.phase === "ended") return;
     const { journal, obstacle } = replayed;
     const began = journal.length > 1;
-    const { seq, mailDone, lostClaims } = row;
+    const { seq, mailSeq, mailDone, lostClaims } = row;
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
-    run.hold({ seq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt });
+    run.hold({ seq, mailSeq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt });
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null)) {

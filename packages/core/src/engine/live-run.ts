@@ -135,6 +135,7 @@ export class LiveRun {
   /** The run is ours under a new epoch, its execution at the end of the journal. */
   hold(lease: {
     seq: number;
+    mailSeq: number;
     mailDone: number;
     lostClaims: number;
     leaseUntil: number;
@@ -146,6 +147,7 @@ export class LiveRun {
     this.phase = "held";
     this.#mailDone = lease.mailDone;
     this.mailRead = Math.max(this.mailRead, lease.mailDone);
+    this.mailSeq = Math.max(this.mailSeq, lease.mailSeq);
     this.#outbox.notBefore(lease.lastAt);
   }
 
