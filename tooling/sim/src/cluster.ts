@@ -193,7 +193,7 @@ export class Cluster {
         String(fields?.error ?? ""),
       );
       if (level !== "error" || PoisonedRunError.is(fields?.error)) return;
-      const diverged = message.includes("diverged");
+      const diverged = message.startsWith("a run cannot go on");
       if (diverged && mayDiverge()) return;
       const law = diverged ? "no divergence" : "no engine errors";
       fail(new LawBroken(law, `${message}: ${String(fields?.error ?? JSON.stringify(fields))}`, runId));

@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.ts";
+import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
-import type { ClaimedRun, Lease, RunCommit, World } from "../world/index.ts";
+import type { ClaimedRun, Lease, RunCommit, RunPatch, RunRecord, World } from "../world/index.ts";
+import { encodeDivergence } from "./divergence.ts";
 import type { LiveRun } from "./live-run.ts";
 
 /**
@@ -92,12 +94,13 @@ export class Quarantine {
   }
 
   /** A suspect for which there is no place: another worker may have one, or this one later. */
-  refuse({ run }: ClaimedRun, lease: Lease): void {
+  refuse({ run, lost }: ClaimedRun, lease: Lease): void {
     const { clock, leaseTtl, random } = this.#options;
     if (this.#refused.length === 0) queueMicrotask(() => void this.#giveBack());
     const dueAt = Math.round(clock.now() + leaseTtl * (0.5 + random()));
     const { seq, mailDone } = run;
-    this.#refused.push({ ...lease, seq, events: [], mailDone, run: {}, lease: { type: "park", dueAt } });
+    const patch = lost ? suspectPatch(run) : {};
+    this.#refused.push({ ...lease, seq, events: [], mailDone, run: patch, lease: { type: "park", dueAt } });
   }
 
   /** Runs have gone, or the suspect has: see whether it is alone, or over. */
@@ -129,4 +132,12 @@ export class Quarantine {
       });
     }
   }
+}
+
+/** Whoever executes it must know that its steps were interrupted, and that the lease that it lost was another. */
+function suspectPatch({ runId, workflow, lostClaims }: RunRecord): RunPatch {
+  const error = new WorkflowRuntimeError(
+    `Run "${runId}" of workflow "${workflow}" has lost ${lostClaims} workers in a row and waits for one that executes it alone.`,
+  );
+  return { status: "diverged", error: encodeDivergence(error, true) };
 }
