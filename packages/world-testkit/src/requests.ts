@@ -41,11 +41,14 @@ export function leaseOf(owner: string = ALICE, ttl: number = TTL): NonNullable<C
   return { owner, claimId: nextClaimId(), ttl };
 }
 
-/** A run that is due at {@link START}, without key and lease. */
+/** A run that is due at {@link START} in the queue of its workflow's name, without key and lease. */
 export function newRun(change: Partial<CreateRun> = {}): CreateRun {
   return {
     runId: nextRunId(),
     workflow: WORKFLOW,
+    queue: change.workflow ?? WORKFLOW,
+    attributes: {},
+    state: null,
     event: eventOf("run_created"),
     dueAt: START,
     startKey: null,
@@ -114,10 +117,10 @@ export function finishing(
   });
 }
 
-/** A claim of one worker for one run of {@link WORKFLOW} at {@link START}. */
+/** A claim of one worker for one run of the queue {@link WORKFLOW} at {@link START}. */
 export function claiming(change: Partial<ClaimRequest> = {}): ClaimRequest {
   return {
-    workflows: [WORKFLOW],
+    queues: [WORKFLOW],
     limit: 1,
     byteLimit: 1_000_000_000,
     owner: BOB,

@@ -18,6 +18,9 @@ export function newRun(runId: string, change: Partial<CreateRun> = {}): CreateRu
   return {
     runId,
     workflow: WORKFLOW,
+    queue: change.workflow ?? WORKFLOW,
+    attributes: {},
+    state: null,
     event: event("run_created"),
     dueAt: NOW,
     startKey: null,
@@ -29,7 +32,7 @@ export function newRun(runId: string, change: Partial<CreateRun> = {}): CreateRu
 /** A claim of one run, as the engine sends it. */
 export function claiming(change: Partial<ClaimRequest> = {}): ClaimRequest {
   return {
-    workflows: [WORKFLOW],
+    queues: [WORKFLOW],
     limit: 10,
     byteLimit: 1_000_000_000,
     owner: "w",

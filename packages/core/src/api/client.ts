@@ -174,6 +174,9 @@ export class Client {
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
+        queue: workflow,
+        attributes: {},
+        state: null,
         event: { type: "run_created", at: now, id: null, name: workflow, data: input },
         dueAt: now,
         startKey:

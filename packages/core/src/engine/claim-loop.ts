@@ -17,7 +17,8 @@ export interface ClaimLoopOptions {
   readonly leaseTtl: number;
   /** Longest time between two claims, in milliseconds. */
   readonly pollInterval: number;
-  readonly workflows: () => readonly string[];
+  /** The queues to serve. */
+  readonly queues: () => readonly string[];
   /** How many more runs there is room for. */
   readonly room: () => number;
   /** How many bytes of journal there is memory for. */
@@ -45,6 +46,8 @@ export class ClaimLoop {
   #claiming: Promise<void> | undefined;
   #again = false;
   #asked = 0;
+  /** How many claims there were. */
+  #turn = 0;
   /** The last claim was kept small, or not made, for want of room. */
   #starved = false;
   #closed = false;
@@ -109,7 +112,7 @@ export class ClaimLoop {
 
   async #claim(): Promise<void> {
     const { world, clock, logger, owner, leaseTtl, pollInterval, random } = this.#options;
-    const workflows = this.#options.workflows();
+    const queues = this.#inTurn(this.#options.queues());
     const byteLimit = this.#options.journalRoom();
     const limit = byteLimit > 0 ? Math.min(this.#options.room(), LARGEST_CLAIM) : 0;
     this.#starved = limit < LARGEST_CLAIM;
@@ -119,11 +122,11 @@ export class ClaimLoop {
     const sentAt = clock.elapsed();
     // Jitter keeps the polls of many idle workers apart.
     let next = now + pollInterval * (0.75 + 0.25 * random());
-    if (upToDate && workflows.length > 0 && limit > 0) {
+    if (upToDate && queues.length > 0 && limit > 0) {
       this.#asked = limit;
       try {
         const result = await world.claim({
-          workflows,
+          queues,
           limit,
           byteLimit,
           owner,
@@ -154,6 +157,16 @@ export class ClaimLoop {
       this.#asked = 0;
     }
     this.noteDue(next);
+  }
+
+  /**
+   * A store takes from the first queue first. So that none starves, every other claim begins with another one, each in its
+   * turn.
+   */
+  #inTurn(queues: readonly string[]): readonly string[] {
+    const turn = this.#turn++;
+    const first = turn % 2 === 0 ? 0 : 1 + (((turn - 1) / 2) % Math.max(queues.length - 1, 1));
+    return [...queues.slice(first), ...queues.slice(0, first)];
   }
 
   #warnOfClock(): void {

@@ -32,7 +32,7 @@ export interface RunPoolOptions {
   readonly ids: IdSource;
   readonly random: () => number;
   readonly logger: Logger;
-  readonly workflows: () => readonly string[];
+  readonly queues: () => readonly string[];
   readonly concurrency: number;
   readonly maxRuns: number;
   readonly maxDetached: number;

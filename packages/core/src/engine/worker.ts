@@ -133,7 +133,7 @@ export class EngineWorker implements Worker {
       ids,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      workflows: () => this.#workflows(),
+      queues: () => this.#workflows(),
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),

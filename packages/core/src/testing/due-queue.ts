@@ -1,7 +1,7 @@
 import type { MemoryRun } from "./memory-state.ts";
 
 /**
- * The due runs of one workflow in the memory World, the longest due first: a binary heap that knows where each run
+ * The due runs of one queue in the memory World, the longest due first: a binary heap that knows where each run
  * is, so that a lease extended at every commit moves one entry and leaves none behind.
  */
 export class DueQueue {

@@ -82,6 +82,9 @@ function patchOf(patch: RunPatch): RunPatch {
     ...(patch.completedAt !== undefined && { completedAt: patch.completedAt }),
     ...(patch.output !== undefined && { output: keepBytes(patch.output) }),
     ...(patch.error !== undefined && { error: keepBytes(patch.error) }),
+    ...(patch.state !== undefined && { state: keepBytes(patch.state) }),
+    ...(patch.attributes !== undefined && { attributes: { ...patch.attributes } }),
+    ...(patch.queue !== undefined && { queue: patch.queue }),
     ...(patch.lostClaims !== undefined && { lostClaims: patch.lostClaims }),
   };
 }

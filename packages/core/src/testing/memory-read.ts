@@ -1,31 +1,51 @@
 import {
-  type DeleteRunsRequest,
+  cursorAt,
+  fits,
   type HookPage,
   type HookRecord,
   isTerminal,
   type JournalEvent,
   type ListHooksQuery,
+  type ListingPlace,
   type ListRunsQuery,
   type Mail,
+  placeAt,
+  placeOf,
+  type RunFilter,
   type RunPage,
   type RunRecord,
+  withoutPayloads,
 } from "../world/index.ts";
-import type { MemoryRun, MemoryState } from "./memory-state.ts";
+import type { MemoryState } from "./memory-state.ts";
 
 /** The queries of the memory World, and retention. */
 
 export function listRuns(state: MemoryState, query: ListRunsQuery): RunPage {
-  const { workflow, status, limit, cursor, order = "desc" } = query;
-  const ids = order === "asc" ? state.runIds.ascending(cursor) : state.runIds.descending(cursor);
-  const runs: RunRecord[] = [];
-  for (const runId of ids) {
-    const { row } = state.runs.get(runId) as MemoryRun;
-    if (workflow !== undefined && row.workflow !== workflow) continue;
-    if (status !== undefined && row.status !== status) continue;
-    if (runs.length === limit) return { runs, cursor: runs.at(-1)?.runId ?? null };
-    runs.push(row);
-  }
-  return { runs, cursor: null };
+  const { limit, order = "desc", payloads = false } = query;
+  const after = placeAt(query);
+  const sign = order === "asc" ? 1 : -1;
+  const rows = fitting(state, query)
+    .filter((row) => after === null || sign * compare(placeOf(row, query), after) > 0)
+    .sort((a, b) => sign * compare(placeOf(a, query), placeOf(b, query)));
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    runs: payloads ? page : page.map(withoutPayloads),
+    cursor: rows.length > limit && last !== undefined ? cursorAt(placeOf(last, query)) : null,
+  };
+}
+
+export function countRuns(state: MemoryState, filter: RunFilter): number {
+  return fitting(state, filter).length;
+}
+
+function fitting(state: MemoryState, filter: RunFilter): RunRecord[] {
+  return [...state.runs.values()].map(({ row }) => row).filter((row) => fits(row, filter));
+}
+
+function compare(a: ListingPlace, b: ListingPlace): number {
+  if (a.time !== b.time) return a.time - b.time;
+  return a.runId === b.runId ? 0 : a.runId < b.runId ? -1 : 1;
 }
 
 export function listHooks(state: MemoryState, query: ListHooksQuery): HookPage {
@@ -54,14 +74,13 @@ export function listMail(state: MemoryState, runId: string, after: number): read
   return run === undefined ? [] : run.mailbox.slice(Math.max(after, run.row.mailDone));
 }
 
-export function deleteRuns(state: MemoryState, request: DeleteRunsRequest): number {
-  const old: MemoryRun[] = [];
-  for (const runId of state.runIds.ascending()) {
-    if (old.length >= request.limit) break;
-    const run = state.runs.get(runId) as MemoryRun;
-    const { status, completedAt } = run.row;
-    if (isTerminal(status) && completedAt !== null && completedAt < request.completedBefore) old.push(run);
+export function deleteRuns(state: MemoryState, runIds: readonly string[]): number {
+  let deleted = 0;
+  for (const runId of runIds) {
+    const run = state.runs.get(runId);
+    if (run === undefined || !isTerminal(run.row.status)) continue;
+    state.deleteRun(run);
+    deleted++;
   }
-  for (const run of old) state.deleteRun(run);
-  return old.length;
+  return deleted;
 }

@@ -6,36 +6,43 @@ import type {
   RenewRequest,
   RenewResult,
 } from "../world/index.ts";
-import { dueBefore } from "./due-queue.ts";
+import { DueQueue, dueBefore } from "./due-queue.ts";
 import type { MemoryRun, MemoryState } from "./memory-state.ts";
 
 /** `World.claim` and `World.renew`, in memory. */
 
 export function claim(state: MemoryState, request: ClaimRequest): ClaimResult {
   const { now, limit } = request;
-  const queues = [...new Set(request.workflows)].map((workflow) => state.due(workflow));
-  const firstDue = (): MemoryRun | undefined => {
-    let first: MemoryRun | undefined;
-    for (const queue of queues) {
-      const run = queue.first();
-      if (run !== undefined && (first === undefined || dueBefore(run, first))) first = run;
-    }
-    return first;
-  };
+  const sources = request.runIds === undefined ? queuesOf(state, request) : [runsOf(state, request.runIds)];
+  const isDue = (run: MemoryRun | undefined): run is MemoryRun => (run?.row.dueAt ?? now + 1) <= now;
 
   const taken: MemoryRun[] = [];
   let bytes = 0;
-  let next = firstDue();
-  while (next !== undefined && taken.length < limit && (next.row.dueAt ?? now) <= now) {
-    if (taken.length > 0 && bytes > request.byteLimit) break;
-    state.due(next.row.workflow).remove(next);
-    taken.push(next);
-    bytes += next.row.bytes;
-    next = firstDue();
+  for (const source of sources) {
+    for (let run = source.first(); isDue(run) && taken.length < limit; run = source.first()) {
+      if (taken.length > 0 && bytes > request.byteLimit) break;
+      source.remove(run);
+      taken.push(run);
+      bytes += run.row.bytes;
+    }
   }
+  const left = sources.flatMap((source) => source.first() ?? []).sort((a, b) => (dueBefore(a, b) ? -1 : 1));
   // Taken runs go back into the queues only now, so that a lease of no length is not claimed twice.
-  const nextDueAt = next === undefined ? null : next.row.dueAt;
+  const nextDueAt = left[0]?.row.dueAt ?? null;
   return { runs: taken.map((run) => lease(state, run, request)), nextDueAt, now };
+}
+
+function queuesOf(state: MemoryState, { queues }: ClaimRequest): DueQueue[] {
+  return [...new Set(queues)].map((queue) => state.due(queue));
+}
+
+function runsOf(state: MemoryState, runIds: readonly string[]): DueQueue {
+  const due = new DueQueue();
+  for (const runId of runIds) {
+    const run = state.runs.get(runId);
+    if (run !== undefined) due.place(run);
+  }
+  return due;
 }
 
 function lease(state: MemoryState, run: MemoryRun, request: ClaimRequest): ClaimedRun {

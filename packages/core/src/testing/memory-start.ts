@@ -6,7 +6,7 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
   const sent = state.runs.get(request.runId);
   if (sent !== undefined) return { outcome: "created", lease: leaseAgain(sent, request) };
 
-  const { startKey, lease, workflow, runId } = request;
+  const { startKey, lease, workflow, queue, runId } = request;
   if (startKey !== null) {
     const holder = state.keyHolder(workflow, startKey.key);
     if (holder?.startKey && !isFree(holder, now)) {
@@ -19,6 +19,7 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
     row: {
       runId,
       workflow,
+      queue,
       status: "pending",
       epoch: lease === null ? 0 : 1,
       claimId: lease === null ? null : lease.claimId,
@@ -31,6 +32,8 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
       dueAt: lease === null ? request.dueAt : now + lease.ttl,
       output: null,
       error: null,
+      state: keepBytes(request.state),
+      attributes: { ...request.attributes },
       idempotencyKey: startKey === null ? null : startKey.key,
       createdAt: request.event.at,
       startedAt: null,

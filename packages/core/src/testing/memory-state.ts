@@ -18,35 +18,37 @@ export class MemoryState {
   readonly #startKeys = new Map<string, Map<string, MemoryRun>>();
   readonly #listeners = new Set<(hint: Hint) => void>();
 
-  /** The due runs of a workflow. */
-  due(workflow: string): DueQueue {
-    let queue = this.#due.get(workflow);
+  /** The due runs of a queue. */
+  due(name: string): DueQueue {
+    let queue = this.#due.get(name);
     if (queue === undefined) {
       queue = new DueQueue();
-      this.#due.set(workflow, queue);
+      this.#due.set(name, queue);
     }
     return queue;
   }
 
   addRun(run: MemoryRun): void {
-    const { runId, workflow } = run.row;
+    const { runId, workflow, queue } = run.row;
     this.runs.set(runId, run);
     this.runIds.add(runId);
-    this.due(workflow).place(run);
+    this.due(queue).place(run);
     if (run.startKey !== null) this.#keysOf(workflow).set(run.startKey.key, run);
   }
 
   /** Replaces fields of the row and moves the run to its place in the due queue. */
   setRow(run: MemoryRun, change: Partial<RunRecord>): void {
+    const { queue } = run.row;
     run.row = { ...run.row, ...change };
-    this.due(run.row.workflow).place(run);
+    if (run.row.queue !== queue) this.due(queue).remove(run);
+    this.due(run.row.queue).place(run);
   }
 
   deleteRun(run: MemoryRun): void {
-    const { runId, workflow } = run.row;
+    const { runId, workflow, queue } = run.row;
     this.runs.delete(runId);
     this.runIds.delete(runId);
-    this.due(workflow).remove(run);
+    this.due(queue).remove(run);
     for (const mail of run.mailbox) this.messages.delete(mail.messageId);
     this.freeTokens(run);
     // The key may be a later run's by now.

@@ -1,7 +1,7 @@
 import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } from "../world/index.ts";
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
-import { deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
+import { countRuns, deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
 import { MemoryState } from "./memory-state.ts";
@@ -77,11 +77,12 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       verb("deliver", () => batch.map((message) => deliverMessage(state, message, time(now).now))),
     getRuns: (runIds) => verb("getRuns", () => runIds.map((runId) => state.runs.get(runId)?.row ?? null)),
     listRuns: (query) => verb("listRuns", () => listRuns(state, query)),
+    countRuns: (filter) => verb("countRuns", () => countRuns(state, filter)),
     listEvents: (runId, after, limit) => verb("listEvents", () => listEvents(state, runId, after, limit)),
     listMail: (runs) => verb("listMail", () => runs.map(({ runId, after }) => listMail(state, runId, after))),
     getHookByToken: (token) => verb("getHookByToken", () => state.hooks.get(token) ?? null),
     listHooks: (query) => verb("listHooks", () => listHooks(state, query)),
-    deleteRuns: (request) => verb("deleteRuns", () => deleteRuns(state, request)),
+    deleteRuns: (runIds) => verb("deleteRuns", () => deleteRuns(state, runIds)),
     subscribe: (listener) => state.subscribe(listener),
   };
 }

@@ -1,5 +1,5 @@
 import type { NewEvent } from "./event.ts";
-import type { RunStatus } from "./run.ts";
+import type { Attributes, RunStatus } from "./run.ts";
 
 /** The write verb: what {@link World.commit} takes and gives. */
 
@@ -10,6 +10,11 @@ export interface RunPatch {
   readonly completedAt?: number;
   readonly output?: Uint8Array | null;
   readonly error?: Uint8Array | null;
+  readonly state?: Uint8Array | null;
+  /** All attributes that the run has from now on. */
+  readonly attributes?: Attributes;
+  /** The queue in which the run is from now on. */
+  readonly queue?: string;
   /** The core sets it to 0 when the run has made progress: only it knows which events are progress. */
   readonly lostClaims?: number;
 }

@@ -4,22 +4,32 @@
  */
 
 export { withoutPasswords } from "../passwords.ts";
+export { attributeKeys, attributesFromText, attributesToText } from "./attributes.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
+export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
 export type {
-  DeleteRunsRequest,
   HookPage,
   HookRecord,
   ListHooksQuery,
   ListRunsQuery,
+  RunFilter,
   RunPage,
 } from "./read.ts";
-export { isTerminal, type RunRecord, type RunStatus, type TerminalStatus } from "./run.ts";
+export { deleteOldRuns } from "./retention.ts";
+export {
+  ATTRIBUTE_LIMITS,
+  type Attributes,
+  isTerminal,
+  type RunRecord,
+  type RunStatus,
+  type TerminalStatus,
+} from "./run.ts";
 export type {
   CachedRun,
   ClaimedRun,

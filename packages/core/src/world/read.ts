@@ -1,16 +1,35 @@
-import type { RunRecord, RunStatus } from "./run.ts";
+import type { Attributes, RunRecord, RunStatus } from "./run.ts";
 
 /** Reading: queries that change nothing and lock nothing. */
 
-export interface ListRunsQuery {
+/** Which runs a query is about: those that fit every field that is there. */
+export interface RunFilter {
+  /** Any of these. */
+  readonly statuses?: readonly RunStatus[];
   readonly workflow?: string;
-  readonly status?: RunStatus;
+  readonly queue?: string;
+  /** The run has every one of these attributes, with this value. */
+  readonly attributes?: Attributes;
+  /** Created at this time or later. */
+  readonly createdFrom?: number;
+  /** Created before this time. */
+  readonly createdBefore?: number;
+  /** Ended before this time. */
+  readonly completedBefore?: number;
+}
+
+export interface ListRunsQuery extends RunFilter {
   /** Page size. */
   readonly limit: number;
-  /** The `cursor` of the page before. */
+  /** The `cursor` of the page before, of the same filter and order. */
   readonly cursor?: string;
-  /** By `runId`, which is by creation time. Default `"desc"`: the newest first. */
+  /**
+   * By `createdAt`, or by `completedAt` where the filter has `completedBefore`; runs of one time by `runId`. Default
+   * `"desc"`: the newest first.
+   */
   readonly order?: "asc" | "desc";
+  /** With `output`, `error` and `state`; without, all three are `null` in the rows. Default false. */
+  readonly payloads?: boolean;
 }
 
 export interface RunPage {
@@ -39,11 +58,4 @@ export interface HookPage {
   /** By token. */
   readonly hooks: readonly HookRecord[];
   readonly cursor: string | null;
-}
-
-export interface DeleteRunsRequest {
-  /** Terminal runs whose `completedAt` is before this time go, with journal, mailbox and start key. */
-  readonly completedBefore: number;
-  /** At most so many in this call, so that no lock is held for long. */
-  readonly limit: number;
 }

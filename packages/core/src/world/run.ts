@@ -14,12 +14,24 @@ export function isTerminal(status: RunStatus): status is TerminalStatus {
   return status === "completed" || status === "failed" || status === "cancelled";
 }
 
+/** Attributes of a run, name → value. */
+export type Attributes = Readonly<Record<string, string>>;
+
+/** What the core takes of attributes: how many a run has at most, and how long names and values are, in characters. */
+export const ATTRIBUTE_LIMITS: { readonly count: number; readonly name: number; readonly value: number } = {
+  count: 64,
+  name: 255,
+  value: 255,
+};
+
 /** One run as the World keeps it. */
 export interface RunRecord {
   /** `wrun_` + ULID. */
   readonly runId: string;
   /** The workflow's id, `workflow//./path//name` or the id given to `workflow(id, fn)`. */
   readonly workflow: string;
+  /** The queue from which workers claim it. What it means is the core's. */
+  readonly queue: string;
   readonly status: RunStatus;
   /** The fencing token: every claim adds one. 0 before the first. */
   readonly epoch: number;
@@ -49,6 +61,10 @@ export interface RunRecord {
   readonly output: Uint8Array | null;
   /** The encoded error of a failed, cancelled or diverged run. */
   readonly error: Uint8Array | null;
+  /** What the run shows of itself while it is under way, encoded by the core. */
+  readonly state: Uint8Array | null;
+  /** What runs are searched by, name → value. Limits are the core's: see {@link ATTRIBUTE_LIMITS}. */
+  readonly attributes: Attributes;
   /** The key given to `start`, or `null`. */
   readonly idempotencyKey: string | null;
   readonly createdAt: number;

@@ -22,8 +22,10 @@ export interface CachedRun {
 
 /** What {@link World.claim} takes. */
 export interface ClaimRequest {
-  /** Only runs of these workflows are claimed. */
-  readonly workflows: readonly string[];
+  /** Only runs of these queues are claimed, in the order of the caller's preference: those of the first queue first. */
+  readonly queues: readonly string[];
+  /** Only these runs are claimed, from whatever queues, and `queues` says nothing. One that is not due is not taken. */
+  readonly runIds?: readonly string[];
   /** At most so many runs. */
   readonly limit: number;
   /**
@@ -69,8 +71,8 @@ export interface ClaimedRun {
 export interface ClaimResult {
   readonly runs: readonly ClaimedRun[];
   /**
-   * The earliest `dueAt` of a run of these workflows that this claim did not take, or `null`. May be in the past when
-   * `limit` was reached.
+   * The earliest `dueAt` of a run of all these queues (or of these run ids) that this claim did not take, or `null`. May be
+   * in the past when `limit` was reached.
    */
   readonly nextDueAt: number | null;
   /** The time by which the World judged what is due: by the store's clock where it has one. Callers correct theirs by it. */

@@ -1,5 +1,5 @@
 import type { NewEvent } from "./event.ts";
-import type { RunRecord } from "./run.ts";
+import type { Attributes, RunRecord } from "./run.ts";
 import type { Lease } from "./schedule.ts";
 
 /** Starting runs: what {@link World.createRuns} takes and gives. */
@@ -21,6 +21,10 @@ export interface StartKey {
 export interface CreateRun {
   readonly runId: string;
   readonly workflow: string;
+  /** From which workers claim it. */
+  readonly queue: string;
+  readonly attributes: Attributes;
+  readonly state: Uint8Array | null;
   /** The `run_created` event; becomes seq 1. Its `at` is the run's `createdAt`. */
   readonly event: NewEvent;
   /** When the run is first due. Ignored when a lease is taken. */

@@ -4,14 +4,7 @@ import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
-import type {
-  DeleteRunsRequest,
-  HookPage,
-  HookRecord,
-  ListHooksQuery,
-  ListRunsQuery,
-  RunPage,
-} from "./read.ts";
+import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
@@ -55,7 +48,7 @@ export interface OpenStore {
   readonly deliver: (batch: readonly Message[], now: number) => Promise<Delivery>;
   readonly reads: Pick<
     World,
-    "getRuns" | "listRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
+    "getRuns" | "listRuns" | "countRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
   >;
   readonly deleteRuns: World["deleteRuns"];
   /** Ends subscriptions and connections. */
@@ -163,6 +156,11 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     return outside(() => reads.listRuns(query));
   }
 
+  async countRuns(filter: RunFilter): Promise<number> {
+    const { reads } = this.#store;
+    return outside(() => reads.countRuns(filter));
+  }
+
   async listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]> {
     const { reads } = this.#store;
     return outside(() => reads.listEvents(runId, after, limit));
@@ -185,9 +183,9 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     return outside(() => reads.listHooks(query));
   }
 
-  async deleteRuns(request: DeleteRunsRequest): Promise<number> {
+  async deleteRuns(runIds: readonly string[]): Promise<number> {
     const { deleteRuns } = this.#store;
-    return outside(() => deleteRuns(request));
+    return runIds.length === 0 ? 0 : outside(() => deleteRuns(runIds));
   }
 
   subscribe(listener: (hint: Hint) => void): () => void {

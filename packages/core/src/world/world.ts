@@ -2,20 +2,13 @@ import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
-import type {
-  DeleteRunsRequest,
-  HookPage,
-  HookRecord,
-  ListHooksQuery,
-  ListRunsQuery,
-  RunPage,
-} from "./read.ts";
+import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
 
 /** The version of this interface. The engine refuses a World of another version. */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /**
  * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace.
@@ -69,11 +62,13 @@ export interface World {
   createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]>;
 
   /**
-   * Takes due runs (`dueAt <= now`, not terminal) of the given workflows, the longest due first. Each gets
-   * `epoch + 1`, the caller as owner, the claim's id and `dueAt = now + ttl`, atomically with the check.
+   * Takes due runs (`dueAt <= now`, not terminal) of the given queues, those of the first queue first, and of each queue the
+   * longest due first; or, of the given run ids, those that are due. Each gets `epoch + 1`, the caller as owner, the claim's
+   * id and `dueAt = now + ttl`, atomically with the check.
    *
    * - No two claims give the same run unless the first one's lease has run out or was released in between.
-   * - A backlog of other workflows does not slow a claim.
+   * - A backlog of other queues does not slow a claim. Neither does the number of queues: a store is asked for their due
+   *   runs together, and answers no more than `limit` asks for.
    * - `lost` is true exactly when the row still named an owner: a lease that ran out. The row's `lostClaims` is then one more.
    * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
    * - One run that cannot be read does not hold up the others: it comes with its `damage`.
@@ -124,8 +119,15 @@ export interface World {
   /** The rows of these runs, in their order; `null` for an unknown run. */
   getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
 
-  /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
+  /**
+   * Pages through the runs that fit a filter, in an order that no change of a run changes: runs created or changed meanwhile
+   * neither repeat nor hide others. Each field of a filter has an index; several at once walk the narrowest. A page may be
+   * shorter than its `limit` and not the last.
+   */
   listRuns(query: ListRunsQuery): Promise<RunPage>;
+
+  /** How many runs fit a filter. One moment only while nobody writes. */
+  countRuns(filter: RunFilter): Promise<number>;
 
   /** The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing. */
   listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
@@ -141,8 +143,11 @@ export interface World {
   /** Pages through live hooks by token. */
   listHooks(query: ListHooksQuery): Promise<HookPage>;
 
-  /** Deletes old terminal runs with everything that belongs to them; returns how many. Call again while it returns `limit`. */
-  deleteRuns(request: DeleteRunsRequest): Promise<number>;
+  /**
+   * Deletes those of these runs that are terminal, with everything that belongs to them; returns how many. The others, and
+   * ids of no run, are passed over. Which runs are old enough is the caller's to say: see `deleteOldRuns`.
+   */
+  deleteRuns(runIds: readonly string[]): Promise<number>;
 
   /**
    * Calls `listener` when something may have changed. A hint only: losing every one of them costs latency, never
