@@ -8,12 +8,13 @@ const NOW = 1_000_000;
 
 function newRun(runId: string, dueAt = NOW): CreateRun {
   const event = { type: "run_created", at: NOW, id: null, name: null, data: null } as const;
-  return { runId, workflow: "w", event, dueAt, startKey: null, lease: null };
+  const row = { workflow: "w", queue: "w", attributes: {}, state: null };
+  return { runId, ...row, event, dueAt, startKey: null, lease: null };
 }
 
 function claim(world: World, now: number, limit = 1) {
   const request = {
-    workflows: ["w"],
+    queues: ["w"],
     owner: "o",
     ttl: 10,
     claimId: "c",
@@ -54,7 +55,7 @@ describe("memory World", () => {
     const world = memoryWorld();
     await world.createRuns([newRun("a"), newRun("b")], NOW);
     const request = {
-      workflows: ["w", "w"],
+      queues: ["w", "w"],
       owner: "o",
       ttl: -5,
       claimId: "c",

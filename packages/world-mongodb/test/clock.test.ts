@@ -73,7 +73,7 @@ test("a server that tells no time, or something that is none, is taken at its wo
     await world.open();
     expect(world.describe().clock).toBe("the caller's");
     expect(world.capabilities.ownClock).toBe(false);
-    expect((await world.claim(claiming({ workflows: ["none"] }))).now).toBe(NOW);
+    expect((await world.claim(claiming({ queues: ["none"] }))).now).toBe(NOW);
     await world.close();
   }
 });

@@ -1,6 +1,6 @@
 /**
- * Leases: taking due runs and keeping them. Each workflow is one seek in the index `(workflow, due_at)`, so neither a
- * backlog of other workflows nor the number of stored runs slows a claim.
+ * Leases: taking due runs and keeping them. Each queue is one seek in the index `(queue, due_at)`, so neither a
+ * backlog of other queues nor the number of stored runs slows a claim.
  *
  * Level: READ COMMITTED (see `connection.ts`). A claim locks rows with SKIP LOCKED, so it waits for nobody: a row that
  * another claim, a commit or a delivery is writing is passed over, and a row that was written since is looked at again
@@ -22,15 +22,16 @@ interface TimesRow extends Pick<ClaimedRow, "due_at" | "created_at"> {
 export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
 export function claim(connection: Connection, tables: Tables, callersClock: boolean): Claim {
-  const types = ["bigint", "text[]", "int", "bigint", "text", "text", "bigint"];
+  const types = ["bigint", "text[]", "text[]", "int", "bigint", "text", "text", "bigint"];
   const text = callOf(tables.functions.claim, types);
   const readJournals = journals(connection, tables);
 
   return async (request) => {
-    const { workflows, limit, byteLimit, owner, claimId, ttl, now, cached, eventLimit } = request;
+    const { queues, runIds, limit, byteLimit, owner, claimId, ttl, now, cached, eventLimit } = request;
     const rows = await connection.call<ClaimedRow | TimesRow>("claim", text, [
       callersClock ? whole(now) : null,
-      [...new Set(workflows)].map(toStored),
+      runIds === undefined ? [...new Set(queues)].map(toStored) : [],
+      (runIds ?? []).map(toStored),
       limit,
       Math.min(whole(byteLimit), Number.MAX_SAFE_INTEGER),
       toStored(owner),
@@ -46,8 +47,8 @@ export function claim(connection: Connection, tables: Tables, callersClock: bool
     });
     const read = await readJournals(wanted);
     return {
-      runs: read.map(({ row, output, error, events, mail, damage }) => ({
-        run: toRunRecord({ ...row, output, error }),
+      runs: read.map(({ row, values, events, mail, damage }) => ({
+        run: toRunRecord({ ...row, ...values }),
         lost: row.lost,
         lastClaimId: fromStoredOrNull(row.last_claim_id),
         events,

@@ -11,6 +11,7 @@
  * answers; see `functions/commit-step.ts`.
  */
 import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
+import { changesOf } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { Tables } from "./schema.ts";
@@ -32,7 +33,7 @@ const TYPES: readonly string[] = [
   ],
   ...["text[]", "bigint[]", "bigint[]", "int[]", "int[]", "int[]", "int[]", "int[]"],
   ...["int[]", "int[]", "text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]"],
-  ...["int[]", "text[]", "int[]", "text[]", "text[]", "bytea"],
+  ...["int[]", "text[]", "int[]", "text[]", "text[]", "jsonb", "bytea"],
 ];
 
 const STEP_TYPES: readonly string[] = [
@@ -74,7 +75,7 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
 }
 
 function valuesOf({ run, events }: RunCommit): (Uint8Array | null | undefined)[] {
-  return [run.output, run.error, ...events.map(({ data }) => data)];
+  return [run.output, run.error, run.state, ...events.map(({ data }) => data)];
 }
 
 /** The parameters of a commit that adds events and holds the lease; `null` where it does anything else. */
@@ -126,6 +127,10 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
     ...[outputs, outputLengths, errors, errorLengths].map(numbers),
     ...events.toParameters(),
     ...acts.toParameters(),
+    changesOf(
+      batch.map(({ run }) => run),
+      bytes,
+    ),
     bytes.toBuffer(),
   ];
 }

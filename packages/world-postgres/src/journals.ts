@@ -21,9 +21,9 @@ import {
 import { fromStored } from "./text.ts";
 
 /** A row of `runs` as a claim gives it. */
-export interface ClaimedRow extends Omit<RunRow, "output" | "error"> {
+export interface ClaimedRow extends Omit<RunRow, keyof Values> {
   readonly id: Bigint;
-  /** The row has an output or an error. */
+  /** The row has payloads. */
   readonly has_values: boolean;
   readonly lost: boolean;
   readonly last_claim_id: string | null;
@@ -37,15 +37,19 @@ interface Wanted {
 
 interface Read {
   readonly row: ClaimedRow;
-  readonly output: Uint8Array | null;
-  readonly error: Uint8Array | null;
+  readonly values: Values;
   readonly events: readonly JournalEvent[];
   readonly mail: readonly Mail[];
   /** Why it cannot be read. */
   readonly damage: WorldError | null;
 }
 
-type ValuesRow = Pick<RunRow, "output" | "error"> & { readonly run: Bigint };
+/** The payloads of a row. */
+type Values = Pick<RunRow, "output" | "error" | "state">;
+
+const NO_VALUES: Values = { output: null, error: null, state: null };
+
+type ValuesRow = Values & { readonly run: Bigint };
 
 export function journals(
   connection: Connection,
@@ -77,7 +81,7 @@ export function journals(
   function selectValues(wanted: readonly Wanted[]): Promise<readonly ValuesRow[]> {
     return connection.query("select values", (db) =>
       sql<ValuesRow>`
-        SELECT r.id AS run, r.output, r.error FROM ${sql.raw(tables.runs)} r
+        SELECT r.id AS run, r.output, r.error, r.state FROM ${sql.raw(tables.runs)} r
         WHERE r.id = ANY (${idsOf(wanted)}::bigint[])`.compile(db),
     );
   }
@@ -94,8 +98,8 @@ export function journals(
       const [value] = values.get(id) ?? [];
       const read = {
         row,
-        output: value?.output ?? null,
-        error: value?.error ?? null,
+        values:
+          value === undefined ? NO_VALUES : { output: value.output, error: value.error, state: value.state },
         events: (events.get(id) ?? []).map(toJournalEvent),
         mail: (mail.get(id) ?? []).map(toMail),
       };
@@ -110,7 +114,7 @@ export function journals(
         "a backup, or delete the run.",
       { retryable: false, cause },
     );
-    return { row, output: null, error: null, events: [], mail: [], damage };
+    return { row, values: NO_VALUES, events: [], mail: [], damage };
   }
 
   return async function read(wanted: readonly Wanted[]): Promise<Read[]> {

@@ -6,6 +6,7 @@
 import type { HookRecord, Mail, OpenStore, RunRecord } from "@perdure/core/world";
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import type { Connection } from "./connection.ts";
+import { listing } from "./listing.ts";
 import { numbers } from "./packing.ts";
 import {
   type EventsTable,
@@ -29,6 +30,7 @@ const RUN_COLUMNS = [
   ...([
     "r.run_id",
     "r.workflow",
+    "r.queue",
     "r.status",
     "r.epoch",
     "r.claim_id",
@@ -39,7 +41,16 @@ const RUN_COLUMNS = [
     "r.mail_done",
     "r.owner",
   ] as const),
-  ...(["r.due_at", "r.output", "r.error", "r.idempotency_key", "r.created_at", "r.started_at"] as const),
+  ...([
+    "r.due_at",
+    "r.output",
+    "r.error",
+    "r.state",
+    "r.attributes",
+    "r.idempotency_key",
+    "r.created_at",
+    "r.started_at",
+  ] as const),
   "r.completed_at" as const,
 ];
 
@@ -72,21 +83,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
       return stored.map((runId) => found.get(runId) ?? null);
     },
 
-    async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
-      const rows = await connection.query("list runs", (db) => {
-        let query = inSchema(db).selectFrom(runs).select(RUN_COLUMNS);
-        if (workflow !== undefined) query = query.where("r.workflow", "=", toStored(workflow));
-        if (status !== undefined) query = query.where("r.status", "=", status);
-        if (cursor !== undefined)
-          query = query.where("r.run_id", order === "asc" ? ">" : "<", toStored(cursor));
-        return query
-          .orderBy("r.run_id", order)
-          .limit(limit + 1)
-          .compile();
-      });
-      const page = rows.slice(0, limit).map(toRunRecord);
-      return { runs: page, cursor: rows.length > limit ? (page.at(-1)?.runId ?? null) : null };
-    },
+    ...listing(connection, tables),
 
     async listEvents(runId, after, limit) {
       const rows = await connection.query("list events", (db) =>

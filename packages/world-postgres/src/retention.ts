@@ -1,32 +1,34 @@
 /**
- * Deleting old runs with everything that belongs to them.
+ * Deleting runs that have ended, with everything that belongs to them.
  *
  * Level: READ COMMITTED (see `connection.ts`). Only rows of ended runs are locked, with SKIP LOCKED: no commit, claim or
  * delivery writes them any more, so none waits. Several processes may delete at once; each takes other runs.
  */
-import type { DeleteRunsRequest } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { callOf, whole } from "./packing.ts";
+import { callOf } from "./packing.ts";
 import type { Tables } from "./schema.ts";
+import { toStored } from "./text.ts";
 
 // A transaction deletes so many runs, or, of runs with long journals, as many as have so many rows.
 const RUNS_PER_TRANSACTION = 200;
 const ROWS_PER_TRANSACTION = 5_000;
 
-export type DeleteRuns = (request: DeleteRunsRequest) => Promise<number>;
+export type DeleteRuns = (runIds: readonly string[]) => Promise<number>;
 
 export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
-  const text = callOf(tables.functions.deleteRuns, ["bigint", "int", "int"]);
+  const text = callOf(tables.functions.deleteRuns, ["text[]", "int"]);
 
-  return async ({ completedBefore, limit }) => {
+  return async (runIds) => {
+    const ids = [...new Set(runIds)].map(toStored);
     let deleted = 0;
-    while (deleted < limit) {
-      const most = Math.min(limit - deleted, RUNS_PER_TRANSACTION);
-      const values = [whole(completedBefore), most, ROWS_PER_TRANSACTION];
-      const [row] = await connection.call<Record<string, number>>("delete runs", text, values);
-      const [some = 0] = Object.values(row ?? {});
-      if (some === 0) break;
-      deleted += some;
+    for (let at = 0; at < ids.length; ) {
+      const part = ids.slice(at, at + RUNS_PER_TRANSACTION);
+      const [row] = await connection.call<{ deleted: number; looked: number }>("delete runs", text, [
+        part,
+        ROWS_PER_TRANSACTION,
+      ]);
+      deleted += row?.deleted ?? 0;
+      at += row?.looked ?? part.length;
     }
     return deleted;
   };

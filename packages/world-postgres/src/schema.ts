@@ -1,7 +1,7 @@
 /**
  * The tables of one namespace, their names, and how their rows become records.
  */
-import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
+import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import type { Generated } from "kysely";
 import { claimFunction, renewFunction } from "./functions/claim.ts";
 import { commitFunction } from "./functions/commit.ts";
@@ -19,6 +19,7 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly attributes: string;
   /** The sequence of `runs.id`. */
   readonly runIds: string;
   /** A constant expression that tells this namespace's advisory locks from others'. */
@@ -48,6 +49,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
     mail: name("mail"),
     hooks: name("hooks"),
     startKeys: name("startkeys"),
+    attributes: name("attributes"),
     runIds: name("run_ids"),
     locks: `hashtext('perdure ${schema}.${namespace}')`,
     // The number is the version of the function: a process of an older package goes on with the one that it knows.
@@ -76,7 +78,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
  *   with it, and checking would cost a look-up per event.
  */
 export function createTables(tables: Tables): string {
-  const { runs, events, mail, hooks, startKeys, runIds, prefix } = tables;
+  const { runs, events, mail, hooks, startKeys, attributes, runIds, prefix } = tables;
   const index = (name: string): string => `"${prefix}${name}"`;
   return `
     CREATE SEQUENCE ${runIds};
@@ -84,6 +86,7 @@ export function createTables(tables: Tables): string {
       id bigint NOT NULL DEFAULT nextval('${runIds}'),
       run_id text COLLATE "C" NOT NULL,
       workflow text COLLATE "C" NOT NULL,
+      queue text COLLATE "C" NOT NULL,
       status text COLLATE "C" NOT NULL,
       epoch int NOT NULL,
       claim_id text COLLATE "C",
@@ -98,16 +101,27 @@ export function createTables(tables: Tables): string {
       started_at bigint,
       completed_at bigint,
       idempotency_key text COLLATE "C",
+      attributes text COLLATE "C",
       output bytea,
       error bytea,
+      state bytea,
       CONSTRAINT ${index("runs_pkey")} PRIMARY KEY (id),
       CONSTRAINT ${index("runs_run_id_key")} UNIQUE (run_id)
     ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
     ALTER SEQUENCE ${runIds} OWNED BY ${runs}.id;
-    CREATE INDEX ${index("runs_due")} ON ${runs} (workflow, due_at) WHERE due_at IS NOT NULL;
-    CREATE INDEX ${index("runs_by_workflow")} ON ${runs} (workflow, run_id);
-    CREATE INDEX ${index("runs_by_status")} ON ${runs} (status, run_id);
-    CREATE INDEX ${index("runs_completed")} ON ${runs} (completed_at) WHERE completed_at IS NOT NULL;
+    CREATE INDEX ${index("runs_due")} ON ${runs} (queue, due_at) WHERE due_at IS NOT NULL;
+    CREATE INDEX ${index("runs_created")} ON ${runs} (created_at, run_id);
+    CREATE INDEX ${index("runs_by_workflow")} ON ${runs} (workflow, created_at, run_id);
+    CREATE INDEX ${index("runs_by_queue")} ON ${runs} (queue, created_at, run_id);
+    CREATE INDEX ${index("runs_by_status")} ON ${runs} (status, created_at, run_id);
+    CREATE INDEX ${index("runs_completed")} ON ${runs} (completed_at, run_id) WHERE completed_at IS NOT NULL;
+
+    CREATE TABLE ${attributes} (
+      key text COLLATE "C" NOT NULL,
+      run bigint NOT NULL,
+      CONSTRAINT ${index("attributes_pkey")} PRIMARY KEY (key, run)
+    );
+    CREATE INDEX ${index("attributes_by_run")} ON ${attributes} (run);
 
     CREATE TABLE ${events} (
       run bigint NOT NULL,
@@ -162,11 +176,12 @@ export function createTables(tables: Tables): string {
 /** Every table, and the columns that it has begun with since version 1: another's table of that name has others. */
 export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   versions: "version",
-  runs: "id,run_id,workflow,status,epoch,claim_id",
+  runs: "id,run_id,workflow,queue,status,epoch",
   events: "run,seq,type",
   mail: "run,mail_seq,message_id",
   hooks: "token,run,hook_id",
   startkeys: "workflow,key,run_id",
+  attributes: "key,run",
 };
 
 /** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */
@@ -176,6 +191,7 @@ export interface RunsTable {
   readonly id: Generated<Bigint>;
   readonly run_id: string;
   readonly workflow: string;
+  readonly queue: string;
   readonly status: RunRecord["status"];
   readonly epoch: number;
   readonly claim_id: string | null;
@@ -188,6 +204,9 @@ export interface RunsTable {
   readonly due_at: Bigint | null;
   readonly output: Uint8Array | null;
   readonly error: Uint8Array | null;
+  readonly state: Uint8Array | null;
+  /** As JSON. */
+  readonly attributes: string | null;
   readonly idempotency_key: string | null;
   readonly created_at: Bigint;
   readonly started_at: Bigint | null;
@@ -236,6 +255,7 @@ export function toRunRecord(row: RunRow): RunRecord {
   return {
     runId: fromStored(row.run_id),
     workflow: fromStored(row.workflow),
+    queue: fromStored(row.queue),
     status: row.status,
     epoch: row.epoch,
     claimId: fromStoredOrNull(row.claim_id),
@@ -248,6 +268,8 @@ export function toRunRecord(row: RunRow): RunRecord {
     dueAt: numberOrNull(row.due_at),
     output: row.output,
     error: row.error,
+    state: row.state,
+    attributes: attributesFromText(row.attributes),
     idempotencyKey: fromStoredOrNull(row.idempotency_key),
     createdAt: Number(row.created_at),
     startedAt: numberOrNull(row.started_at),

@@ -6,6 +6,7 @@
  * the run ids. Keys are taken in the order of `(workflow, key)`, then runs in the order of their ids.
  */
 import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
+import { changesOf } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { GetRuns } from "./reads.ts";
@@ -18,6 +19,7 @@ const TYPES: readonly string[] = [
     "bigint",
     "text[]",
     "text[]",
+    "text[]",
     "bigint[]",
     "text[]",
     "text[]",
@@ -26,7 +28,7 @@ const TYPES: readonly string[] = [
     "text[]",
     "bigint[]",
   ],
-  ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
+  ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "jsonb", "bytea"],
 ];
 
 interface AnswerRow {
@@ -84,7 +86,7 @@ export function createRuns(
       if (!distinct.has(request.runId)) distinct.set(request.runId, request);
     }
     const answers = new Map<string, CreateRunResult>();
-    for (const part of inCalls([...distinct.values()], ({ event }) => [event.data])) {
+    for (const part of inCalls([...distinct.values()], ({ event, state }) => [event.data, state])) {
       for (const [runId, answer] of await send(part, now)) answers.set(runId, answer);
     }
     const results = batch.map(({ runId }) => answers.get(runId) as CreateRunResult);
@@ -101,6 +103,7 @@ function columnsOf(batch: readonly CreateRun[]): unknown[] {
   return [
     batch.map(({ runId }) => toStored(runId)),
     batch.map(({ workflow }) => toStored(workflow)),
+    batch.map(({ queue }) => toStored(queue)),
     numbers(batch.map(({ dueAt }) => dueAt)),
     batch.map(({ startKey }) => toStoredOrNull(startKey?.key ?? null)),
     batch.map(({ startKey }) => toStoredOrNull(startKey?.fingerprint ?? null)),
@@ -114,6 +117,15 @@ function columnsOf(batch: readonly CreateRun[]): unknown[] {
     batch.map(({ event }) => toStoredOrNull(event.name)),
     numbers(offsets),
     numbers(lengths),
+    changesOf(batch.map(beyondQueue), bytes),
     bytes.toBuffer(),
   ];
+}
+
+/** What few starts have. */
+function beyondQueue({ attributes, state }: CreateRun): Parameters<typeof changesOf>[0][number] {
+  return {
+    ...(Object.keys(attributes).length > 0 && { attributes }),
+    ...(state !== null && { state }),
+  };
 }

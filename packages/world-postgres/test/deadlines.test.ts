@@ -49,7 +49,7 @@ test("every verb has a deadline", async () => {
     () => world.renew({ leases: [{ runId: "wrun_1", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW }),
     () => world.getRuns(["wrun_1"]),
     () => world.listEvents("wrun_1", 0, 10),
-    () => world.deleteRuns({ completedBefore: NOW, limit: 1 }),
+    () => world.deleteRuns(["wrun_1"]),
   ];
   for (const call of calls) {
     await call();

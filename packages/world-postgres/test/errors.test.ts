@@ -1,3 +1,4 @@
+import { deleteOldRuns } from "@perdure/core/world";
 import { CLAIM_ID, finish, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, onTestFinished, test } from "vitest";
@@ -85,7 +86,7 @@ test("a user who may not create the schema, and one who may only read; then they
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${user}`);
   expect(await world.createRuns([run], NOW)).toMatchObject([{ outcome: "created" }]);
   expect(await world.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
-  expect(await world.deleteRuns({ completedBefore: NOW + 1, limit: 10 })).toBe(1);
+  expect(await deleteOldRuns(world, NOW + 1)).toBe(1);
 });
 
 test("calls before open and after close", async () => {

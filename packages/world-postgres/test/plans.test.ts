@@ -1,4 +1,4 @@
-import type { World } from "@perdure/core/world";
+import { attributeKeys, type RunFilter, type World } from "@perdure/core/world";
 import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresWorld } from "../src/index.ts";
@@ -31,9 +31,10 @@ beforeAll(async () => {
   const { empty, filled } = schemas;
   // Runs of every kind: a quarter ended, a quarter asleep, a quarter due (of another workflow), a quarter leased.
   await admin.query(`
-    INSERT INTO ${filled}.runs (run_id, workflow, status, epoch, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at,
+    INSERT INTO ${filled}.runs (run_id, workflow, queue, status, epoch, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at,
       created_at, completed_at, idempotency_key)
     SELECT 'wrun_' || lpad(i::text, 26, '0'), CASE WHEN i % 4 = 2 THEN 'other' ELSE 'filler' END,
+      CASE WHEN i % 4 = 2 THEN 'other' ELSE 'filler' END,
       CASE WHEN i % 4 = 0 THEN 'completed' ELSE 'running' END, 1, 0, 1, 0, 1, 1, CASE WHEN i % 4 = 3 THEN 'w' END,
       CASE i % 4 WHEN 0 THEN NULL WHEN 2 THEN ${NOW} - i ELSE ${NOW} + 1000000 + i END, ${NOW},
       CASE WHEN i % 4 = 0 THEN ${NOW} + i END, 'key-' || i
@@ -42,9 +43,11 @@ beforeAll(async () => {
     INSERT INTO ${filled}.events SELECT id, 1, 'run_created', ${NOW}, NULL, NULL, NULL FROM ${filled}.runs;
     INSERT INTO ${filled}.mail SELECT id, 1, 'm' || id, 'wake', NULL, ${NOW}, NULL FROM ${filled}.runs;
     INSERT INTO ${filled}.hooks SELECT 't' || id, id, 'h', 1 FROM ${filled}.runs WHERE status = 'running';
+    INSERT INTO ${filled}.attributes SELECT '${keyOf("plan", "paid")}', id FROM ${filled}.runs WHERE id % 2 = 0;
+    INSERT INTO ${filled}.attributes SELECT '${keyOf("customer", "7")}', id FROM ${filled}.runs WHERE id % 20000 = 0;
     INSERT INTO ${filled}.startkeys SELECT 'filler', idempotency_key, run_id, 'f', NULL FROM ${filled}.runs`);
   // With statistics the planner knows that the small tables have one page: the worst case for an index.
-  for (const table of ["runs", "events", "mail", "hooks", "startkeys"]) {
+  for (const table of ["runs", "events", "mail", "hooks", "attributes", "startkeys"]) {
     for (const schema of [empty, filled]) await admin.query(`VACUUM ANALYZE ${schema}.${table}`);
   }
 }, 180_000);
@@ -71,6 +74,21 @@ test.each(["empty", "filled"] as const)("no verb scans a table that is %s", asyn
   expect(after.indexed - before.indexed).toBeLessThan(10 * 500);
 });
 
+/** What matches few runs of the filled table, each found by an index of its own, and pages of what matches many. */
+const LISTINGS: readonly RunFilter[] = [
+  {},
+  { workflow: WORKFLOW, statuses: ["running"] },
+  { workflow: "filler", statuses: ["running", "completed"] },
+  { queue: "other" },
+  { queue: "unknown" },
+  { statuses: ["failed", "cancelled"] },
+  { attributes: { customer: "7" } },
+  { attributes: { customer: "7", plan: "paid" } },
+  { attributes: { plan: "paid" } },
+  { createdFrom: NOW - 9, createdBefore: NOW },
+  { completedBefore: NOW + 99 },
+];
+
 /** Every verb; with `queries`, those that workers and clients make all the time. */
 async function everyVerb(world: World, label: string, queries: boolean): Promise<void> {
   const ids = [1, 2, 3, 4].map((index) => `wrun_${label}_${index}`);
@@ -81,11 +99,14 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     NOW,
   );
   if (queries) await world.createRuns([newRun(`${ids[0]} again`, { startKey: key(ids[0] ?? "") })], NOW);
-  const { runs } = await world.claim(claiming({ workflows: [WORKFLOW, "unused"] }));
+  const { runs } = await world.claim(claiming({ queues: [WORKFLOW, "unused"] }));
   expect(runs.map(({ run }) => run.runId)).toEqual(ids.slice(0, 2));
-  await world.claim(claiming({ workflows: ["unused"] }));
+  await world.claim(claiming({ queues: ["unused"] }));
   await world.commit(
-    ids.map((runId) => hold(runId, 1, [event("step_completed", "s"), event("hook_created", "h", runId)])),
+    ids.map((runId) => ({
+      ...hold(runId, 1, [event("step_completed", "s"), event("hook_created", "h", runId)]),
+      run: { attributes: { customer: runId } },
+    })),
     NOW,
   );
   await world.renew({
@@ -102,7 +123,8 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     await world.getHookByToken(ids[0] ?? "");
     await world.getRuns(ids);
     await world.listEvents(ids[0] ?? "", 0, 100);
-    await world.listRuns({ workflow: WORKFLOW, status: "running", limit: 10 });
+    for (const query of LISTINGS) await world.listRuns({ ...query, limit: 10 });
+    await world.countRuns({ attributes: { customer: "7" } });
     await world.listHooks({ limit: 10, cursor: "t1" });
   }
   const alone = await world.commit([hold(ids[0] ?? "", 3, [event("step_created", "alone")])], NOW);
@@ -111,7 +133,11 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     ids.map((runId, index) => ({ ...finish(runId, index === 0 ? 4 : 3, NOW - 1), mailDone: 1 })),
     NOW,
   );
-  expect(await world.deleteRuns({ completedBefore: NOW, limit: 100 })).toBe(ids.length);
+  expect(await world.deleteRuns(ids)).toBe(ids.length);
+}
+
+function keyOf(name: string, value: string): string {
+  return attributeKeys({ [name]: value }).join();
 }
 
 async function readingOf(schema: string): Promise<Reading> {

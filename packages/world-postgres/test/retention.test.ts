@@ -1,3 +1,4 @@
+import { deleteOldRuns } from "@perdure/core/world";
 import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
@@ -30,10 +31,10 @@ test("runs that take several transactions to delete: nothing of them stays", asy
     NOW,
   );
 
-  expect(await world.deleteRuns({ completedBefore: NOW + 2, limit: 1 })).toBe(1);
-  expect(await world.deleteRuns({ completedBefore: NOW + 2, limit: 100 })).toBe(1);
+  expect(await world.deleteRuns(runIds.slice(0, 1))).toBe(1);
+  expect(await deleteOldRuns(world, NOW + 2)).toBe(1);
   expect(await world.getRuns(runIds)).toMatchObject([null, null, { runId: "wrun_3" }, { runId: "wrun_4" }]);
-  expect(await world.deleteRuns({ completedBefore: NOW + 100, limit: 100 })).toBe(1);
+  expect(await world.deleteRuns(runIds)).toBe(1);
 
   const admin = await superuser();
   for (const table of ["events", "mail", "hooks", "startkeys"]) {
@@ -60,12 +61,12 @@ test("a deletion waits for nobody, and nobody waits for it", async () => {
   await stranger.connect();
   onTestFinished(() => stranger.end());
   await stranger.query(`BEGIN; SELECT FROM ${schema}.runs WHERE run_id = 'wrun_1' FOR UPDATE`);
-  expect(await world.deleteRuns({ completedBefore: NOW + 1, limit: 100 })).toBe(1);
+  expect(await world.deleteRuns(runIds)).toBe(1);
   await stranger.query("ROLLBACK");
 
   // While a deletion is under way, an open run is written.
   await stranger.query("BEGIN");
-  await stranger.query(`SELECT ${schema}.delete_runs_1(NULL, ${NOW + 1}, 100, 5000)`);
+  await stranger.query(`SELECT ${schema}.delete_runs_1(NULL, '{wrun_1,wrun_2,wrun_3}', 5000)`);
   expect(await world.commit([finish("wrun_3", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
   await world.createRuns([newRun("wrun_4")], NOW);
   await stranger.query("COMMIT");

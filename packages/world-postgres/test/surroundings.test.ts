@@ -1,3 +1,4 @@
+import { deleteOldRuns } from "@perdure/core/world";
 import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { Kysely, PostgresDialect } from "kysely";
@@ -202,7 +203,7 @@ test("lengths and times that are not whole milliseconds", async () => {
     { outcome: "committed" },
     { outcome: "committed" },
   ]);
-  expect(await world.deleteRuns({ completedBefore: NOW + 0.3, limit: 1 })).toBe(0);
+  expect(await deleteOldRuns(world, NOW + 0.3)).toBe(0);
 });
 
 test("by the server's clock a time is a distance from the caller's", async () => {
@@ -222,7 +223,7 @@ test("by the server's clock a time is a distance from the caller's", async () =>
     const [row] = await world.getRuns([soon]);
     expect(Math.abs((row?.dueAt ?? 0) - store - 300_000)).toBeLessThan(60_000);
     await world.commit([{ ...commit, seq: 2, events: [] }], now);
-    await world.deleteRuns({ completedBefore: now, limit: 10 });
+    await deleteOldRuns(world, now);
     const admin = await superuser();
     await admin.query(`DELETE FROM ${world.describe().schema}.runs`);
   }

@@ -1,6 +1,6 @@
 /**
- * Leases: taking due runs and keeping them. Each workflow is one seek in the index `(workflow, due_at)`, so neither a
- * backlog of other workflows nor the number of stored runs slows a claim.
+ * Leases: taking due runs and keeping them. Each queue is one seek in the index `(queue, due_at)`, so neither a
+ * backlog of other queues nor the number of stored runs slows a claim.
  */
 import type {
   ClaimedRun,
@@ -37,6 +37,12 @@ interface DueRow {
   readonly dueAt: number;
 }
 
+interface Due {
+  readonly first: readonly DueRow[];
+  /** The due time of the first of the others. */
+  readonly left: number | null;
+}
+
 /** A claimed run before its journal is read. */
 interface TakenRun extends Pick<ClaimedRun, "run" | "lost" | "lastClaimId"> {
   readonly id: number;
@@ -56,7 +62,11 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   const selectDue = connection.prepare<DueRow>(
     "select due runs",
     `SELECT id, due_at AS dueAt FROM ${runs} INDEXED BY ${runs}_due
-     WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?`,
+     WHERE queue = ? AND due_at IS NOT NULL ORDER BY due_at LIMIT ?`,
+  );
+  const selectDueRun = connection.prepare<DueRow>(
+    "select due run",
+    `SELECT id, due_at AS dueAt FROM ${runs} WHERE run_id = ? AND due_at IS NOT NULL`,
   );
   const selectRun = connection.prepare<RunRow>(
     "select run",
@@ -78,19 +88,33 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   // Rows that cannot be read or leased. They stay due, and must not be in the way of others.
   const unreadable = new Set<number>();
 
-  /** The `limit` runs of these workflows that are due first, whether now or later. */
-  function dueFirst(workflows: readonly string[], limit: number): DueRow[] {
-    let first: DueRow[] = [];
-    for (const workflow of new Set(workflows)) {
-      // Once there are enough, another workflow's runs matter only if they are due before the last of them.
-      const latest = first.length < limit ? Number.MAX_SAFE_INTEGER : (first.at(-1)?.dueAt ?? 0);
-      const found = selectDue
-        .all(toStored(workflow), latest, limit + unreadable.size)
-        .filter(({ id }) => !unreadable.has(id));
-      if (found.length === 0) continue;
-      first = [...first, ...found].sort((a, b) => a.dueAt - b.dueAt).slice(0, limit);
+  /** At most `limit` runs that are due, in the order in which they are to be taken, and when the next one is. */
+  function look({ queues, runIds }: ClaimRequest, limit: number, now: number): Due {
+    const first: DueRow[] = [];
+    let left: number | null = null;
+    const lists = runIds === undefined ? [...new Set(queues)] : [runIds];
+    for (const list of lists) {
+      const rows = typeof list === "string" ? dueIn(list, limit - first.length + 1) : dueOf(list);
+      for (const row of rows) {
+        if (unreadable.has(row.id)) continue;
+        if (row.dueAt > now || first.length >= limit) {
+          left = Math.min(left ?? row.dueAt, row.dueAt);
+          break;
+        }
+        first.push(row);
+      }
     }
-    return first;
+    return { first, left };
+  }
+
+  function dueIn(queue: string, limit: number): DueRow[] {
+    return selectDue.all(toStored(queue), limit + unreadable.size);
+  }
+
+  function dueOf(runIds: readonly string[]): DueRow[] {
+    return [...new Set(runIds)]
+      .flatMap((runId) => selectDueRun.get(toStored(runId)) ?? [])
+      .sort((a, b) => a.dueAt - b.dueAt);
   }
 
   /** `begin` is called with each row before it is touched. */
@@ -98,13 +122,13 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
     const { now } = clock.read(request.now);
     const { owner, claimId, byteLimit } = request;
     const dueAt = now + request.ttl;
-    // One more than may be claimed: the first that is left tells when to come back.
-    const first = dueFirst(request.workflows, request.limit + 1);
+    const { first, left } = look(request, request.limit, now);
     const taken: TakenRun[] = [];
     let bytes = 0;
-    for (const { id, dueAt: due } of first) {
-      if (due > now || taken.length === request.limit || (taken.length > 0 && bytes > byteLimit)) {
-        return { runs: taken, nextDueAt: due, now };
+    for (const [index, { id }] of first.entries()) {
+      if (taken.length > 0 && bytes > byteLimit) {
+        const dues = first.slice(index).map((row) => row.dueAt);
+        return { runs: taken, nextDueAt: Math.min(left ?? Number.POSITIVE_INFINITY, ...dues), now };
       }
       begin(id);
       const row = selectRun.get(id);
@@ -118,7 +142,7 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
       taken.push({ id, run, lost, lastClaimId: before.claimId });
       bytes += before.bytes;
     }
-    return { runs: taken, nextDueAt: null, now };
+    return { runs: taken, nextDueAt: left, now };
   }
 
   // SQLite gives up the whole transaction with the first damaged page, so it is begun again without that run.
@@ -176,9 +200,8 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
     const idle = await connection.read(() => {
       const times = clock.glance(request.now);
       if (times === null) return null;
-      const [head] = dueFirst(request.workflows, 1);
-      const isDue = head !== undefined && head.dueAt <= times.now && request.limit > 0;
-      return isDue ? null : { runs: [], nextDueAt: head?.dueAt ?? null, now: times.now };
+      const { first, left } = look(request, Math.min(request.limit, 1), times.now);
+      return first.length > 0 ? null : { runs: [], nextDueAt: left, now: times.now };
     });
     if (idle !== null) return idle;
     const { nextDueAt, now, ...taken } = await takeReadable(request);

@@ -12,6 +12,7 @@ import {
   type RunPatch,
   type RunStatus,
 } from "@perdure/core/world";
+import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
 import type { Tables } from "./schema.ts";
@@ -34,12 +35,13 @@ interface HeldRow {
   readonly held: number;
 }
 
-const PATCH_COLUMNS: readonly (readonly [keyof RunPatch, string])[] = [
+const PATCH_COLUMNS: readonly (readonly [Exclude<keyof RunPatch, "attributes" | "queue">, string])[] = [
   ["status", "status"],
   ["startedAt", "started_at"],
   ["completedAt", "completed_at"],
   ["output", "output"],
   ["error", "error"],
+  ["state", "state"],
   ["lostClaims", "lost_claims"],
 ];
 
@@ -63,6 +65,7 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
   );
   const hooks = hookTokens(connection, tables);
   const update = updateRun(connection, tables);
+  const setAttributes = writeAttributes(connection, tables);
 
   function commitRun(request: RunCommit, times: Times): CommitResult {
     const row = selectRun.get(toStored(request.runId));
@@ -80,6 +83,7 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     if (request.mailDone > row.mailDone) clearMail.run(row.id, row.mailDone, request.mailDone);
     if (request.run.status !== undefined && isTerminal(request.run.status)) hooks.freeAll(row.id);
     update(row, request, times);
+    if (request.run.attributes !== undefined) setAttributes(row.id, request.run.attributes);
     return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
   }
 
@@ -164,6 +168,10 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
       if (value === undefined) continue;
       columns += `, ${column} = ?`;
       parameters.push(value);
+    }
+    if (run.queue !== undefined) {
+      columns += ", queue = ?";
+      parameters.push(toStored(run.queue));
     }
     parameters.push(row.id);
     statementFor(columns).run(...parameters);

@@ -6,6 +6,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { HookRecord, OpenStore } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
+import { listing } from "./listing.ts";
 import {
   EVENT_COLUMNS,
   type EventTuple,
@@ -60,28 +61,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
       );
     },
 
-    listRuns({ workflow, status, limit, cursor, order = "desc" }) {
-      const conditions: string[] = [];
-      const parameters: SQLInputValue[] = [];
-      if (workflow !== undefined) add("r.workflow = ?", toStored(workflow));
-      if (status !== undefined) add("r.status = ?", status);
-      if (cursor !== undefined) add(order === "asc" ? "r.run_id > ?" : "r.run_id < ?", toStored(cursor));
-
-      function add(condition: string, parameter: SQLInputValue): void {
-        conditions.push(condition);
-        parameters.push(parameter);
-      }
-
-      return connection.read(() => {
-        const select = connection.prepare<RunRow>(
-          "list runs",
-          `SELECT ${RUN_COLUMNS} FROM ${runs} r ${where(conditions)} ORDER BY r.run_id ${order === "asc" ? "ASC" : "DESC"} LIMIT ?`,
-        );
-        const found = select.all(...parameters, limit + 1).map(toRunRecord);
-        const page = found.slice(0, limit);
-        return { runs: page, cursor: found.length > limit ? (page.at(-1)?.runId ?? null) : null };
-      });
-    },
+    ...listing(connection, tables),
 
     listEvents(runId, after, limit) {
       return connection.read(() => toJournal(selectEvents.all(toStored(runId), after, limit), after));

@@ -1,35 +1,36 @@
 /**
- * Deleting old runs with everything that belongs to them.
+ * Deleting runs that have ended, with everything that belongs to them.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DeleteRunsRequest } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
-import type { StoredText } from "./text.ts";
+import { type StoredText, toStored } from "./text.ts";
 
 // A transaction that has deleted so many rows ends, so that no worker waits for long. One run is never split.
 const ROWS_PER_TRANSACTION = 2_000;
+// Nor does it look for more runs than so many.
+const RUNS_PER_TRANSACTION = 500;
 
-interface OldRun {
+interface EndedRun {
   readonly id: number;
   readonly workflow: StoredText;
   readonly idempotencyKey: StoredText | null;
   readonly rows: number;
 }
 
-export type DeleteRuns = (request: DeleteRunsRequest) => Promise<number>;
+export type DeleteRuns = (runIds: readonly string[]) => Promise<number>;
 
 export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
-  const { runs, events, mail, hooks, startKeys } = tables;
-  const selectOld = connection.prepare<OldRun>(
-    "select old run",
+  const { runs, events, mail, hooks, startKeys, attributes } = tables;
+  const selectEnded = connection.prepare<EndedRun>(
+    "select ended run",
     `SELECT id, workflow, idempotency_key AS idempotencyKey, 1 + seq + mail_seq AS rows
-     FROM ${runs} INDEXED BY ${runs}_completed
-     WHERE completed_at < ? AND status IN ('completed', 'failed', 'cancelled') ORDER BY completed_at LIMIT 1`,
+     FROM ${runs} WHERE run_id = ? AND status IN ('completed', 'failed', 'cancelled')`,
   );
   const deleteEvents = connection.prepare("delete events", `DELETE FROM ${events} WHERE run = ?`);
   const deleteMail = connection.prepare("delete mail", `DELETE FROM ${mail} WHERE run = ?`);
   const deleteHooks = connection.prepare("delete hooks", `DELETE FROM ${hooks} WHERE run = ?`);
+  const deleteAttributes = connection.prepare("delete attributes", `DELETE FROM ${attributes} WHERE run = ?`);
   // The key may have gone to a later run.
   const deleteKey = connection.prepare(
     "delete start key",
@@ -37,29 +38,34 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
   );
   const deleteRun = connection.prepare("delete run", `DELETE FROM ${runs} WHERE id = ?`);
 
-  function deleteSome({ completedBefore }: DeleteRunsRequest, limit: number): number {
+  /** Deletes the first of these runs; tells how many, and how many ids it has looked at. */
+  function deleteFirst(runIds: readonly string[]): { readonly deleted: number; readonly looked: number } {
     let deleted = 0;
+    let looked = 0;
     let rows = 0;
-    while (deleted < limit && rows < ROWS_PER_TRANSACTION) {
-      const run = selectOld.get(completedBefore);
-      if (run === undefined) break;
+    for (const runId of runIds.slice(0, RUNS_PER_TRANSACTION)) {
+      if (rows >= ROWS_PER_TRANSACTION) break;
+      looked += 1;
+      const run = selectEnded.get(toStored(runId));
+      if (run === undefined) continue;
       deleteEvents.run(run.id);
       deleteMail.run(run.id);
       deleteHooks.run(run.id);
+      deleteAttributes.run(run.id);
       if (run.idempotencyKey !== null) deleteKey.run(run.workflow, run.idempotencyKey, run.id);
       deleteRun.run(run.id);
       deleted += 1;
       rows += run.rows;
     }
-    return deleted;
+    return { deleted, looked };
   }
 
-  return async (request) => {
+  return async (runIds) => {
     let deleted = 0;
-    while (deleted < request.limit) {
-      const some = await connection.write(() => deleteSome(request, request.limit - deleted));
-      if (some === 0) break;
-      deleted += some;
+    for (let at = 0; at < runIds.length; ) {
+      const some = await connection.write(() => deleteFirst(runIds.slice(at)));
+      deleted += some.deleted;
+      at += some.looked;
       await nextTurn();
     }
     return deleted;

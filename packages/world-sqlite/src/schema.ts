@@ -1,7 +1,7 @@
 /**
  * The tables of one namespace, their names, and how their rows become records.
  */
-import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
+import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { bytesOrNull, Damage, number, numberOrNull, text, textOrNull } from "./cells.ts";
 import type { StoredText } from "./text.ts";
 
@@ -13,6 +13,7 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly attributes: string;
   readonly clock: string;
 }
 
@@ -26,6 +27,7 @@ export function tablesOf(namespace: string): Tables {
     mail: `${prefix}_mail`,
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
+    attributes: `${prefix}_attributes`,
     clock: `${prefix}_clock`,
   };
 }
@@ -41,12 +43,13 @@ export function tablesOf(namespace: string): Tables {
  *   with it, and checking would cost a look-up per event.
  */
 export function createTables(tables: Tables): string {
-  const { runs, events, mail, hooks, startKeys, clock } = tables;
+  const { runs, events, mail, hooks, startKeys, attributes, clock } = tables;
   return `
     CREATE TABLE ${runs} (
       id INTEGER PRIMARY KEY,
       run_id TEXT NOT NULL UNIQUE,
       workflow TEXT NOT NULL,
+      queue TEXT NOT NULL,
       status TEXT NOT NULL,
       epoch INTEGER NOT NULL,
       claim_id TEXT,
@@ -61,13 +64,26 @@ export function createTables(tables: Tables): string {
       started_at INTEGER,
       completed_at INTEGER,
       idempotency_key TEXT,
+      attributes TEXT,
       output BLOB,
-      error BLOB
+      error BLOB,
+      state BLOB
     );
-    CREATE INDEX ${runs}_due ON ${runs} (workflow, due_at) WHERE due_at IS NOT NULL;
-    CREATE INDEX ${runs}_by_workflow ON ${runs} (workflow, run_id);
-    CREATE INDEX ${runs}_by_status ON ${runs} (status, run_id);
-    CREATE INDEX ${runs}_completed ON ${runs} (completed_at) WHERE completed_at IS NOT NULL;
+    CREATE INDEX ${runs}_due ON ${runs} (queue, due_at) WHERE due_at IS NOT NULL;
+    CREATE INDEX ${runs}_created ON ${runs} (created_at, run_id);
+    CREATE INDEX ${runs}_by_workflow ON ${runs} (workflow, created_at, run_id);
+    CREATE INDEX ${runs}_by_queue ON ${runs} (queue, created_at, run_id);
+    CREATE INDEX ${runs}_by_status ON ${runs} (status, created_at, run_id);
+    CREATE INDEX ${runs}_completed ON ${runs} (completed_at, run_id) WHERE completed_at IS NOT NULL;
+
+    CREATE TABLE ${attributes} (
+      key TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      run_id TEXT NOT NULL,
+      run INTEGER NOT NULL,
+      PRIMARY KEY (key, created_at, run_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX ${attributes}_by_run ON ${attributes} (run);
 
     CREATE TABLE ${events} (
       run INTEGER NOT NULL,
@@ -122,6 +138,7 @@ export interface RunRow {
   readonly id: number;
   readonly runId: StoredText;
   readonly workflow: StoredText;
+  readonly queue: StoredText;
   readonly status: RunRecord["status"];
   readonly epoch: number;
   readonly claimId: StoredText | null;
@@ -134,6 +151,8 @@ export interface RunRow {
   readonly dueAt: number | null;
   readonly output: Uint8Array | null;
   readonly error: Uint8Array | null;
+  readonly state: Uint8Array | null;
+  readonly attributes: string | null;
   readonly idempotencyKey: StoredText | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
@@ -141,16 +160,23 @@ export interface RunRow {
 }
 
 /** All columns of a run, for a query in which its table is called `r`. */
-export const RUN_COLUMNS = `r.id, r.run_id AS runId, r.workflow, r.status, r.epoch, r.claim_id AS claimId,
+export const RUN_COLUMNS: string = runColumns(true);
+
+/** {@link RUN_COLUMNS}, with or without the payloads. */
+export function runColumns(payloads: boolean): string {
+  return `r.id, r.run_id AS runId, r.workflow, r.queue, r.status, r.epoch, r.claim_id AS claimId,
   r.lost_claims AS lostClaims, r.seq, r.bytes, r.mail_seq AS mailSeq, r.mail_done AS mailDone, r.owner, r.due_at AS dueAt,
-  r.output, r.error, r.idempotency_key AS idempotencyKey, r.created_at AS createdAt, r.started_at AS startedAt,
+  ${payloads ? "r.output, r.error, r.state" : "NULL AS output, NULL AS error, NULL AS state"}, r.attributes,
+  r.idempotency_key AS idempotencyKey, r.created_at AS createdAt, r.started_at AS startedAt,
   r.completed_at AS completedAt`;
+}
 
 /** @throws {Damage} for a row that this World has not written */
 export function toRunRecord(row: RunRow): RunRecord {
   return {
     runId: text(row.runId, "run_id"),
     workflow: text(row.workflow, "workflow"),
+    queue: text(row.queue, "queue"),
     status: text(row.status, "status") as RunRecord["status"],
     epoch: number(row.epoch, "epoch"),
     claimId: textOrNull(row.claimId, "claim_id"),
@@ -163,11 +189,22 @@ export function toRunRecord(row: RunRow): RunRecord {
     dueAt: numberOrNull(row.dueAt, "due_at"),
     output: bytesOrNull(row.output, "output"),
     error: bytesOrNull(row.error, "error"),
+    state: bytesOrNull(row.state, "state"),
+    attributes: attributesIn(row.attributes),
     idempotencyKey: textOrNull(row.idempotencyKey, "idempotency_key"),
     createdAt: number(row.createdAt, "created_at"),
     startedAt: numberOrNull(row.startedAt, "started_at"),
     completedAt: numberOrNull(row.completedAt, "completed_at"),
   };
+}
+
+function attributesIn(cell: string | null): RunRecord["attributes"] {
+  try {
+    return attributesFromText(textOrNull(cell, "attributes"));
+  } catch (error) {
+    if (error instanceof Damage) throw error;
+    throw new Damage("its column attributes holds no attributes");
+  }
 }
 
 /** An event as {@link EVENT_COLUMNS} selects it. */

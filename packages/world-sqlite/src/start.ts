@@ -2,6 +2,7 @@
  * Starting runs: row, `run_created` event, start key and first lease in one transaction.
  */
 import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
+import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
@@ -27,9 +28,9 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
   const insertRun = connection.prepare(
     "insert run",
     `INSERT INTO ${tables.runs}
-       (run_id, workflow, status, epoch, claim_id, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at, created_at,
-        idempotency_key)
-     VALUES (?, ?, 'pending', ?, ?, 0, 1, ?, 0, 0, ?, ?, ?, ?)`,
+       (run_id, workflow, queue, status, epoch, claim_id, lost_claims, seq, bytes, mail_seq, mail_done, owner, due_at, created_at,
+        idempotency_key, state)
+     VALUES (?, ?, ?, 'pending', ?, ?, 0, 1, ?, 0, 0, ?, ?, ?, ?, ?)`,
   );
   const insertEvent = connection.prepare(
     "insert event",
@@ -39,6 +40,8 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
     "insert start key",
     `INSERT OR REPLACE INTO ${tables.startKeys} (workflow, key, run, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)`,
   );
+
+  const setAttributes = writeAttributes(connection, tables);
 
   function create(request: CreateRun, times: Times): CreateRunResult {
     const runId = toStored(request.runId);
@@ -65,6 +68,7 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
     const id = insertRun.run(
       runId,
       workflow,
+      toStored(request.queue),
       lease === null ? 0 : 1,
       lease === null ? null : toStored(lease.claimId),
       event.data?.byteLength ?? 0,
@@ -72,7 +76,9 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
       lease === null ? times.at(request.dueAt) : now + lease.ttl,
       event.at,
       startKey === null ? null : toStored(startKey.key),
+      request.state,
     );
+    if (Object.keys(request.attributes).length > 0) setAttributes(id, request.attributes);
     insertEvent.run(
       id,
       event.type,

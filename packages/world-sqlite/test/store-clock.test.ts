@@ -225,7 +225,7 @@ test("the machine's own clocks: what a program does to Date changes nothing", as
   vi.spyOn(Date, "now").mockReturnValue(now + 10 * HOUR);
   onTestFinished(() => void vi.restoreAllMocks());
   await world.createRuns([newRun("wrun_1", { dueAt: Date.now() })], Date.now());
-  const { runs, now: storesNow } = await world.claim(claiming({ now: Date.now(), workflows: [WORKFLOW] }));
+  const { runs, now: storesNow } = await world.claim(claiming({ now: Date.now(), queues: [WORKFLOW] }));
   expect(runs).toHaveLength(1);
   expect(Math.abs(storesNow - now)).toBeLessThan(HOUR);
   const database = new DatabaseSync(path);

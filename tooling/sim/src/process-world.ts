@@ -82,6 +82,7 @@ export function processWorld(network: Network, world: World, process: SimProcess
       }),
     getRuns: (runIds) => plain("getRuns", () => world.getRuns(runIds)),
     listRuns: (query) => plain("listRuns", () => world.listRuns(query)),
+    countRuns: (filter) => plain("countRuns", () => world.countRuns(filter)),
     listEvents: (runId, after, limit) =>
       network.call(process, {
         verb: "listEvents",
@@ -98,7 +99,7 @@ export function processWorld(network: Network, world: World, process: SimProcess
       }),
     getHookByToken: (token) => plain("getHookByToken", () => world.getHookByToken(token)),
     listHooks: (query) => plain("listHooks", () => world.listHooks(query)),
-    deleteRuns: (request) => plain("deleteRuns", () => world.deleteRuns(request)),
+    deleteRuns: (runIds) => plain("deleteRuns", () => world.deleteRuns(runIds)),
     subscribe: (listener) => hints(network, world, process, listener),
   };
 }

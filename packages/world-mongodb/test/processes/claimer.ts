@@ -19,7 +19,7 @@ await Promise.all(
   worlds.map(async (world, index) => {
     for (;;) {
       const { runs } = await world.claim({
-        workflows: [workflow],
+        queues: [workflow],
         limit: 1 + (index % 3),
         byteLimit: 1_000_000,
         owner: `${process.pid}-${index}`,

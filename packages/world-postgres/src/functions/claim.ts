@@ -3,86 +3,95 @@ import type { Tables } from "../schema.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**
- * `claim_1`: the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
- * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock. Output and error of a
+ * `claim_1`: takes from queues, or the runs that are named (the other array is empty). Gives the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
+ * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock. The payloads of a
  * row stay where they are: one that cannot be read must not hold up the others.
  */
 export function claimFunction({ functions, runs }: Tables): string {
   return `
 CREATE FUNCTION ${functions.claim}(
-  p_wait int, p_now bigint, p_workflows text[], p_limit int, p_bytes bigint, p_owner text, p_claim text, p_ttl bigint
+  p_wait int, p_now bigint, p_queues text[], p_run_ids text[], p_limit int, p_bytes bigint, p_owner text, p_claim text,
+  p_ttl bigint
 ) RETURNS TABLE (
-  id bigint, run_id text, workflow text, status text, epoch int, claim_id text, lost_claims int, seq int, bytes bigint,
-  mail_seq int, mail_done int, owner text, due_at bigint, idempotency_key text, created_at bigint, started_at bigint,
-  completed_at bigint, has_values boolean, lost boolean, last_claim_id text
+  id bigint, run_id text, workflow text, queue text, status text, epoch int, claim_id text, lost_claims int, seq int,
+  bytes bigint, mail_seq int, mail_done int, owner text, due_at bigint, attributes text, idempotency_key text,
+  created_at bigint, started_at bigint, completed_at bigint, has_values boolean, lost boolean, last_claim_id text
 )
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} SET enable_sort = off AS $$
 #variable_conflict use_column
 DECLARE
   v_now bigint := ${storeNow("p_now")};
   v_next bigint;
-  v_latest bigint;
+  -- The queues that have due runs, in the order of the caller's preference.
+  v_queues text[];
+  v_queue text;
   v_taken bigint[] := '{}';
   v_lost boolean[] := '{}';
   v_claims text[] := '{}';
   v_bytes bigint := 0;
   v_row record;
 BEGIN${LIMIT_WAITS}
-  SELECT min(d.due_at) INTO v_next
-  FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
-    SELECT r.due_at FROM ${runs} r WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL ORDER BY r.due_at LIMIT 1
+  SELECT min(d.due_at), array_agg(w.queue ORDER BY w.place) FILTER (WHERE d.due_at <= v_now) INTO v_next, v_queues
+  FROM unnest(p_queues) WITH ORDINALITY AS w(queue, place) CROSS JOIN LATERAL (
+    SELECT r.due_at FROM ${runs} r WHERE r.queue = w.queue AND r.due_at IS NOT NULL ORDER BY r.due_at LIMIT 1
   ) d;
 
-  IF v_next <= v_now AND p_limit > 0 THEN
-    -- How far back the longest due of all these workflows lie, so that few rows of each are locked.
-    SELECT max(d.due_at) INTO v_latest FROM (
-      SELECT d.due_at FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
-        SELECT r.due_at FROM ${runs} r
-        WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL AND r.due_at <= v_now
-        ORDER BY r.due_at LIMIT p_limit
-      ) d ORDER BY d.due_at LIMIT p_limit
-    ) d;
-    -- Rows that others are taking are passed over; what is missing for them is looked for once more, further on.
-    FOR v_pass IN 1..2 LOOP
+  -- Rows that others are taking are passed over.
+  IF p_limit > 0 THEN
+    FOREACH v_queue IN ARRAY coalesce(v_queues, '{}') LOOP
+      EXIT WHEN cardinality(v_taken) = p_limit OR (cardinality(v_taken) > 0 AND v_bytes > p_bytes);
       FOR v_row IN
-        SELECT d.id, d.held, d.claim_id, d.bytes FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
-          SELECT r.id, r.due_at, r.owner IS NOT NULL AS held, r.claim_id, r.bytes FROM ${runs} r
-          WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL AND r.due_at <= v_latest AND r.id <> ALL (v_taken)
-          ORDER BY r.due_at LIMIT p_limit - cardinality(v_taken)
-          FOR NO KEY UPDATE SKIP LOCKED
-        ) d ORDER BY d.due_at LIMIT p_limit - cardinality(v_taken)
+        SELECT r.id, r.owner IS NOT NULL AS held, r.claim_id, r.bytes FROM ${runs} r
+        WHERE r.queue = v_queue AND r.due_at IS NOT NULL AND r.due_at <= v_now
+        ORDER BY r.due_at LIMIT p_limit - cardinality(v_taken)
+        FOR NO KEY UPDATE SKIP LOCKED
       LOOP
-        EXIT WHEN v_bytes > p_bytes;
-        v_taken := v_taken || v_row.id;
-        v_lost := v_lost || v_row.held;
-        v_claims := v_claims || v_row.claim_id;
-        v_bytes := v_bytes + v_row.bytes;
+        EXIT WHEN cardinality(v_taken) > 0 AND v_bytes > p_bytes;
+        ${TAKE}
       END LOOP;
-      EXIT WHEN cardinality(v_taken) = p_limit OR v_bytes > p_bytes OR v_latest = v_now;
-      v_latest := v_now;
     END LOOP;
+    FOR v_row IN
+      SELECT r.id, r.owner IS NOT NULL AS held, r.claim_id, r.bytes FROM ${runs} r
+      WHERE r.run_id = ANY (p_run_ids) AND r.due_at IS NOT NULL AND r.due_at <= v_now
+      ORDER BY r.due_at LIMIT p_limit
+      FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+      EXIT WHEN cardinality(v_taken) > 0 AND v_bytes > p_bytes;
+      ${TAKE}
+    END LOOP;
+  END IF;
 
+  IF cardinality(v_taken) > 0 THEN
     RETURN QUERY
       UPDATE ${runs} r SET epoch = r.epoch + 1, claim_id = p_claim, lost_claims = r.lost_claims + t.lost::int,
         owner = p_owner, due_at = ${leaseEnd("p_ttl")}
       FROM unnest(v_taken, v_lost, v_claims) AS t(id, lost, claim_id)
       WHERE r.id = t.id
-      RETURNING r.id, r.run_id, r.workflow, r.status, r.epoch, r.claim_id, r.lost_claims, r.seq, r.bytes, r.mail_seq,
-        r.mail_done, r.owner, r.due_at, r.idempotency_key, r.created_at, r.started_at, r.completed_at,
-        r.output IS NOT NULL OR r.error IS NOT NULL, t.lost, t.claim_id;
+      RETURNING r.id, r.run_id, r.workflow, r.queue, r.status, r.epoch, r.claim_id, r.lost_claims, r.seq, r.bytes,
+        r.mail_seq, r.mail_done, r.owner, r.due_at, r.attributes, r.idempotency_key, r.created_at, r.started_at,
+        r.completed_at, r.output IS NOT NULL OR r.error IS NOT NULL OR r.state IS NOT NULL, t.lost, t.claim_id;
 
     SELECT min(d.due_at) INTO v_next
-    FROM unnest(p_workflows) AS w(workflow) CROSS JOIN LATERAL (
+    FROM unnest(p_queues) AS w(queue) CROSS JOIN LATERAL (
       SELECT r.due_at FROM ${runs} r
-      WHERE r.workflow = w.workflow AND r.due_at IS NOT NULL AND r.id <> ALL (v_taken) ORDER BY r.due_at LIMIT 1
+      WHERE r.queue = w.queue AND r.due_at IS NOT NULL AND r.id <> ALL (v_taken) ORDER BY r.due_at LIMIT 1
     ) d;
   END IF;
+
+  SELECT least(v_next, min(r.due_at)) INTO v_next FROM ${runs} r
+  WHERE r.run_id = ANY (p_run_ids) AND r.due_at IS NOT NULL AND r.id <> ALL (v_taken);
 
   due_at := v_next;
   created_at := v_now;
   RETURN NEXT;${REFUSE_LATE}
 END $$;`;
 }
+
+/** Notes the locked row as taken. */
+const TAKE = `v_taken := v_taken || v_row.id;
+        v_lost := v_lost || v_row.held;
+        v_claims := v_claims || v_row.claim_id;
+        v_bytes := v_bytes + v_row.bytes;`;
 
 /**
  * `renew_1`: one row for each lease that is the caller's still. All rows are locked in one statement and written in one,

@@ -36,7 +36,7 @@ BEGIN${LIMIT_WAITS}
       '{1}', '{-2}', '{1}', '{-2}',
       array_fill(1, ARRAY[v_count]), ARRAY(SELECT generate_series(p_seq + 1, p_seq + v_count)),
       p_event_types, p_event_ats, p_event_ids, p_event_names, p_event_offsets, p_event_lengths,
-      '{}', '{}', '{}', '{}', '{}', p_bytes) c;
+      '{}', '{}', '{}', '{}', '{}', NULL, p_bytes) c;
     RETURN;
   END IF;
 

@@ -1,13 +1,15 @@
 /** The database's side of `commit`: one call is one batch, one round trip and one transaction. */
 import type { Tables } from "../schema.ts";
+import { changeRows } from "./changes.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**
  * `commit_1`. The arrays `p_run_ids` … `p_error_lengths` have one element per commit, those of the events (`p_event_…`)
  * and of the hook acts (`p_act_…`) name their commit by its position. Bytes lie one after the other in `p_bytes`; a length
- * of -1 is NULL, and -2, for output and error, leaves the column as it is.
+ * of -1 is NULL, and -2, for output and error, leaves the column as it is. What changes seldom is in `p_changes`.
  */
-export function commitFunction({ functions, runs, events, mail, hooks, locks }: Tables): string {
+export function commitFunction(tables: Tables): string {
+  const { functions, runs, events, mail, hooks, locks } = tables;
   return `
 CREATE FUNCTION ${functions.commit}(
   p_wait int, p_now bigint, p_sent_at bigint,
@@ -17,7 +19,7 @@ CREATE FUNCTION ${functions.commit}(
   p_event_commits int[], p_event_seqs int[], p_event_types text[], p_event_ats bigint[], p_event_ids text[],
   p_event_names text[], p_event_offsets int[], p_event_lengths int[],
   p_act_commits int[], p_act_kinds text[], p_act_events int[], p_act_hooks text[], p_act_tokens text[],
-  p_bytes bytea
+  p_changes jsonb, p_bytes bytea
 ) RETURNS TABLE (place int, outcome text, number int, hook_id text, owner text)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
@@ -129,6 +131,7 @@ BEGIN${LIMIT_WAITS}
     FROM unnest(v_ids, v_mail_done, p_mail_done) AS c(id, done, asked)
     WHERE c.id <> 0 AND m.run = c.id AND m.mail_seq > c.done AND m.mail_seq <= c.asked;
   END IF;
+${changeRows(tables)}
 
   UPDATE ${runs} r SET
     seq = c.seq + c.count,

@@ -1,16 +1,18 @@
 /** The database's side of `createRuns`: keys first, then all new runs at once. */
 import type { Tables } from "../schema.ts";
+import { changeRows } from "./changes.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /** `create_runs_1`. One element per run in every array; no run id twice. A start without key has a NULL fingerprint. */
-export function createRunsFunction({ functions, runs, events, startKeys, runIds }: Tables): string {
+export function createRunsFunction(tables: Tables): string {
+  const { functions, runs, events, startKeys, runIds } = tables;
   return `
 CREATE FUNCTION ${functions.createRuns}(
   p_wait int, p_now bigint, p_sent_at bigint,
-  p_run_ids text[], p_workflows text[], p_dues bigint[], p_keys text[], p_fingerprints text[], p_expiries bigint[],
+  p_run_ids text[], p_workflows text[], p_queues text[], p_dues bigint[], p_keys text[], p_fingerprints text[], p_expiries bigint[],
   p_owners text[], p_claims text[], p_ttls bigint[],
   p_event_types text[], p_event_ats bigint[], p_event_ids text[], p_event_names text[],
-  p_event_offsets int[], p_event_lengths int[], p_bytes bytea
+  p_event_offsets int[], p_event_lengths int[], p_changes jsonb, p_bytes bytea
 ) RETURNS TABLE (place int, outcome text, leased boolean, holder text)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
@@ -77,14 +79,14 @@ BEGIN${LIMIT_WAITS}
   v_new := (SELECT count(*) FROM unnest(v_outcomes) AS o(outcome) WHERE o.outcome = 'new');
   IF v_new > 0 THEN
     v_ids := ARRAY(SELECT nextval('${runIds}') FROM generate_series(1, v_size));
-    INSERT INTO ${runs} (id, run_id, workflow, status, epoch, claim_id, lost_claims, seq, bytes, mail_seq, mail_done,
+    INSERT INTO ${runs} (id, run_id, workflow, queue, status, epoch, claim_id, lost_claims, seq, bytes, mail_seq, mail_done,
       owner, due_at, created_at, idempotency_key)
-    SELECT v_ids[c.place], c.run_id, c.workflow, 'pending', CASE WHEN c.owner IS NULL THEN 0 ELSE 1 END, c.claim, 0, 1,
+    SELECT v_ids[c.place], c.run_id, c.workflow, c.queue, 'pending', CASE WHEN c.owner IS NULL THEN 0 ELSE 1 END, c.claim, 0, 1,
       greatest(c.length, 0), 0, 0, c.owner,
       CASE WHEN c.owner IS NOT NULL THEN ${leaseEnd("c.ttl")} ELSE c.due + v_shift END,
       c.at, c.key
-    FROM unnest(p_run_ids, p_workflows, p_owners, p_claims, p_ttls, p_dues, p_event_ats, p_event_lengths, p_keys)
-      WITH ORDINALITY AS c(run_id, workflow, owner, claim, ttl, due, at, length, key, place)
+    FROM unnest(p_run_ids, p_workflows, p_queues, p_owners, p_claims, p_ttls, p_dues, p_event_ats, p_event_lengths, p_keys)
+      WITH ORDINALITY AS c(run_id, workflow, queue, owner, claim, ttl, due, at, length, key, place)
     WHERE v_outcomes[c.place] = 'new'
     ORDER BY c.run_id COLLATE "C"
     ON CONFLICT (run_id) DO NOTHING;
@@ -97,6 +99,7 @@ BEGIN${LIMIT_WAITS}
       WITH ORDINALITY AS c(run, type, at, id, name, start, length, place)
     JOIN ${runs} r ON r.id = c.run
     WHERE v_outcomes[c.place] = 'new';
+${changeRows(tables)}
 
     -- The same run was created a moment earlier by another sending of the same request.
     IF v_made < v_new THEN

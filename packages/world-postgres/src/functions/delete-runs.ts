@@ -2,25 +2,32 @@
 import type { Tables } from "../schema.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
 
-/** `delete_runs_1`: deletes at most `p_limit` runs, and no more once they had `p_rows` rows; returns how many. */
-export function deleteRunsFunction({ functions, runs, events, mail, hooks, startKeys }: Tables): string {
+/**
+ * `delete_runs_1`: deletes those of the runs that have ended, and goes no further in the array once they had `p_rows` rows.
+ * Answers how many it deleted, and how many ids it went through.
+ */
+export function deleteRunsFunction(tables: Tables): string {
+  const { functions, runs, events, mail, hooks, startKeys, attributes } = tables;
   return `
-CREATE FUNCTION ${functions.deleteRuns}(p_wait int, p_completed_before bigint, p_limit int, p_rows int)
-RETURNS int
-LANGUAGE plpgsql ${FUNCTION_SETTINGS} SET enable_sort = off AS $$
+CREATE FUNCTION ${functions.deleteRuns}(p_wait int, p_run_ids text[], p_rows int, OUT deleted int, OUT looked int)
+LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 DECLARE
   v_ids bigint[] := '{}';
   v_rows bigint := 0;
   v_row record;
 BEGIN${LIMIT_WAITS}
+  looked := cardinality(p_run_ids);
   FOR v_row IN
-    SELECT r.id, 1 + r.seq + r.mail_seq AS rows FROM ${runs} r
-    WHERE r.completed_at IS NOT NULL AND r.completed_at < p_completed_before
-      AND r.status IN ('completed', 'failed', 'cancelled')
-    ORDER BY r.completed_at LIMIT p_limit
-    FOR UPDATE SKIP LOCKED
+    SELECT r.id, c.place, 1 + r.seq + r.mail_seq AS rows
+    FROM unnest(p_run_ids) WITH ORDINALITY AS c(run_id, place) JOIN ${runs} r ON r.run_id = c.run_id
+    WHERE r.status IN ('completed', 'failed', 'cancelled')
+    ORDER BY c.place
+    FOR UPDATE OF r SKIP LOCKED
   LOOP
-    EXIT WHEN v_rows >= p_rows;
+    IF v_rows >= p_rows THEN
+      looked := v_row.place - 1;
+      EXIT;
+    END IF;
     v_ids := v_ids || v_row.id;
     v_rows := v_rows + v_row.rows;
   END LOOP;
@@ -31,7 +38,8 @@ BEGIN${LIMIT_WAITS}
   DELETE FROM ${events} e WHERE e.run = ANY (v_ids);
   DELETE FROM ${mail} m WHERE m.run = ANY (v_ids);
   DELETE FROM ${hooks} h WHERE h.run = ANY (v_ids);
+  DELETE FROM ${attributes} a WHERE a.run = ANY (v_ids);
   DELETE FROM ${runs} r WHERE r.id = ANY (v_ids);${REFUSE_LATE}
-  RETURN cardinality(v_ids);
+  deleted := cardinality(v_ids);
 END $$;`;
 }

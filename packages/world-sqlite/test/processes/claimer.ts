@@ -17,7 +17,7 @@ await Promise.all(
   worlds.map(async (world, index) => {
     for (;;) {
       const { runs } = await world.claim({
-        workflows: [workflow],
+        queues: [workflow],
         limit: 1 + index,
         byteLimit: 1_000_000,
         owner: `${process.pid}-${index}`,

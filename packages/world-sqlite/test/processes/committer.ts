@@ -12,7 +12,7 @@ const claimId = String(process.pid);
 const world = sqliteWorld({ path, clock: "caller" });
 await world.open();
 const { runs } = await world.claim({
-  workflows: [workflow],
+  queues: [workflow],
   limit: 100,
   byteLimit: 1_000_000_000,
   owner: claimId,

@@ -11,6 +11,9 @@ await world.createRuns(
     {
       runId: `wrun_${process.pid}`,
       workflow,
+      queue: workflow,
+      attributes: {},
+      state: null,
       event: { type: "run_created", at, id: null, name: null, data: null },
       dueAt: at,
       startKey: null,

@@ -11,7 +11,7 @@ export interface RunSnapshot {
 }
 
 export interface StoreSnapshot {
-  /** By run id. */
+  /** By the time of their creation. */
   readonly runs: readonly RunSnapshot[];
   /** By token. */
   readonly hooks: readonly HookRecord[];
@@ -46,7 +46,12 @@ async function readRuns(world: World): Promise<readonly RunRecord[]> {
   const rows: RunRecord[] = [];
   let cursor: string | null | undefined;
   while (cursor !== null) {
-    const page = await world.listRuns({ limit: PAGE, order: "asc", ...(cursor !== undefined && { cursor }) });
+    const page = await world.listRuns({
+      limit: PAGE,
+      order: "asc",
+      payloads: true,
+      ...(cursor !== undefined && { cursor }),
+    });
     rows.push(...page.runs);
     cursor = page.cursor;
   }

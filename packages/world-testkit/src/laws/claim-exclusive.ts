@@ -72,58 +72,20 @@ export const claimExclusive: Law = {
       same({ epoch, owner, dueAt }, { epoch: 1, owner: BOB, dueAt: START + 4_005 });
     },
 
-    "only due runs, and only of the given workflows": async (stage) => {
+    "only due runs, up to the limit": async (stage) => {
       const world = await stage.open();
-      const mine = newRun({ workflow: "mine" });
-      const later = newRun({ workflow: "mine", dueAt: START + 1 });
-      const held = newRun({ workflow: "mine", lease: leaseOf() });
-      const others = Array.from({ length: 20 }, () => newRun({ workflow: "others", dueAt: START - 100 }));
-      await world.createRuns([...others, later, held, mine], START);
-      const ended = await leasedRun(world, { workflow: "mine" });
-      await write(world, finishing(ended));
-      const claim = async (workflows: string[], now: number) => {
-        const { runs } = await world.claim(claiming({ workflows, limit: 10, now }));
+      const [mine, second] = [newRun(), newRun({ dueAt: START - 1 })];
+      const later = newRun({ dueAt: START + 1 });
+      await world.createRuns([later, newRun({ lease: leaseOf() }), mine, second], START);
+      await write(world, finishing(await leasedRun(world)));
+      const claim = async (limit: number, now: number) => {
+        const { runs } = await world.claim(claiming({ limit, now }));
         return runs.map(({ run }) => run.runId);
       };
-      deepEqual(await claim([], START + 5), []);
-      deepEqual(await claim(["unknown"], START + 5), []);
-      deepEqual(await claim(["mine"], START), [mine.runId]);
-      deepEqual(await claim(["mine", "unknown"], START + 1), [later.runId], "due at exactly its time");
-    },
-
-    "the longest due first, across workflows, up to the limit": async (stage) => {
-      const world = await stage.open();
-      const dues = [7, 3, 9, 1, 5, 8, 2, 6, 4];
-      const batch = dues.map((due) => newRun({ workflow: due % 2 ? "odd" : "even", dueAt: START - due }));
-      await world.createRuns(batch, START);
-      const dueOf = new Map(batch.map(({ runId }, index) => [runId, dues[index]]));
-      const claim = async (limit: number) => {
-        const { runs } = await world.claim(claiming({ workflows: ["odd", "even"], limit }));
-        return runs.map(({ run }) => dueOf.get(run.runId)).sort();
-      };
-      deepEqual(await claim(2), [8, 9]);
-      deepEqual(await claim(4), [4, 5, 6, 7]);
-      deepEqual(await claim(100), [1, 2, 3]);
-      deepEqual(await claim(100), []);
-    },
-
-    "a claim tells when the next run is due": async (stage) => {
-      const world = await stage.open();
-      const next = async (limit: number, workflows = ["mine"]) =>
-        (await world.claim(claiming({ workflows, limit, now: START }))).nextDueAt;
-      equal(await next(5), null);
-      await world.createRuns([newRun({ workflow: "others", dueAt: START - 9 })], START);
-      equal(await next(5), null, "runs of other workflows do not count");
-      const dues = [START - 2, START - 1, START + 50, START + 90];
-      await world.createRuns(
-        dues.map((dueAt) => newRun({ workflow: "mine", dueAt })),
-        START,
-      );
-      equal(await next(1), START - 1, "what the limit left is due already");
-      equal(await next(5), START + 50, "the earliest that is not due yet");
-      equal(await next(5), START + 50);
-      await leasedRun(world, { workflow: "mine", lease: leaseOf(ALICE, 10) });
-      equal(await next(5), START + 10, "the expiry of another's lease");
+      deepEqual(await claim(0, START), []);
+      deepEqual(await claim(1, START), [second.runId], "the longest due first");
+      deepEqual(await claim(10, START), [mine.runId]);
+      deepEqual(await claim(10, START + 1), [later.runId], "due at exactly its time");
     },
 
     "a claimer that has the journal gets none": async (stage) => {

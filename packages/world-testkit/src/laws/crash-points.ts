@@ -33,7 +33,7 @@ export const crashPoints: Law = {
           holding(await leasedRun(clean, { workflow }), [stepCreated("step-1")]),
         );
         const all = [...runs, held];
-        const claim = claiming({ workflows: [workflow], limit: 3, now: START + TTL });
+        const claim = claiming({ queues: [workflow], limit: 3, now: START + TTL });
         const crashed = await sendAndDie(stage, point, (world) => world.claim(claim));
 
         const other = await stage.open();

@@ -53,7 +53,6 @@ export function scenario(prefix: string): readonly Act[] {
     seq,
     mailDone,
   });
-  // Deletion goes by time alone: the runs of each scenario end at a time of their own, all before START.
   const ended = START - 1;
 
   return [
@@ -144,6 +143,7 @@ export function scenario(prefix: string): readonly Act[] {
             ),
             parking(at(a, 1, 4, 0), START + 900, [eventOf("wait_created", { id: "wait-1" })], {
               mailDone: 1,
+              run: { queue: id("queue"), attributes: { plan: "a" }, state: bytesOf("waiting") },
             }),
           ],
           START + 4,
@@ -159,7 +159,13 @@ export function scenario(prefix: string): readonly Act[] {
       crash: "none",
       send: async (world) => {
         const { runs } = await world.claim(
-          claiming({ workflows: [workflow], limit: 5, now: START + 6, owner: BOB, claimId: claimOf(2) }),
+          claiming({
+            queues: [id("queue"), workflow],
+            limit: 5,
+            now: START + 6,
+            owner: BOB,
+            claimId: claimOf(2),
+          }),
         );
         return runs.toSorted((left, right) => (left.run.runId < right.run.runId ? -1 : 1));
       },
@@ -173,7 +179,7 @@ export function scenario(prefix: string): readonly Act[] {
             parking({ ...at(c, 1, 1, 0), claimId: claimOf(2) }, START + 9_000, [], { mailDone: 1 }),
             holding(at(b, 2, 6, 1), [], {
               mailDone: 2,
-              run: { status: "diverged", error: bytesOf("a diff") },
+              run: { status: "diverged", error: bytesOf("a diff"), attributes: { customer: id("1") } },
             }),
           ],
           START + 7,
@@ -206,7 +212,7 @@ export function scenario(prefix: string): readonly Act[] {
     {
       title: "deleteRuns",
       crash: "uncounted",
-      send: (world) => world.deleteRuns({ completedBefore: START, limit: 100 }),
+      send: (world) => world.deleteRuns([a, b, c]),
     },
   ];
 }

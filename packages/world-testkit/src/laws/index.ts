@@ -8,8 +8,10 @@ import { deliver } from "./deliver.ts";
 import { hookTokens } from "./hook-tokens.ts";
 import { journal } from "./journal.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
+import { listing } from "./listing.ts";
 import { open } from "./open.ts";
 import { parkOverMail } from "./park-over-mail.ts";
+import { queues } from "./queues.ts";
 import { reads } from "./reads.ts";
 import { retention } from "./retention.ts";
 import { startKeys } from "./start-keys.ts";
@@ -23,6 +25,7 @@ export const laws: readonly Law[] = [
   startOnce,
   startKeys,
   claimExclusive,
+  queues,
   leaseTakeover,
   commitFenced,
   commitOnce,
@@ -32,6 +35,7 @@ export const laws: readonly Law[] = [
   hookTokens,
   journal,
   reads,
+  listing,
   values,
   retention,
   subscribe,

@@ -1,21 +1,11 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { HookRecord, ListHooksQuery, ListRunsQuery, RunRecord, World } from "@perdure/core/world";
-import { deliverOne, leasedRun, rowOf, write } from "../acts.ts";
+import type { HookRecord, ListHooksQuery, World } from "@perdure/core/world";
+import { deliverOne, leasedRun, write } from "../acts.ts";
 import type { Law } from "../law.ts";
-import {
-  eventOf,
-  finishing,
-  holding,
-  hookCreated,
-  hookDisposed,
-  newRun,
-  START,
-  stepCreated,
-  toRun,
-} from "../requests.ts";
+import { holding, hookCreated, hookDisposed, toRun } from "../requests.ts";
 import { same } from "../same.ts";
 
-/** Reading: in order, whole, and stable while others write. */
+/** Reading what belongs to runs: in order, whole, and stable while others write. */
 export const reads: Law = {
   name: "reads",
   cases: {
@@ -25,53 +15,6 @@ export const reads: Law = {
       const ids = [two.runId, "wrun_unknown", one.runId, two.runId, ""];
       same(await world.getRuns(ids), [two, null, one, two, null]);
       deepEqual(await world.getRuns([]), []);
-    },
-
-    "runs are listed by id, in both directions, in pages of any size": async (stage) => {
-      const world = await stage.open();
-      const runs = await manyRuns(world, 23);
-      for (const limit of [1, 5, 23, 100]) {
-        same(await allRuns(world, { limit, order: "asc" }), runs);
-        same(await allRuns(world, { limit }), runs.toReversed(), "the newest first by default");
-      }
-      deepEqual((await world.listRuns({ limit: 5, workflow: "unknown" })).runs, []);
-    },
-
-    "runs are listed by workflow and status": async (stage) => {
-      const world = await stage.open();
-      const runs = await manyRuns(world, 24);
-      for (const workflow of [undefined, "even", "odd"]) {
-        for (const status of [undefined, "pending", "running", "completed", "failed"] as const) {
-          const expected = runs.filter(
-            (run) => (workflow ?? run.workflow) === run.workflow && (status ?? run.status) === run.status,
-          );
-          const filter = {
-            ...(workflow !== undefined && { workflow }),
-            ...(status !== undefined && { status }),
-          };
-          same(await allRuns(world, { ...filter, limit: 3, order: "asc" }), expected);
-          same(await allRuns(world, { ...filter, limit: 4 }), expected.toReversed());
-        }
-      }
-    },
-
-    "pages of runs stay stable while runs are created and changed": async (stage) => {
-      const [world, writer] = (await stage.openMany(2)) as [World, World];
-      const ids = (await manyRuns(world, 30)).map(({ runId }) => runId);
-      for (const order of ["asc", "desc"] as const) {
-        const meddle = async (page: readonly RunRecord[]) => {
-          await writer.createRuns([newRun(), newRun()], START);
-          for (const { runId } of page) {
-            const row = await rowOf(writer, runId);
-            if (row.owner !== null) await write(writer, holding(row, [stepCreated("step")]));
-            else await deliverOne(writer, toRun(runId, `${order} ${runId}`));
-          }
-        };
-        const seen = (await allRuns(world, { limit: 4, order }, meddle)).map(({ runId }) => runId);
-        const known = seen.filter((runId) => ids.includes(runId));
-        deepEqual(known, order === "asc" ? ids : ids.toReversed());
-        equal(new Set(seen).size, seen.length, "no run twice");
-      }
     },
 
     "hooks are listed by token, in pages of any size": async (stage) => {
@@ -146,39 +89,6 @@ export const reads: Law = {
     },
   },
 };
-
-/** Rows in every status, of the workflows `even` and `odd`, by run id. */
-async function manyRuns(world: World, count: number): Promise<readonly RunRecord[]> {
-  const rows: RunRecord[] = [];
-  for (let index = 0; index < count; index++) {
-    const run = await leasedRun(world, { workflow: index % 2 ? "odd" : "even" });
-    const started = holding(run, [eventOf("run_started")], { run: { status: "running", startedAt: START } });
-    const failed = holding(run, [eventOf("run_failed")], {
-      run: { status: "failed", completedAt: START },
-      lease: { type: "finish" },
-    });
-    const commit = [undefined, started, finishing(run), failed][Math.floor(index / 2) % 4];
-    rows.push(commit === undefined ? run : await write(world, commit));
-  }
-  return rows;
-}
-
-async function allRuns(
-  world: World,
-  query: ListRunsQuery,
-  between: (page: readonly RunRecord[]) => Promise<void> = async () => {},
-): Promise<readonly RunRecord[]> {
-  const rows: RunRecord[] = [];
-  let page = await world.listRuns(query);
-  for (;;) {
-    equal(page.runs.length <= query.limit, true, "a page has at most `limit` runs");
-    rows.push(...page.runs);
-    // New runs come in while it pages: the older pages must end all the same.
-    if (page.cursor === null || rows.length > 1_000) return rows;
-    await between(page.runs.slice(0, 2));
-    page = await world.listRuns({ ...query, cursor: page.cursor });
-  }
-}
 
 async function allHooks(
   world: World,

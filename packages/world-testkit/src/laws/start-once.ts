@@ -27,12 +27,20 @@ export const startOnce: Law = {
     "row, event, key and due time appear together": async (stage) => {
       const world = await stage.open();
       const event = eventOf("run_created", { at: START - 5, name: "a name", data: bytesOf("arguments") });
-      const run = newRun({ event, dueAt: START + 77, startKey: keyOf("order-1") });
+      const run = newRun({
+        event,
+        queue: "queue-1",
+        attributes: { plan: "paid" },
+        state: bytesOf("begun"),
+        dueAt: START + 77,
+        startKey: keyOf("order-1"),
+      });
       same(only(await world.createRuns([run], START)), { outcome: "created", lease: null });
       const other = await stage.open();
       same(await rowOf(other, run.runId), {
         runId: run.runId,
         workflow: WORKFLOW,
+        queue: "queue-1",
         status: "pending",
         epoch: 0,
         claimId: null,
@@ -45,6 +53,8 @@ export const startOnce: Law = {
         dueAt: START + 77,
         output: null,
         error: null,
+        state: bytesOf("begun"),
+        attributes: { plan: "paid" },
         idempotencyKey: "order-1",
         createdAt: START - 5,
         startedAt: null,

@@ -159,11 +159,11 @@ export const values: Law = {
       }
     },
 
-    "start keys and workflows are kept apart exactly": async (stage) => {
+    "start keys, workflows, queues and attributes are kept apart exactly": async (stage) => {
       const world = await stage.open();
       const starts = STRINGS.flatMap((text) => [
         newRun({ startKey: keyOf(text, text) }),
-        newRun({ workflow: text, startKey: keyOf("one key") }),
+        newRun({ workflow: text, startKey: keyOf("one key"), attributes: { [text]: text, customer: text } }),
       ]);
       for (const run of starts) equal((await createOne(world, run)).outcome, "created");
       for (const run of starts) {
@@ -177,7 +177,20 @@ export const values: Law = {
         same([row.workflow, row.idempotencyKey], [run.workflow, run.startKey?.key]);
       }
       for (const workflow of STRINGS) {
-        equal((await world.listRuns({ workflow, limit: 10 })).runs.length, 1, JSON.stringify(workflow));
+        for (const filter of [
+          { workflow },
+          { queue: workflow },
+          { attributes: { [workflow]: workflow } },
+          { attributes: { customer: workflow } },
+        ]) {
+          const page = await world.listRuns({ ...filter, limit: 10 });
+          deepEqual(
+            page.runs.map((run) => [run.workflow, run.queue]),
+            [[workflow, workflow]],
+            JSON.stringify(filter),
+          );
+          same(page.runs[0]?.attributes, { [workflow]: workflow, customer: workflow });
+        }
         const { runs } = await world.claim({ ...claimOf(workflow), limit: 10 });
         deepEqual(
           runs.map(({ run }) => run.workflow),
@@ -238,7 +251,7 @@ export const values: Law = {
 };
 
 function claimOf(workflow: string) {
-  return claiming({ workflows: [workflow], owner: "", eventLimit: 10 });
+  return claiming({ queues: [workflow], owner: "", eventLimit: 10 });
 }
 
 async function allRunIds(world: World): Promise<string[]> {

@@ -33,21 +33,6 @@ export const readBugs: readonly Bug[] = [
   bug("reads", "unknown runs are left out", ({ world }) => ({
     getRuns: async (runIds) => (await world.getRuns(runIds)).filter((row) => row !== null),
   })),
-  bug("reads", "pages are counted, not anchored", ({ world }) => ({
-    async listRuns({ cursor, ...query }) {
-      const from = Number(cursor ?? 0);
-      const { runs } = await world.listRuns({ ...query, limit: from + query.limit + 1 });
-      const page = runs.slice(from, from + query.limit);
-      return { runs: page, cursor: runs.length > from + query.limit ? String(from + query.limit) : null };
-    },
-  })),
-  bug("reads", "the page is cut before it is filtered", ({ world }) => ({
-    async listRuns({ status, ...query }) {
-      const page = await world.listRuns(query);
-      const runs = page.runs.filter((run) => status === undefined || run.status === status);
-      return { runs, cursor: runs.length === 0 ? null : page.cursor };
-    },
-  })),
   bug("reads", "hooks of all runs are listed", ({ world }) => ({
     listHooks: ({ runId: _, ...query }) => world.listHooks(query),
   })),
@@ -75,14 +60,15 @@ export const readBugs: readonly Bug[] = [
       );
     },
   })),
-  bug("values", "large values are refused", ({ world }) => ({
-    async commit(batch, now) {
-      const size = batch
-        .flatMap(({ events }) => events)
-        .reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
-      if (size > 4_000_000) throw new Error("the message is too large");
-      return world.commit(batch, now);
-    },
+  bug("values", "large values are cut", ({ world }) => ({
+    commit: (batch, now) =>
+      world.commit(
+        batch.map((commit) => ({
+          ...commit,
+          events: commit.events.map((event) => ({ ...event, data: event.data?.slice(0, 4_000_000) ?? null })),
+        })),
+        now,
+      ),
   })),
   bug("values", "bytes are the caller's own", ({ world, state }) => ({
     async deliver(batch, now) {
@@ -98,23 +84,23 @@ export const readBugs: readonly Bug[] = [
     },
   })),
 
-  bug("retention", "younger runs are deleted too", ({ world }) => ({
-    deleteRuns: (request) => world.deleteRuns({ ...request, completedBefore: request.completedBefore + 1 }),
-  })),
   bug("retention", "live runs are deleted too", (planted) => ({
-    async deleteRuns(request) {
-      const deleted = await planted.world.deleteRuns(request);
+    async deleteRuns(runIds) {
+      const deleted = await planted.world.deleteRuns(runIds);
       for (const run of planted.state.runs.values()) if (run.row.owner !== null) planted.state.deleteRun(run);
       return deleted;
     },
   })),
-  bug("retention", "the limit is not looked at", ({ world }) => ({
-    deleteRuns: (request) => world.deleteRuns({ ...request, limit: 1_000 }),
+  bug("retention", "what was not deleted is counted too", ({ world }) => ({
+    deleteRuns: async (runIds) => Math.max(await world.deleteRuns(runIds), runIds.length),
+  })),
+  bug("retention", "only the first hundred are deleted", ({ world }) => ({
+    deleteRuns: (runIds) => world.deleteRuns(runIds.slice(0, 100)),
   })),
   bug("retention", "message ids are left behind", (planted) => ({
-    async deleteRuns(request) {
+    async deleteRuns(runIds) {
       const messages = [...planted.state.messages];
-      const deleted = await planted.world.deleteRuns(request);
+      const deleted = await planted.world.deleteRuns(runIds);
       for (const [messageId, place] of messages) planted.state.messages.set(messageId, place);
       return deleted;
     },

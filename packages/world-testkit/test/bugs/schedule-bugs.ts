@@ -5,22 +5,52 @@ export const scheduleBugs: readonly Bug[] = [
   bug("claim-exclusive", "due runs are looked up first and taken later", ({ world, state }) => ({
     async claim(request) {
       const due = [...state.runs.values()].filter(
-        ({ row }) =>
-          request.workflows.includes(row.workflow) && row.dueAt !== null && row.dueAt <= request.now,
+        ({ row }) => request.queues.includes(row.queue) && row.dueAt !== null && row.dueAt <= request.now,
       );
       await gap();
       for (const run of due) state.setRow(run, { dueAt: Math.min(run.row.dueAt ?? 0, request.now) });
       return world.claim(request);
     },
   })),
-  bug("claim-exclusive", "runs of any workflow are claimed", ({ world, state }) => ({
+  bug("queues", "runs of any queue are claimed", ({ world, state }) => ({
     claim: (request) =>
-      world.claim({ ...request, workflows: [...state.runs.values()].map(({ row }) => row.workflow) }),
+      world.claim({ ...request, queues: [...state.runs.values()].map(({ row }) => row.queue) }),
+  })),
+  bug("queues", "the order of the queues is not the caller's", ({ world }) => ({
+    claim: (request) => world.claim({ ...request, queues: request.queues.toSorted() }),
+  })),
+  bug("queues", "the next due time is the first queue's", ({ world }) => ({
+    async claim(request) {
+      const result = await world.claim(request);
+      if (request.runIds !== undefined) return result;
+      const alone = { ...request, queues: request.queues.slice(0, 1), limit: 0 };
+      return { ...result, nextDueAt: (await world.claim(alone)).nextDueAt };
+    },
+  })),
+  bug("queues", "run ids are claimed before they are due", ({ world }) => ({
+    claim: (request) =>
+      world.claim(request.runIds === undefined ? request : { ...request, now: request.now + 1e9 }),
+  })),
+  bug("queues", "run ids are looked for in the given queues only", ({ world, state }) => ({
+    claim: ({ runIds, ...request }) =>
+      world.claim({
+        ...request,
+        ...(runIds && {
+          runIds: runIds.filter((id) => request.queues.includes(state.runs.get(id)?.row.queue ?? "")),
+        }),
+      }),
+  })),
+  bug("queues", "a commit leaves the run in its queue", ({ world }) => ({
+    commit: (batch, now) =>
+      world.commit(
+        batch.map(({ run: { queue: _, ...run }, ...commit }) => ({ ...commit, run })),
+        now,
+      ),
   })),
   bug("claim-exclusive", "runs are claimed before they are due", ({ world }) => ({
     claim: (request) => world.claim({ ...request, now: request.now + 1 }),
   })),
-  bug("claim-exclusive", "the next due time is not told", ({ world }) => ({
+  bug("queues", "the next due time is not told", ({ world }) => ({
     claim: async (request) => ({ ...(await world.claim(request)), nextDueAt: null }),
   })),
   bug("claim-exclusive", "the newest due run comes first", ({ world, state }) => ({

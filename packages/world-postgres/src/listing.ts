@@ -1,0 +1,117 @@
+/**
+ * Listing and counting runs. Each field of a filter has an index that goes on in the order of the listing, and the planner
+ * walks the one that its statistics call the narrowest. Several statuses are a walk each, whose first rows are merged.
+ */
+import {
+  attributeKeys,
+  cursorAt,
+  type ListRunsQuery,
+  type OpenStore,
+  placeAt,
+  placeOf,
+  type RunFilter,
+} from "@perdure/core/world";
+import { type RawBuilder, sql } from "kysely";
+import type { Connection } from "./connection.ts";
+import { whole } from "./packing.ts";
+import { type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import { toStored } from "./text.ts";
+
+type Sql = RawBuilder<unknown>;
+
+const LIGHT_COLUMNS = [
+  ...[
+    "run_id",
+    "workflow",
+    "queue",
+    "status",
+    "epoch",
+    "claim_id",
+    "lost_claims",
+    "seq",
+    "bytes",
+    "mail_seq",
+  ],
+  ...[
+    "mail_done",
+    "owner",
+    "due_at",
+    "attributes",
+    "idempotency_key",
+    "created_at",
+    "started_at",
+    "completed_at",
+  ],
+];
+const PAYLOADS = ["output", "error", "state"];
+
+type Listing = Pick<OpenStore["reads"], "listRuns" | "countRuns">;
+
+export function listing(connection: Connection, tables: Tables): Listing {
+  /** The runs that fit a filter, but for its statuses; their table is called `r`. */
+  function fitting(filter: RunFilter, conditions: readonly Sql[]): Sql {
+    const joins = attributeKeys(filter.attributes ?? {}).map((key, index) => {
+      const table = sql.raw(`a${index}`);
+      return sql`JOIN ${sql.raw(tables.attributes)} ${table} ON ${table}.key = ${key} AND ${table}.run = r.id`;
+    });
+    const all = [...conditionsOf(filter), ...conditions];
+    const where = all.length === 0 ? sql`` : sql`WHERE ${sql.join(all, sql` AND `)}`;
+    return sql`FROM ${sql.raw(tables.runs)} r ${sql.join(joins, sql` `)} ${where}`;
+  }
+
+  function pageOf(query: ListRunsQuery): Sql {
+    const { statuses, limit, order = "desc", payloads = false } = query;
+    const time = query.completedBefore === undefined ? "created_at" : "completed_at";
+    const direction = order === "asc" ? "ASC" : "DESC";
+    const columns = [
+      ...LIGHT_COLUMNS.map((column) => `r.${column}`),
+      ...PAYLOADS.map((column) => (payloads ? `r.${column}` : `NULL::bytea AS ${column}`)),
+    ].join(", ");
+    const place = placeAt(query);
+    const after =
+      place === null
+        ? []
+        : [
+            sql`(r.${sql.raw(time)}, r.run_id) ${sql.raw(order === "asc" ? ">" : "<")} (${place.time}::bigint, ${toStored(place.runId)}::text)`,
+          ];
+    const first = (conditions: readonly Sql[]): Sql =>
+      sql`SELECT ${sql.raw(columns)} ${fitting(query, [...after, ...conditions])}
+        ORDER BY r.${sql.raw(`${time} ${direction}, r.run_id ${direction}`)} LIMIT ${limit + 1}::int`;
+    if (statuses === undefined) return first([]);
+    return sql`SELECT p.* FROM unnest(${[...new Set(statuses)]}::text[]) AS s(status)
+      CROSS JOIN LATERAL (${first([sql`r.status = s.status`])}) p
+      ORDER BY p.${sql.raw(`${time} ${direction}, p.run_id ${direction}`)} LIMIT ${limit + 1}::int`;
+  }
+
+  return {
+    async listRuns(query) {
+      const rows = await connection.query("list runs", (db) =>
+        (pageOf(query) as RawBuilder<RunRow>).compile(db),
+      );
+      const runs = rows.slice(0, query.limit).map(toRunRecord);
+      const last = runs.at(-1);
+      const more = rows.length > query.limit && last !== undefined;
+      return { runs, cursor: more ? cursorAt(placeOf(last, query)) : null };
+    },
+
+    async countRuns(filter) {
+      const { statuses } = filter;
+      const ofStatus = statuses === undefined ? [] : [sql`r.status = ANY (${[...statuses]}::text[])`];
+      const [row] = await connection.query("count runs", (db) =>
+        sql<{ runs: number }>`SELECT count(*)::int AS runs ${fitting(filter, ofStatus)}`.compile(db),
+      );
+      return row?.runs ?? 0;
+    },
+  };
+}
+
+/** What a filter says of the columns of a row, but for its status. */
+function conditionsOf({ workflow, queue, createdFrom, createdBefore, completedBefore }: RunFilter): Sql[] {
+  return [
+    ...(workflow === undefined ? [] : [sql`r.workflow = ${toStored(workflow)}`]),
+    ...(queue === undefined ? [] : [sql`r.queue = ${toStored(queue)}`]),
+    ...(createdFrom === undefined ? [] : [sql`r.created_at >= ${whole(createdFrom)}::bigint`]),
+    ...(createdBefore === undefined ? [] : [sql`r.created_at < ${whole(createdBefore)}::bigint`]),
+    ...(completedBefore === undefined ? [] : [sql`r.completed_at < ${whole(completedBefore)}::bigint`]),
+  ];
+}
