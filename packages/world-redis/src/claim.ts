@@ -1,6 +1,6 @@
 /**
- * Leases: taking due runs and keeping them. Each workflow of each partition has its queue, so neither a backlog of other
- * workflows nor the number of stored runs slows a claim.
+ * Leases: taking due runs and keeping them. Each queue of each partition has its sorted set, so neither a backlog of other
+ * queues nor the number of stored runs slows a claim.
  */
 import type {
   ClaimedRun,
@@ -19,7 +19,7 @@ import { divide } from "./partitions.ts";
 import { readJournals, readMailbox, unpackJournal } from "./reads.ts";
 import { type Reply, toRunRecord } from "./schema.ts";
 import { reading, writing } from "./script.ts";
-import { fromStored, toStored } from "./text.ts";
+import { fromStored, type Stored, toStored } from "./text.ts";
 
 const peek = reading("peek", PEEK);
 const take = writing("claim", CLAIM);
@@ -30,12 +30,13 @@ export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 /** A claimed run before its journal is read. */
 type Taken = Omit<ClaimedRun, "events">;
 
-/** The head of a partition's queue. */
+/** A run that is due in a partition. */
 interface Head {
   readonly due: number;
   readonly bytes: number;
+  /** Of its queue, in the order of the caller's preference. */
+  readonly place: number;
   readonly partition: number;
-  readonly isDue: boolean;
 }
 
 interface Taking {
@@ -57,7 +58,7 @@ export function claim(connection: Connection): Claim {
       String(request.ttl),
       String(limit),
       String(request.byteLimit),
-      ...workflowsOf(request),
+      ...sourceOf(request, partition),
     ])) as readonly Reply[];
     const [now, left, ...rest] = reply;
     const taken: Taken[] = [];
@@ -77,41 +78,51 @@ export function claim(connection: Connection): Claim {
     return { taken, left: left as number | null, now: now as number };
   }
 
+  /** Where a partition looks: as the scripts' `first` reads it. */
+  function sourceOf({ queues, runIds }: ClaimRequest, partition: number): Stored[] {
+    if (runIds === undefined) return ["q", ...[...new Set(queues)].map(toStored)];
+    const ids = [...new Set(runIds)].map(toStored);
+    return ["r", ...ids.filter((id) => connection.partitions.of(id) === partition)];
+  }
+
   /** One look into every partition: how many of the runs that are due first are in which, and what is due next. */
   async function look(request: ClaimRequest): Promise<{ shares: Map<number, number>; taking: Taking }> {
+    const limit = String(Math.max(request.limit, 0));
     const answers = await Promise.all(
       everywhere.map((partition) =>
         connection.run(peek, partition, [
           ...connection.clock(request.now),
-          String(request.limit + 1),
-          ...workflowsOf(request),
+          limit,
+          ...sourceOf(request, partition),
         ]),
       ),
     );
     let now = 0;
+    const dues: number[] = [];
     const heads = answers.flatMap((answer, partition): Head[] => {
-      const [time = 0, ...pairs] = answer as readonly number[];
+      const [time, left, ...rest] = answer as readonly [number, number | null, ...number[]];
       now = Math.max(now, time);
+      if (left !== null) dues.push(left);
       const found: Head[] = [];
-      for (let index = 0; index < pairs.length; index += 2) {
-        const [due, bytes] = [pairs[index] as number, pairs[index + 1] as number];
-        found.push({ due, bytes, partition, isDue: due <= time });
+      for (let index = 0; index < rest.length; index += 3) {
+        const [due, bytes, place] = rest.slice(index, index + 3) as [number, number, number];
+        found.push({ due, bytes, place, partition });
       }
       return found;
     });
-    heads.sort((a, b) => a.due - b.due);
-    const first: Head[] = [];
-    let bytes = 0;
-    for (const head of heads) {
-      if (first.length >= request.limit || !head.isDue || (first.length > 0 && bytes > request.byteLimit))
-        break;
-      first.push(head);
-      bytes += head.bytes;
-    }
+    heads.sort((a, b) => a.place - b.place || a.due - b.due);
     const shares = new Map<number, number>();
-    for (const { partition } of first) shares.set(partition, (shares.get(partition) ?? 0) + 1);
-    const left = heads.find((head) => !first.includes(head))?.due ?? null;
-    return { shares, taking: { taken: [], left, now } };
+    let [taken, bytes] = [0, 0];
+    for (const head of heads) {
+      if (taken >= request.limit || (taken > 0 && bytes > request.byteLimit)) {
+        dues.push(head.due);
+        continue;
+      }
+      taken++;
+      bytes += head.bytes;
+      shares.set(head.partition, (shares.get(head.partition) ?? 0) + 1);
+    }
+    return { shares, taking: { taken: [], left: dues.length === 0 ? null : Math.min(...dues), now } };
   }
 
   async function takeFirst(request: ClaimRequest): Promise<Taking> {
@@ -178,10 +189,6 @@ function attempt<T>(runId: string, read: () => T): Attempt<T> {
   } catch (error) {
     return { value: null, damage: damaged(runId, (error as Error).message) };
   }
-}
-
-function workflowsOf({ workflows }: ClaimRequest) {
-  return [...new Set(workflows)].map(toStored);
 }
 
 export type Renew = (request: RenewRequest) => Promise<readonly RenewResult[]>;

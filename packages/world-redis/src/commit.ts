@@ -2,6 +2,7 @@
  * THE write verb: one script per batch and partition. Commits that ask for hook tokens get them first.
  */
 import type { CommitResult, LeaseChange, RunCommit } from "@perdure/core/world";
+import { attributesToArgs, bytesToArg } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { conflictsOf, type Entry, entriesOf, packEvents, settleTokens, type TokenVerdicts } from "./hooks.ts";
 import { COMMIT } from "./lua/commit.ts";
@@ -73,11 +74,12 @@ function pushArgs(args: Stored[], entry: Entry, verdicts: TokenVerdicts): void {
   args.push(toStored(runId), String(epoch), toStored(claimId), String(seq), String(mailDone));
   args.push(...leaseArgs(lease), run.status === undefined ? "" : statusCode(run.status));
   args.push(String(run.startedAt ?? ""), String(run.completedAt ?? ""), String(run.lostClaims ?? ""));
-  for (const value of [run.output, run.error]) {
+  for (const value of [run.output, run.error, run.state]) {
     if (value === undefined) args.push("");
     else if (value === null) args.push("-");
-    else args.push("+", Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+    else args.push("+", bytesToArg(value));
   }
+  args.push(...(run.queue === undefined ? [""] : ["+", toStored(run.queue)]), ...attributesToArgs(run.attributes));
   args.push(String(events.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)));
   args.push(...packEvents(entry, verdicts));
 }

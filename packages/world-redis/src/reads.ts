@@ -5,13 +5,12 @@
 import type { HookRecord, JournalEvent, Mail, OpenStore, RunRecord } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { damaged } from "./errors.ts";
+import { listing } from "./listing.ts";
 import { CLAIMS, EVENTS, HOOKS, MAIL, MEMBERS, ROWS, TOKENS_OF_RUN } from "./lua/reads.ts";
 import { type Claim, readClaim } from "./names.ts";
 import { divide } from "./partitions.ts";
 import {
-  ALL_STATUS_CODES,
   hookIn,
-  statusCode,
   tokenName,
   toRunRecord,
   unpackEvent,
@@ -28,8 +27,6 @@ const claims = reading("find claims", CLAIMS);
 const hooks = reading("read hooks", HOOKS);
 const tokensOfRun = reading("read tokens of a run", TOKENS_OF_RUN);
 
-// The filter by workflow looks at so many runs at once, however few of them fit.
-const FILTER_PAGE = 200;
 // The mark's place in an `n:` entry, and the hook's behind it.
 const MARK_END = 17;
 
@@ -39,9 +36,12 @@ export function reads(connection: Connection): Reads {
   const { partitions } = connection;
   const everywhere = Array.from({ length: partitions.count }, (_, partition) => partition);
 
-  async function getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
+  async function getRows(runIds: readonly string[], bare: boolean): Promise<readonly (RunRecord | null)[]> {
     const shares = divide(runIds, (runId) => partitions.of(toStored(runId)));
-    const answers = await connection.runShares(rows, shares, ({ items }) => items.map(toStored));
+    const answers = await connection.runShares(rows, shares, ({ items }) => [
+      bare ? "bare" : "",
+      ...items.map(toStored),
+    ]);
     return answers.map((row) => (row === null ? null : toRunRecord(row)));
   }
 
@@ -99,35 +99,9 @@ export function reads(connection: Connection): Reads {
   }
 
   return {
-    getRuns,
+    getRuns: (runIds) => getRows(runIds, false),
 
-    async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
-      const sets = (status === undefined ? ALL_STATUS_CODES : [statusCode(status)]).map(
-        (code) => `s:${code}`,
-      );
-      const found: RunRecord[] = [];
-      let after = cursor === undefined ? null : toBytes(cursor);
-      while (found.length <= limit) {
-        const wanted = workflow === undefined ? limit + 1 : Math.max(limit + 1, FILTER_PAGE);
-        const ids = await firstMembers(sets, order, after, wanted);
-        const page = await getRuns(ids.map(fromStored));
-        for (const row of page) {
-          // A row may have changed since its id was found.
-          if (
-            row === null ||
-            (workflow ?? row.workflow) !== row.workflow ||
-            (status ?? row.status) !== row.status
-          ) {
-            continue;
-          }
-          found.push(row);
-        }
-        if (ids.length < wanted) break;
-        after = ids.at(-1) ?? null;
-      }
-      const runs = found.slice(0, limit);
-      return { runs, cursor: found.length > limit ? (runs.at(-1)?.runId ?? null) : null };
-    },
+    ...listing(connection, getRows),
 
     async listEvents(runId, after, limit) {
       const [journal = []] = await readJournals(connection, [{ runId, after, last: after + limit }]);

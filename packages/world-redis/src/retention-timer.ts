@@ -1,12 +1,11 @@
 /** Deletes ended runs by themselves, by the server's clock, while a World with a retention is open. */
+import { deleteOldRuns, type World } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import type { DeleteRuns } from "./retention.ts";
 import { reading } from "./script.ts";
 import { every } from "./watch.ts";
 
 const time = reading("read the time", "return redis.call('TIME')");
 
-const RUNS_AT_ONCE = 200;
 const LONGEST_INTERVAL = 60_000;
 const SHORTEST_INTERVAL = 50;
 
@@ -14,7 +13,7 @@ const SHORTEST_INTERVAL = 50;
 export function keepRetention(
   connection: Connection,
   retention: number | null,
-  deleteRuns: DeleteRuns,
+  world: Pick<World, "listRuns" | "deleteRuns">,
 ): () => void {
   if (retention === null) return () => {};
   let busy = false;
@@ -23,8 +22,7 @@ export function keepRetention(
     busy = true;
     try {
       const [seconds] = (await connection.run(time, 0, [])) as readonly [Buffer, Buffer];
-      const request = { completedBefore: Number(seconds) * 1_000 - retention, limit: RUNS_AT_ONCE };
-      while ((await deleteRuns(request)) === RUNS_AT_ONCE);
+      await deleteOldRuns(world, Number(seconds) * 1_000 - retention);
     } catch {
       // The server is away for a moment; the next round finds the same runs.
     } finally {

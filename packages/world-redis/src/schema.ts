@@ -7,20 +7,29 @@
  * | --- | --- | --- |
  * | `meta` | hash | version of this schema, number of partitions |
  * | `r:<run>` | hash | the run row; fields in {@link toRunRecord} |
- * | `v:<run>` | hash | `output` and `error`, only where there is one |
+ * | `v:<run>` | hash | `output`, `error` and `state`, only where there is one |
  * | `j:<run>` | list | the journal: one packed event each, in order of `seq` |
  * | `m:<run>` | list | the messages that are not consumed, in order of `mailSeq` |
  * | `i:<run>` | hash | message id → where it went, consumed or not |
  * | `n:<run>` | hash | the run's names; see `names.ts` |
- * | `d:<workflow>` | sorted set | run ids by `dueAt`: queue, timer wheel and crash detector |
- * | `s:<status>` | sorted set | run ids in their order |
- * | `ended` | sorted set | ids of ended runs by `completedAt` |
+ * | `d:<queue>` | sorted set | run ids by `dueAt`: queue, timer wheel and crash detector |
+ * | `s:<status>` `w:<workflow>` `q:<queue>` `a:<attribute>` | sorted sets | places of the runs that have it; see {@link placeToBytes} |
+ * | `ended` | sorted set | places of ended runs by `completedAt` |
  * | `unborn` | sorted set | runs without a row that have names; see `names.ts` |
  * | `names` | hash | name → who has it, of the names that belong to this partition |
  * | `tokens` | sorted set | hook tokens among those, in their order |
  * | `sent:<message>` | string | the hook to which a message to one of those tokens went |
  */
-import type { EventType, JournalEvent, Mail, NewEvent, RunRecord, RunStatus } from "@perdure/core/world";
+import {
+  attributesFromText,
+  type EventType,
+  type JournalEvent,
+  type ListingPlace,
+  type Mail,
+  type NewEvent,
+  type RunRecord,
+  type RunStatus,
+} from "@perdure/core/world";
 import { fromStored, hasLoneSurrogate, type Stored, toBytes } from "./text.ts";
 
 /** What a script answers. */
@@ -198,12 +207,12 @@ function unpack(packed: Buffer): Unpacked {
 }
 
 /**
- * A run as the scripts' `rowOf` answers it: id, due time, output, error, then the fields and values of its row.
- * `w` workflow, `s` status, `e` epoch, `i` claimId, `l` lostClaims, `q` seq, `y` bytes, `m` mailSeq, `d` mailDone,
+ * A run as the scripts' `rowOf` answers it: id, due time, output, error, state, then the fields and values of its row.
+ * `w` workflow, `u` queue, `a` attributes as JSON, `t` their keys, `s` status, `e` epoch, `i` claimId, `l` lostClaims, `q` seq, `y` bytes, `m` mailSeq, `d` mailDone,
  * `o` owner, `k` start key, `c` createdAt, `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
  */
 export function toRunRecord(reply: Reply): RunRecord {
-  const [runId, dueAt, output, error, ...pairs] = reply as readonly (Buffer | null)[];
+  const [runId, dueAt, output, error, state, ...pairs] = reply as readonly (Buffer | null)[];
   const fields = new Map<string, Buffer>();
   for (let index = 0; index < pairs.length; index += 2) {
     fields.set(String(pairs[index]), pairs[index + 1] as Buffer);
@@ -220,6 +229,7 @@ export function toRunRecord(reply: Reply): RunRecord {
   return {
     runId: fromStored(runId as Buffer),
     workflow: text("w") ?? "",
+    queue: text("u") ?? "",
     status: STATUSES[text("s") ?? ""] as RunStatus,
     epoch: number("e"),
     claimId: text("i"),
@@ -232,6 +242,8 @@ export function toRunRecord(reply: Reply): RunRecord {
     dueAt: dueAt == null ? null : Number(dueAt),
     output: output == null ? null : copyOf(output),
     error: error == null ? null : copyOf(error),
+    state: state == null ? null : copyOf(state),
+    attributes: attributesFromText(fields.get("a")?.toString()),
     idempotencyKey: text("k"),
     createdAt: number("c"),
     startedAt: time("b"),
@@ -243,6 +255,25 @@ export function toRunRecord(reply: Reply): RunRecord {
 function copyOf(bytes: Buffer): Uint8Array {
   return new Uint8Array(bytes);
 }
+
+/** The place of a run in a listing, as a member of a sorted set: bytes in the order of the times, then of the ids. */
+export function placeToBytes({ time, runId }: ListingPlace): Buffer {
+  return Buffer.concat([timeToBytes(time), toBytes(runId)]);
+}
+
+/** A time as the scripts' `member` begins with it. */
+export function timeToBytes(time: number): Buffer {
+  const bytes = Buffer.alloc(TIME_SIZE);
+  bytes.writeDoubleBE(time);
+  return bytes;
+}
+
+/** The place that {@link placeToBytes} was given. */
+export function placeFromBytes(bytes: Buffer): ListingPlace {
+  return { time: bytes.readDoubleBE(0), runId: fromStored(bytes.subarray(TIME_SIZE)) };
+}
+
+const TIME_SIZE = 8;
 
 /** A name that a run has: `t` and a hook token, or `k` and workflow and start key. */
 export type Name = Stored;

@@ -3,6 +3,7 @@
  * `names.ts`.
  */
 import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
+import { attributesToArgs, bytesToArg } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { ANNOUNCE_RUN, WITHDRAW } from "./lua/names.ts";
 import { CREATE } from "./lua/start.ts";
@@ -130,10 +131,13 @@ function inWaves(starts: readonly Start[]): [Start[], Start[]] {
 }
 
 function argsOf({ request, name, mark }: Start): Stored[] {
-  const { runId, workflow, event, dueAt, lease, startKey } = request;
+  const { runId, workflow, queue, attributes, state, event, dueAt, lease, startKey } = request;
   const args: Stored[] = [
     toStored(runId),
     toStored(workflow),
+    toStored(queue),
+    ...attributesToArgs(Object.keys(attributes).length === 0 ? undefined : attributes),
+    ...(state === null ? [""] : ["+", bytesToArg(state)]),
     String(event.at),
     packEvent(event),
     String(event.data?.length ?? 0),

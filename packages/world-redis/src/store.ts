@@ -44,8 +44,9 @@ export async function openStore(config: Config): Promise<RedisStore> {
     const connection = await openPartitions(caller, partitions, servers, config);
     const names = namesOf(connection);
     const removal = deleteRuns(connection, names);
+    const reading = reads(connection);
     const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
-    const stopRetention = keepRetention(connection, config.retention, removal);
+    const stopRetention = keepRetention(connection, config.retention, { listRuns: reading.listRuns, deleteRuns: removal });
     return {
       hints,
       settings: settingsOf(connection, servers, config),
@@ -56,7 +57,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       renew: renew(connection),
       commit: commit(connection, names),
       deliver: deliver(connection),
-      reads: reads(connection),
+      reads: reading,
       deleteRuns: removal,
       // A user's client stays open.
       async close() {

@@ -1,4 +1,4 @@
-import type { World } from "@perdure/core/world";
+import { deleteOldRuns, type World } from "@perdure/core/world";
 import { sharedRedis, startRedis } from "@perdure/testbed/redis";
 import { event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, it, vi } from "vitest";
@@ -44,7 +44,7 @@ it.each([1, 5])(
     const client = connectTo(url);
     expect((await keysWith(namespace, client)).length).toBeGreaterThan(60);
     for (const name of await keysWith(namespace, client)) expect(await client.ttl(name), name).toBe(-1);
-    expect(await world.deleteRuns({ completedBefore: NOW + 1, limit: 100 })).toBe(20);
+    expect(await deleteOldRuns(world, NOW + 1)).toBe(20);
     const left = await keysWith(namespace, client);
     expect(left.filter((name) => !name.endsWith(":meta"))).toEqual([]);
     expect(left).toHaveLength(partitions);
@@ -61,7 +61,7 @@ it("what dying processes leave behind goes too", { timeout: 60_000 }, async () =
     (dying) => dying.createRuns([newRun("never", { startKey: key("order-1") })], NOW),
     (dying) => dying.commit([hold("run-1", 1, [event("hook_created", "a", "token")])], NOW),
     (dying) => dying.commit([ends], NOW),
-    (dying) => dying.deleteRuns({ completedBefore: NOW + 1, limit: 10 }),
+    (dying) => dying.deleteRuns(["run-1"]),
   ];
   for (const act of acts) {
     for (let point = 0; point < 8; point++) {
@@ -85,12 +85,12 @@ it("what dying processes leave behind goes too", { timeout: 60_000 }, async () =
     if (!name.endsWith(":unborn")) continue;
     for (const id of await client.zrange(name, "0", "-1")) await client.zadd(name, "1", id);
   }
-  await world.deleteRuns({ completedBefore: NOW + 1, limit: 10 });
+  await world.deleteRuns(["run-1"]);
   // The run of the key got through in the end, and has not ended.
   const [never] = await world.getRuns(["never"]);
   expect(never?.status).toBe("pending");
   const left = (await keysWith(namespace, client)).map((name) => name.replace(/^.*\}:/, ""));
-  const kept = ["d:", "j:never", "meta", "n:never", "names", "r:never", "s:p"];
+  const kept = ["d:", "j:never", "meta", "n:never", "names", "r:never", "s:p", "w:", "q:"];
   expect(left.filter((name) => !kept.some((known) => name.startsWith(known)))).toEqual([]);
 });
 
@@ -105,7 +105,7 @@ it("what is old goes where the memory is full", { timeout: 60_000 }, async () =>
   await client.hset("perdure{0}:n:never", "k1:never", `P${"m".repeat(16)}`);
   await client.config("SET", "maxmemory", "1");
   await expect(world.createRuns([newRun("run-21")], NOW)).rejects.toThrow("out of memory");
-  expect(await world.deleteRuns({ completedBefore: NOW + 1, limit: 100 })).toBe(20);
+  expect(await deleteOldRuns(world, NOW + 1)).toBe(20);
   const left = (await keysWith("", client)).filter((name) => /:([rjinmv]|sent):|:unborn/.test(name));
   expect(left.filter((name) => !name.endsWith("run-20"))).toEqual([]);
 });

@@ -1,62 +1,82 @@
 import { CLOCK, PRELUDE } from "./prelude.ts";
 
-/** Finds the runs that are due first: `first(workflows, limit)` gives {due time, id, workflow} in that order. */
+/**
+ * Finds the runs that are to be taken first: `first(limit)` reads the rest of the arguments, 'q' and queues, or 'r' and run
+ * ids. Gives at most `limit` that are due, {due time, id, queue, place of the queue} in their order, and when the first of the
+ * others is due, or false. Of each queue no more entries are read than there is room for, and one.
+ */
 const FIRST = `
-local function first(workflows, limit)
-  local found = {}
-  for _, workflow in ipairs(workflows) do
-    local flat = call('ZRANGE', base .. 'd:' .. workflow, 0, limit - 1, 'WITHSCORES')
-    for index = 1, #flat, 2 do
-      found[#found + 1] = {due = tonumber(flat[index + 1]), id = flat[index], workflow = workflow}
+local function first(limit)
+  local found, left = {}, false
+  -- Tells whether it was the turn of this run.
+  local function offer(run)
+    if run.due <= now and #found < limit then
+      found[#found + 1] = run
+      return true
     end
+    if not left or run.due < left then left = run.due end
+    return false
   end
-  if #workflows > 1 then table.sort(found, function(a, b) return a.due < b.due end) end
-  return found
+  if take() == 'q' then
+    local place = 0
+    while more() do
+      local queue = take()
+      place = place + 1
+      local flat = call('ZRANGE', base .. 'd:' .. queue, 0, limit - #found, 'WITHSCORES')
+      for index = 1, #flat, 2 do
+        if not offer({due = tonumber(flat[index + 1]), id = flat[index], queue = queue, place = place}) then break end
+      end
+    end
+  else
+    local runs = {}
+    while more() do
+      local id = take()
+      local queue = redis.pcall('HGET', base .. 'r:' .. id, 'u')
+      local due = type(queue) == 'string' and call('ZSCORE', base .. 'd:' .. queue, id)
+      if due then runs[#runs + 1] = {due = tonumber(due), id = id, queue = queue, place = 1} end
+    end
+    table.sort(runs, function(a, b) return a.due < b.due end)
+    for _, run in ipairs(runs) do offer(run) end
+  end
+  return found, left
 end
 -- What cannot be read counts nothing: a claim finds it out.
 local function bytesOf(run)
   local bytes = redis.pcall('HGET', base .. 'r:' .. run.id, 'y')
   return type(bytes) == 'string' and tonumber(bytes) or 0
 end
-local function rest()
-  local values = {}
-  while more() do values[#values + 1] = take() end
-  return values
-end
 `;
 
 /**
- * What is due first: limit, workflows. Answers the time, then at most `limit` due times with the bytes of their journals.
- * Writes nothing.
+ * What is due first: limit, then as `first` reads it. Answers the time, when the first of the others is due or false, then of
+ * at most `limit` due runs the due time, the bytes of the journal and the place of the queue. Writes nothing.
  */
 export const PEEK: string = `${PRELUDE}${CLOCK}${FIRST}
-local limit = tonumber(take())
-local results = {now}
-for index, run in ipairs(first(rest(), limit)) do
-  if index > limit then break end
-  results[#results + 1] = run.due
-  results[#results + 1] = bytesOf(run)
+local found, left = first(tonumber(take()))
+local results = {now, left}
+for _, run in ipairs(found) do
+  for _, value in ipairs({run.due, bytesOf(run), run.place}) do results[#results + 1] = value end
 end
 return results
 `;
 
 /**
- * Takes the runs that are due first: owner, claim id, ttl, limit, byteLimit, workflows. Answers the time, the due time of
- * the first run that was left or false, then per run: whether its row named an owner, the claim id that it had or false,
- * the row, and its unread mail; or, where it cannot be read, what is wrong with it in place of the mail.
+ * Takes the runs that are due first: owner, claim id, ttl, limit, byteLimit, then as `first` reads it. Answers the time, the
+ * due time of the first run that was left or false, then per run: whether its row named an owner, the claim id that it had or
+ * false, the row, and its unread mail; or, where it cannot be read, what is wrong with it in place of the mail.
  *
  * A run whose row cannot be read cannot be leased: it is due again when a lease would run out, so that it holds up nobody.
  */
 export const CLAIM: string = `${PRELUDE}${CLOCK}${FIRST}
 local owner, claimId, ttl, limit, byteLimit = take(), take(), tonumber(take()), tonumber(take()), tonumber(take())
-local taken, left, bytes = {}, false, 0
-for _, run in ipairs(first(rest(), limit + 1)) do
-  if #taken < limit and run.due <= now and (#taken == 0 or bytes <= byteLimit) then
+local found, left = first(limit)
+local taken, bytes = {}, 0
+for _, run in ipairs(found) do
+  if #taken == 0 or bytes <= byteLimit then
     taken[#taken + 1] = run
     bytes = bytes + bytesOf(run)
-  else
+  elseif not left or run.due < left then
     left = run.due
-    break
   end
 end
 
@@ -77,11 +97,11 @@ local function give(lost, lastClaimId, row, mail)
 end
 for _, run in ipairs(taken) do
   local row = base .. 'r:' .. run.id
-  local known = redis.pcall('HMGET', row, 's', 'w', 'q', 'o', 'i', 'm', 'd')
-  call('ZADD', base .. 'd:' .. run.workflow, now + ttl, run.id)
+  local known = redis.pcall('HMGET', row, 's', 'u', 'q', 'o', 'i', 'm', 'd')
+  call('ZADD', base .. 'd:' .. run.queue, now + ttl, run.id)
   if known.err or not (known[1] and known[2] and known[3]) then
     local reason = 'its row cannot be read: ' .. (known.err or 'fields are missing')
-    give(0, false, {run.id, false, false, false, 'w', run.workflow, 's', 'r'}, reason)
+    give(0, false, {run.id, false, false, false, false, 'u', run.queue, 's', 'r'}, reason)
   else
     call('HINCRBY', row, 'e', 1)
     call('HSET', row, 'o', owner, 'i', claimId)
@@ -101,7 +121,7 @@ local ttl = tonumber(take())
 local results = {}
 while more() do
   local id, epoch, claimId = take(), take(), take()
-  local known = call('HMGET', base .. 'r:' .. id, 'e', 'o', 'm', 'w', 'i')
+  local known = call('HMGET', base .. 'r:' .. id, 'e', 'o', 'm', 'u', 'i')
   local result = -1
   if known[1] == epoch and known[5] == claimId and known[2] then
     call('ZADD', base .. 'd:' .. known[4], 'GT', now + ttl, id)

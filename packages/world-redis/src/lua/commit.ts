@@ -1,26 +1,28 @@
-import { CLOCK, PRELUDE } from "./prelude.ts";
+import { CLOCK, PRELUDE, VALUES } from "./prelude.ts";
 
 /**
  * THE write verb. Per commit: id, epoch, claim id, seq, mailDone, 'h' and ttl, or 'p' and dueAt or '', or 'f' and '', then status
- * code or '', startedAt or '', completedAt or '', lostClaims or '', output and error ('+' and bytes, '-' for null, '' for
- * unchanged), bytes of the events' data, number of events, events, number of acts on hooks, acts: place of the event, then
+ * code or '', startedAt or '', completedAt or '', lostClaims or '', output, error and state ('+' and bytes, '-' for
+ * null, '' for unchanged), '' or '+' and the queue, '' or '+' and attributes, bytes of the events' data, number of events, events, number of acts on hooks, acts: place of the event, then
  * '-' and hook id (dispose), '!' and name (the token is taken: the event says so already), or '+', hook id, its packed
  * length, name, mark and the event to write if the run has the token itself.
  *
  * Answers per commit: the run's mailSeq (committed), 'F' finished, 'E' fenced, 'R' a mark is void: announce it again,
  * {seq} out of step, or {mailSeq, conflict events, given up names and entries} where hooks were concerned.
  */
-export const COMMIT: string = `${PRELUDE}${CLOCK}
+export const COMMIT: string = `${PRELUDE}${CLOCK}${VALUES}
 local CONFLICT = 9
 local requests = {}
 while more() do
   local r = {id = take(), epoch = take(), claimId = take(), seq = tonumber(take()), mailDone = tonumber(take())}
   r.lease, r.leaseArg, r.status, r.startedAt, r.completedAt, r.lostClaims = take(), take(), take(), take(), take(), take()
   r.outputs = {}
-  for _, field in ipairs({'output', 'error'}) do
+  for _, field in ipairs({'output', 'error', 'state'}) do
     local sign = take()
     if sign ~= '' then r.outputs[#r.outputs + 1] = {field, sign, sign == '+' and take()} end
   end
+  r.queue = take() == '+' and take()
+  r.attributes = take() == '+' and takeAttributes()
   r.bytes = tonumber(take())
   r.events, r.acts = {}, {}
   for index = 1, tonumber(take()) do r.events[index] = take() end
@@ -90,8 +92,8 @@ end
 
 local function commit(r)
   local row, journal = base .. 'r:' .. r.id, base .. 'j:' .. r.id
-  local known = call('HMGET', row, 's', 'e', 'o', 'q', 'm', 'd', 'w', 'i', 'y', 'l')
-  local status, owner, seq, workflow = known[1], known[3], tonumber(known[4]), known[7]
+  local known = call('HMGET', row, 's', 'e', 'o', 'q', 'm', 'd', 'u', 'i', 'y', 'l', 'c')
+  local status, owner, seq, queue = known[1], known[3], tonumber(known[4]), known[7]
   if not status then return 'F' end
   local mailSeq, mailDone = tonumber(known[5] or 0), tonumber(known[6] or 0)
   local last = r.seq + #r.events
@@ -134,26 +136,28 @@ local function commit(r)
   if r.lostClaims ~= '' and r.lostClaims ~= (known[10] or '0') then call('HSET', row, 'l', r.lostClaims) end
   if r.status ~= '' and r.status ~= status then
     call('HSET', row, 's', r.status)
-    call('ZREM', base .. 's:' .. status, r.id)
-    call('ZADD', base .. 's:' .. r.status, 0, r.id)
+    local place = member(known[11], r.id)
+    call('ZREM', base .. 's:' .. status, place)
+    call('ZADD', base .. 's:' .. r.status, 0, place)
   end
   if r.startedAt ~= '' then call('HSET', row, 'b', r.startedAt) end
   if r.completedAt ~= '' then
     call('HSET', row, 'f', r.completedAt)
-    if ends then call('ZADD', base .. 'ended', r.completedAt, r.id) end
+    if ends then call('ZADD', base .. 'ended', 0, member(r.completedAt, r.id)) end
   end
-  for _, value in ipairs(r.outputs) do
-    if value[2] == '+' then
-      local values = base .. 'v:' .. r.id
-      call('HSET', row, 'v', 1)
-      if call('TYPE', values).ok ~= 'hash' then call('DEL', values) end
-      call('HSET', values, value[1], value[3])
-    else
-      call('HDEL', base .. 'v:' .. r.id, value[1])
-    end
+  for _, value in ipairs(r.outputs) do setValue(r.id, value[1], value[2] == '+' and value[3]) end
+  if r.attributes then setAttributes(r.id, member(known[11], r.id), r.attributes) end
+  if r.queue and r.queue ~= queue then
+    local place, leased = member(known[11], r.id), call('ZSCORE', base .. 'd:' .. queue, r.id)
+    call('HSET', row, 'u', r.queue)
+    call('ZREM', base .. 'd:' .. queue, r.id)
+    call('ZREM', base .. 'q:' .. queue, place)
+    call('ZADD', base .. 'q:' .. r.queue, 0, place)
+    if leased then call('ZADD', base .. 'd:' .. r.queue, leased, r.id) end
+    queue = r.queue
   end
 
-  local due = base .. 'd:' .. workflow
+  local due = base .. 'd:' .. queue
   if r.lease == 'h' then
     -- A renewal that was sent after this commit may have come before it.
     call('ZADD', due, 'GT', now + tonumber(r.leaseArg), r.id)

@@ -20,7 +20,7 @@ local function deliver(id, messageId, message, mark, name)
     hook = '+' .. string.sub(entry, 18, 19 + struct.unpack('>I2', entry, 18))
   end
   local row = base .. 'r:' .. id
-  local known = call('HMGET', row, 's', 'o', 'w')
+  local known = call('HMGET', row, 's', 'o', 'u')
   if not known[1] then return 'N' end
   if TERMINAL[known[1]] then return 'F' end
 

@@ -27,17 +27,53 @@ end
 -- A full server lets no script begin to write, but for what frees memory; after that it may go on.
 local function freeing() call('UNLINK', base .. 'nothing') end
 
--- A run as toRunRecord reads it, or false; of a damaged one the row alone.
-local function rowOf(id, damage)
+-- A run as toRunRecord reads it, or false; without its payloads on request.
+local function rowOf(id, bare)
   local fields = call('HGETALL', base .. 'r:' .. id)
   if #fields == 0 then return false end
-  local workflow, hasValues
+  local queue, hasValues
   for index = 1, #fields, 2 do
-    if fields[index] == 'w' then workflow = fields[index + 1] end
+    if fields[index] == 'u' then queue = fields[index + 1] end
     if fields[index] == 'v' then hasValues = true end
   end
-  local values = hasValues and not damage and call('HMGET', base .. 'v:' .. id, 'output', 'error') or {false, false}
-  return {id, call('ZSCORE', base .. 'd:' .. workflow, id), values[1], values[2], unpack(fields)}
+  local values = {false, false, false}
+  if hasValues and not bare then values = call('HMGET', base .. 'v:' .. id, 'output', 'error', 'state') end
+  return {id, call('ZSCORE', base .. 'd:' .. queue, id), values[1], values[2], values[3], unpack(fields)}
+end
+
+-- A run's place in the sorted sets of listings: bytes in the order of the times, then of the ids.
+local function member(time, id) return struct.pack('>d', tonumber(time)) .. id end
+`;
+
+/** For scripts that write rows: their payloads and attributes. */
+export const VALUES = `
+-- Sets a payload; false takes it away.
+local function setValue(id, field, value)
+  local values = base .. 'v:' .. id
+  if not value then
+    call('HDEL', values, field)
+    return
+  end
+  call('HSET', base .. 'r:' .. id, 'v', 1)
+  if call('TYPE', values).ok ~= 'hash' then call('DEL', values) end
+  call('HSET', values, field, value)
+end
+
+-- Attributes as they are sent: JSON, how many keys, the keys.
+local function takeAttributes()
+  local attributes = {json = take(), keys = {}}
+  for index = 1, tonumber(take()) do attributes.keys[index] = take() end
+  return attributes
+end
+local function setAttributes(id, place, attributes)
+  local row = base .. 'r:' .. id
+  for key in string.gmatch(call('HGET', row, 't') or '', '[^,]+') do call('ZREM', base .. 'a:' .. key, place) end
+  if #attributes.keys == 0 then
+    call('HDEL', row, 'a', 't')
+    return
+  end
+  call('HSET', row, 'a', attributes.json, 't', table.concat(attributes.keys, ','))
+  for _, key in ipairs(attributes.keys) do call('ZADD', base .. 'a:' .. key, 0, place) end
 end
 `;
 

@@ -2,10 +2,11 @@ import { PRELUDE } from "./prelude.ts";
 
 /** Scripts that write nothing. */
 
-/** Rows of run ids. */
+/** Rows: 'bare' where the payloads are not asked for, or '', then run ids. */
 export const ROWS: string = `${PRELUDE}
+local bare = take() == 'bare'
 local results = {}
-while more() do results[#results + 1] = rowOf(take()) end
+while more() do results[#results + 1] = rowOf(take(), bare) end
 return results
 `;
 

@@ -1,17 +1,17 @@
-import { PRELUDE } from "./prelude.ts";
+import { PRELUDE, VALUES } from "./prelude.ts";
 
 /**
- * Deletes ended runs: completedBefore, limit. A run with names is left as an unborn one whose names are all given up.
+ * Deletes those of the runs that have ended: ids. A run with names is left as an unborn one whose names are all given up.
  * Answers how many, then the ids of those that have names to release.
  */
-export const DELETE: string = `${PRELUDE}
-local before, limit = take(), take()
-local ids = call('ZRANGEBYSCORE', base .. 'ended', '-inf', '(' .. before, 'LIMIT', 0, limit)
-local results = {#ids}
+export const DELETE: string = `${PRELUDE}${VALUES}
+local results = {0}
 freeing()
-for _, id in ipairs(ids) do
+local function delete(id)
   local row, names, messages = base .. 'r:' .. id, base .. 'n:' .. id, base .. 'i:' .. id
-  local status = call('HGET', row, 's')
+  local known = call('HMGET', row, 's', 'c', 'w', 'u', 'f')
+  if not TERMINAL[known[1]] then return end
+  results[1] = results[1] + 1
 
   local flat = call('HGETALL', names)
   for index = 1, #flat, 2 do
@@ -30,10 +30,13 @@ for _, id in ipairs(ids) do
     results[#results + 1] = id
   end
 
+  local place = member(known[2], id)
+  setAttributes(id, place, {keys = {}})
+  for _, set in ipairs({'s:' .. known[1], 'w:' .. known[3], 'q:' .. known[4]}) do call('ZREM', base .. set, place) end
   call('UNLINK', row, base .. 'v:' .. id, base .. 'j:' .. id, base .. 'm:' .. id, messages)
-  call('ZREM', base .. 'ended', id)
-  if status then call('ZREM', base .. 's:' .. status, id) end
+  if known[5] then call('ZREM', base .. 'ended', member(known[5], id)) end
 end
+while more() do delete(take()) end
 return results
 `;
 

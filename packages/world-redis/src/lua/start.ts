@@ -1,14 +1,17 @@
-import { CLOCK, PRELUDE } from "./prelude.ts";
+import { CLOCK, PRELUDE, VALUES } from "./prelude.ts";
 
 /**
- * Creates runs. Per run: id, workflow, createdAt, event, bytes of its data, lease length or '', owner, claim id, dueAt,
+ * Creates runs. Per run: id, workflow, queue, '' or '+' and attributes, '' or '+' and state, createdAt, event, bytes of its data, lease length or '', owner, claim id, dueAt,
  * then the name of its start key or ''; with a name: mark, key, when the key is free or '', fingerprint.
  *
  * Answers per run: 'L' created and the lease is the caller's, 'C' created, 'R' the mark is void: announce it again.
  */
-export const CREATE: string = `${PRELUDE}${CLOCK}
+export const CREATE: string = `${PRELUDE}${CLOCK}${VALUES}
 local function create()
-  local id, workflow, createdAt, event = take(), take(), take(), take()
+  local id, workflow, queue = take(), take(), take()
+  local attributes = take() == '+' and takeAttributes()
+  local state = take() == '+' and take()
+  local createdAt, event = take(), take()
   local bytes, ttl, owner, claimId, dueAt, name = take(), take(), take(), take(), take(), take()
   local mark, key, expiresAt, fingerprint
   if name ~= '' then mark, key, expiresAt, fingerprint = take(), take(), take(), take() end
@@ -28,15 +31,18 @@ local function create()
   end
   local due
   if ttl == '' then
-    call('HSET', row, 'w', workflow, 's', 'p', 'e', 0, 'q', 1, 'y', bytes, 'c', createdAt)
+    call('HSET', row, 'w', workflow, 'u', queue, 's', 'p', 'e', 0, 'q', 1, 'y', bytes, 'c', createdAt)
     due = dueTime(dueAt)
   else
-    call('HSET', row, 'w', workflow, 's', 'p', 'e', 1, 'q', 1, 'y', bytes, 'c', createdAt, 'o', owner, 'i', claimId)
+    call('HSET', row, 'w', workflow, 'u', queue, 's', 'p', 'e', 1, 'q', 1, 'y', bytes, 'c', createdAt, 'o', owner, 'i', claimId)
     due = now + tonumber(ttl)
   end
   call('RPUSH', base .. 'j:' .. id, event)
-  call('ZADD', base .. 'd:' .. workflow, due, id)
-  call('ZADD', base .. 's:p', 0, id)
+  call('ZADD', base .. 'd:' .. queue, due, id)
+  local place = member(createdAt, id)
+  for _, set in ipairs({'s:p', 'w:' .. workflow, 'q:' .. queue}) do call('ZADD', base .. set, 0, place) end
+  if attributes then setAttributes(id, place, attributes) end
+  if state then setValue(id, 'state', state) end
   return ttl == '' and 'C' or 'L'
 end
 
