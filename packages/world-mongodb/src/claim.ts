@@ -1,30 +1,31 @@
 /**
  * Leases: taking due runs and keeping them.
  *
- * A claim reads candidates from the index `(workflow, dueAt)`, one stretch for each workflow, so that no server has to sort
- * what it finds. It takes each by compare-and-set on the `rev` it read, all of them in one `bulkWrite`, and then reads back
+ * A claim reads candidates from the index `(queue, dueAt)`: those of all its queues together, which the server merges without
+ * sorting. Where more are due than it may take, it asks the queues for theirs in the order of its preference. It takes each by compare-and-set on the `rev` it read, all of them in one `bulkWrite`, and then reads back
  * those that have its claim id. Crash in between: the leases run out. Where others took candidates first, it tries again on a wider stretch of the queue, from which it
  * picks at random, so that many claimers spread.
  */
 import { randomInt } from "node:crypto";
 import type { ClaimedRun, ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "@perdure/core/world";
+import type { Document, FindOptions } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import { type Collections, type RunDocument, toRunRecord } from "./schema.ts";
+import { type Collections, DUE_INDEX, type RunDocument, toRunRecord } from "./schema.ts";
 import { fromStoredOrNull, toStored } from "./text.ts";
 import type { Unread } from "./unread.ts";
 
 /** What a claim needs of a candidate. */
-type Candidate = Pick<RunDocument, "_id" | "rev" | "owner" | "claimId" | "seq" | "bytes"> & {
+type Candidate = Pick<RunDocument, "_id" | "rev" | "queue" | "owner" | "claimId" | "seq" | "bytes"> & {
   readonly dueAt: number;
 };
 
 /** A run that this claim has taken, and what it was before. */
 type Taken = readonly [RunDocument, Candidate];
 
-const NEEDED = { rev: 1, owner: 1, dueAt: 1, claimId: 1, seq: 1, bytes: 1 };
+const NEEDED = { rev: 1, queue: 1, owner: 1, dueAt: 1, claimId: 1, seq: 1, bytes: 1 };
 
 /** The parts of the store that a claim works with. */
 export interface ClaimStore {
@@ -42,25 +43,50 @@ const ROUNDS = 8;
 /** By so many candidates the stretch grows with each lost race. */
 const SPREAD = 16;
 
+/** So many queues are merged by one query; MongoDB sorts what it finds where there are more than 200. */
+const MERGED = 100;
+/** So many queues are asked at once for their due runs. */
+const WAVE = 8;
+
 export type Claim = (request: ClaimRequest, now: number) => Promise<ClaimResult>;
 
 export function claim({ connection, collections, journal, runs, unread }: ClaimStore): Claim {
-  /** The runs that are due first, whether now or later. */
-  async function dueFirst(workflows: readonly string[], limit: number): Promise<Candidate[]> {
-    const found = await Promise.all(
-      workflows.map((workflow) =>
-        connection.find<Candidate>(
-          "find due runs",
-          collections.runs,
-          { workflow, dueAt: { $gt: EARLIEST } },
-          { sort: { workflow: 1, dueAt: 1 }, limit, projection: NEEDED },
+  function find(filter: Document, options: FindOptions): Promise<Candidate[]> {
+    return connection.find<Candidate>("find due runs", collections.runs, filter, { ...options, projection: NEEDED });
+  }
+
+  /** The runs of all these queues that are due first, whether now or later. */
+  async function dueFirst(queues: readonly string[], limit: number): Promise<Candidate[]> {
+    const found: Candidate[] = [];
+    for (let at = 0; at < queues.length; at += MERGED) {
+      const some = queues.slice(at, at + MERGED);
+      const filter = { queue: { $in: some }, dueAt: { $gt: EARLIEST } };
+      found.push(...(await find(filter, { sort: { dueAt: 1 }, limit, hint: DUE_INDEX })));
+    }
+    return sorted(found).slice(0, limit);
+  }
+
+  /** Due runs of the first queue, then of the next, until there are enough. */
+  async function dueInOrder(queues: readonly string[], limit: number, now: number): Promise<Candidate[]> {
+    const found: Candidate[] = [];
+    for (let at = 0; at < queues.length && found.length < limit; at += WAVE) {
+      const lists = await Promise.all(
+        queues.slice(at, at + WAVE).map((queue) =>
+          find(
+            { queue, dueAt: { $gt: EARLIEST, $lte: now } },
+            { sort: { queue: 1, dueAt: 1 }, limit, hint: DUE_INDEX },
+          ),
         ),
-      ),
-    );
-    return found
-      .flat()
-      .sort((a, b) => a.dueAt - b.dueAt)
-      .slice(0, limit);
+      );
+      found.push(...lists.flat());
+    }
+    return found.slice(0, limit);
+  }
+
+  /** Those of these runs that are due at some time. */
+  async function dueOf(ids: readonly string[]): Promise<Candidate[]> {
+    if (ids.length === 0) return [];
+    return sorted(await find({ _id: { $in: [...ids] }, dueAt: { $gt: EARLIEST } }, {}));
   }
 
   /** Takes what nobody took since it was read; gives the documents after that. */
@@ -104,7 +130,7 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
           return [{ run: row, lost, lastClaimId, events, mail: letters, damage: null }];
         } catch (error) {
           if (!(error instanceof Damage)) throw error;
-          const row = toRunRecord(run, { output: null, error: null });
+          const row = toRunRecord(run);
           return [{ run: row, lost, lastClaimId, events: [], mail: [], damage: error }];
         }
       }),
@@ -113,16 +139,23 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
   }
 
   return async (request, now) => {
-    const workflows = [...new Set(request.workflows)].map(toStored);
-    if (workflows.length === 0) return { runs: [], nextDueAt: null, now };
+    const queues = [...new Set(request.queues)].map(toStored);
+    const ids = request.runIds === undefined ? null : [...new Set(request.runIds)].map(toStored);
     const taken = new Map<string, Taken>();
     let room = request.byteLimit;
     let spread = 0;
     for (let round = 0; ; round++) {
       const wanted = request.limit - taken.size;
       // One more than may be claimed: the first that is left tells when to come back.
-      const found = (await dueFirst(workflows, wanted + spread + 1)).filter(({ _id }) => !taken.has(_id));
-      const due = found.filter(({ dueAt }) => dueAt <= now);
+      const looked = ids === null ? await dueFirst(queues, wanted + spread + 1) : await dueOf(ids);
+      const found = looked.filter(({ _id }) => !taken.has(_id));
+      let due = found.filter(({ dueAt }) => dueAt <= now);
+      if (ids === null && queues.length > 1) {
+        if (due.length > wanted && wanted > 0) {
+          const first = await dueInOrder(queues, wanted + spread, now);
+          due = first.filter(({ _id }) => !taken.has(_id));
+        } else due.sort((a, b) => queues.indexOf(a.queue) - queues.indexOf(b.queue));
+      }
       const picked = within(room, pick(due, wanted, spread > 0), taken.size === 0);
       for (const run of picked.length === 0 ? [] : await take(picked, request, now)) {
         const candidate = picked.find(({ _id }) => _id === run._id);
@@ -132,13 +165,17 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
       }
       const lost = picked.filter(({ _id }) => !taken.has(_id));
       if (lost.length === 0 || round === ROUNDS) {
-        const next = found.find((candidate) => !picked.includes(candidate));
+        const next = found.find(({ _id }) => !picked.some((one) => one._id === _id));
         return { runs: await load([...taken.values()], request), nextDueAt: next?.dueAt ?? null, now };
       }
       spread += SPREAD;
       await connection.backOff(round);
     }
   };
+}
+
+function sorted(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.toSorted((a, b) => a.dueAt - b.dueAt);
 }
 
 /** Some of the candidates: the first, or any. */

@@ -151,6 +151,10 @@ export class Connection {
     ) as Promise<T[]>;
   }
 
+  count(operation: string, name: string, filter: Document): Promise<number> {
+    return this.#do(operation, (limits) => this.collection(name).countDocuments(filter, limits));
+  }
+
   /**
    * Inserts documents that may each be there already. False: the key of at least one of them was taken; whether the
    * others were inserted then depends on the server.

@@ -4,6 +4,7 @@
 import { WorldError } from "@perdure/core/errors";
 import { isTerminal, type RunCommit } from "@perdure/core/world";
 import type { Document } from "mongodb";
+import { attributesIn } from "./attributes.ts";
 import type { StoredEvent, ValueDocument } from "./schema.ts";
 import { toStored } from "./text.ts";
 import { LARGEST_IN_PLACE, type Values } from "./values.ts";
@@ -71,6 +72,13 @@ export function prepare(request: RunCommit, values: Values): Prepared {
   if (run.completedAt !== undefined) row.completedAt = run.completedAt;
   if (run.output !== undefined) row.output = collector.add(run.output);
   if (run.error !== undefined) row.error = collector.add(run.error);
+  if (run.state !== undefined) row.state = collector.add(run.state);
+  if (run.queue !== undefined) row.queue = toStored(run.queue);
+  if (run.attributes !== undefined) {
+    const fields = attributesIn(run.attributes);
+    Object.assign(row, fields);
+    if (fields.attributes === undefined) unset.push("attributes", "attributeKeys");
+  }
   if (run.lostClaims !== undefined) row.lostClaims = run.lostClaims;
   if (request.lease.type !== "hold") unset.push("owner");
   return { request, id, events, row, unset, size, bytes, documents: collector.documents };

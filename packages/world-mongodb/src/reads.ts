@@ -3,13 +3,13 @@
  * or deleted meanwhile shifts them.
  */
 import type { HookRecord, OpenStore } from "@perdure/core/world";
-import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { Damage } from "./errors.ts";
 import { type HookOwner, type Hooks, hookWith } from "./hooks.ts";
 import type { Journal } from "./journal.ts";
+import { listing } from "./listing.ts";
 import type { Runs } from "./runs.ts";
-import type { Collections, RunHead, TokenDocument } from "./schema.ts";
+import type { Collections, TokenDocument } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
 import type { Unread } from "./unread.ts";
 
@@ -54,26 +54,7 @@ export function reads({ connection, collections, journal, runs, hooks, unread }:
       return ids.map((id) => byId.get(id) ?? null);
     },
 
-    async listRuns({ workflow, status, limit, cursor, order = "desc" }) {
-      const filter: Document = {
-        hidden: { $exists: false },
-        ...(workflow !== undefined && { workflow: toStored(workflow) }),
-        ...(status !== undefined && { status }),
-        ...(cursor !== undefined && { _id: { [order === "asc" ? "$gt" : "$lt"]: toStored(cursor) } }),
-      };
-      const found = await connection.find<RunHead>("list runs", collections.runs, filter, {
-        sort: { _id: order === "asc" ? 1 : -1 },
-        limit: limit + 1,
-        projection: { tail: 0, mail: 0, hooks: 0 },
-      });
-      const page = found.slice(0, limit);
-      const records = await runs.records(page);
-      const last = page.at(-1);
-      return {
-        runs: records.filter((record) => record !== undefined),
-        cursor: found.length > limit && last !== undefined ? fromStored(last._id) : null,
-      };
-    },
+    ...listing(connection, collections, runs),
 
     async listEvents(runId, after, limit) {
       const run = (await runs.get([toStored(runId)])).get(toStored(runId));

@@ -1,8 +1,8 @@
 /**
- * Deleting old runs with everything that belongs to them.
+ * Deleting runs that have ended with everything that belongs to them.
  *
  * The run is hidden first, then what belongs to it goes, its document last. A crash leaves hidden runs, which no reader
- * sees and which the next call finds in the same index. Somebody else may do the same, come to the end first, and start a
+ * sees and which the next call finds: they come before all others in the index of ends. Somebody else may do the same, come to the end first, and start a
  * run under the same id or key. So what is deleted is never named by the run's id alone:
  *
  * - Segments, mail, tokens and the start key name the run's incarnation.
@@ -10,11 +10,11 @@
  *   there after that: what a new run of this id writes comes later.
  * - Documents that burn a start (`start.ts`) are named by the start key, and go after it.
  */
-import { type DeleteRunsRequest, isTerminal } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import { type Collections, keyId, type RunHead, type StartKeyDocument } from "./schema.ts";
+import { BEING_DELETED, type Collections, keyId, type RunHead, type StartKeyDocument } from "./schema.ts";
+import { toStored } from "./text.ts";
 
 // So many runs are deleted at a time, so that no command takes long.
 const CHUNK = 100;
@@ -25,7 +25,7 @@ const VALUES = 1_000;
 /** Deletes hidden runs and all that belongs to them; returns how many there were. */
 export type Remove = (hidden: readonly RunHead[]) => Promise<number>;
 
-export type DeleteRuns = (request: DeleteRunsRequest) => Promise<number>;
+export type DeleteRuns = (runIds: readonly string[]) => Promise<number>;
 
 /** The parts of the store that deleting works with. */
 export interface RetentionStore {
@@ -91,28 +91,36 @@ export function deleteRuns(store: RetentionStore): DeleteRuns {
   const { connection, collections } = store;
   const removeRuns = remove(store);
 
-  return async ({ completedBefore, limit }) => {
+  /** Deletes hidden runs, of this call and of others that came to no end. */
+  async function removeHidden(): Promise<number> {
     let deleted = 0;
-    while (deleted < limit) {
-      const found = await connection.find<RunHead>(
-        "find old runs",
+    for (;;) {
+      const hidden = await connection.find<RunHead>(
+        "find hidden runs",
         collections.runs,
-        { completedAt: { $lt: completedBefore } },
-        {
-          sort: { completedAt: 1 },
-          limit: Math.min(limit - deleted, CHUNK),
-          projection: { tail: 0, mail: 0, hooks: 0 },
-        },
+        { completedAt: { $lt: 0 } },
+        { sort: { completedAt: 1 }, limit: CHUNK, projection: { tail: 0, mail: 0, hooks: 0 } },
       );
-      const old = found.filter(({ status }) => isTerminal(status));
-      if (old.length === 0) break;
+      deleted += await removeRuns(hidden);
+      if (hidden.length < CHUNK) return deleted;
+    }
+  }
+
+  return async (runIds) => {
+    let deleted = 0;
+    const ids = [...new Set(runIds)].map(toStored);
+    for (let at = 0; at < ids.length; at += CHUNK) {
       await connection.updateMany(
-        "hide old runs",
+        "hide runs",
         collections.runs,
-        { _id: { $in: old.map(({ _id }) => _id) }, completedAt: { $lt: completedBefore } },
-        updateOf({ set: { hidden: true } }),
+        {
+          _id: { $in: ids.slice(at, at + CHUNK) },
+          status: { $in: ["completed", "failed", "cancelled"] },
+          hidden: { $exists: false },
+        },
+        updateOf({ set: { hidden: true, completedAt: BEING_DELETED } }),
       );
-      deleted += await removeRuns(old);
+      deleted += await removeHidden();
     }
     return deleted;
   };

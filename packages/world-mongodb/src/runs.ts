@@ -74,13 +74,15 @@ export function runs(connection: Connection, collections: Collections, values: V
     },
 
     async records(found) {
-      const loaded = await values.load(found.flatMap(({ output, error }) => [output, error]));
+      const loaded = await values.load(found.flatMap(({ output, error, state }) => [output, error, state]));
       return Promise.all(
         found.map(async (run, index) => {
-          const [output, error] = loaded.slice(2 * index, 2 * index + 2);
-          if (output !== undefined && error !== undefined) return toRunRecord(run, { output, error });
+          const [output, error, state] = loaded.slice(3 * index, 3 * index + 3);
+          if (output !== undefined && error !== undefined && state !== undefined) {
+            return toRunRecord(run, { output, error, state });
+          }
           if (!(await self.isThere(run))) return undefined;
-          throw lostPart(fromStored(run._id), output === undefined ? "output" : "error");
+          throw lostPart(fromStored(run._id), output === undefined ? "output" : error === undefined ? "error" : "state");
         }),
       );
     },

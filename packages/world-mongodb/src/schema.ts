@@ -6,7 +6,7 @@
  * so an update whose filter names the `rev` that was read is a compare-and-set.
  */
 import { createHash } from "node:crypto";
-import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
+import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import type { IndexDescription } from "mongodb";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
@@ -34,6 +34,9 @@ export function collectionsOf(namespace: string): Collections {
   };
 }
 
+/** The index that a claim walks. */
+export const DUE_INDEX = "due";
+
 /**
  * Version 1: the indexes beside those on `_id`. None is unique or partial: what must be unique is an `_id`, and a filter
  * that compares with a number passes over documents without one.
@@ -43,10 +46,13 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [
       collections.runs,
       [
-        { name: "due", key: { workflow: 1, dueAt: 1 } },
-        { name: "by_workflow", key: { workflow: 1, _id: 1 } },
-        { name: "by_status", key: { status: 1, _id: 1 } },
-        { name: "completed", key: { completedAt: 1 } },
+        { name: DUE_INDEX, key: { queue: 1, dueAt: 1 } },
+        { name: "created", key: { createdAt: 1, _id: 1 } },
+        { name: "by_workflow", key: { workflow: 1, createdAt: 1, _id: 1 } },
+        { name: "by_queue", key: { queue: 1, createdAt: 1, _id: 1 } },
+        { name: "by_status", key: { status: 1, createdAt: 1, _id: 1 } },
+        { name: "by_attribute", key: { attributeKeys: 1, createdAt: 1, _id: 1 } },
+        { name: "completed", key: { completedAt: 1, _id: 1 } },
       ],
     ],
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],
@@ -78,11 +84,12 @@ export interface RunDocument {
   /** Tells this run, and what belongs to it, from a deleted one that had the same id. */
   readonly incarnation: string;
   readonly rev: number;
-  /** Not a run: one that is being deleted, or a {@link RunDocument.burnt} id. */
+  /** Not a run: one that is being deleted (its `completedAt` is {@link BEING_DELETED}), or a {@link RunDocument.burnt} id. */
   readonly hidden?: true;
   /** No run: the attempt with this number to start it under a key can no longer succeed. See `start.ts`. */
   readonly burnt?: number;
   readonly workflow: string;
+  readonly queue: string;
   readonly status: RunRecord["status"];
   readonly epoch: number;
   /** The last claim. Missing before the first. */
@@ -96,6 +103,11 @@ export interface RunDocument {
   readonly dueAt?: number;
   readonly output?: StoredValue;
   readonly error?: StoredValue;
+  readonly state?: StoredValue;
+  /** As JSON. */
+  readonly attributes?: string;
+  /** What runs are found by: a digest of each attribute. */
+  readonly attributeKeys?: readonly string[];
   readonly idempotencyKey?: string;
   readonly createdAt: number;
   readonly startedAt?: number;
@@ -111,6 +123,12 @@ export interface RunDocument {
   /** The live hooks, under the seq of their `hook_created` event. Missing before the first. */
   readonly hooks?: Numbered<StoredHook>;
 }
+
+/** Before the end of every run, so that what a crash has left of a deletion comes first in the index. */
+export const BEING_DELETED = -1;
+
+/** The bytes of a row. */
+export type Payloads = Pick<RunRecord, "output" | "error" | "state">;
 
 /** The parts of a run document that are large: who does not need them does not read them. */
 export type LargePart = "tail" | "mail" | "hooks";
@@ -193,11 +211,12 @@ export function inOrder<T>(numbered: Numbered<T>): (readonly [number, T])[] {
     .sort(([a], [b]) => a - b);
 }
 
-/** The row, once its output and error are at hand. */
-export function toRunRecord(run: RunHead, { output, error }: Pick<RunRecord, "output" | "error">): RunRecord {
+/** The row, once its payloads are at hand. */
+export function toRunRecord(run: RunHead, payloads: Payloads = NO_PAYLOADS): RunRecord {
   return {
     runId: fromStored(run._id),
     workflow: fromStored(run.workflow),
+    queue: fromStored(run.queue),
     status: run.status,
     epoch: run.epoch,
     claimId: fromStoredOrNull(run.claimId),
@@ -208,11 +227,13 @@ export function toRunRecord(run: RunHead, { output, error }: Pick<RunRecord, "ou
     mailDone: run.mailDone,
     owner: fromStoredOrNull(run.owner),
     dueAt: run.dueAt ?? null,
-    output,
-    error,
+    ...payloads,
+    attributes: attributesFromText(run.attributes),
     idempotencyKey: fromStoredOrNull(run.idempotencyKey),
     createdAt: run.createdAt,
     startedAt: run.startedAt ?? null,
     completedAt: run.completedAt ?? null,
   };
 }
+
+const NO_PAYLOADS: Payloads = { output: null, error: null, state: null };

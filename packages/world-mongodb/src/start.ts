@@ -21,6 +21,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
+import { attributesIn } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import type { Remove } from "./retention.ts";
 import type { Runs } from "./runs.ts";
@@ -74,6 +75,9 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       incarnation,
       rev: 0,
       workflow: toStored(request.workflow),
+      queue: toStored(request.queue),
+      ...attributesIn(request.attributes),
+      ...(request.state !== null && { state: collector.add(request.state) }),
       status: "pending",
       epoch: lease === null ? 0 : 1,
       lostClaims: 0,

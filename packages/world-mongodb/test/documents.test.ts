@@ -1,5 +1,5 @@
 import { WorldError } from "@perdure/core/errors";
-import { EVENT_OVERHEAD, type NewEvent } from "@perdure/core/world";
+import { EVENT_OVERHEAD, type NewEvent, type RunFilter } from "@perdure/core/world";
 import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type Document, MongoClient } from "mongodb";
@@ -266,16 +266,72 @@ test("a claim has no server sort what it finds; rows are read without journal an
   const world = await openWorld({ ...database, url: proxy.url });
   await world.createRuns([newRun("run", { lease })], NOW);
   finds.length = 0;
-  await world.claim(claiming({ workflows: ["one", "two"] }));
-  expect(finds.map(({ filter, sort }) => [filter.workflow, sort])).toEqual(
-    ["one", "two"].map((workflow) => [workflow, { workflow: 1, dueAt: 1 }]),
+  await world.createRuns(
+    Array.from({ length: 60 }, (_, index) => newRun(`due-${index}`, { queue: index < 50 ? "one" : "two" })),
+    NOW,
   );
+  await world.claim(claiming({ queues: ["two", "none", "one"], limit: 5 }));
+  // All queues together, then, as there is more than it takes, each; then the runs that it took.
+  expect(finds.map(({ hint }) => hint)).toEqual(["due", "due", "due", "due", undefined]);
+  const client = new MongoClient(database.url);
+  onTestFinished(() => client.close());
+  for (const { filter, sort, limit, hint } of finds.slice(0, 4)) {
+    const query = client.db(database.db).collection("perdure_runs").find(filter, { sort, limit, hint });
+    const { queryPlanner, executionStats } = await query.explain("executionStats");
+    expect(JSON.stringify(queryPlanner)).not.toMatch(/"stage":"(SORT|COLLSCAN)"/);
+    expect(executionStats.totalDocsExamined).toBeLessThanOrEqual(limit);
+  }
   finds.length = 0;
   await world.getRuns(["run"]);
   await world.renew({ leases: [{ runId: "run", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW });
   expect(finds.map(({ projection }) => projection)).toEqual(
     [1, 2].map(() => ({ tail: 0, mail: 0, hooks: 0 })),
   );
+});
+
+test("each listing walks an index, and the server sorts nothing", async () => {
+  const database = await temporaryDatabase();
+  const proxy = await startProxy(database.url);
+  const finds: Document[] = [];
+  proxy.inject((name, command) => {
+    if (name === "find" && String(command.find).endsWith("_runs")) finds.push(command);
+    return undefined;
+  });
+  const world = await openWorld({ ...database, url: proxy.url });
+  await world.createRuns(
+    Array.from({ length: 200 }, (_, index) =>
+      newRun(`run-${index}`, {
+        workflow: index < 20 ? "rare" : "usual",
+        queue: index < 40 ? "rare" : "usual",
+        attributes: { plan: index < 10 ? "rare" : "usual" },
+      }),
+    ),
+    NOW,
+  );
+  finds.length = 0;
+  const filters: readonly (readonly [RunFilter, RegExp])[] = [
+    [{}, /"created"/],
+    [{ createdFrom: NOW, createdBefore: NOW + 1 }, /"created"/],
+    [{ workflow: "rare" }, /"by_workflow"/],
+    [{ queue: "usual" }, /"by_queue"/],
+    [{ statuses: ["pending", "failed"] }, /"by_status"/],
+    [{ attributes: { plan: "rare" } }, /"by_attribute"/],
+    [{ completedBefore: NOW }, /"completed"/],
+  ];
+  const client = new MongoClient(database.url);
+  onTestFinished(() => client.close());
+  for (const [filter, index] of filters) {
+    const { cursor } = await world.listRuns({ ...filter, limit: 5 });
+    if (cursor !== null) await world.listRuns({ ...filter, limit: 5, cursor });
+    for (const { filter: asked, sort, limit } of finds.splice(0)) {
+      const query = client.db(database.db).collection("perdure_runs").find(asked, { sort, limit });
+      const { queryPlanner, executionStats } = await query.explain("executionStats");
+      const plan = JSON.stringify(queryPlanner.winningPlan);
+      expect(plan, JSON.stringify(filter)).toMatch(index);
+      expect(plan, JSON.stringify(filter)).not.toMatch(/"stage":"(SORT|COLLSCAN)"/);
+      expect(executionStats.totalDocsExamined).toBeLessThanOrEqual(3 * limit);
+    }
+  }
 });
 
 function step(index: number) {
