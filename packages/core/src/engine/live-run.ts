@@ -610,8 +610,9 @@ export class LiveRun {
       this.#outbox.patch(patch);
       return lease;
     }
-    if (!this.#mayPark(handOver)) return { type: "hold", ttl };
-    return { type: "park", dueAt: handOver ? now : this.nextDueAt };
+    const dueAt = handOver ? now : this.nextDueAt;
+    const atOnce = !handOver && dueAt !== null && dueAt <= now;
+    return atOnce || !this.#mayPark(handOver) ? { type: "hold", ttl } : { type: "park", dueAt };
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
