@@ -52,7 +52,10 @@ export type Claim = (request: ClaimRequest, now: number) => Promise<ClaimResult>
 
 export function claim({ connection, collections, journal, runs, unread }: ClaimStore): Claim {
   function find(filter: Document, options: FindOptions): Promise<Candidate[]> {
-    return connection.find<Candidate>("find due runs", collections.runs, filter, { ...options, projection: NEEDED });
+    return connection.find<Candidate>("find due runs", collections.runs, filter, {
+      ...options,
+      projection: NEEDED,
+    });
   }
 
   /** The runs of all these queues that are due first, whether now or later. */
@@ -71,12 +74,14 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
     const found: Candidate[] = [];
     for (let at = 0; at < queues.length && found.length < limit; at += WAVE) {
       const lists = await Promise.all(
-        queues.slice(at, at + WAVE).map((queue) =>
-          find(
-            { queue, dueAt: { $gt: EARLIEST, $lte: now } },
-            { sort: { queue: 1, dueAt: 1 }, limit, hint: DUE_INDEX },
+        queues
+          .slice(at, at + WAVE)
+          .map((queue) =>
+            find(
+              { queue, dueAt: { $gt: EARLIEST, $lte: now } },
+              { sort: { queue: 1, dueAt: 1 }, limit, hint: DUE_INDEX },
+            ),
           ),
-        ),
       );
       found.push(...lists.flat());
     }

@@ -37,7 +37,8 @@ export function listing(connection: Connection, collections: Collections, runs: 
       const last = page.at(-1);
       return {
         runs: records.filter((record) => record !== undefined),
-        cursor: found.length > limit && last !== undefined ? cursorAt(placeOf(toRunRecord(last), query)) : null,
+        cursor:
+          found.length > limit && last !== undefined ? cursorAt(placeOf(toRunRecord(last), query)) : null,
       };
     },
 

@@ -82,7 +82,10 @@ export function runs(connection: Connection, collections: Collections, values: V
             return toRunRecord(run, { output, error, state });
           }
           if (!(await self.isThere(run))) return undefined;
-          throw lostPart(fromStored(run._id), output === undefined ? "output" : error === undefined ? "error" : "state");
+          throw lostPart(
+            fromStored(run._id),
+            output === undefined ? "output" : error === undefined ? "error" : "state",
+          );
         }),
       );
     },

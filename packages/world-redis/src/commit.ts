@@ -79,7 +79,10 @@ function pushArgs(args: Stored[], entry: Entry, verdicts: TokenVerdicts): void {
     else if (value === null) args.push("-");
     else args.push("+", bytesToArg(value));
   }
-  args.push(...(run.queue === undefined ? [""] : ["+", toStored(run.queue)]), ...attributesToArgs(run.attributes));
+  args.push(
+    ...(run.queue === undefined ? [""] : ["+", toStored(run.queue)]),
+    ...attributesToArgs(run.attributes),
+  );
   args.push(String(events.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)));
   args.push(...packEvents(entry, verdicts));
 }

@@ -15,7 +15,14 @@ import {
 } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { NARROWEST, WALK } from "./lua/listing.ts";
-import { ALL_STATUS_CODES, placeFromBytes, placeToBytes, type Reply, statusCode, timeToBytes } from "./schema.ts";
+import {
+  ALL_STATUS_CODES,
+  placeFromBytes,
+  placeToBytes,
+  type Reply,
+  statusCode,
+  timeToBytes,
+} from "./schema.ts";
 import { reading } from "./script.ts";
 import { type Stored, toBytes } from "./text.ts";
 
@@ -58,11 +65,13 @@ export function listing(
     let along: Field = ["ended"];
     let others = fields;
     if (completedBefore === undefined) {
-      const best = fields.length < 2 ? 1 : ((await connection.run(narrowest, partition, toArgs(fields))) as number);
+      const best =
+        fields.length < 2 ? 1 : ((await connection.run(narrowest, partition, toArgs(fields))) as number);
       along = fields[best - 1] ?? ALL_STATUS_CODES.map((code) => `s:${code}`);
       others = fields.filter((_, index) => index !== best - 1);
     }
-    const byEnd = completedBefore === undefined ? [""] : ["+", String(createdFrom ?? ""), String(createdBefore ?? "")];
+    const byEnd =
+      completedBefore === undefined ? [""] : ["+", String(createdFrom ?? ""), String(createdBefore ?? "")];
     const [low, high] = boundsOf(query, order);
     const walks = along.map((set): Walk => ({ set, low, high, over: false, count: 0, found: [] }));
     for (;;) {
@@ -76,7 +85,11 @@ export function listing(
         ...going.flatMap(({ set, low: from, high: to }) => [set, from, to]),
       ]);
       for (const [index, one] of going.entries()) {
-        const [last, count, ...found] = (answers as readonly Reply[])[index] as readonly [Buffer | null, number, ...Buffer[]];
+        const [last, count, ...found] = (answers as readonly Reply[])[index] as readonly [
+          Buffer | null,
+          number,
+          ...Buffer[],
+        ];
         one.count += count;
         one.found.push(...found);
         if (last === null) one.over = true;
@@ -88,7 +101,9 @@ export function listing(
   return {
     async listRuns(query) {
       const { limit, order = "desc", payloads = false } = query;
-      const walks = await Promise.all(everywhere.map((partition) => walkIn(partition, query, "list", limit + 1)));
+      const walks = await Promise.all(
+        everywhere.map((partition) => walkIn(partition, query, "list", limit + 1)),
+      );
       const places = walks.flat().flatMap(({ found }) => found);
       places.sort(order === "asc" ? Buffer.compare : (a, b) => Buffer.compare(b, a));
       // A run whose status changed meanwhile may have been met in two sets.

@@ -9,13 +9,7 @@ import { listing } from "./listing.ts";
 import { CLAIMS, EVENTS, HOOKS, MAIL, MEMBERS, ROWS, TOKENS_OF_RUN } from "./lua/reads.ts";
 import { type Claim, readClaim } from "./names.ts";
 import { divide } from "./partitions.ts";
-import {
-  hookIn,
-  tokenName,
-  toRunRecord,
-  unpackEvent,
-  unpackMail,
-} from "./schema.ts";
+import { hookIn, tokenName, toRunRecord, unpackEvent, unpackMail } from "./schema.ts";
 import { reading } from "./script.ts";
 import { fromStored, toBytes, toStored } from "./text.ts";
 

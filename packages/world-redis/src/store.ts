@@ -46,7 +46,10 @@ export async function openStore(config: Config): Promise<RedisStore> {
     const removal = deleteRuns(connection, names);
     const reading = reads(connection);
     const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
-    const stopRetention = keepRetention(connection, config.retention, { listRuns: reading.listRuns, deleteRuns: removal });
+    const stopRetention = keepRetention(connection, config.retention, {
+      listRuns: reading.listRuns,
+      deleteRuns: removal,
+    });
     return {
       hints,
       settings: settingsOf(connection, servers, config),
