@@ -112,7 +112,7 @@ export class ClaimLoop {
 
   async #claim(): Promise<void> {
     const { world, clock, logger, owner, leaseTtl, pollInterval, random } = this.#options;
-    const queues = this.#inTurn(this.#options.queues());
+    const queues = this.#options.queues();
     const byteLimit = this.#options.journalRoom();
     const limit = byteLimit > 0 ? Math.min(this.#options.room(), LARGEST_CLAIM) : 0;
     this.#starved = limit < LARGEST_CLAIM;
@@ -126,7 +126,7 @@ export class ClaimLoop {
       this.#asked = limit;
       try {
         const result = await world.claim({
-          queues,
+          queues: this.#inTurn(queues),
           limit,
           byteLimit,
           owner,
