@@ -1,4 +1,4 @@
-import { sharedState } from "./shared-state.ts";
+import { contexts } from "./contexts.ts";
 
 /**
  * Where the engine reports. A message says what happened and what to do, the fields what it is about. An object whose
@@ -25,7 +25,7 @@ export function guardedLogger(logger: Partial<Logger>): Logger {
   const guarded =
     (level: keyof Logger) =>
     (message: string, fields?: LogFields): void => {
-      sharedState().contexts.exit(() => {
+      contexts.exit(() => {
         try {
           const answer: unknown = logger[level]?.(message, fields);
           if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(() => {});

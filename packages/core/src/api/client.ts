@@ -24,7 +24,7 @@ import {
   type World,
 } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
-import { Run } from "./run.ts";
+import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
@@ -98,7 +98,7 @@ export interface ClientOptions {
 /** The bytes of a request to the World where its adapter names no limit. */
 const LARGEST_BATCH = 16 * 1024 * 1024;
 
-export class Client {
+export class Client implements RunAccess {
   readonly world: World;
   /** Workers of this process on this World: a new run may begin in one of them at once. */
   readonly workers: Set<EngineWorker> = new Set();

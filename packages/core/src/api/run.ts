@@ -5,12 +5,19 @@ import {
 } from "../errors/index.ts";
 import { decode, decodeError } from "../serialization/index.ts";
 import type { RunRecord, RunStatus } from "../world/index.ts";
-import type { Client } from "./client.ts";
 
 /** Options of {@link Run.cancel}. */
 export interface CancelOptions {
   /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
   readonly reason?: string;
+}
+
+/** What a {@link Run} asks of the client that made it. */
+export interface RunAccess {
+  getRecord(runId: string): Promise<RunRecord | null>;
+  ended(runId: string): Promise<RunRecord>;
+  cancel(runId: string, reason: string | undefined): Promise<void>;
+  retry(runId: string): Promise<void>;
 }
 
 /**
@@ -19,10 +26,10 @@ export interface CancelOptions {
  */
 export class Run<T = unknown> {
   readonly runId: string;
-  readonly #client: Client;
+  readonly #client: RunAccess;
 
   /** @internal */
-  constructor(client: Client, runId: string) {
+  constructor(client: RunAccess, runId: string) {
     this.#client = client;
     this.runId = runId;
   }

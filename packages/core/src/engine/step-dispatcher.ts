@@ -1,9 +1,9 @@
 import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { Attempt } from "./attempt.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun } from "./run/live-run.ts";
 import type { Slots } from "./slots.ts";
-import type { Attempt } from "./step-attempt.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */

@@ -1,12 +1,11 @@
 import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
-import { workflowIdOf } from "../define/registry.ts";
+import { registry, workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
-import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
@@ -204,7 +203,7 @@ export class EngineWorker implements Worker {
   async #start(): Promise<void> {
     await this.world.open();
     if (this.#closing !== undefined) return;
-    const { listeners } = sharedState().registry;
+    const { listeners } = registry;
     const onRegistered = (workflow: string): void => {
       if (this.#state === "open" && this.#executes(workflow)) this.#pool.wake();
     };
@@ -244,11 +243,11 @@ export class EngineWorker implements Worker {
   }
 
   #executes(workflow: string): boolean {
-    return sharedState().registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
+    return registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
   }
 
   #workflows(): readonly string[] {
-    return [...sharedState().registry.workflows.keys()].filter((id) => this.#executes(id));
+    return [...registry.workflows.keys()].filter((id) => this.#executes(id));
   }
 }
 
