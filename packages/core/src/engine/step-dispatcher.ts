@@ -51,6 +51,8 @@ export class StepDispatcher {
         this.#postpone(run, step);
       },
       onEnd: (result) => {
+        // A step that was asked to stop, and did, has nothing to report.
+        if (result.type === "failed" && !attempt.heardAbort) this.#report(run, attempt, result.error);
         if (run.attempts.get(step.id) === attempt) run.attempts.delete(step.id);
         run.receive({ type: "attempt_ended", attempt, result });
         this.#options.onEnded(run);
@@ -62,6 +64,14 @@ export class StepDispatcher {
   /** Gives up attempts of a run because this worker closes. */
   giveUp(run: LiveRun, which: "queued" | "all"): void {
     run.giveUpAttempts(which, interruptedError, new Error("The worker is shutting down."));
+  }
+
+  #report({ runId, workflow }: LiveRun, { step, attempt }: Attempt, error: unknown): void {
+    this.#options.logger.warn(
+      "an attempt of a step failed: it is tried again as the step's retry options say, and after the last one the workflow gets " +
+        "the error",
+      { runId, workflow, step: step.definition.id, stepId: step.id, attempt, error },
+    );
   }
 
   /** The lease may have run out while this process was held up: the store says whether it is still ours. */
