@@ -70,7 +70,7 @@ export class StepDispatcher {
     this.#options.logger.warn(
       "an attempt of a step failed: it is tried again as the step's retry options say, and after the last one the workflow gets " +
         "the error",
-      { runId, workflow, step: step.definition.id, stepId: step.id, attempt, error },
+      { runId, workflow, step: step.definition.id, stepId: step.id, attempt, cause: causeOf(error), error },
     );
   }
 
@@ -80,4 +80,11 @@ export class StepDispatcher {
     // A failed renewal is repeated with the next of all leases.
     this.#options.renewal.confirm(run);
   }
+}
+
+/** What the cause of an error says, if it has one: `fetch` and others say nothing else of what happened. */
+function causeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
+  const { message, code } = error.cause as NodeJS.ErrnoException;
+  return message === "" ? code : message;
 }
