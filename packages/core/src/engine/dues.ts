@@ -31,8 +31,7 @@ export class Dues {
   #head(): Due | undefined {
     for (let due = this.#queue.peek(); due !== undefined; due = this.#queue.peek()) {
       const entry = this.#pending.get(due.id);
-      const at = entry === undefined ? null : entry.kind === "wait" ? entry.resumeAt : entry.retryAt;
-      if (at === due.at) return due;
+      if (entry?.dueAt === due.at) return due;
       this.#queue.pop();
     }
     return undefined;

@@ -1,3 +1,4 @@
+import type { Pending } from "../interpreter/pending.ts";
 import type { Mail } from "../world/index.ts";
 import type { Attempt, AttemptResult } from "./step-attempt.ts";
 
@@ -5,7 +6,7 @@ import type { Attempt, AttemptResult } from "./step-attempt.ts";
 
 export type Incoming =
   | { readonly type: "attempt_ended"; readonly attempt: Attempt; readonly result: AttemptResult }
-  | { readonly type: "wait_due"; readonly waitId: string }
+  | { readonly type: "due"; readonly entry: Pending }
   | { readonly type: "mail"; readonly mail: Mail };
 
 export class Inbox {

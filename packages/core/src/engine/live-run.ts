@@ -1,8 +1,12 @@
 import { WorkflowRunCancelledError } from "../errors/index.ts";
+import { deliver, journalled } from "../interpreter/events.ts";
 import type { Execution } from "../interpreter/execution.ts";
-import type { CancelRecord, PendingStep } from "../interpreter/pending.ts";
-import { applyRetry, type RetryRecord } from "../interpreter/replay.ts";
-import { decode, encode, encodeError } from "../serialization/index.ts";
+import { type CancelRecord, cancelOf } from "../interpreter/kinds/cancel.ts";
+import { asWritten } from "../interpreter/kinds/hook.ts";
+import { hearingOf } from "../interpreter/kinds/index.ts";
+import { applyRetry, isStep, type PendingStep, type RetryRecord } from "../interpreter/kinds/step.ts";
+import type { Known, Pending } from "../interpreter/pending.ts";
+import { encode, encodeError } from "../serialization/index.ts";
 import type {
   CommitResult,
   EventType,
@@ -45,11 +49,6 @@ export interface CommitTerms {
   readonly handOver: boolean;
   /** The most bytes of events. */
   readonly limit: number;
-}
-
-/** An event's data, decoded before. */
-interface Known {
-  readonly value: unknown;
 }
 
 /** One moment by the time of day and by monotonic time. */
@@ -170,16 +169,18 @@ export class LiveRun {
     for (const entry of [...this.execution.pending.values()]) {
       // Asked for at the end of the replay, so the journal has yet to hear of it: see gather().
       if (unwritten.has(entry.id)) continue;
-      if (entry.kind === "wait") {
-        this.#dues.add(entry.id, entry.resumeAt);
-      } else if (lost && (entry.retryAt === null || entry.retryAt <= now)) {
+      if (lost && isStep(entry) && (entry.dueAt ?? now) <= now) {
         this.#interrupt(entry, interrupted(entry), "owner_lost");
-      } else if (entry.retryAt === null) {
-        this.#toStart.push(entry);
       } else {
-        this.#dues.add(entry.id, entry.retryAt);
+        this.#await(entry);
       }
     }
+  }
+
+  /** The journal has it: the engine acts when it is due. */
+  #await(entry: Pending): void {
+    if (entry.dueAt !== null) this.#dues.add(entry.id, entry.dueAt);
+    else if (isStep(entry)) this.#toStart.push(entry);
   }
 
   /**
@@ -230,8 +231,8 @@ export class LiveRun {
   wake(now: number): void {
     if ((this.#finishingUntil ?? Number.POSITIVE_INFINITY) <= now) this.#giveUpFinishing();
     for (let due = this.#dues.take(now); due !== undefined; due = this.#dues.take(now)) {
-      if (due.kind === "wait") this.receive({ type: "wait_due", waitId: due.id });
-      else this.#toStart.push(due);
+      if (isStep(due)) this.#toStart.push(due);
+      else this.receive({ type: "due", entry: due });
     }
   }
 
@@ -254,7 +255,7 @@ export class LiveRun {
       !this.diverged &&
       this.#inbox.hasNext(this.attempts.size > 0) &&
       this.execution.requests.length === 0 &&
-      !this.execution.awaitsRegistration &&
+      !this.execution.awaitsAnswer &&
       this.execution.outcome === null &&
       !this.over &&
       !this.working
@@ -298,16 +299,15 @@ export class LiveRun {
     this.settled = true;
     for (const request of this.execution.requests) {
       const event = this.#outbox.append(request.type, now, request.id, request.name, request.data);
-      if (request.type === "hook_created") continue;
-      this.execution.journalled(event);
+      if (request.answered === true) continue;
+      journalled(this.execution, event);
       const entry = this.execution.pending.get(request.id);
-      if (entry?.kind === "step") this.#toStart.push(entry);
-      else if (entry?.kind === "wait") this.#dues.add(entry.id, entry.resumeAt);
+      if (entry !== undefined) this.#await(entry);
     }
     this.execution.requests.length = 0;
-    const { outcome, cancelled } = this.execution;
+    const { outcome } = this.execution;
     if (outcome === null) return;
-    this.#outbox.end(outcome, cancelled, now);
+    this.#outbox.end(outcome, cancelOf(this.execution).record, now);
     this.#toStart = [];
     // Attempts that are under way learn of it when the end is durable.
     for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
@@ -404,19 +404,13 @@ export class LiveRun {
     if (withheld !== null && request.events.includes(withheld.event)) {
       this.#withheld = null;
       this.settled = false;
-      this.execution.deliver(withheld.event, withheld.known);
+      deliver(this.execution, withheld.event, withheld.known);
       return true;
     }
-    for (const event of request.events) {
-      if (event.type !== "hook_created") continue;
-      const conflict = result.conflicts.find(({ hookId }) => hookId === event.id);
-      this.execution.journalled(
-        conflict === undefined
-          ? event
-          : { ...event, type: "hook_conflict", data: new TextEncoder().encode(conflict.runId) },
-      );
+    if (this.execution.awaitsAnswer) {
+      for (const event of request.events) journalled(this.execution, asWritten(event, result.conflicts));
     }
-    if (this.diverged || !this.execution.deliverRegistrations()) return false;
+    if (this.diverged || !this.execution.deliverAnswers()) return false;
     this.settled = false;
     return true;
   }
@@ -476,9 +470,10 @@ export class LiveRun {
     switch (incoming.type) {
       case "attempt_ended":
         return this.#attemptEnded(incoming.attempt, incoming.result, now);
-      case "wait_due":
-        if (!this.execution.pending.has(incoming.waitId)) return false;
-        return this.#tell("wait_completed", now, incoming.waitId, null);
+      case "due": {
+        const { id, due } = incoming.entry;
+        return due !== "attempt" && this.execution.pending.has(id) && this.#tell(due, now, id, null);
+      }
       case "mail":
         return this.#readMail(incoming.mail, now);
     }
@@ -514,7 +509,7 @@ export class LiveRun {
   ): boolean {
     const obeyed = heardAbort && reason === "error";
     const verdict = judgeFailure(step, error, reason, now, this.#random);
-    const { cancelled, finishing } = this.execution;
+    const { record: cancelled, finishing } = cancelOf(this.execution);
     if (cancelled !== null && finishing.has(step.id)) {
       const late = verdict.type === "fail" || verdict.record.retryAt >= cancelled.until;
       if (late || obeyed || this.#gaveUp) {
@@ -533,19 +528,12 @@ export class LiveRun {
   }
 
   #readMail(mail: Mail, now: number): boolean {
-    const hookId = mail.hookId as string;
-    const known = this.execution.hasHook(hookId) ? { value: decode(mail.data) } : null;
+    const heard = hearingOf(mail.type)?.(this.execution, mail) ?? null;
     this.#mailDone = mail.mailSeq;
     this.#inbox.mailRead();
-    switch (mail.type) {
-      case "hook_received":
-        return known !== null && this.#tell("hook_received", now, hookId, mail.data, known);
-      case "cancel_requested": {
-        return this.execution.cancelled === null && this.#cancel(reasonOf(mail.data), now);
-      }
-      case "wake":
-        return false;
-    }
+    if (heard !== null) return this.#tell(heard.type, now, heard.id, heard.data, heard.known);
+    if (mail.type !== "cancel_requested" || cancelOf(this.execution).record !== null) return false;
+    return this.#cancel(reasonOf(mail.data), now);
   }
 
   /** Steps that have begun may end, for a time; the rest of what is awaited is given up. */
@@ -553,8 +541,8 @@ export class LiveRun {
     const until = now + CANCEL_GRACE;
     const finishing = new Set<string>();
     for (const entry of this.execution.pending.values()) {
-      if (entry.kind !== "step") continue;
-      const inTime = entry.attempt > 1 && (entry.retryAt ?? now) < until;
+      if (!isStep(entry)) continue;
+      const inTime = entry.attempt > 1 && (entry.dueAt ?? now) < until;
       if (inTime || this.attempts.get(entry.id)?.started === true) finishing.add(entry.id);
     }
     const error = new WorkflowRunCancelledError(this.runId, reason);
@@ -574,26 +562,27 @@ export class LiveRun {
 
   /** When the steps that a cancel lets end are given up, or `null`. */
   get #finishingUntil(): number | null {
-    const { cancelled, finishing } = this.execution;
-    return cancelled === null || finishing.size === 0 || this.#gaveUp ? null : cancelled.until;
+    const { record, finishing } = cancelOf(this.execution);
+    return record === null || finishing.size === 0 || this.#gaveUp ? null : record.until;
   }
 
   /** The time is over that a cancel gives to steps that had begun. */
   #giveUpFinishing(): void {
     this.#gaveUp = true;
     const error = this.#cancellation();
-    this.#toStart = this.#toStart.filter(({ id }) => !this.execution.finishing.has(id));
-    for (const id of this.execution.finishing) {
+    const { finishing } = cancelOf(this.execution);
+    this.#toStart = this.#toStart.filter(({ id }) => !finishing.has(id));
+    for (const id of finishing) {
       const attempt = this.attempts.get(id);
       if (attempt !== undefined) this.#abort(attempt, error);
       const step = this.execution.pending.get(id);
-      if (step?.kind === "step") this.#interrupt(step, error, "shutdown");
+      if (isStep(step)) this.#interrupt(step, error, "shutdown");
     }
   }
 
   #cancellation(cause?: unknown): WorkflowRunCancelledError {
     if (WorkflowRunCancelledError.is(cause) && cause.runId === this.runId) return cause;
-    const error = new WorkflowRunCancelledError(this.runId, this.execution.cancelled?.reason);
+    const error = cancelOf(this.execution).error();
     if (cause !== undefined) error.cause = cause;
     return error;
   }
@@ -609,7 +598,7 @@ export class LiveRun {
       return false;
     }
     this.settled = false;
-    this.execution.deliver(event, known);
+    deliver(this.execution, event, known);
     return true;
   }
 
@@ -621,8 +610,9 @@ export class LiveRun {
       this.#outbox.patch(patch);
       return lease;
     }
-    if (!this.#mayPark(handOver)) return { type: "hold", ttl };
-    return { type: "park", dueAt: handOver ? now : this.nextDueAt };
+    const dueAt = handOver ? now : this.nextDueAt;
+    const atOnce = !handOver && dueAt !== null && dueAt <= now;
+    return atOnce || !this.#mayPark(handOver) ? { type: "hold", ttl } : { type: "park", dueAt };
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
@@ -631,7 +621,7 @@ export class LiveRun {
     if (this.#toStart.length > 0 && !handOver) return false;
     if ((this.fetching || this.mailSeq > this.mailRead) && !handOver) return false;
     if (!this.#inbox.isEmpty) return false;
-    if (this.execution.requests.length > 0 || this.execution.awaitsRegistration) return false;
+    if (this.execution.requests.length > 0 || this.execution.awaitsAnswer) return false;
     if (this.toBegin) return handOver;
     return !this.execution.stalled || handOver;
   }

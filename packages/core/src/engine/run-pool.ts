@@ -386,8 +386,10 @@ export class RunPool {
   }
 
   #park(run: LiveRun, dueAt: number | null): void {
+    // A suspect is alone the next time as well, so it comes back by way of the quarantine.
+    const kept = this.#keeps(run) && !run.diverged && !this.#quarantine.isSuspect(run);
     this.#residents.release(run);
-    if (this.#keeps(run) && !run.diverged) this.#residents.park(run);
+    if (kept) this.#residents.park(run);
     else run.end();
     if (dueAt !== null) this.#claims.noteDue(dueAt);
   }

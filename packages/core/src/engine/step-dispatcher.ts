@@ -1,4 +1,4 @@
-import type { PendingStep } from "../interpreter/pending.ts";
+import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun } from "./live-run.ts";
