@@ -2,7 +2,8 @@ import { contexts } from "./contexts.ts";
 
 /**
  * Where the engine reports. A message says what happened and what to do, the fields what it is about. An object whose
- * methods take `(message, fields)`, such as `console` or a `winston` logger, fits as it is.
+ * methods take `(message, fields)`, such as `console`, fits as it is; so does a `winston` logger whose format prints the `Error` in
+ * the field `error`.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;

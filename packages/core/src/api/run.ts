@@ -25,6 +25,7 @@ export interface RunAccess {
  * The names are those of the Workflow SDK's `Run`.
  */
 export class Run<T = unknown> {
+  /** `wrun_` and 26 characters that sort by creation time. */
   readonly runId: string;
   readonly #client: RunAccess;
 
@@ -49,6 +50,7 @@ export class Run<T = unknown> {
     return this.#record().then(({ workflow }) => workflow);
   }
 
+  /** When `start` asked for it. */
   get createdAt(): Promise<Date> {
     return this.#record().then(({ createdAt }) => new Date(createdAt));
   }

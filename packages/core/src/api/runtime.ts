@@ -11,6 +11,7 @@ import { Client } from "./client.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
+/** What {@link configure} takes. */
 export interface Configuration {
   /** The World of `start`, `getRun`, `resumeHook` … in this process. */
   readonly world: World;
