@@ -13,7 +13,7 @@ import {
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { decode, encode, fingerprint, largestValue, storable } from "../serialization/index.ts";
+import { decode, encode, fingerprint, largestBatch, largestValue, storable } from "../serialization/index.ts";
 import {
   type CreateRun,
   type CreateRunResult,
@@ -101,9 +101,6 @@ export interface ClientOptions {
   readonly prepare?: () => Promise<void>;
 }
 
-/** The bytes of a request to the World where its adapter names no limit. */
-const LARGEST_BATCH = 16 * 1024 * 1024;
-
 /** The runs of one World, for a program that starts them, reads them and sends them messages; the API's functions call it. */
 export class Client implements RunAccess {
   readonly world: World;
@@ -134,7 +131,7 @@ export class Client implements RunAccess {
       logger: resolveLogger(options.logger),
       workers: this.workers,
     });
-    const largest = (): number => world.capabilities.largestBatch ?? LARGEST_BATCH;
+    const largest = (): number => largestBatch(world);
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),
