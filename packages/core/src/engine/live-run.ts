@@ -120,7 +120,7 @@ export class LiveRun {
     this.workflow = options.workflow;
     this.execution = options.execution;
     this.#random = options.random;
-    this.#outbox = new Outbox(options.runId, options.execution.largestValue);
+    this.#outbox = new Outbox(options.runId);
     this.#dues = new Dues(options.execution.pending);
   }
 
