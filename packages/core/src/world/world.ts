@@ -73,7 +73,7 @@ export interface World {
    * `epoch + 1`, the caller as owner, the claim's id and `dueAt = now + ttl`, atomically with the check.
    *
    * - No two claims give the same run unless the first one's lease has run out or was released in between.
-   * - A backlog of other workflows does not slow a claim.
+   * - A backlog of other workflows does not slow a claim. One of no workflows takes nothing and tells the time.
    * - `lost` is true exactly when the row still named an owner: a lease that ran out. The row's `lostClaims` is then one more.
    * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
    * - One run that cannot be read does not hold up the others: it comes with its `damage`.
