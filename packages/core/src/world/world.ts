@@ -127,7 +127,11 @@ export interface World {
   /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
   listRuns(query: ListRunsQuery): Promise<RunPage>;
 
-  /** The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing. */
+  /**
+   * The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing.
+   *
+   * @throws {WorldError} with `damaged` if this part of it is there and cannot be read
+   */
   listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
 
   /** For each run, the messages with `mailSeq > after` that are not consumed, in order. */
