@@ -1,5 +1,5 @@
 import TinyQueue from "tinyqueue";
-import type { Pending } from "../interpreter/pending.ts";
+import type { Pending } from "../../interpreter/pending.ts";
 
 /** When the sleeps and retries of one run are due, the earliest first. */
 export class Dues {
