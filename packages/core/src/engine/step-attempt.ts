@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
 import { contexts } from "../contexts.ts";
 import { lengthMs } from "../define/retry-policy.ts";
-import { FatalError, StepTimeoutError } from "../errors/index.ts";
+import { FatalError, SerializationError, StepTimeoutError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../metadata.ts";
 import { decode, encode, storable } from "../serialization/index.ts";
@@ -211,9 +211,7 @@ export class StepAttempt implements Attempt {
       });
       const args = decode(step.args) as unknown[];
       const value = await contexts.run(context, () => step.definition.fn.apply(step.thisArg, args));
-      const encoded = storableResult(value, largestValue);
-      // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
-      return { type: "completed", value: encoded, decoded: decode(encoded) };
+      return { type: "completed", ...storedResult(value, largestValue) };
     } catch (error) {
       return { type: "failed", error, reason: "error" };
     }
@@ -233,11 +231,23 @@ function timedOut(error: StepTimeoutError): AttemptResult {
   return { type: "failed", error, reason: "timeout" };
 }
 
-/** The body did its work, and would only do it again: a result that cannot be stored fails the step at once. */
-function storableResult(result: unknown, largest: number): Uint8Array | null {
+/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
+function storedResult(
+  result: unknown,
+  largest: number,
+): { readonly value: Uint8Array | null; readonly decoded: unknown } {
   try {
-    return storable(encode(result, "result"), "result", largest);
+    const value = storable(encode(result, "result"), "result", largest);
+    return { value, decoded: readBack(value) };
   } catch (cause) {
     throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readBack(value: Uint8Array | null): unknown {
+  try {
+    return decode(value);
+  } catch (cause) {
+    throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
   }
 }

@@ -75,7 +75,7 @@ export interface World {
    * `epoch + 1`, the caller as owner, the claim's id and `dueAt = now + ttl`, atomically with the check.
    *
    * - No two claims give the same run unless the first one's lease has run out or was released in between.
-   * - A backlog of other workflows does not slow a claim.
+   * - A backlog of other workflows does not slow a claim. One of no workflows takes nothing and tells the time.
    * - `lost` is true exactly when the row still named an owner: a lease that ran out. The row's `lostClaims` is then one more.
    * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
    * - One run that cannot be read does not hold up the others: it comes with its `damage`.
@@ -129,7 +129,11 @@ export interface World {
   /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
   listRuns(query: ListRunsQuery): Promise<RunPage>;
 
-  /** The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing. */
+  /**
+   * The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing.
+   *
+   * @throws {WorldError} with `damaged` if this part of it is there and cannot be read
+   */
   listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
 
   /** For each run, the messages with `mailSeq > after` that are not consumed, in order. */

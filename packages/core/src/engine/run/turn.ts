@@ -42,7 +42,7 @@ export class Turn {
   constructor(options: TurnOptions) {
     this.#options = options;
     this.#execution = options.execution;
-    this.outbox = new Outbox(options.execution.runId, options.execution.largestValue);
+    this.outbox = new Outbox(options.execution.runId);
   }
 
   get state(): CodeState {
