@@ -25,7 +25,8 @@ export function packed(events: readonly StoredEvent[], first: number, collector:
   let bytes = 0;
   const close = (next: number): void => {
     const from = next - row.length;
-    if (row.length < FEWEST && bytes <= LARGEST) entries.push(...row.map((event, index) => [from + index, event] as const));
+    if (row.length < FEWEST && bytes <= LARGEST)
+      entries.push(...row.map((event, index) => [from + index, event] as const));
     else entries.push([next - 1, { first: from, pack: collector.put(BSON.serialize({ events: row })) }]);
     row = [];
     bytes = 0;
