@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
+import { registry } from "../define/registry.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 
 /**
@@ -103,7 +103,7 @@ export class UnattendedRuns {
 
   /** What is known in this process of who would execute the workflow, and what to do. */
   #situation(workflow: string): string {
-    const known = [...sharedState().registry.workflows.keys()];
+    const known = [...registry.workflows.keys()];
     const name = functionName(workflow);
     const namesake = known.find((id) => name !== undefined && functionName(id) === name);
     if (namesake !== undefined && !known.includes(workflow)) {

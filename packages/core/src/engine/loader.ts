@@ -1,9 +1,9 @@
+import { contexts } from "../contexts.ts";
 import { workflowFunction } from "../define/registry.ts";
 import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { knowTokens } from "../interpreter/kinds/hook.ts";
 import { type ReplayOptions, replay } from "../interpreter/replay.ts";
-import { sharedState } from "../shared-state.ts";
 import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
@@ -27,7 +27,7 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const fn = workflowFunction(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
-    sharedState().contexts.run({ kind: "workflow", execution }, call);
+    contexts.run({ kind: "workflow", execution }, call);
   return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter });
 }
 

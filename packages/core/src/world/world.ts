@@ -45,7 +45,9 @@ export const CONTRACT_VERSION = 1;
 export interface World {
   /** Short name for logs, such as `sqlite`. */
   readonly name: string;
+  /** {@link CONTRACT_VERSION} of the `@perdure/core` that it was written for. */
   readonly contractVersion: typeof CONTRACT_VERSION;
+  /** What it can do beyond the laws. What only the server knows has the weaker answer until the World is open. */
   readonly capabilities: WorldCapabilities;
 
   /** Settings of the store that a user should see, such as journal mode and fsync policy. Valid after {@link open}. */

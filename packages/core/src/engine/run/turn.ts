@@ -7,7 +7,7 @@ import { applyRetry, type PendingStep, type RetryRecord } from "../../interprete
 import type { Known } from "../../interpreter/pending.ts";
 import { encode, encodeError } from "../../serialization/index.ts";
 import type { EventType, HookConflict, Mail, NewEvent } from "../../world/index.ts";
-import type { Attempt } from "../step-attempt.ts";
+import type { Attempt } from "../attempt.ts";
 import { judgeFailure } from "../step-outcome.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import type { MailCursor } from "./mail-cursor.ts";
