@@ -123,7 +123,10 @@ export interface World {
    */
   deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]>;
 
-  /** The rows of these runs, in their order; `null` for an unknown run. */
+  /**
+   * The rows of these runs, in their order; `null` for an unknown run. Where one of them is damaged it MAY reject as a whole,
+   * not retryable: whoever asked for several asks for each alone then.
+   */
   getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
 
   /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
