@@ -44,6 +44,7 @@ it("a sleep lasts as long as it says when the starter and the first worker are a
   const run = await new Client({ world }).start<string>(nap, []);
   await vi.waitUntil(async () => {
     const events = await world.listEvents(run.runId, 0, 10);
+
     return events.some(({ type }) => type === "wait_created");
   }, 5_000);
   await first.close();
