@@ -24,6 +24,7 @@ import {
   type World,
 } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
+import { withinOneTurn } from "./one-delivery.ts";
 import { Run } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
@@ -140,6 +141,7 @@ export class Client {
       send: (batch) => world.deliver(batch, clock.now()),
       size: bytesOf,
       largest,
+      answers: withinOneTurn,
       unanswered: unansweredMessage,
     });
   }
