@@ -153,15 +153,22 @@ export class RunWatcher {
       });
       return true;
     } catch (error) {
-      // Such as a World that was closed: nobody waits for what cannot come.
-      if (WorldError.is(error) && !error.retryable) this.#fail(error);
-      return false;
+      if (!WorldError.is(error) || error.retryable) return false;
+      // One of them cannot be read, or none can, as of a World that was closed.
+      const [only, ...others] = runIds;
+      if (only !== undefined && others.length === 0) {
+        this.#fail(only, error);
+        return true;
+      }
+      const half = Math.ceil(runIds.length / 2);
+      const first = await this.#read(runIds.slice(0, half));
+      return (await this.#read(runIds.slice(half))) && first;
     }
   }
 
-  #fail(error: WorldError): void {
-    const waiters = [...this.#waiters.values()].flat();
-    this.#waiters.clear();
+  #fail(runId: string, error: WorldError): void {
+    const waiters = this.#waiters.get(runId) ?? [];
+    this.#waiters.delete(runId);
     for (const { reject } of waiters) reject(error);
   }
 
