@@ -30,6 +30,7 @@ import {
   type RunRecord,
   type RunStatus,
 } from "@perdure/core/world";
+import { damaged } from "./errors.ts";
 import { fromStored, hasLoneSurrogate, type Stored, toBytes } from "./text.ts";
 
 /** What a script answers. */
@@ -208,11 +209,15 @@ function unpack(packed: Buffer): Unpacked {
 
 /**
  * A run as the scripts' `rowOf` answers it: id, due time, output, error, state, then the fields and values of its row.
- * `w` workflow, `u` queue, `a` attributes as JSON, `t` their keys, `s` status, `e` epoch, `i` claimId, `l` lostClaims, `q` seq, `y` bytes, `m` mailSeq, `d` mailDone,
- * `o` owner, `k` start key, `c` createdAt, `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
+ * `w` workflow, `u` queue, `a` attributes as JSON, `t` their keys, `s` status, `e` epoch, `i` claimId, `l` lostClaims,
+ * `q` seq, `y` bytes, `m` mailSeq, `d` mailDone, `o` owner, `k` start key, `v` it has payloads, `c` createdAt, `b` startedAt,
+ * `f` completedAt; a field that is not there is 0 or `null`.
+ *
+ * @throws {WorldError} for a run whose result is gone
  */
 export function toRunRecord(reply: Reply): RunRecord {
   const [runId, dueAt, output, error, state, ...pairs] = reply as readonly (Buffer | null)[];
+  if (output === undefined) throw damaged(fromStored(runId as Buffer), String(dueAt));
   const fields = new Map<string, Buffer>();
   for (let index = 0; index < pairs.length; index += 2) {
     fields.set(String(pairs[index]), pairs[index + 1] as Buffer);

@@ -1,6 +1,6 @@
 import type { Attributes, RunRecord, RunStatus } from "./run.ts";
 
-/** Reading: queries that change nothing and lock nothing. */
+/** Reading: queries that change nothing and lock nothing; and the deletion of old runs. */
 
 /** Which runs a query is about: those that fit every field that is there. */
 export interface RunFilter {
@@ -18,6 +18,7 @@ export interface RunFilter {
   readonly completedBefore?: number;
 }
 
+/** What {@link World.listRuns} takes. */
 export interface ListRunsQuery extends RunFilter {
   /** Page size. */
   readonly limit: number;
@@ -32,6 +33,7 @@ export interface ListRunsQuery extends RunFilter {
   readonly payloads?: boolean;
 }
 
+/** What {@link World.listRuns} gives. */
 export interface RunPage {
   readonly runs: readonly RunRecord[];
   /** Pass it on for the next page; `null` after the last. */
@@ -43,19 +45,26 @@ export interface HookRecord {
   readonly token: string;
   readonly hookId: string;
   readonly runId: string;
+  /** Milliseconds since the epoch: the `at` of its `hook_created` event. */
   readonly createdAt: number;
   /** The `data` of its `hook_created` event. */
   readonly data: Uint8Array | null;
 }
 
+/** What {@link World.listHooks} takes. */
 export interface ListHooksQuery {
+  /** Only hooks of this run. */
   readonly runId?: string;
+  /** Page size. */
   readonly limit: number;
+  /** The `cursor` of the page before. */
   readonly cursor?: string;
 }
 
+/** What {@link World.listHooks} gives. */
 export interface HookPage {
-  /** By token. */
+  /** In the order of their tokens. */
   readonly hooks: readonly HookRecord[];
+  /** Pass it on for the next page; `null` after the last. */
   readonly cursor: string | null;
 }

@@ -39,6 +39,7 @@ export interface ClaimRequest {
   readonly claimId: string;
   /** Lease length in milliseconds. */
   readonly ttl: number;
+  /** The caller's time, in milliseconds since the epoch; a World with a clock of its own goes by that one. */
   readonly now: number;
   /**
    * Runs whose coroutine the caller still has in memory. Where the row had this claim id and this `seq` until now, nobody
@@ -68,7 +69,9 @@ export interface ClaimedRun {
   readonly damage: Error | null;
 }
 
+/** What {@link World.claim} gives. */
 export interface ClaimResult {
+  /** The runs that the caller now owns, the longest due first. */
   readonly runs: readonly ClaimedRun[];
   /**
    * The earliest `dueAt` of a run of all these queues (or of these run ids) that this claim did not take, or `null`. May be
@@ -79,10 +82,13 @@ export interface ClaimResult {
   readonly now: number;
 }
 
+/** What {@link World.renew} takes. */
 export interface RenewRequest {
+  /** The leases to extend. */
   readonly leases: readonly Lease[];
   /** New length in milliseconds, from `now`. */
   readonly ttl: number;
+  /** As in {@link ClaimRequest}. */
   readonly now: number;
 }
 

@@ -27,7 +27,7 @@ end
 -- A full server lets no script begin to write, but for what frees memory; after that it may go on.
 local function freeing() call('UNLINK', base .. 'nothing') end
 
--- A run as toRunRecord reads it, or false; without its payloads on request.
+-- A run as toRunRecord reads it, or false; without its payloads on request. One whose payloads are gone: id, and what is wrong.
 local function rowOf(id, bare)
   local fields = call('HGETALL', base .. 'r:' .. id)
   if #fields == 0 then return false end
@@ -36,6 +36,7 @@ local function rowOf(id, bare)
     if fields[index] == 'u' then queue = fields[index + 1] end
     if fields[index] == 'v' then hasValues = true end
   end
+  if hasValues and not bare and call('EXISTS', base .. 'v:' .. id) == 0 then return {id, 'its result is gone'} end
   local values = {false, false, false}
   if hasValues and not bare then values = call('HMGET', base .. 'v:' .. id, 'output', 'error', 'state') end
   return {id, call('ZSCORE', base .. 'd:' .. queue, id), values[1], values[2], values[3], unpack(fields)}
@@ -52,6 +53,7 @@ local function setValue(id, field, value)
   local values = base .. 'v:' .. id
   if not value then
     call('HDEL', values, field)
+    if call('EXISTS', values) == 0 then call('HDEL', base .. 'r:' .. id, 'v') end
     return
   end
   call('HSET', base .. 'r:' .. id, 'v', 1)
