@@ -3,7 +3,6 @@ import type { World } from "@perdure/core/world";
 import { claimOne, deliverOne, journalOf, leasedRun, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
-  ALICE,
   BOB,
   bytesOf,
   claiming,
