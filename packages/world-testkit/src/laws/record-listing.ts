@@ -73,7 +73,7 @@ export const recordListing: Law = {
       equal(first.records.length, 2);
       const last = first.records[1]?.key ?? "";
       await writeOne(world, writing(last, versions.get(last) ?? null, "", 0));
-      await putRecord(world, "p", "p");
+      for (const key of ["p", "p0"]) await putRecord(world, key, key);
       await putRecord(world, "p90", "p90");
       const second = await world.listRecords({
         prefix: "p",
