@@ -42,7 +42,7 @@ export function records(
 
   async function writeOne(write: RecordWrite, callersNow: number): Promise<RecordWriteResult> {
     const { writeId, ifVersion, value, ttl } = write;
-    if (value.byteLength > limit) throw tooLarge("a record's value", value.byteLength, limit);
+    if (value.byteLength > limit) throw tooLarge("A record's value", value.byteLength, limit);
     const _id = toStoredKey(write.key);
     for (let attempt = 0; ; attempt++) {
       await connection.backOff(attempt);

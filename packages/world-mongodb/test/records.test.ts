@@ -28,6 +28,23 @@ test("later writes remove what has expired, in batches", async () => {
   expect(await stored()).toBe(51);
 });
 
+test("a record that is made again while its last one is removed stays", async () => {
+  const store = await temporaryDatabase();
+  const other = await openWorld(store);
+  const again = { ...newRecord("short", null), writeId: "made again" };
+  const world = await openWorld({
+    ...store,
+    async beforeOperation(operation) {
+      if (operation === "sweep records") {
+        expect(await other.writeRecords([again], NOW + 10)).toEqual([{ outcome: "written" }]);
+      }
+    },
+  });
+  await other.writeRecords([newRecord("short", 10)], NOW);
+  await world.writeRecords([newRecord("a", null)], NOW + 10);
+  expect(await world.readRecords(["short"], NOW + 10)).toMatchObject([{ version: "made again" }]);
+});
+
 test("a ttl counts by the server's clock, or where it tells no time, by the caller's", async () => {
   const world = await openWorld({ ...(await temporaryDatabase()), clock: "store" });
   const [early, late] = world.capabilities.ownClock === true ? [0, NOW * 2] : [NOW, NOW + 1];
@@ -35,7 +52,8 @@ test("a ttl counts by the server's clock, or where it tells no time, by the call
   const [long] = await world.readRecords(["long"], late);
   expect(long?.ttl).toBeGreaterThan(0);
   expect(long?.ttl).toBeLessThanOrEqual(60_000);
-  await vi.waitFor(async () => expect(await world.readRecords(["short"], late)).toEqual([null]));
+  const isGone = async () => expect(await world.readRecords(["short"], late)).toEqual([null]);
+  await vi.waitFor(isGone, { timeout: 10_000 });
   const page = await world.listRecords({ prefix: "", limit: 10, now: late });
   expect(page.records.map(({ key }) => key)).toEqual(["long"]);
 });

@@ -30,14 +30,15 @@ test("later writes remove what has expired, but wait for nobody who has it locke
 test("a ttl counts by the server's clock, and goes on while a writer waits for a lock", async () => {
   const schema = temporarySchema();
   const world = await openWorld({ url: await serverUrl(), schema, clock: "store" });
-  await world.writeRecords([newRecord("long", 60_000), newRecord("short", 100)], 0);
+  await world.writeRecords([newRecord("long", 60_000), newRecord("short", 400)], 0);
   const [long] = await world.readRecords(["long"], NOW * 2);
   expect(long?.ttl).toBeGreaterThan(0);
   expect(long?.ttl).toBeLessThanOrEqual(60_000);
   const client = await (await superuser()).connect();
   await client.query(`BEGIN; SELECT FROM ${schema}.records FOR UPDATE`);
   const taken = world.writeRecords([{ ...newRecord("short", null), writeId: "taken over" }], 0);
-  await vi.waitFor(async () => expect(await world.readRecords(["short"], 0)).toEqual([null]));
+  const isGone = async () => expect(await world.readRecords(["short"], 0)).toEqual([null]);
+  await vi.waitFor(isGone, { timeout: 10_000 });
   await client.query("COMMIT");
   client.release();
   expect(await taken).toEqual([{ outcome: "written" }]);

@@ -32,7 +32,8 @@ test("a ttl counts by the store's clock", async () => {
   const [long] = await world.readRecords(["long"], NOW * 2);
   expect(long?.ttl).toBeGreaterThan(0);
   expect(long?.ttl).toBeLessThanOrEqual(60_000);
-  await vi.waitFor(async () => expect(await world.readRecords(["short"], 0)).toEqual([null]));
+  const isGone = async () => expect(await world.readRecords(["short"], 0)).toEqual([null]);
+  await vi.waitFor(isGone, { timeout: 10_000 });
   const page = await world.listRecords({ prefix: "", limit: 10, now: NOW * 2 });
   expect(page.records.map(({ key }) => key)).toEqual(["long"]);
 });
