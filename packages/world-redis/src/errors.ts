@@ -149,6 +149,14 @@ const NOT_OPENED: Explanation = {
   retryable: true,
 };
 
+/** The connection was made, and ended by the other side. */
+const CLOSED: Explanation = {
+  text:
+    "closes the connection. Check host and port: it may be a server of another protocol, or one that expects TLS " +
+    "(`rediss://`).",
+  retryable: true,
+};
+
 /** What the client says when it does not get through. */
 const UNREACHABLE =
   /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|max retries|Connection is closed|isn't writeable|timed out|All sentinels|startup nodes|slots cache/;
@@ -157,7 +165,7 @@ const UNREACHABLE =
 export function damaged(runId: string, what: string): WorldError {
   return new WorldError(
     `Run ${runId} cannot be read from Redis: ${what}. Its keys were changed or deleted by somebody else; restore a backup.`,
-    { retryable: false },
+    { retryable: false, damaged: true },
   );
 }
 
@@ -191,7 +199,11 @@ export function worldError(error: unknown, location: string, opening = false): u
       ? `The Redis World at ${location} failed: ${reason}`
       : `The Redis World at ${location} ${known.text} (${reason.slice(0, 160)})`;
   const retryable = known?.retryable ?? true;
-  return new WorldError(message, { cause, retryable: retryable === "later" ? !opening : retryable });
+  return new WorldError(message, {
+    cause,
+    retryable: retryable === "later" ? !opening : retryable,
+    damaged: ["DAMAGED", "WRONGTYPE"].includes(replyCode(cause) ?? ""),
+  });
 }
 
 /** Tells whether opening has no chance until somebody changes the options or the server. */
@@ -208,7 +220,8 @@ function explanationOf(reason: string, error: unknown, opening: boolean): Explan
   const pattern = PATTERNS.find(([words]) => words.test(text));
   if (pattern !== undefined) return pattern[1];
   if (!UNREACHABLE.test(text)) return undefined;
-  return opening ? NOT_OPENED : UNREACHED;
+  if (!opening) return UNREACHED;
+  return /ECONNRESET|EPIPE/.test(text) ? CLOSED : NOT_OPENED;
 }
 
 function reasonOf(error: unknown): string {

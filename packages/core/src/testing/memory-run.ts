@@ -1,0 +1,13 @@
+import type { JournalEvent, Mail, RunRecord, StartKey } from "../world/index.ts";
+
+/** One run and what belongs to it. */
+export interface MemoryRun {
+  row: RunRecord;
+  /** `journal[seq - 1]` has `seq`. */
+  readonly journal: JournalEvent[];
+  /** `mailbox[mailSeq - 1]` has `mailSeq`; consumed messages stay, because their ids do. */
+  readonly mailbox: Mail[];
+  readonly startKey: StartKey | null;
+  /** Tokens of the run's live hooks, by hook id. */
+  readonly tokens: Map<string, string>;
+}
