@@ -19,6 +19,7 @@ export interface Collections {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly records: string;
 }
 
 export function collectionsOf(namespace: string): Collections {
@@ -31,6 +32,7 @@ export function collectionsOf(namespace: string): Collections {
     mail: `${prefix}_mail`,
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
+    records: `${prefix}_records`,
   };
 }
 
@@ -52,6 +54,7 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],
     [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
     [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
+    [collections.records, [{ name: "expiring", key: { expiresAt: 1 } }]],
   ];
 }
 
@@ -177,6 +180,15 @@ export interface StartKeyDocument {
   /** Runs of which an attempt for this key is burnt; the documents that say so are deleted after this one. */
   readonly burnt?: readonly string[];
   readonly fingerprint: string;
+  readonly expiresAt: number | null;
+}
+
+/** A record, under its key; see `records.ts`. */
+export interface RecordDocument {
+  readonly _id: string;
+  readonly version: string;
+  readonly value: Uint8Array;
+  /** `null`: never. */
   readonly expiresAt: number | null;
 }
 

@@ -12,6 +12,7 @@ import { journal as journalOf } from "./journal.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns, remove } from "./retention.ts";
 import { runs as runsOf } from "./runs.ts";
 import { collectionsOf } from "./schema.ts";
@@ -111,6 +112,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
       deliver: async (batch, now) => verbs.deliver(batch, await clock(now)),
       reads: reads(store),
       deleteRuns: deleteRuns(store),
+      records: records(connection, collections, clock),
       async close() {
         hints.close();
         await connection.close();

@@ -9,6 +9,8 @@ import { commitStepFunction } from "./functions/commit-step.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
+import { writeRecordsFunction } from "./functions/write-records.ts";
+import { createRecords } from "./records-schema.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
 /** The names of one namespace's tables and functions, qualified and quoted for SQL. */
@@ -19,6 +21,7 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly records: string;
   /** The sequence of `runs.id`. */
   readonly runIds: string;
   /** A constant expression that tells this namespace's advisory locks from others'. */
@@ -31,6 +34,7 @@ export interface Tables {
     readonly commitStep: string;
     readonly deliver: string;
     readonly deleteRuns: string;
+    readonly writeRecords: string;
   };
   /** The start of index names, and the schema, unquoted. */
   readonly prefix: string;
@@ -48,6 +52,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
     mail: name("mail"),
     hooks: name("hooks"),
     startKeys: name("startkeys"),
+    records: name("records"),
     runIds: name("run_ids"),
     locks: `hashtext('perdure ${schema}.${namespace}')`,
     // The number is the version of the function: a process of an older package goes on with the one that it knows.
@@ -59,6 +64,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
       commitStep: name("commit_step_1"),
       deliver: name("deliver_1"),
       deleteRuns: name("delete_runs_1"),
+      writeRecords: name("write_records_1"),
     },
     prefix,
     schema,
@@ -149,6 +155,7 @@ export function createTables(tables: Tables): string {
       expires_at bigint,
       CONSTRAINT ${index("startkeys_pkey")} PRIMARY KEY (workflow, key)
     );
+    ${createRecords(tables)}
     ${createRunsFunction(tables)}
     ${claimFunction(tables)}
     ${renewFunction(tables)}
@@ -156,6 +163,7 @@ export function createTables(tables: Tables): string {
     ${commitStepFunction(tables)}
     ${deliverFunction(tables)}
     ${deleteRunsFunction(tables)}
+    ${writeRecordsFunction(tables)}
   `;
 }
 
@@ -167,6 +175,7 @@ export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   mail: "run,mail_seq,message_id",
   hooks: "token,run,hook_id",
   startkeys: "workflow,key,run_id",
+  records: "key,version",
 };
 
 /** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */

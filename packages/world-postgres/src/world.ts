@@ -14,6 +14,7 @@ import { deliver } from "./mailbox.ts";
 import { migrate, type Versions } from "./migrations.ts";
 import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -72,6 +73,7 @@ async function openStore(config: Config): Promise<PostgresStore> {
     deliver: deliver(connection, tables, callersClock),
     reads: { getRuns, ...others },
     deleteRuns: deleteRuns(connection, tables),
+    records: records(connection, tables, callersClock),
     async close() {
       hints.close();
       await connection.close();

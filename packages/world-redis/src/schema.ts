@@ -19,6 +19,7 @@
  * | `names` | hash | name → who has it, of the names that belong to this partition |
  * | `tokens` | sorted set | hook tokens among those, in their order |
  * | `sent:<message>` | string | the hook to which a message to one of those tokens went |
+ * | `record:<key>`, `records`, `expiring` | | records; see `lua/records.ts` |
  */
 import type { EventType, JournalEvent, Mail, NewEvent, RunRecord, RunStatus } from "@perdure/core/world";
 import { damaged } from "./errors.ts";

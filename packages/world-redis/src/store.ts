@@ -17,6 +17,7 @@ import { namesOf } from "./names.ts";
 import { openClient } from "./opening.ts";
 import { partitionsOf } from "./partitions.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
@@ -58,6 +59,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       deliver: deliver(connection),
       reads: reads(connection),
       deleteRuns: removal,
+      records: records(connection),
       // A user's client stays open.
       async close() {
         stopRetention();

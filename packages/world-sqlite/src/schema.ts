@@ -3,6 +3,7 @@
  */
 import type { JournalEvent, Mail, RunRecord } from "@perdure/core/world";
 import { bytesOrNull, Damage, number, numberOrNull, text, textOrNull } from "./cells.ts";
+import { createRecords } from "./records-schema.ts";
 import type { StoredText } from "./text.ts";
 
 /** The names of one namespace's tables. */
@@ -13,6 +14,7 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly records: string;
   readonly clock: string;
 }
 
@@ -26,6 +28,7 @@ export function tablesOf(namespace: string): Tables {
     mail: `${prefix}_mail`,
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
+    records: `${prefix}_records`,
     clock: `${prefix}_clock`,
   };
 }
@@ -114,6 +117,7 @@ export function createTables(tables: Tables): string {
       monotonic REAL NOT NULL,
       time REAL NOT NULL
     );
+    ${createRecords(tables)}
   `;
 }
 

@@ -11,6 +11,7 @@ import { worldError } from "./errors.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { tablesOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
@@ -64,6 +65,7 @@ async function openStore(config: Config): Promise<OpenStore> {
       deliver: deliver(connection, tables, clock),
       reads: reads(connection, tables),
       deleteRuns: deleteRuns(connection, tables),
+      records: records(connection, tables, clock),
       async close() {
         hints.close();
         connection.close();

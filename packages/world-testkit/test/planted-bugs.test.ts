@@ -5,13 +5,21 @@ import type { Bug } from "./bugs/bug.ts";
 import { commitBugs } from "./bugs/commit-bugs.ts";
 import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
 import { readBugs } from "./bugs/read-bugs.ts";
+import { recordBugs } from "./bugs/record-bugs.ts";
 import { scheduleBugs } from "./bugs/schedule-bugs.ts";
 import { startBugs } from "./bugs/start-bugs.ts";
 import { memoryTarget } from "./memory-target.ts";
 
 // Every law's file must be able to fail: a memory World that breaks the law turns that file red.
 
-const bugs: readonly Bug[] = [...startBugs, ...scheduleBugs, ...commitBugs, ...mailboxBugs, ...readBugs];
+const bugs: readonly Bug[] = [
+  ...startBugs,
+  ...scheduleBugs,
+  ...commitBugs,
+  ...mailboxBugs,
+  ...readBugs,
+  ...recordBugs,
+];
 
 describe("planted bugs", () => {
   it("there is one for every law", () => {

@@ -99,6 +99,9 @@ export function processWorld(network: Network, world: World, process: SimProcess
     getHookByToken: (token) => plain("getHookByToken", () => world.getHookByToken(token)),
     listHooks: (query) => plain("listHooks", () => world.listHooks(query)),
     deleteRuns: (request) => plain("deleteRuns", () => world.deleteRuns(request)),
+    readRecords: (keys, now) => plain("readRecords", () => world.readRecords(keys, now)),
+    writeRecords: (batch, now) => plain("writeRecords", () => world.writeRecords(batch, now)),
+    listRecords: (query) => plain("listRecords", () => world.listRecords(query)),
     subscribe: (listener) => hints(network, world, process, listener),
   };
 }

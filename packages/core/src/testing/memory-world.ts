@@ -2,6 +2,7 @@ import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } fro
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
 import { deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
+import { listRecords, writeRecord } from "./memory-records.ts";
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
 import { MemoryState } from "./memory-state.ts";
@@ -82,6 +83,11 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     getHookByToken: (token) => verb("getHookByToken", () => state.hooks.get(token) ?? null),
     listHooks: (query) => verb("listHooks", () => listHooks(state, query)),
     deleteRuns: (request) => verb("deleteRuns", () => deleteRuns(state, request)),
+    readRecords: (keys, now) =>
+      verb("readRecords", () => keys.map((key) => state.records.get(key, time(now).now))),
+    writeRecords: (batch, now) =>
+      verb("writeRecords", () => batch.map((write) => writeRecord(state, write, time(now).now))),
+    listRecords: (query) => verb("listRecords", () => listRecords(state, query, time(query.now).now)),
     subscribe: (listener) => state.subscribe(listener),
   };
 }

@@ -19,6 +19,14 @@ export type {
   ListRunsQuery,
   RunPage,
 } from "./read.ts";
+export {
+  afterPrefix,
+  type ListRecordsQuery,
+  type RecordPage,
+  type RecordWrite,
+  type RecordWriteResult,
+  type StoredRecord,
+} from "./record.ts";
 export { isTerminal, type RunRecord, type RunStatus, type TerminalStatus } from "./run.ts";
 export type {
   CachedRun,

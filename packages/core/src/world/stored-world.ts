@@ -12,6 +12,7 @@ import type {
   ListRunsQuery,
   RunPage,
 } from "./read.ts";
+import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
@@ -61,6 +62,7 @@ export interface OpenStore {
     "getRuns" | "listRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
   >;
   readonly deleteRuns: World["deleteRuns"];
+  readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
   /** Ends subscriptions and connections. */
   close(): Promise<void>;
 }
@@ -191,6 +193,21 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   async deleteRuns(request: DeleteRunsRequest): Promise<number> {
     const { deleteRuns } = this.#store;
     return outside(() => deleteRuns(request));
+  }
+
+  async readRecords(keys: readonly string[], now: number): Promise<readonly (StoredRecord | null)[]> {
+    const { records } = this.#store;
+    return keys.length === 0 ? [] : outside(() => records.readRecords(keys, now));
+  }
+
+  async writeRecords(batch: readonly RecordWrite[], now: number): Promise<readonly RecordWriteResult[]> {
+    const { records } = this.#store;
+    return batch.length === 0 ? [] : outside(() => records.writeRecords(batch, now));
+  }
+
+  async listRecords(query: ListRecordsQuery): Promise<RecordPage> {
+    const { records } = this.#store;
+    return outside(() => records.listRecords(query));
   }
 
   subscribe(listener: (hint: Hint) => void): () => void {

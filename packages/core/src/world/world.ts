@@ -10,6 +10,7 @@ import type {
   ListRunsQuery,
   RunPage,
 } from "./read.ts";
+import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
@@ -18,7 +19,7 @@ import type { CreateRun, CreateRunResult } from "./start.ts";
 export const CONTRACT_VERSION = 1;
 
 /**
- * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace.
+ * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace, and records.
  *
  * A World is dumb: bytes in, bytes out. Serialization, retry policy, replay and scheduling policy are the core's.
  *
@@ -152,6 +153,35 @@ export interface World {
 
   /** Deletes old terminal runs with everything that belongs to them; returns how many. Call again while it returns `limit`. */
   deleteRuns(request: DeleteRunsRequest): Promise<number>;
+
+  /**
+   * The records under these keys, in their order; `null` where there is none. Where a store fails over, what is read may be
+   * older than what was acknowledged; a `conflict` of {@link writeRecords} never is.
+   */
+  readRecords(keys: readonly string[], now: number): Promise<readonly (StoredRecord | null)[]>;
+
+  /**
+   * Compare-and-set of records; durable before it returns. Each write is atomic by itself, and only that: it checks that the
+   * record's version is `ifVersion` and writes it, or answers `conflict` with the record as it is.
+   *
+   * - Of all writes with one `ifVersion` for one key at most one is `written`, whoever races. Two writes of one key in one
+   *   batch race like those of two callers.
+   * - The same write sent again is `written`, and writes nothing, while it is the record's last one. After that it is a
+   *   `conflict` like any other: whoever must know later whether a write got through makes its effect readable in the value.
+   *   So a deletion that is sent again finds no record, which is what it wanted.
+   * - `ttl` counts by the store's clock; a World without one goes by `now`. Once it is over there is no record any more, for
+   *   readers as for `ifVersion`, whether or not the store has removed it. As no `writeId` is used twice, a writer that was
+   *   slow never writes over a record that expired and was made again.
+   * - Expired records are removed by the writes that follow, a few with each, so that there are never many more of them than
+   *   were written lately. No writer waits for that.
+   */
+  writeRecords(batch: readonly RecordWrite[], now: number): Promise<readonly RecordWriteResult[]>;
+
+  /**
+   * Pages through the records whose keys begin with a prefix. The prefix is compared exactly: `%`, `_`, `*` and `\` are
+   * characters like others. Costs what the records with the prefix cost, however many others there are.
+   */
+  listRecords(query: ListRecordsQuery): Promise<RecordPage>;
 
   /**
    * Calls `listener` when something may have changed. A hint only: losing every one of them costs latency, never

@@ -11,6 +11,9 @@ import { leaseTakeover } from "./lease-takeover.ts";
 import { open } from "./open.ts";
 import { parkOverMail } from "./park-over-mail.ts";
 import { reads } from "./reads.ts";
+import { recordExpiry } from "./record-expiry.ts";
+import { recordListing } from "./record-listing.ts";
+import { records } from "./records.ts";
 import { retention } from "./retention.ts";
 import { startKeys } from "./start-keys.ts";
 import { startOnce } from "./start-once.ts";
@@ -34,6 +37,9 @@ export const laws: readonly Law[] = [
   reads,
   values,
   retention,
+  records,
+  recordExpiry,
+  recordListing,
   subscribe,
   crashPoints,
 ];
