@@ -76,8 +76,12 @@ export class Turn {
     return requests.length === 0 && !awaitsAnswer && this.state !== "fresh" && !stalled;
   }
 
-  /** As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. */
+  /**
+   * As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. One that has not
+   * begun leaves its mail unread.
+   */
   get mayLeave(): boolean {
+    if (this.state === "fresh") return true;
     const { requests, awaitsAnswer } = this.#execution;
     return this.#withheld === null && this.#inbox.isEmpty && requests.length === 0 && !awaitsAnswer;
   }
