@@ -113,9 +113,22 @@ export interface MemoryRun {
   readonly startKey: StartKey | null;
   /** Tokens of the run's live hooks, by hook id. */
   readonly tokens: Map<string, string>;
+  /** Streams by name. */
+  readonly streams: Map<string, MemoryStream>;
+}
+
+/** One stream of a run. */
+export interface MemoryStream {
+  /** `chunks[index]` has `index`. */
+  readonly chunks: { readonly writer: string; readonly data: Uint8Array }[];
+  /** How many chunks of each writer are in. */
+  readonly writers: Map<string, number>;
+  closed: boolean;
 }
 
 /** A copy of the caller's bytes, which it may use again. */
+export function keepBytes(data: Uint8Array): Uint8Array;
+export function keepBytes(data: Uint8Array | null): Uint8Array | null;
 export function keepBytes(data: Uint8Array | null): Uint8Array | null {
   return data === null ? null : new Uint8Array(data);
 }

@@ -5,6 +5,7 @@ import { deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
 import { MemoryState } from "./memory-state.ts";
+import { memoryStreams } from "./memory-streams.ts";
 
 /** Options of {@link memoryWorld}. */
 export interface MemoryWorldOptions {
@@ -53,6 +54,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       durability: "nothing",
       notifications: true,
       embedded: true,
+      streams: true,
       ownClock: clock !== undefined,
       commitsInFlight: 4,
       leaseKeeper: null,
@@ -82,6 +84,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     getHookByToken: (token) => verb("getHookByToken", () => state.hooks.get(token) ?? null),
     listHooks: (query) => verb("listHooks", () => listHooks(state, query)),
     deleteRuns: (request) => verb("deleteRuns", () => deleteRuns(state, request)),
+    ...memoryStreams(state, verb),
     subscribe: (listener) => state.subscribe(listener),
   };
 }
