@@ -14,6 +14,9 @@ export interface Tables {
   readonly hooks: string;
   readonly startKeys: string;
   readonly clock: string;
+  readonly streams: string;
+  readonly writers: string;
+  readonly chunks: string;
 }
 
 /** A namespace is a prefix of table names: it costs nothing in keys, indexes and statements. */
@@ -27,6 +30,9 @@ export function tablesOf(namespace: string): Tables {
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
     clock: `${prefix}_clock`,
+    streams: `${prefix}_streams`,
+    writers: `${prefix}_writers`,
+    chunks: `${prefix}_chunks`,
   };
 }
 

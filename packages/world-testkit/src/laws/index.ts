@@ -14,6 +14,8 @@ import { reads } from "./reads.ts";
 import { retention } from "./retention.ts";
 import { startKeys } from "./start-keys.ts";
 import { startOnce } from "./start-once.ts";
+import { streamEnds } from "./stream-ends.ts";
+import { streams } from "./streams.ts";
 import { subscribe } from "./subscribe.ts";
 import { values } from "./values.ts";
 
@@ -34,6 +36,8 @@ export const laws: readonly Law[] = [
   reads,
   values,
   retention,
+  streams,
+  streamEnds,
   subscribe,
   crashPoints,
 ];
