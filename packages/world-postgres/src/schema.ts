@@ -9,6 +9,12 @@ import { commitStepFunction } from "./functions/commit-step.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
+import {
+  appendChunksFunction,
+  closeStreamFunction,
+  createStreamTables,
+  readChunksFunction,
+} from "./functions/streams.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
 /** The names of one namespace's tables and functions, qualified and quoted for SQL. */
@@ -19,6 +25,9 @@ export interface Tables {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly streams: string;
+  readonly streamWriters: string;
+  readonly streamChunks: string;
   /** The sequence of `runs.id`. */
   readonly runIds: string;
   /** A constant expression that tells this namespace's advisory locks from others'. */
@@ -31,6 +40,9 @@ export interface Tables {
     readonly commitStep: string;
     readonly deliver: string;
     readonly deleteRuns: string;
+    readonly appendChunks: string;
+    readonly readChunks: string;
+    readonly closeStream: string;
   };
   /** The start of index names, and the schema, unquoted. */
   readonly prefix: string;
@@ -48,6 +60,9 @@ export function tablesOf(schema: string, namespace: string): Tables {
     mail: name("mail"),
     hooks: name("hooks"),
     startKeys: name("startkeys"),
+    streams: name("streams"),
+    streamWriters: name("stream_writers"),
+    streamChunks: name("stream_chunks"),
     runIds: name("run_ids"),
     locks: `hashtext('perdure ${schema}.${namespace}')`,
     // The number is the version of the function: a process of an older package goes on with the one that it knows.
@@ -59,6 +74,9 @@ export function tablesOf(schema: string, namespace: string): Tables {
       commitStep: name("commit_step_1"),
       deliver: name("deliver_1"),
       deleteRuns: name("delete_runs_1"),
+      appendChunks: name("append_chunks_1"),
+      readChunks: name("read_chunks_1"),
+      closeStream: name("close_stream_1"),
     },
     prefix,
     schema,
@@ -156,6 +174,10 @@ export function createTables(tables: Tables): string {
     ${commitStepFunction(tables)}
     ${deliverFunction(tables)}
     ${deleteRunsFunction(tables)}
+    ${createStreamTables(tables)}
+    ${appendChunksFunction(tables)}
+    ${readChunksFunction(tables)}
+    ${closeStreamFunction(tables)}
   `;
 }
 
@@ -167,6 +189,9 @@ export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   mail: "run,mail_seq,message_id",
   hooks: "token,run,hook_id",
   startkeys: "workflow,key,run_id",
+  streams: "id,run,name",
+  stream_writers: "id,stream,name",
+  stream_chunks: "stream,place,writer",
 };
 
 /** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */

@@ -18,6 +18,7 @@ import { deleteRuns } from "./retention.ts";
 import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 
 // While one batch is flushed to the disk, the next ones fill. More than this only makes them smaller.
 const COMMITS_IN_FLIGHT = 4;
@@ -39,6 +40,7 @@ export function worldOf(config: Config): World {
     openStore: () => openStore(config),
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
+      streams: true,
       notifications: store?.settings.notifications === "on",
       ownClock: !config.callersClock,
       commitsInFlight: COMMITS_IN_FLIGHT,
@@ -72,6 +74,7 @@ async function openStore(config: Config): Promise<PostgresStore> {
     deliver: deliver(connection, tables, callersClock),
     reads: { getRuns, ...others },
     deleteRuns: deleteRuns(connection, tables),
+    streams: streams(connection, tables),
     async close() {
       hints.close();
       await connection.close();
