@@ -22,6 +22,7 @@ import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 
 export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
@@ -58,6 +59,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       deliver: deliver(connection),
       reads: reads(connection),
       deleteRuns: removal,
+      streams: streams(connection),
       // A user's client stays open.
       async close() {
         stopRetention();
