@@ -104,8 +104,8 @@ export interface Streams {
   appendChunks(batch: readonly AppendChunks[]): Promise<readonly AppendResult[]>;
 
   /**
-   * Reads a stretch. `length` and `closed` are as of a moment after the chunks were read: a reader that has `length` chunks of
-   * a closed stream has all. A stream that nobody has written to has length 0; it is closed if its run has ended.
+   * Reads a stretch. `length` and `closed` are of one moment, and no chunk is beyond `length`: a reader that has `length`
+   * chunks of a closed stream has all. The answer MAY end before either limit. A stream that nobody has written to has length 0; it is closed if its run has ended.
    * `null`: the run is not stored.
    */
   readChunks(query: ReadChunks): Promise<StreamPart | null>;
