@@ -20,7 +20,6 @@ export interface Collections {
   readonly hooks: string;
   readonly startKeys: string;
   readonly streams: string;
-  readonly chunks: string;
 }
 
 export function collectionsOf(namespace: string): Collections {
@@ -34,7 +33,6 @@ export function collectionsOf(namespace: string): Collections {
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
     streams: `${prefix}_streams`,
-    chunks: `${prefix}_chunks`,
   };
 }
 
@@ -56,8 +54,7 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],
     [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
     [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
-    [collections.streams, [{ name: "by_run", key: { incarnation: 1, name: 1 } }]],
-    [collections.chunks, [{ name: "by_writer", key: { by: 1, n: 1 } }]],
+    [collections.streams, [{ name: "by_writer", key: { by: 1, n: 1 } }]],
   ];
 }
 
@@ -178,10 +175,9 @@ export interface StartKeyDocument {
 }
 
 /** That a run has a stream of this name, or is about to have it. See `streams.ts`. */
-export interface StreamDocument {
+export interface StreamEntry {
   readonly _id: string;
   readonly run: string;
-  readonly incarnation: string;
   readonly name: string;
 }
 

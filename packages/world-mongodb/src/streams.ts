@@ -10,8 +10,8 @@
  *   has taken the place that the first look found free.
  * - *The end of a run* is its status, and who reads a stream and finds its run ended closes it before saying so. An append that
  *   looked at the run before its end is in by then, or finds its place taken by the end.
- * - *A stream that has no segment* cannot be closed for all the names that somebody may ask for. So its directory entry in
- *   `streams` comes first, and after it another look at the run: a reader who finds the run ended and no entry knows that
+ * - *A stream that has no segment* cannot be closed for all the names that somebody may ask for. So its directory entry
+ *   comes first, and after it another look at the run: a reader who finds the run ended and no entry knows that
  *   every later append will see the end.
  *
  * A crash leaves an entry without a segment, which is an empty stream, or some of the segments of an append, which the same
@@ -28,7 +28,7 @@ import {
 import type { Connection } from "./connection.ts";
 import { lostPart, tooLarge } from "./errors.ts";
 import type { Runs } from "./runs.ts";
-import type { Collections, RunHead, SegmentOfStream, StreamDocument } from "./schema.ts";
+import type { Collections, RunHead, SegmentOfStream, StreamEntry } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
 import { bytesOf } from "./values.ts";
 
@@ -51,7 +51,7 @@ export interface StreamStore {
 /** One stream of a run that is stored. */
 interface Place {
   readonly run: RunHead;
-  /** The `_id` of its entry, with which the ids of its segments begin. */
+  /** What the ids of its segments begin with. */
   readonly stream: string;
   readonly name: string;
 }
@@ -77,7 +77,7 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
 
   /** Segments without their chunks. */
   function find(operation: string, filter: object, sort: object, most: number): Promise<Segment[]> {
-    return connection.find<Segment>(operation, collections.chunks, filter, {
+    return connection.find<Segment>(operation, collections.streams, filter, {
       sort: sort as Record<string, 1 | -1>,
       limit: most,
       projection: { chunks: 0 },
@@ -92,13 +92,13 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
   /** Inserts a segment; false where its place is taken. */
   function insert({ run, stream, name }: Place, segment: Omit<SegmentOfStream, "_id" | "run" | "name">) {
     const _id = segmentId(stream, segment.first);
-    return connection.insert("append chunks", collections.chunks, [
+    return connection.insert("append chunks", collections.streams, [
       { _id, run: run._id, name, ...segment } satisfies SegmentOfStream,
     ]);
   }
 
-  async function enter({ run, stream, name }: Place): Promise<void> {
-    const entry: StreamDocument = { _id: stream, run: run._id, incarnation: run.incarnation, name };
+  async function enter({ run, name }: Place): Promise<void> {
+    const entry: StreamEntry = { _id: entryId(run, name), run: run._id, name };
     await connection.insert("enter stream", collections.streams, [entry]);
   }
 
@@ -156,7 +156,8 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
       if (last?.closed === true) return { length, closed: true };
       if (!isTerminal(place.run.status)) return { length, closed: false };
       if (last === undefined) {
-        const [entry] = await connection.find("find stream", collections.streams, { _id: place.stream });
+        const _id = entryId(place.run, place.name);
+        const [entry] = await connection.find("find stream", collections.streams, { _id });
         if (entry === undefined) return { length, closed: true };
       }
       if (await close(place, last)) return { length, closed: true };
@@ -185,7 +186,7 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
       bytes += segment.bytes;
     }
     const filter = { _id: { $in: wanted } };
-    return connection.find<SegmentOfStream>("read chunks", collections.chunks, filter, { sort: { _id: 1 } });
+    return connection.find<SegmentOfStream>("read chunks", collections.streams, filter, { sort: { _id: 1 } });
   }
 
   return {
@@ -238,14 +239,13 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
     async listStreams({ runId, limit: most, cursor }) {
       const run = await findRun(runId);
       if (run === undefined) return { names: [], cursor: null };
-      const found = await connection.find<StreamDocument>(
+      const after =
+        cursor === undefined ? { $gte: entryId(run, "") } : { $gt: entryId(run, toStored(cursor)) };
+      const found = await connection.find<StreamEntry>(
         "list streams",
         collections.streams,
-        {
-          incarnation: run.incarnation,
-          ...(cursor !== undefined && { name: { $gt: toStored(cursor) } }),
-        },
-        { sort: { name: 1 }, limit: most + 1 },
+        { _id: { ...after, $lt: entriesEnd(run) } },
+        { sort: { _id: 1 }, limit: most + 1 },
       );
       const names = found.slice(0, most).map(({ name }) => fromStored(name));
       return { names, cursor: found.length > most ? (names.at(-1) ?? null) : null };
@@ -258,14 +258,21 @@ export async function deleteStreams(
   { connection, collections }: Pick<StreamStore, "connection" | "collections">,
   runs: readonly RunHead[],
 ): Promise<void> {
-  const incarnations = runs.map(({ incarnation }) => incarnation);
-  const entries = { incarnation: { $in: incarnations } };
-  const found = await connection.find<StreamDocument>("find streams of runs", collections.streams, entries);
-  for (const { _id } of found) {
-    const segments = { _id: { $gt: `${_id}:`, $lt: `${_id};` } };
-    await connection.delete("delete chunks of stream", collections.chunks, segments);
-  }
-  if (found.length > 0) await connection.delete("delete streams of runs", collections.streams, entries);
+  const ofRuns = runs.map((run) => ({ _id: { $gte: entryId(run, ""), $lt: segmentsEnd(run) } }));
+  await connection.delete("delete streams of runs", collections.streams, { $or: ofRuns });
+}
+
+/** The entries of a run sort before its segments, and those by name. */
+function entryId({ incarnation }: RunHead, name: string): string {
+  return `${incarnation}!${name}`;
+}
+
+function entriesEnd({ incarnation }: RunHead): string {
+  return `${incarnation}"`;
+}
+
+function segmentsEnd({ incarnation }: RunHead): string {
+  return `${incarnation};`;
 }
 
 /** How many chunks a stream has whose last segment this is. */

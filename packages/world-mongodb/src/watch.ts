@@ -37,8 +37,8 @@ export function watchForChanges(runs: Collection, onChange: () => void): () => v
  *
  * @returns the function that ends it
  */
-export function watchForChunks(chunks: Collection, onChunks: (hint: Hint) => void): () => void {
-  return follow(chunks, ADDRESS, (events) => {
+export function watchForChunks(streams: Collection, onChunks: (hint: Hint) => void): () => void {
+  return follow(streams, ADDRESS, (events) => {
     const hints = new Map<string, Hint>();
     for (const { fullDocument } of events as readonly { fullDocument?: Record<string, unknown> }[]) {
       const { run, name } = fullDocument ?? {};

@@ -84,7 +84,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
         ? (onChange) => {
             const ends = [
               watchForChanges(connection.collection(collections.runs), onChange),
-              watchForChunks(connection.collection(collections.chunks), onChange),
+              watchForChunks(connection.collection(collections.streams), onChange),
             ];
             return () => {
               for (const end of ends) end();
