@@ -7,11 +7,19 @@ import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
 import { readBugs } from "./bugs/read-bugs.ts";
 import { scheduleBugs } from "./bugs/schedule-bugs.ts";
 import { startBugs } from "./bugs/start-bugs.ts";
+import { streamBugs } from "./bugs/stream-bugs.ts";
 import { memoryTarget } from "./memory-target.ts";
 
 // Every law's file must be able to fail: a memory World that breaks the law turns that file red.
 
-const bugs: readonly Bug[] = [...startBugs, ...scheduleBugs, ...commitBugs, ...mailboxBugs, ...readBugs];
+const bugs: readonly Bug[] = [
+  ...startBugs,
+  ...scheduleBugs,
+  ...commitBugs,
+  ...mailboxBugs,
+  ...readBugs,
+  ...streamBugs,
+];
 
 describe("planted bugs", () => {
   it("there is one for every law", () => {

@@ -1,10 +1,13 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import type { World } from "@perdure/core/world";
 import { commitOne, leasedRun, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import { finishing, holding, parking, START, stepCreated } from "../requests.ts";
 import { same } from "../same.ts";
 import { append, chunksOf, everywhere, read, readAll, STREAM, textOf, withStreams } from "../stream-acts.ts";
+
+// A run ends, and so does every append to it, long before.
+const MANY_APPENDS = 3_000;
 
 /** A stream ends when it is closed or with its run, and for good; it goes when its run is deleted. */
 export const streamEnds: Law = {
@@ -82,6 +85,7 @@ export const streamEnds: Law = {
       for (let round = 0; round < 25; round++) {
         const run = await leasedRun(world);
         const { runId } = run;
+        let over = false;
         // In every other round the race is also for who makes the stream.
         if (round % 2 === 0) await append(world, chunksOf(runId, "w", 0, ["w"]));
         const ending = async () => {
@@ -90,24 +94,25 @@ export const streamEnds: Law = {
           else equal((await commitOne(world, finishing(run))).outcome, "committed");
         };
         const writing = async (own: World, writer: string) => {
-          for (let n = 0; ; n++) {
+          for (let n = 0; !over; n++) {
+            ok(n < MANY_APPENDS, "appends go on after the end");
             const outcome = await append(own, chunksOf(runId, writer, n, [`${writer}${n}`]));
             if (outcome === "closed") return n;
             equal(outcome, "appended");
           }
+          return 0;
         };
         const reading = async () => {
-          for (;;) {
+          while (!over) {
             const part = await read(reader, runId, 0, 10_000);
             if (part.closed) return part;
           }
+          return null;
         };
-        const [, fromA, fromB, end] = await Promise.all([
-          ending(),
-          writing(a, "a"),
-          writing(b, "b"),
-          reading(),
-        ]);
+        const acts = [ending(), writing(a, "a"), writing(b, "b"), reading()] as const;
+        const [, fromA, fromB, end] = await Promise.all(acts).finally(() => {
+          over = true;
+        });
         const after = await read(world, runId, 0, 10_000);
         same(after, end, "the end that the reader was told is the end");
         equal(after.chunks.length, after.length);
