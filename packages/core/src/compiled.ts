@@ -1,8 +1,8 @@
+import { guardedExecution } from "./context.ts";
 import type { AsyncFunction } from "./define/registry.ts";
 import { step } from "./define/step.ts";
 import { workflow } from "./define/workflow.ts";
 import { installGuard } from "./determinism/index.ts";
-import { guardedExecution } from "./interpreter/execution.ts";
 import { registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */

@@ -1,5 +1,6 @@
 import { ContextError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import { sharedState } from "./shared-state.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
@@ -21,34 +22,15 @@ export interface StepContext {
 
 export type Context = WorkflowContext | StepContext;
 
-/** What a step may know of itself. */
-export interface StepMetadata {
-  /** The step function's id, such as `step//./src/charge//createCharge`. */
-  readonly stepName: string;
-  /** The same for every retry and replay of this step, and unique over all runs: the idempotency key. At most 64 characters of `[A-Za-z0-9_-]`. */
-  readonly stepId: string;
-  /** 1 for the first execution. */
-  readonly attempt: number;
-  /** When this attempt began. */
-  readonly stepStartedAt: Date;
-  /**
-   * Aborted when the run is cancelled, the attempt times out, or the worker gives the run up. Pass it to whatever the step
-   * waits for: a step that goes on when its attempt is over is in the way of its own next attempt.
-   */
-  readonly signal: AbortSignal;
-}
-
-/** What a workflow, and each of its steps, may know of the run. */
-export interface WorkflowMetadata {
-  /** The workflow's id, such as `workflow//./src/charge//chargeCustomer`. */
-  readonly workflowName: string;
-  readonly workflowRunId: string;
-  readonly workflowStartedAt: Date;
-}
-
 /** The calling context, or `undefined` in ordinary code. */
 export function currentContext(): Context | undefined {
   return sharedState().contexts.getStore();
+}
+
+/** The execution of the calling workflow, for the determinism guard: one look-up, nothing else. */
+export function guardedExecution(): Execution | undefined {
+  const context = currentContext();
+  return context?.kind === "workflow" ? context.execution : undefined;
 }
 
 /** The execution that the caller belongs to; throws a `ContextError` naming `what` outside a workflow. */

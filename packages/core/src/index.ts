@@ -1,10 +1,11 @@
 /** `perdure`: what workflow files import. */
-export type { StepMetadata, WorkflowMetadata } from "./context.ts";
+
 export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
 export type { Hook, HookOptions } from "./interpreter/hook.ts";
+export type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
 export { createHook, getStepMetadata, getWorkflowMetadata, sleep } from "./workflow-api.ts";

@@ -1,7 +1,10 @@
-import { currentContext, currentExecution, type StepMetadata, type WorkflowMetadata } from "./context.ts";
+import { currentContext, currentExecution } from "./context.ts";
 import type { Duration } from "./duration.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./interpreter/hook.ts";
+import { createHookIn } from "./interpreter/kinds/hook.ts";
+import { sleepIn } from "./interpreter/kinds/wait.ts";
+import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 
 /** What workflow functions and steps call. */
 
@@ -12,7 +15,7 @@ import type { Hook, HookOptions } from "./interpreter/hook.ts";
  * @throws {ContextError} outside a workflow, {@link DurationError} for something that is no duration
  */
 export function sleep(duration: Duration): Promise<void> {
-  return currentExecution("sleep()").sleep(duration);
+  return sleepIn(currentExecution("sleep()"), duration);
 }
 
 /**
@@ -32,7 +35,7 @@ export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
       `createHook({ token }): must be a string of 1 to 255 characters, got ${String(token)}.`,
     );
   }
-  return currentExecution("createHook()").createHook<T>(options);
+  return createHookIn<T>(currentExecution("createHook()"), options);
 }
 
 /**

@@ -1,18 +1,11 @@
 import { currentContext } from "../context.ts";
+import { callStep } from "../interpreter/kinds/step.ts";
 import { type AsyncFunction, registerStep } from "./registry.ts";
 import { checkStepOptions, type StepOptions } from "./retry-policy.ts";
+import type { StepDefinition } from "./step-definition.ts";
 
 /** The type of a step: callable as the function it was made of, with the retry options as properties. */
 export type StepFunction<F extends AsyncFunction> = F & StepOptions;
-
-/** What the engine needs to execute a step, read from the step function at each attempt. */
-export interface StepDefinition {
-  readonly id: string;
-  /** The body. */
-  readonly fn: AsyncFunction;
-  /** The live options: users set them as properties at any time before the call. */
-  readonly options: StepOptions;
-}
 
 /**
  * Makes an async function a step: what the `"use step"` directive compiles to.
@@ -42,7 +35,7 @@ export function step<F extends AsyncFunction>(id: string, fn: F, options: StepOp
   registerStep(id, fn, step);
   const wrapper = function (this: unknown, ...args: unknown[]): Promise<unknown> {
     const context = currentContext();
-    if (context?.kind === "workflow") return context.execution.callStep(definition, this, args);
+    if (context?.kind === "workflow") return callStep(context.execution, definition, this, args);
     return fn.apply(this, args);
   };
   const definition: StepDefinition = { id, fn, options: wrapper as StepOptions };

@@ -7,13 +7,12 @@ import type { Logger } from "../logger.ts";
 import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, RunRecord, World } from "../world/index.ts";
-import { wasInterrupted } from "./divergence.ts";
-import { LiveRun } from "./live-run.ts";
 import { firstEvents, newExecution, readJournal, replayJournal } from "./loader.ts";
 import { poisonOf, wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
-import { interruptedError } from "./step-outcome.ts";
+import { wasInterrupted } from "./run/divergence.ts";
+import { LiveRun } from "./run/live-run.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
 
@@ -73,8 +72,7 @@ export class Arrivals {
     if (residents.isOutdated(lease)) return;
     const run = this.#newRun(lease.runId, workflow, [event]);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailSeq: 0, mailDone: 0, lostClaims: 0, leaseUntil, lastAt: 0 });
-    run.toBegin = true;
+    run.hold({ seq: 1, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
@@ -85,14 +83,13 @@ export class Arrivals {
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
     // Our own lease ran out and came back to us: the old incarnation is another's.
-    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.epoch));
+    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
     const parked = residents.unpark(row.runId);
     const now = Math.max(clock.now(), claimNow);
-    if (parked !== undefined && parked.claimId === claimed.lastClaimId && parked.seq === row.seq) {
+    if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      const { seq, mailSeq, mailDone, lostClaims } = row;
-      parked.hold({ seq, mailSeq, mailDone, lostClaims, leaseUntil, lastAt: 0 });
-      parked.schedule(false, now, interruptedError);
+      parked.hold(row, 0);
+      parked.schedule(false, now);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -128,7 +125,7 @@ export class Arrivals {
 
   async #loadAlone(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
     await this.#options.quarantine.admit(run, claimed);
-    if (run.phase !== "ended") await this.#load(run, claimed, now);
+    if (!run.lease.ended) await this.#load(run, claimed, now);
   }
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
@@ -165,24 +162,25 @@ export class Arrivals {
       residents.drop(run);
       return;
     }
-    if (run.phase === "ended") return;
+    if (run.lease.ended) return;
     const { journal, obstacle } = replayed;
     const began = journal.length > 1;
-    const { seq, mailSeq, mailDone, lostClaims } = row;
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
-    run.hold({ seq, mailSeq, mailDone, lostClaims, leaseUntil: run.leaseUntil, lastAt });
+    run.hold(row, lastAt);
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null)) {
-      run.endCancelled(cancel, clock.now());
+      run.turn.endCancelled(cancel, clock.now());
     } else if (obstacle !== null) {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
       if (row.status === "diverged") run.clearDivergence();
-      if (began) run.schedule(lost, now, interruptedError);
-      else run.toBegin = true;
+      if (began) {
+        run.turn.replayed();
+        run.schedule(lost, now);
+      }
       run.receiveMail(mail);
     }
     touch(run);
@@ -239,10 +237,10 @@ export class Arrivals {
       // The guard would answer a workflow's call from what others can know.
       newToken: () => outside(() => ids.token()),
       onActivity: () => {
-        if (run.phase === "held" && run.settled) touch(run);
+        if (run.lease.held && run.turn.settled) touch(run);
       },
       onStray: (error) => {
-        if (run.phase !== "held") return;
+        if (!run.lease.held) return;
         logger.warn(
           "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
           {

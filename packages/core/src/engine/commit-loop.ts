@@ -3,7 +3,7 @@ import { WorldError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { largestBatch } from "../serialization/index.ts";
 import type { CommitResult, World } from "../world/index.ts";
-import type { LiveRun, OutgoingCommit } from "./live-run.ts";
+import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
 
 /**
  * Group commit: while batches are in flight, the next one fills. A batch whose answer is lost is sent again as it was;
@@ -66,7 +66,7 @@ export class CommitLoop {
       const limit = largestBatch(world);
       let bytes = 0;
       for (const run of this.#waiting) {
-        const next = Math.min(run.commitSize, limit);
+        const next = Math.min(run.turn.outbox.size, limit);
         if (batch.length > 0 && bytes + next > limit) break;
         this.#waiting.delete(run);
         const commit = run.nextCommit(moment, { ttl: leaseTtl, handOver: handingOver(run), limit });

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { World } from "../world/index.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /** Keeping leases from the event loop: every third of a lease, those that no commit has extended lately. */
 
@@ -55,7 +55,7 @@ export class LeaseRenewal {
     const began = clock.elapsed();
     const answered = await this.#inTurn(() => {
       const soon = clock.elapsed() + (leaseTtl * 2) / 3;
-      return [...this.#options.runs()].filter((run) => run.leaseUntil < soon);
+      return [...this.#options.runs()].filter((run) => run.lease.until < soon);
     });
     if (answered) this.#lastRound = began;
     return answered;
@@ -91,22 +91,20 @@ export class LeaseRenewal {
   async #renew(selected: readonly LiveRun[]): Promise<boolean> {
     const { world, clock, logger, leaseTtl } = this.#options;
     const [now, elapsed] = [clock.now(), clock.elapsed()];
-    const runs = selected.filter(
-      (run) => run.phase !== "parked" && run.phase !== "ended" && !run.isOverdue(elapsed, leaseTtl),
-    );
+    const runs = selected.filter(({ lease }) => lease.renewable && !lease.isOverdue(elapsed, leaseTtl));
     if (runs.length === 0) return true;
-    const leases = runs.map(({ lease }) => lease);
+    const leases = runs.map(({ lease }) => lease.id);
     try {
       const results = await world.renew({ leases, ttl: leaseTtl, now });
       runs.forEach((run, index) => {
         const result = results[index];
         // The run may have been parked, ended or claimed anew while the answer was on its way.
-        if (result === undefined || run.epoch !== leases[index]?.epoch) return;
-        if (run.phase === "parked" || run.phase === "ended") return;
+        if (result === undefined || run.lease.epoch !== leases[index]?.epoch) return;
+        if (!run.lease.renewable) return;
         if (result.outcome === "renewed") {
-          run.leaseUntil = Math.max(run.leaseUntil, elapsed + leaseTtl);
+          run.lease.extend(elapsed + leaseTtl);
           this.#options.onRenewed(run, result.mailSeq);
-        } else if (!run.committing) {
+        } else if (!run.lease.committing) {
           // With a commit under way its own answer tells: it may be the one that gave the lease back.
           this.#options.onLost(run);
         }

@@ -1,7 +1,9 @@
 import { workflowFunction } from "../define/registry.ts";
 import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
+import { knowTokens } from "../interpreter/kinds/hook.ts";
 import { type ReplayOptions, replay } from "../interpreter/replay.ts";
+import { sharedState } from "../shared-state.ts";
 import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
@@ -24,7 +26,9 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const { workflow } = options;
   const fn = workflowFunction(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
-  return new Execution({ ...options, fn, input: events[0]?.data ?? null });
+  const enter = <T>(execution: Execution, call: () => T): T =>
+    sharedState().contexts.run({ kind: "workflow", execution }, call);
+  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter });
 }
 
 /**
@@ -86,11 +90,6 @@ export async function replayJournal(
   events: readonly JournalEvent[],
   options: ReplayOptions,
 ): Promise<void> {
-  for (const { type, id, name } of events) {
-    if ((type === "hook_created" || type === "hook_conflict") && id !== null && name !== null) {
-      execution.knownTokens.set(id, name);
-    }
-  }
+  knowTokens(execution, events);
   await replay(execution, events, options);
-  execution.knownTokens.clear();
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "../logger.ts";
 import type { World } from "../world/index.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /** Reading the mailboxes of held runs when the store, or a hint, says that there is something. */
 
@@ -20,22 +20,20 @@ export class MailReader {
 
   /** The store says that this is the run's last message. */
   note(run: LiveRun, mailSeq: number): void {
-    run.mailSeq = Math.max(run.mailSeq, mailSeq);
-    if (run.mailSeq > run.mailRead && !run.fetching) void this.#fetch(run);
+    run.mail.note(mailSeq);
+    if (!run.mail.fetching && !run.mail.complete) void this.#fetch(run);
   }
 
   /** A hint may be wrong: it is a reason to look, but only the store says that there is mail. */
   look(run: LiveRun): void {
-    if (run.fetching) run.fetchAgain = true;
-    else void this.#fetch(run);
+    void this.#fetch(run);
   }
 
   async #fetch(run: LiveRun): Promise<void> {
     const { world, logger, onRead } = this.#options;
-    run.fetching = true;
-    run.fetchAgain = false;
+    if (!run.mail.beginFetch()) return;
     try {
-      const [mail] = await world.listMail([{ runId: run.runId, after: run.mailRead }]);
+      const [mail] = await world.listMail([{ runId: run.runId, after: run.mail.read }]);
       run.receiveMail(mail ?? []);
     } catch (error) {
       logger.warn(
@@ -43,9 +41,9 @@ export class MailReader {
         { runId: run.runId, error },
       );
     }
-    run.fetching = false;
-    if (run.phase !== "held") return;
-    if (run.fetchAgain) void this.#fetch(run);
+    const again = run.mail.endFetch();
+    if (!run.lease.held) return;
+    if (again) void this.#fetch(run);
     onRead(run);
   }
 }

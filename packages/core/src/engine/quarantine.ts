@@ -2,8 +2,8 @@ import type { Clock } from "../clock.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, Lease, RunCommit, RunPatch, RunRecord, World } from "../world/index.ts";
-import { encodeDivergence } from "./divergence.ts";
-import type { LiveRun } from "./live-run.ts";
+import { encodeDivergence } from "./run/divergence.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /**
  * Runs that may be what ends their workers: their leases were lost again and again and their journals did not move. Such a
@@ -80,7 +80,7 @@ export class Quarantine {
     if (this.#suspect !== run) return;
     const ttl = leaseTtl * Math.min(lostClaims + 1 - SUSPECT_AFTER, LONGEST_LEASE);
     try {
-      await world.renew({ leases: [run.lease], ttl, now: clock.now() });
+      await world.renew({ leases: [run.lease.id], ttl, now: clock.now() });
     } catch {
       // Then it comes again after a lease of the usual length.
     }
@@ -89,7 +89,7 @@ export class Quarantine {
   /** The worker closes: a suspect that has not begun goes back. Returns it, so that its place is cleared. */
   takeWaiting(): LiveRun | null {
     if (this.#suspect === null || this.#claimed === null || this.#onAlone === null) return null;
-    this.refuse(this.#claimed, this.#suspect.lease);
+    this.refuse(this.#claimed, this.#suspect.lease.id);
     return this.#suspect;
   }
 
@@ -106,7 +106,7 @@ export class Quarantine {
   /** Runs have gone, or the suspect has: see whether it is alone, or over. */
   check(): void {
     if (this.#suspect === null) return;
-    if (this.#suspect.phase === "ended" || this.#suspect.phase === "parked") this.end();
+    if (!this.#suspect.lease.renewable) this.end();
     else if (this.#options.heldCount() <= 1) this.#onAlone?.();
   }
 

@@ -1,6 +1,6 @@
 import type { CachedRun, Lease } from "../world/index.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /** Which runs a worker has in memory: those that it holds a lease of, and those that wait without one until they are evicted. */
 
@@ -22,6 +22,7 @@ export class Residents {
   readonly #held: Map<string, LiveRun> = new Map();
   /** The longest waiting first. */
   readonly #parked: Map<string, LiveRun> = new Map();
+  readonly #cached: Map<string, CachedRun> = new Map();
   #releaseProcess: (() => void) | undefined;
 
   constructor(options: ResidentsOptions) {
@@ -42,19 +43,17 @@ export class Residents {
 
   /** The waiting runs as a claim wants to know them. */
   get parked(): ReadonlyMap<string, CachedRun> {
-    return this.#parked;
+    return this.#cached;
   }
 
   /** The answer that gave the lease was so late that this worker holds the run under a newer one. */
   isOutdated({ runId, epoch }: Lease): boolean {
-    return (this.#held.get(runId)?.epoch ?? 0) > epoch;
+    return (this.#held.get(runId)?.lease.epoch ?? 0) > epoch;
   }
 
   /** A lease of the run is ours. */
   take(run: LiveRun, lease: Lease, leaseUntil: number): void {
-    run.epoch = lease.epoch;
-    run.claimId = lease.claimId;
-    run.leaseUntil = leaseUntil;
+    run.lease.take(lease, leaseUntil);
     this.#held.set(run.runId, run);
     this.#options.onTaken(run);
     this.keeper?.take(lease);
@@ -77,6 +76,7 @@ export class Residents {
   /** Keeps a run that gave its lease back; the longest waiting make room. */
   park(run: LiveRun): void {
     this.#parked.set(run.runId, run);
+    this.#cached.set(run.runId, run.lease);
     while (this.#parked.size + this.#held.size > this.#options.maxRuns) {
       const [oldest] = this.#parked.values();
       if (oldest === undefined) return;
@@ -89,6 +89,7 @@ export class Residents {
   unpark(runId: string): LiveRun | undefined {
     const run = this.#parked.get(runId);
     this.#parked.delete(runId);
+    this.#cached.delete(runId);
     return run;
   }
 

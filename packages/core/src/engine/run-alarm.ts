@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /** One timer for the sleeps and retries of all held runs. Waiting runs need none: their `dueAt` is in the store. */
 
@@ -20,7 +20,7 @@ export class RunAlarm {
 
   /** The run's next sleep or retry may be due before the others'. */
   note(run: LiveRun): void {
-    const at = run.phase === "held" ? run.nextDueAt : null;
+    const at = run.lease.held ? run.nextDueAt : null;
     if (at === null || at >= this.#at) return;
     this.#cancel?.();
     this.#at = at;

@@ -1,7 +1,5 @@
-import { refreshGuard } from "../determinism/index.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
-import { drain } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
 import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -11,19 +9,17 @@ import { completions } from "./completions.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
-import type { LiveRun, OutgoingCommit } from "./live-run.ts";
 import { MailReader } from "./mail-reader.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
+import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
 import { RunAlarm } from "./run-alarm.ts";
 import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
 import type { StoreClock } from "./store-clock.ts";
+import { Tick } from "./tick.ts";
 
-/**
- * All runs that one worker has in memory, and the tick that moves them: deliver one event to each, let the event loop
- * drain, gather what they ask for, hand all of it to the commit loop.
- */
+/** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
 
 export interface RunPoolOptions {
   readonly world: World;
@@ -46,9 +42,6 @@ export interface RunPoolOptions {
   readonly keeperThread: boolean;
 }
 
-/** So many ticks may pass before what they gathered is committed, when every tick makes the next one possible. */
-const TICKS_PER_COMMIT = 64;
-
 /** So long the store has at least to answer the commits that give runs back, in milliseconds. */
 const SHORTEST_HANDOVER = 1000;
 
@@ -62,13 +55,11 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #tick: Tick;
   readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   /** Runs that are given back as soon as they can be, so that a suspect is alone. */
   readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
-  /** Runs that the next tick looks at. */
-  #dirty: Set<LiveRun> = new Set();
-  #ticking = false;
   #phase: "open" | "closing" | "closed" = "open";
   /** Places of runs that are being created for this worker. */
   #reserved = 0;
@@ -80,7 +71,20 @@ export class RunPool {
   constructor(options: RunPoolOptions) {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
-    const touch = (run: LiveRun): void => this.#touch(run);
+    const touch = (run: LiveRun): void => this.#tick.touch(run);
+    this.#tick = new Tick({
+      clock,
+      keeps: (run) => this.#keeps(run),
+      onBegin: () => this.#residents.keeper?.flush(),
+      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      onStep: (run, step) => this.#steps.start(run, step),
+      onGathered: (run) => {
+        if (!run.deliverable) this.#stalls.note(run);
+        this.#commits.add(run);
+        this.#alarm.note(run);
+      },
+      onOver: () => this.#commits.flush(),
+    });
     this.#residents = new Residents({
       maxRuns: options.maxRuns,
       keepProcessAlive: options.keepProcessAlive,
@@ -154,7 +158,7 @@ export class RunPool {
       onResult: (commit, result) => this.#onCommitted(commit, result),
       onRefused: ({ run }, error) => {
         const { clock, divergenceRetry } = this.#options;
-        if (run.refused(error, clock.now() + divergenceRetry)) this.#touch(run);
+        if (run.refused(error, clock.now() + divergenceRetry)) this.#tick.touch(run);
         else this.#residents.drop(run);
       },
     });
@@ -271,52 +275,6 @@ export class RunPool {
     }
   }
 
-  // The tick.
-
-  #touch(run: LiveRun): void {
-    this.#dirty.add(run);
-    if (this.#ticking) return;
-    this.#ticking = true;
-    this.#options.clock.turn(() => void this.#tick());
-  }
-
-  async #tick(): Promise<void> {
-    const { clock } = this.#options;
-    for (let ticks = 1; this.#dirty.size > 0; ticks++) {
-      const runs = this.#dirty;
-      this.#dirty = new Set();
-      const now = clock.now();
-      this.#residents.keeper?.flush();
-      // Fake timers or spies may have been put over the guard since the last tick.
-      refreshGuard();
-      let unsettled = false;
-      for (const run of runs) {
-        if (this.#deliver(run, now)) unsettled = true;
-      }
-      if (unsettled) await drain(clock);
-      this.#gather(runs, clock.now());
-      if (this.#dirty.size === 0 || ticks % TICKS_PER_COMMIT === 0) this.#commits.flush();
-    }
-    this.#ticking = false;
-  }
-
-  /** True if the run's code has to drain. */
-  #deliver(run: LiveRun, now: number): boolean {
-    if (run.phase !== "held" || !run.settled) return run.phase === "held";
-    run.wake(now);
-    try {
-      if (run.toBegin) {
-        if (!this.#keeps(run)) return false;
-        run.begin(now);
-        return true;
-      }
-      return run.deliverNext(now);
-    } catch (error) {
-      this.#diverge(run, error, false, null);
-      return false;
-    }
-  }
-
   /** Whether this worker goes on with the run, and does not just bring to an end what is under way. */
   #keeps(run: LiveRun): boolean {
     return this.#phase === "open" && !this.#handedOver.has(run);
@@ -328,19 +286,7 @@ export class RunPool {
       if (this.#quarantine.isSuspect(run)) continue;
       this.#handedOver.add(run);
       this.#steps.giveUp(run, "queued");
-      this.#touch(run);
-    }
-  }
-
-  #gather(runs: Iterable<LiveRun>, now: number): void {
-    for (const run of runs) {
-      if (run.phase !== "held") continue;
-      run.gather(now);
-      if (run.deliverable) this.#dirty.add(run);
-      else this.#stalls.note(run);
-      if (this.#keeps(run)) for (const step of run.takeRestarts()) this.#steps.start(run, step);
-      this.#commits.add(run);
-      this.#alarm.note(run);
+      this.#tick.touch(run);
     }
   }
 
@@ -348,7 +294,7 @@ export class RunPool {
 
   #onCommitted(commit: OutgoingCommit, result: CommitResult): void {
     const { run, request } = commit;
-    if (run.phase === "ended") {
+    if (run.lease.ended) {
       if (result.outcome === "committed" && request.lease.type === "finish") {
         completions(this.#options.world).finished(run.runId);
       }
@@ -382,18 +328,20 @@ export class RunPool {
     if (this.#keeps(run)) for (const step of commit.steps) this.#steps.start(run, step);
     this.#mail.note(run, result.mailSeq);
     // What has gathered meanwhile goes out, or the run parks.
-    if (told || !run.settled || run.attempts.size === 0 || run.hasWork) this.#touch(run);
+    if (told || !run.turn.settled || !run.steps.busy || run.hasWork) this.#tick.touch(run);
   }
 
   #park(run: LiveRun, dueAt: number | null): void {
+    // A suspect is alone the next time as well, so it comes back by way of the quarantine.
+    const kept = this.#keeps(run) && !run.turn.diverged && !this.#quarantine.isSuspect(run);
     this.#residents.release(run);
-    if (this.#keeps(run) && !run.diverged) this.#residents.park(run);
+    if (kept) this.#residents.park(run);
     else run.end();
     if (dueAt !== null) this.#claims.noteDue(dueAt);
   }
 
   #lose(run: LiveRun): void {
-    this.#residents.drop(run, new LeaseLostError(run.runId, run.epoch));
+    this.#residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
   }
 
   /** True if the run's code was told something and has to drain. */
@@ -436,7 +384,7 @@ export class RunPool {
   #giveUpAttempts(which: "queued" | "all"): void {
     for (const run of this.#residents.held()) {
       this.#steps.giveUp(run, which);
-      this.#touch(run);
+      this.#tick.touch(run);
     }
   }
 

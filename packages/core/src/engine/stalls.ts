@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 
 /**
  * Workflows that have not ended, have asked for nothing, and wait for nothing durable. Most compute something on another
@@ -24,6 +24,7 @@ const LAST_LOOKS = 50;
 export class Stalls {
   readonly #options: StallsOptions;
   readonly #watched: Set<LiveRun> = new Set();
+  readonly #warned: WeakSet<LiveRun> = new WeakSet();
 
   constructor(options: StallsOptions) {
     this.#options = options;
@@ -48,8 +49,8 @@ export class Stalls {
 
   #giveUp(run: LiveRun): void {
     const { logger, touch } = this.#options;
-    if (!run.warned) {
-      run.warned = true;
+    if (!this.#warned.has(run)) {
+      this.#warned.add(run);
       logger.warn(
         "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
         { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },

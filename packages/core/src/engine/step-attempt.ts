@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
-import type { Context, WorkflowMetadata } from "../context.ts";
+import type { Context } from "../context.ts";
 import { lengthMs } from "../define/retry-policy.ts";
 import { FatalError, StepTimeoutError } from "../errors/index.ts";
-import type { PendingStep } from "../interpreter/pending.ts";
-import type { RetryRecord } from "../interpreter/replay.ts";
+import type { PendingStep, RetryRecord } from "../interpreter/kinds/step.ts";
+import type { WorkflowMetadata } from "../metadata.ts";
 import { decode, encode, storable } from "../serialization/index.ts";
 import { sharedState } from "../shared-state.ts";
 import { AttemptSignal } from "./attempt-signal.ts";

@@ -1,10 +1,9 @@
-import type { PendingStep } from "../interpreter/pending.ts";
+import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { LeaseRenewal } from "./lease-renewal.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./run/live-run.ts";
 import type { Slots } from "./slots.ts";
 import type { Attempt } from "./step-attempt.ts";
-import { interruptedError } from "./step-outcome.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */
@@ -36,9 +35,10 @@ export class StepDispatcher {
 
   /** Starts the next attempt of a step whose `step_created`, or last `step_retrying`, is durable. */
   start(run: LiveRun, step: PendingStep): void {
-    if (run.phase !== "held" || run.over) return;
-    if (run.execution.pending.get(step.id) !== step || run.attempts.has(step.id)) return;
-    const holdsLease = (): boolean => this.#options.clock.elapsed() < run.leaseUntil;
+    const { attempts } = run.steps;
+    if (!run.lease.held || run.turn.over) return;
+    if (run.execution.pending.get(step.id) !== step || attempts.has(step.id)) return;
+    const holdsLease = (): boolean => this.#options.clock.elapsed() < run.lease.until;
     if (!holdsLease()) {
       this.#postpone(run, step);
       return;
@@ -46,27 +46,28 @@ export class StepDispatcher {
     const attempt: Attempt = this.#runner.start(step, run.execution, {
       mayBegin: holdsLease,
       onPostponed: () => {
-        if (run.attempts.get(step.id) !== attempt) return;
-        run.attempts.delete(step.id);
+        if (attempts.get(step.id) !== attempt) return;
+        attempts.delete(step.id);
         this.#postpone(run, step);
       },
       onEnd: (result) => {
-        if (run.attempts.get(step.id) === attempt) run.attempts.delete(step.id);
-        run.receive({ type: "attempt_ended", attempt, result });
+        if (attempts.get(step.id) === attempt) attempts.delete(step.id);
+        if (run.lease.ended) return;
+        run.turn.receive({ type: "attempt_ended", attempt, result });
         this.#options.onEnded(run);
       },
     });
-    run.attempts.set(step.id, attempt);
+    attempts.set(step.id, attempt);
   }
 
   /** Gives up attempts of a run because this worker closes. */
   giveUp(run: LiveRun, which: "queued" | "all"): void {
-    run.giveUpAttempts(which, interruptedError, new Error("The worker is shutting down."));
+    run.giveUpAttempts(which, new Error("The worker is shutting down."));
   }
 
   /** The lease may have run out while this process was held up: the store says whether it is still ours. */
   #postpone(run: LiveRun, step: PendingStep): void {
-    run.postpone(step);
+    run.steps.postpone(step);
     // A failed renewal is repeated with the next of all leases.
     this.#options.renewal.confirm(run);
   }

@@ -6,8 +6,7 @@ import {
   type StepFacts,
   StepInterruptedError,
 } from "../errors/index.ts";
-import type { PendingStep } from "../interpreter/pending.ts";
-import type { RetryRecord } from "../interpreter/replay.ts";
+import type { PendingStep, RetryRecord } from "../interpreter/kinds/step.ts";
 import { encodeError } from "../serialization/index.ts";
 
 /** What follows when an attempt of a step did not succeed. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { PendingStep } from "../interpreter/pending.ts";
+import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { Logger } from "../logger.ts";
 import type { World } from "../world/index.ts";
 import { DetachedBodies } from "./detached-bodies.ts";

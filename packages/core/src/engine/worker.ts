@@ -1,9 +1,9 @@
 import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
+import { guardedExecution } from "../context.ts";
 import { workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
-import { guardedExecution } from "../interpreter/execution.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
 import { sharedState } from "../shared-state.ts";

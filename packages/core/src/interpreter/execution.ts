@@ -1,22 +1,15 @@
 import { callSite, captureStack } from "../call-site.ts";
-import { type Context, currentContext, type WorkflowMetadata } from "../context.ts";
 import type { AsyncFunction } from "../define/registry.ts";
-import type { StepDefinition } from "../define/step.ts";
 import { seededRandom } from "../determinism/index.ts";
-import { type Duration, parseDuration } from "../duration.ts";
-import { WorkflowRunCancelledError } from "../errors/index.ts";
 import { type EntityKind, entityId } from "../ids.ts";
-import { decode, decodeError, encode, storable } from "../serialization/index.ts";
-import { sharedState } from "../shared-state.ts";
-import type { NewEvent } from "../world/index.ts";
-import { deferred, rejected } from "./deferred.ts";
-import { type HookOptions, WorkflowHook } from "./hook.ts";
-import type { CancelRecord, Outcome, Pending, PendingStep, PendingWait, Request } from "./pending.ts";
+import type { WorkflowMetadata } from "../metadata.ts";
+import { decode } from "../serialization/index.ts";
+import type { Outcome, Pending, Request } from "./pending.ts";
 
 /**
- * One workflow function running as a coroutine. It turns calls of the code into requests, and events of the journal into
- * results of those calls. It knows no store, no clock and no worker: the same events give the same requests, live or
- * replayed. The caller delivers one event at a time and lets every microtask run before the next.
+ * One workflow function running as a coroutine: what it has asked for, what it waits for, and how it ended. It knows no kind
+ * of request, no store, no clock and no worker: the same events give the same requests, live or replayed. The caller delivers
+ * one event at a time (`events.ts`) and lets every microtask run before the next.
  */
 
 export interface ExecutionOptions {
@@ -31,37 +24,40 @@ export interface ExecutionOptions {
   readonly clock: () => number;
   /** A fresh random hook token. */
   readonly newToken: () => string;
+  /** Calls a function in the execution's async context, by which its requests find it. */
+  readonly enter: <T>(execution: Execution, fn: () => T) => T;
   /** Called when the code asked for something or ended, also outside a delivery. */
   readonly onActivity: () => void;
   /** Called with the reason of a promise that the code made, that was rejected, and that nobody awaits. */
   readonly onStray: (reason: unknown) => void;
 }
 
+/** What one kind of request keeps of an execution. */
+export interface KindState {
+  /** The code waits for something of it that is not in {@link Execution.pending}. */
+  readonly awaited?: () => boolean;
+  /** Rejects what the code waits for of it. */
+  readonly fail?: (error: unknown) => void;
+}
+
 export class Execution {
   readonly runId: string;
   readonly workflow: string;
   readonly largestValue: number;
-  /** Steps and sleeps that are not settled, in the order in which they were asked for. */
+  /** What is not settled, in the order in which it was asked for. */
   readonly pending: Map<string, Pending> = new Map();
   /** Requests since they were last taken, in order. */
   readonly requests: Request[] = [];
-  /** Tokens that the journal already gave, by hook id; filled before a replay. */
-  readonly knownTokens: Map<string, string> = new Map();
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
-  /** Set when the run is being cancelled. */
-  cancelled: CancelRecord | null = null;
-  /** Steps that had begun when the run was cancelled and have not ended since. */
-  readonly finishing: Set<string> = new Set();
 
   readonly #options: ExecutionOptions;
-  readonly #context: Context = { kind: "workflow", execution: this };
   readonly #counts: Map<string, number> = new Map();
-  readonly #hooks: Map<string, WorkflowHook> = new Map();
-  /** Hooks whose registration the journal has told and the code has not heard. */
-  #registrations: { readonly hook: WorkflowHook; readonly conflict: { runId: string } | null }[] = [];
-  /** Hooks that were asked for and are not in the journal yet. */
-  readonly #registering: Map<string, WorkflowHook> = new Map();
+  readonly #states: Map<unknown, KindState> = new Map();
+  /** Requests whose answer the store has not given. */
+  readonly #unanswered: Set<string> = new Set();
+  /** Answers that the code has not heard. */
+  #answers: (() => void)[] = [];
   #now = 0;
   #startedAt = 0;
   #random: (() => number) | null = null;
@@ -103,58 +99,63 @@ export class Execution {
     };
   }
 
-  // What the code calls.
+  // What the kinds of requests use.
 
-  callStep(definition: StepDefinition, thisArg: unknown, args: unknown[]): Promise<unknown> {
-    if (this.#ended) return never();
-    let encoded: Uint8Array | null;
-    try {
-      encoded = storable(encode(args, "args"), "args", this.largestValue);
-    } catch (error) {
-      return rejected(error);
+  /** What a kind keeps of this execution, made on first use. */
+  state<State extends KindState>(make: (execution: Execution) => State): State {
+    let state = this.#states.get(make) as State | undefined;
+    if (state === undefined) {
+      state = make(this);
+      this.#states.set(make, state);
     }
-    const step: PendingStep = {
-      kind: "step",
-      id: this.#nextId("step", definition.id),
-      definition,
-      thisArg,
-      args: encoded,
-      createdAt: 0,
-      attempt: 1,
-      failures: 0,
-      retryAt: null,
-      result: deferred(),
-    };
-    this.pending.set(step.id, step);
-    this.#request({ type: "step_created", id: step.id, name: definition.id, data: encoded });
-    return step.result.promise;
+    return state;
   }
 
-  sleep(duration: Duration): Promise<void> {
-    if (this.#ended) return never();
-    const resumeAt = parseDuration(duration, this.#options.clock());
-    const wait: PendingWait = { kind: "wait", id: this.#nextId("wait", ""), resumeAt, result: deferred() };
-    this.pending.set(wait.id, wait);
-    this.#request({ type: "wait_created", id: wait.id, name: null, data: encode(resumeAt, "sleep") });
-    return wait.result.promise;
+  /** The time of day, as the engine knows it; not for the code. */
+  get clock(): number {
+    return this.#options.clock();
   }
 
-  createHook<T>(options: HookOptions): WorkflowHook<T> {
-    const id = this.#nextId("hook", "");
-    const token = options.token ?? this.knownTokens.get(id) ?? this.#options.newToken();
-    const metadata = storable(encode(options.metadata, "metadata"), "metadata", this.largestValue);
-    const hook = new WorkflowHook<T>(this, id, token);
-    if (this.#ended) return hook;
-    this.#hooks.set(id, hook as WorkflowHook);
-    this.#registering.set(id, hook as WorkflowHook);
-    this.#request({ type: "hook_created", id, name: token, data: metadata });
-    return hook;
+  /** A fresh random hook token. */
+  newToken(): string {
+    return this.#options.newToken();
   }
 
-  disposeHook(hook: Pick<WorkflowHook, "id">): void {
-    if (this.#ended) return;
-    this.#hooks.delete(hook.id);
-    this.#request({ type: "hook_disposed", id: hook.id, name: null, data: null });
+  /** The id of the next request of this kind and name. */
+  nextId(kind: EntityKind, name: string): string {
+    const key = `${kind}\0${name}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    return entityId(kind, this.runId, name, count);
+  }
+
+  /** The code asks for something. Nothing that is asked for after its end is heard: see {@link over}. */
+  request(request: Request): void {
+    this.#lastCall = captureStack();
+    this.#asked++;
+    if (request.answered === true) this.#unanswered.add(request.id);
+    this.requests.push(request);
+    this.#options.onActivity();
+  }
+
+  /** The journal has the store's answer to a request; `tell` gives it to the code, with all others. */
+  answer(id: string, tell: () => void): void {
+    if (this.#unanswered.delete(id)) this.#answers.push(tell);
+  }
+
+  /** Takes what was waited for out of {@link pending}, if it is there. */
+  settle(id: string | null): Pending | undefined {
+    const entry = this.pending.get(id ?? "");
+    if (entry !== undefined) this.pending.delete(entry.id);
+    return entry;
+  }
+
+  /** Rejects everything that the code waits for, but for the pending entries that are `spared`. */
+  interrupt(error: unknown, spared: ReadonlySet<string>): void {
+    const given = [...this.pending.values()].filter(({ id }) => !spared.has(id));
+    for (const { id } of given) this.pending.delete(id);
+    for (const { result } of given) result.reject(error);
+    for (const state of this.#states.values()) state.fail?.(error);
   }
 
   // What the engine and the replay call.
@@ -163,19 +164,23 @@ export class Execution {
   begin(at: number): void {
     this.#now = at;
     this.#startedAt = at;
-    const args = decode(this.#options.input) as unknown[];
+    const { enter, fn, input, onActivity } = this.#options;
+    const args = decode(input) as unknown[];
     const end = (outcome: Outcome): void => {
       if (this.#ended) return;
       this.#ended = true;
       this.outcome = outcome;
-      this.#options.onActivity();
+      onActivity();
     };
-    sharedState()
-      .contexts.run(this.#context, async () => this.#options.fn(...args))
-      .then(
-        (value) => end({ type: "returned", value }),
-        (error: unknown) => end({ type: "threw", error }),
-      );
+    enter(this, async () => fn(...args)).then(
+      (value) => end({ type: "returned", value }),
+      (error: unknown) => end({ type: "threw", error }),
+    );
+  }
+
+  /** An event of this time was told to the code. */
+  advance(at: number): void {
+    this.#now = Math.max(this.#now, at);
   }
 
   /** A promise of the code was rejected and nobody awaits it. */
@@ -187,127 +192,32 @@ export class Execution {
   drop(): void {
     this.#ended = true;
     this.pending.clear();
-    this.#hooks.clear();
-  }
-
-  /** A request of the code is in the journal, as this event. Tells the request what the journal says of it. */
-  journalled(event: NewEvent): void {
-    if (event.id === null) return;
-    if (event.type === "step_created") {
-      const step = this.pending.get(event.id);
-      if (step?.kind === "step") {
-        step.args = event.data;
-        step.createdAt = event.at;
-      }
-    } else if (event.type === "wait_created") {
-      const wait = this.pending.get(event.id);
-      if (wait?.kind === "wait") wait.resumeAt = decode(event.data) as number;
-    } else if (event.type === "hook_created" || event.type === "hook_conflict") {
-      const hook = this.#registering.get(event.id);
-      if (hook === undefined) return;
-      this.#registering.delete(event.id);
-      const conflict =
-        event.type === "hook_conflict" ? { runId: new TextDecoder().decode(event.data ?? undefined) } : null;
-      this.#registrations.push({ hook, conflict });
-    }
+    this.#states.clear();
   }
 
   /**
-   * Hooks were asked for whose registration is not known. Nothing else may be delivered until it is: what the code does
-   * with the answer must come at the same place in a replay.
+   * Something was asked for whose answer the store has not given. Nothing else may be delivered until it has: what the code
+   * does with the answer must come at the same place in a replay.
    */
-  get awaitsRegistration(): boolean {
-    return this.#registering.size > 0;
+  get awaitsAnswer(): boolean {
+    return this.#unanswered.size > 0;
   }
 
-  /** Tells the code of all registrations at once; true if there were any. */
-  deliverRegistrations(): boolean {
-    if (this.#registrations.length === 0) return false;
-    const registrations = this.#registrations;
-    this.#registrations = [];
-    for (const { hook, conflict } of registrations) {
-      if (conflict !== null) this.#hooks.delete(hook.id);
-      hook.registered(conflict);
-    }
+  /** Tells the code of all answers at once; true if there were any. */
+  deliverAnswers(): boolean {
+    if (this.#answers.length === 0) return false;
+    const answers = this.#answers;
+    this.#answers = [];
+    for (const tell of answers) tell();
     return true;
-  }
-
-  /** Tells whether a hook takes payloads. */
-  hasHook(id: string): boolean {
-    return this.#hooks.has(id);
-  }
-
-  /** Gives an event to the code. Throws if its data cannot be decoded here; `known` is its data, decoded before. */
-  deliver(event: NewEvent, known?: { readonly value: unknown }): void {
-    switch (event.type) {
-      case "step_completed": {
-        const step = this.#settled(event, "step");
-        if (step === undefined) break;
-        if (this.finishing.delete(step.id)) step.result.reject(this.#cancellation());
-        else step.result.resolve(known === undefined ? decode(event.data) : known.value);
-        break;
-      }
-      case "step_failed": {
-        const step = this.#settled(event, "step");
-        this.finishing.delete(event.id as string);
-        if (step !== undefined) step.result.reject(decodeError(event.data as Uint8Array));
-        break;
-      }
-      case "wait_completed": {
-        const wait = this.#settled(event, "wait");
-        if (wait !== undefined) wait.result.resolve(undefined);
-        break;
-      }
-      case "hook_received":
-        this.#hooks.get(event.id as string)?.receive(known === undefined ? decode(event.data) : known.value);
-        break;
-      case "run_cancel_requested":
-        this.#cancel(decode(event.data) as CancelRecord);
-        break;
-      default:
-        throw new TypeError(`A ${event.type} event cannot be delivered to a workflow.`);
-    }
-    this.#now = Math.max(this.#now, event.at);
   }
 
   /** The code has not ended, asked for nothing, and waits for nothing durable. */
   get stalled(): boolean {
     if (this.#ended || this.pending.size > 0 || this.requests.length > 0) return false;
-    if (this.#registrations.length > 0 || this.#registering.size > 0) return false;
-    for (const hook of this.#hooks.values()) if (hook.awaited) return false;
+    if (this.#answers.length > 0 || this.#unanswered.size > 0) return false;
+    for (const { awaited } of this.#states.values()) if (awaited?.() === true) return false;
     return true;
-  }
-
-  #cancel(record: CancelRecord): void {
-    if (this.cancelled !== null) return;
-    this.cancelled = record;
-    for (const id of record.finishing) this.finishing.add(id);
-    const error = this.#cancellation();
-    const given = [...this.pending.values()].filter(({ id }) => !this.finishing.has(id));
-    for (const { id } of given) this.pending.delete(id);
-    for (const { result } of given) result.reject(error);
-    for (const hook of this.#hooks.values()) hook.fail(error);
-  }
-
-  /** What the code gets for everything that the cancel interrupts. */
-  #cancellation(): WorkflowRunCancelledError {
-    return new WorkflowRunCancelledError(this.runId, this.cancelled?.reason);
-  }
-
-  #settled(event: NewEvent, kind: "step"): PendingStep | undefined;
-  #settled(event: NewEvent, kind: "wait"): PendingWait | undefined;
-  #settled(event: NewEvent, kind: "step" | "wait"): Pending | undefined {
-    const entry = this.pending.get(event.id as string);
-    if (entry?.kind !== kind) return undefined;
-    this.pending.delete(entry.id);
-    return entry;
-  }
-
-  #nextId(kind: EntityKind, name: string): string {
-    const key = `${kind}\0${name}`;
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    this.#counts.set(key, count);
-    return entityId(kind, this.runId, name, count);
   }
 
   /** How often the code has asked for something: the same number means that it has not gone on. */
@@ -324,21 +234,4 @@ export class Execution {
   get lastCallSite(): string {
     return callSite(this.#lastCall.stack);
   }
-
-  #request(request: Request): void {
-    this.#lastCall = captureStack();
-    this.#asked++;
-    this.requests.push(request);
-    this.#options.onActivity();
-  }
-}
-
-/** The execution of the calling workflow, for the determinism guard: one look-up, nothing else. */
-export function guardedExecution(): Execution | undefined {
-  const context = currentContext();
-  return context?.kind === "workflow" ? context.execution : undefined;
-}
-
-function never(): Promise<never> {
-  return new Promise(() => {});
 }

@@ -1,7 +1,6 @@
 import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
-import type { Execution } from "./execution.ts";
 
 /** Hooks as the workflow function sees them: payloads in order, none swallowed by the loser of a race. */
 
@@ -40,7 +39,7 @@ type Delivery<T> = { readonly done: false; readonly value: T } | { readonly done
 export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   readonly token: string;
   readonly id: string;
-  readonly #execution: Execution;
+  readonly #onDispose: () => void;
   /** Payloads that nobody has taken. */
   readonly #buffer: Payload<T>[] = [];
   readonly #registration: Deferred<{ runId: string } | null> = deferred();
@@ -52,8 +51,9 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   #conflict: { runId: string } | null = null;
   #disposed = false;
 
-  constructor(execution: Execution, id: string, token: string) {
-    this.#execution = execution;
+  /** @param onDispose called once, unless another hook has the token */
+  constructor(id: string, token: string, onDispose: () => void) {
+    this.#onDispose = onDispose;
     this.id = id;
     this.token = token;
   }
@@ -79,7 +79,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    if (this.#conflict === null) this.#execution.disposeHook(this);
+    if (this.#conflict === null) this.#onDispose();
     this.#settle({ done: true });
     this.#failRaces(new HookNotFoundError(this.token));
   }

@@ -1,52 +1,31 @@
-import type { StepDefinition } from "../define/step.ts";
+import type { EventType } from "../world/index.ts";
 import type { Deferred } from "./deferred.ts";
 
-/** What a workflow has asked for and not got yet. */
+/** What a workflow has asked for and not got yet, whatever its kind. */
 
-/** A step between its `step_created` and its `step_completed` or `step_failed`. */
-export interface PendingStep {
-  readonly kind: "step";
+/** Something that the run waits for, from its request until its result is told. */
+export interface Pending {
   readonly id: string;
-  readonly definition: StepDefinition;
-  readonly thisArg: unknown;
-  /** Encoded; the journal's once the step is in it. */
-  args: Uint8Array | null;
-  /** Time of `step_created`; 0 until it is journalled. */
-  createdAt: number;
-  /** The attempt that is under way or comes next, from 1. */
-  attempt: number;
-  /** Attempts that threw or ran out of time. */
-  failures: number;
-  /** When the next attempt is due, after a `step_retrying`; else `null`. */
-  retryAt: number | null;
+  /** When the engine has to act on it next, ms since the epoch; `null`: as soon as the journal has it. */
+  readonly dueAt: number | null;
+  /** What the engine does then: executes an attempt of a step, or tells the code an event of this type. */
+  readonly due: "attempt" | EventType;
   readonly result: Deferred<unknown>;
 }
 
-/** A sleep between its `wait_created` and its `wait_completed`. */
-export interface PendingWait {
-  readonly kind: "wait";
-  readonly id: string;
-  /** ms since the epoch; the journal's once the wait is in it. */
-  resumeAt: number;
-  readonly result: Deferred<undefined>;
-}
-
-export type Pending = PendingStep | PendingWait;
-
 /** A request of the code that becomes an event of the journal. */
 export interface Request {
-  readonly type: "step_created" | "wait_created" | "hook_created" | "hook_disposed";
+  readonly type: EventType;
   readonly id: string;
   readonly name: string | null;
   readonly data: Uint8Array | null;
+  /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
+  readonly answered?: boolean;
 }
 
-/** `data` of a `run_cancel_requested` event. */
-export interface CancelRecord {
-  readonly reason: string | undefined;
-  /** Steps that have begun: they may end, until the time `until`. */
-  readonly finishing: readonly string[];
-  readonly until: number;
+/** A value that was decoded before. */
+export interface Known {
+  readonly value: unknown;
 }
 
 /** How the workflow function ended. */

@@ -1,23 +1,14 @@
 import type { Clock } from "../clock.ts";
 import { ReplayDivergenceError } from "../errors/index.ts";
-import { decode } from "../serialization/index.ts";
-import type { EventType, JournalEvent } from "../world/index.ts";
-import { type Difference, firstDifference } from "./difference.ts";
+import type { JournalEvent } from "../world/index.ts";
+import type { Difference } from "./difference.ts";
+import { deliver } from "./events.ts";
 import type { Execution } from "./execution.ts";
-import type { PendingStep, Request } from "./pending.ts";
+import { roleOf } from "./kinds/index.ts";
+import type { RequestRole } from "./kinds/kind.ts";
+import type { Request } from "./pending.ts";
 
 /** Bringing a fresh execution to the end of a journal. Every request of the code is matched with the journal, in order. */
-
-/** `data` of a `step_retrying` event. */
-export interface RetryRecord {
-  /** The attempt that did not succeed, from 1. */
-  readonly attempt: number;
-  /** When the next one is due. */
-  readonly retryAt: number;
-  readonly reason: "error" | "timeout" | "owner_lost" | "shutdown";
-  /** The encoded error. */
-  readonly error: Uint8Array;
-}
 
 /** Runs every microtask that is ready, then one macrotask turn. */
 export function drain(clock: Clock): Promise<void> {
@@ -53,38 +44,39 @@ export async function replay(
 ): Promise<void> {
   const { clock } = options;
   for (const event of events) {
-    if (mayHearOfHooks(execution) && execution.deliverRegistrations()) await drain(clock);
-    switch (kindOf(event.type)) {
+    if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
+    const role = roleOf(event.type);
+    switch (role.role) {
       case "request":
         await untilItGoesOn(execution, event, clock);
-        match(execution, event, options);
+        match(execution, event, role, options);
         break;
       case "delivery":
         // Not waited for: live, the code would not have got it before it had had its time, see engine/stalls.ts.
         expectNoRequest(execution, event);
-        execution.deliver(event);
+        deliver(execution, event);
         await drain(clock);
         break;
       case "begin":
         execution.begin(event.at);
         await drain(clock);
         break;
-      case "retry":
-        noteRetry(execution, event);
+      case "note":
+        role.note(execution, event);
         break;
       case "end":
         await untilItGoesOn(execution, event, clock);
         expectEnd(execution, event);
         break;
-      case "none":
+      case "nothing":
         break;
     }
   }
-  if (mayHearOfHooks(execution) && execution.deliverRegistrations()) await drain(clock);
+  if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
 }
 
-function mayHearOfHooks(execution: Execution): boolean {
-  return execution.requests.length === 0 && !execution.awaitsRegistration;
+function mayHearAnswers(execution: Execution): boolean {
+  return execution.requests.length === 0 && !execution.awaitsAnswer;
 }
 
 /** So often the code is looked at before it counts as not going on: for two seconds at least by the machine's clock. */
@@ -105,60 +97,28 @@ async function untilItGoesOn(execution: Execution, event: JournalEvent, clock: C
   }
 }
 
-type EventKind = "request" | "delivery" | "begin" | "retry" | "end" | "none";
-
-function kindOf(type: EventType): EventKind {
-  switch (type) {
-    case "step_created":
-    case "wait_created":
-    case "hook_created":
-    case "hook_conflict":
-    case "hook_disposed":
-      return "request";
-    case "step_completed":
-    case "step_failed":
-    case "wait_completed":
-    case "hook_received":
-    case "run_cancel_requested":
-      return "delivery";
-    case "run_started":
-      return "begin";
-    case "step_retrying":
-      return "retry";
-    case "run_completed":
-    case "run_failed":
-    case "run_cancelled":
-      return "end";
-    case "run_created":
-      return "none";
-    default:
-      // Written by a newer version of this package: parked like a divergence, until this worker is updated.
-      throw new TypeError(
-        `The journal holds an event of unknown type: ${JSON.stringify(type satisfies never)}.`,
-      );
-  }
-}
-
-function match(execution: Execution, event: JournalEvent, options: ReplayOptions): void {
+function match(execution: Execution, event: JournalEvent, role: RequestRole, options: ReplayOptions): void {
   const request = execution.requests.shift();
   if (request === undefined) throw divergence(execution, event, null);
-  const type = event.type === "hook_conflict" ? "hook_created" : event.type;
-  const sameName = request.type === "wait_created" || request.name === event.name;
-  if (request.type !== type || request.id !== event.id || !sameName) {
+  const type = role.answers ?? event.type;
+  if (request.type !== type || request.id !== event.id || request.name !== event.name) {
     throw divergence(execution, event, request);
   }
-  compare(execution, event, request, options);
-  execution.journalled(event);
+  compare(execution, event, request, role, options);
+  role.journalled(execution, event);
 }
 
 /** The journal's values count: a step may have been executed with them. */
-function compare(execution: Execution, event: JournalEvent, request: Request, options: ReplayOptions): void {
-  const isWait = request.type === "wait_created";
-  const difference = isWait
-    ? lengthDifference(event, request, options.clock)
-    : valueDifference(event, request);
+function compare(
+  execution: Execution,
+  event: JournalEvent,
+  request: Request,
+  role: RequestRole,
+  options: ReplayOptions,
+): void {
+  const difference = role.difference(event, request, options.clock.now());
   if (difference === null) return;
-  if (options.strict && !isWait) throw divergence(execution, event, request, 0, difference);
+  if (options.strict && role.strict) throw divergence(execution, event, request, 0, difference);
   options.onDifference({
     runId: execution.runId,
     workflow: execution.workflow,
@@ -166,22 +126,6 @@ function compare(execution: Execution, event: JournalEvent, request: Request, op
     ...difference,
     lastCall: execution.lastCallSite,
   });
-}
-
-function valueDifference(event: JournalEvent, request: Request): Difference | null {
-  // What the journal keeps of a hook whose token was taken is who has it.
-  if (event.type === "hook_conflict") return null;
-  return firstDifference(request.type === "step_created" ? "args" : "metadata", event.data, request.data);
-}
-
-/** The journal has the end of a sleep and not its length, so both lengths are known to about a second. */
-function lengthDifference(event: JournalEvent, request: Request, clock: Clock): Difference | null {
-  const [journal, code] = [decode(event.data) as number, decode(request.data) as number];
-  if (journal === code) return null;
-  const lengths = [journal - event.at, code - clock.now()] as const;
-  const notable = Math.max(1_000, ...lengths.map((length) => length / 10));
-  if (Math.abs(lengths[0] - lengths[1]) <= notable) return null;
-  return { path: "duration", journal: `${lengths[0]} ms`, code: `${lengths[1]} ms` };
 }
 
 function expectNoRequest(execution: Execution, event: JournalEvent): void {
@@ -195,18 +139,6 @@ function expectEnd(execution: Execution, event: JournalEvent): void {
   if (request !== undefined || execution.outcome === null) {
     throw divergence(execution, event, request ?? null);
   }
-}
-
-function noteRetry(execution: Execution, event: JournalEvent): void {
-  const step = execution.pending.get(event.id as string);
-  if (step?.kind === "step") applyRetry(step, decode(event.data) as RetryRecord);
-}
-
-/** The attempt of the record is over; the next one comes at `retryAt`. */
-export function applyRetry(step: PendingStep, record: RetryRecord): void {
-  step.attempt = record.attempt + 1;
-  step.retryAt = record.retryAt;
-  if (record.reason === "error" || record.reason === "timeout") step.failures++;
 }
 
 /** `waited`: how long the code was waited for. `difference`: in a value of the request, which is the journal's else. */

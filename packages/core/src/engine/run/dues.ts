@@ -1,5 +1,5 @@
 import TinyQueue from "tinyqueue";
-import type { Pending } from "../interpreter/pending.ts";
+import type { Pending } from "../../interpreter/pending.ts";
 
 /** When the sleeps and retries of one run are due, the earliest first. */
 export class Dues {
@@ -31,8 +31,7 @@ export class Dues {
   #head(): Due | undefined {
     for (let due = this.#queue.peek(); due !== undefined; due = this.#queue.peek()) {
       const entry = this.#pending.get(due.id);
-      const at = entry === undefined ? null : entry.kind === "wait" ? entry.resumeAt : entry.retryAt;
-      if (at === due.at) return due;
+      if (entry?.dueAt === due.at) return due;
       this.#queue.pop();
     }
     return undefined;

@@ -1,11 +1,12 @@
-import type { Mail } from "../world/index.ts";
-import type { Attempt, AttemptResult } from "./step-attempt.ts";
+import type { Pending } from "../../interpreter/pending.ts";
+import type { Mail } from "../../world/index.ts";
+import type { Attempt, AttemptResult } from "../step-attempt.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 
 export type Incoming =
   | { readonly type: "attempt_ended"; readonly attempt: Attempt; readonly result: AttemptResult }
-  | { readonly type: "wait_due"; readonly waitId: string }
+  | { readonly type: "due"; readonly entry: Pending }
   | { readonly type: "mail"; readonly mail: Mail };
 
 export class Inbox {

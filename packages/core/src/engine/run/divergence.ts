@@ -1,5 +1,5 @@
-import { decodeError, encodeError } from "../serialization/index.ts";
-import type { LeaseChange, RunPatch } from "../world/index.ts";
+import { decodeError, encodeError } from "../../serialization/index.ts";
+import type { LeaseChange, RunPatch } from "../../world/index.ts";
 
 /** What a diverged run's row keeps besides the reason, for the worker that can follow its journal again. */
 

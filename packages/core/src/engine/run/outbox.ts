@@ -1,7 +1,7 @@
-import { WorkflowRunCancelledError } from "../errors/index.ts";
-import type { Outcome } from "../interpreter/pending.ts";
-import { decode, encode, encodeError, sizeInBatch, storable } from "../serialization/index.ts";
-import type { EventType, NewEvent, RunPatch } from "../world/index.ts";
+import { WorkflowRunCancelledError } from "../../errors/index.ts";
+import type { Outcome } from "../../interpreter/pending.ts";
+import { decode, encode, encodeError, sizeInBatch, storable } from "../../serialization/index.ts";
+import type { EventType, NewEvent, RunPatch } from "../../world/index.ts";
 
 /** What one commit takes. */
 export interface OutboxPart {

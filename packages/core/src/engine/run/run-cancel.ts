@@ -1,0 +1,83 @@
+import { WorkflowRunCancelledError } from "../../errors/index.ts";
+import type { Execution } from "../../interpreter/execution.ts";
+import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Verdict } from "../step-outcome.ts";
+import type { RunSteps } from "./run-steps.ts";
+
+/** What a cancel does to the steps of a run: those that have begun may end, for a time. See docs/cancellation.md. */
+
+/** So long, in milliseconds, steps that have begun may take to end when their run is cancelled. */
+const CANCEL_GRACE = 10_000;
+
+export class RunCancel {
+  readonly #execution: Execution;
+  readonly #steps: RunSteps;
+  /** The time is over. */
+  #gaveUp = false;
+
+  constructor(execution: Execution, steps: RunSteps) {
+    this.#execution = execution;
+    this.#steps = steps;
+  }
+
+  /** The run is being cancelled. */
+  get begun(): boolean {
+    return cancelOf(this.#execution).record !== null;
+  }
+
+  /** When the steps that may end are given up, or `null`. */
+  get until(): number | null {
+    const { record, finishing } = cancelOf(this.#execution);
+    return record === null || finishing.size === 0 || this.#gaveUp ? null : record.until;
+  }
+
+  /** Interrupts the attempts that are under way; gives what the journal says of it. */
+  begin(reason: string | undefined, now: number): CancelRecord {
+    const { runId, pending } = this.#execution;
+    const { attempts } = this.#steps;
+    const until = now + CANCEL_GRACE;
+    const finishing = new Set<string>();
+    for (const entry of pending.values()) {
+      if (!isStep(entry)) continue;
+      const inTime = entry.attempt > 1 && (entry.dueAt ?? now) < until;
+      if (inTime || attempts.get(entry.id)?.started === true) finishing.add(entry.id);
+    }
+    const error = new WorkflowRunCancelledError(runId, reason);
+    for (const [id, attempt] of attempts) {
+      if (finishing.has(id)) attempt.interrupt(error);
+      else this.#steps.abort(attempt, error);
+    }
+    this.#steps.startOnly(({ id }) => finishing.has(id));
+    return { reason, finishing: [...finishing], until };
+  }
+
+  /** The time of the steps that may end is over; gives them. */
+  giveUp(): readonly PendingStep[] {
+    this.#gaveUp = true;
+    const { finishing, error } = cancelOf(this.#execution);
+    this.#steps.startOnly(({ id }) => !finishing.has(id));
+    for (const id of finishing) {
+      const attempt = this.#steps.attempts.get(id);
+      if (attempt !== undefined) this.#steps.abort(attempt, error());
+    }
+    return [...finishing].map((id) => this.#execution.pending.get(id)).filter(isStep);
+  }
+
+  /** What a step fails with whose attempt did not succeed during a cancel, or `null` if it goes on as ever. */
+  failureOf(step: PendingStep, verdict: Verdict, obeyed: boolean, cause: unknown): unknown {
+    const { record, finishing } = cancelOf(this.#execution);
+    if (record === null || !finishing.has(step.id)) return null;
+    const late = verdict.type === "fail" || verdict.record.retryAt >= record.until;
+    return late || obeyed || this.#gaveUp ? this.error(cause) : null;
+  }
+
+  /** The cancellation as the code gets it. */
+  error(cause?: unknown): WorkflowRunCancelledError {
+    const { runId } = this.#execution;
+    if (WorkflowRunCancelledError.is(cause) && cause.runId === runId) return cause;
+    const error = cancelOf(this.#execution).error();
+    if (cause !== undefined) error.cause = cause;
+    return error;
+  }
+}

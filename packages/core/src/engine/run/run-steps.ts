@@ -1,0 +1,105 @@
+import type { Execution } from "../../interpreter/execution.ts";
+import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Pending } from "../../interpreter/pending.ts";
+import type { Attempt } from "../step-attempt.ts";
+import { Dues } from "./dues.ts";
+
+/** The steps of a run that may start, those that are under way, and when the next one, or a sleep, is due. */
+export class RunSteps {
+  /** Attempts that are queued or under way, by step id. */
+  readonly attempts: Map<string, Attempt> = new Map();
+  readonly #execution: Execution;
+  #toStart: PendingStep[] = [];
+  #dues: Dues;
+
+  constructor(execution: Execution) {
+    this.#execution = execution;
+    this.#dues = new Dues(execution.pending);
+  }
+
+  get busy(): boolean {
+    return this.attempts.size > 0;
+  }
+
+  /** A step may start. */
+  get waiting(): boolean {
+    return this.#toStart.length > 0;
+  }
+
+  /** When a sleep ends or an attempt is due next, or `null`. */
+  get nextDueAt(): number | null {
+    return this.#dues.next;
+  }
+
+  /** The journal has it: the engine acts when it is due. */
+  await(entry: Pending): void {
+    if (entry.dueAt !== null) this.#dues.add(entry.id, entry.dueAt);
+    else if (isStep(entry)) this.#toStart.push(entry);
+  }
+
+  /**
+   * After a replay, or when a parked run is ours again: everything unfinished is awaited. Gives the steps that the lost owner
+   * may have been executing.
+   */
+  schedule(lost: boolean, now: number): readonly PendingStep[] {
+    this.#dues = new Dues(this.#execution.pending);
+    const unwritten = new Set(this.#execution.requests.map(({ id }) => id));
+    const interrupted: PendingStep[] = [];
+    for (const entry of this.#execution.pending.values()) {
+      // Asked for at the end of the replay, so the journal has yet to hear of it.
+      if (unwritten.has(entry.id)) continue;
+      if (lost && isStep(entry) && (entry.dueAt ?? now) <= now) interrupted.push(entry);
+      else this.await(entry);
+    }
+    return interrupted;
+  }
+
+  /** Moves attempts that are due to those that may start, and gives what else is due. */
+  takeDue(now: number): readonly Pending[] {
+    const others: Pending[] = [];
+    for (let due = this.#dues.take(now); due !== undefined; due = this.#dues.take(now)) {
+      if (isStep(due)) this.#toStart.push(due);
+      else others.push(due);
+    }
+    return others;
+  }
+
+  /** Takes those that may start, but for those whose `step_created` is not written yet. */
+  takeStarts(unwritten?: ReadonlySet<string | null>): readonly PendingStep[] {
+    const starts = this.#toStart;
+    if (unwritten === undefined) {
+      this.#toStart = [];
+      return starts;
+    }
+    this.#toStart = starts.filter(({ id }) => unwritten.has(id));
+    return starts.filter(({ id }) => !unwritten.has(id));
+  }
+
+  /** The step may not start yet: it is among those that may. */
+  postpone(step: PendingStep): void {
+    this.#toStart.push(step);
+  }
+
+  /** Only these may start. */
+  startOnly(which: (step: PendingStep) => boolean): void {
+    this.#toStart = this.#toStart.filter(which);
+  }
+
+  abort(attempt: Attempt, reason: unknown): void {
+    attempt.abort(reason);
+    this.attempts.delete(attempt.step.id);
+  }
+
+  /** Gives up attempts: those that wait for a slot, or all. Gives those whose body had begun. */
+  giveUp(which: "queued" | "all", reason: unknown): readonly PendingStep[] {
+    const given = [...this.attempts.values()].filter(({ started }) => !started || which === "all");
+    for (const attempt of given) this.abort(attempt, reason);
+    return given.filter(({ started }) => started).map(({ step }) => step);
+  }
+
+  /** No body begins any more. Attempts that are under way learn of it when the end is durable. */
+  close(): void {
+    this.#toStart = [];
+    for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
+  }
+}

@@ -1,0 +1,279 @@
+import { deliver, journalled } from "../../interpreter/events.ts";
+import type { Execution } from "../../interpreter/execution.ts";
+import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { asWritten } from "../../interpreter/kinds/hook.ts";
+import { hearingOf } from "../../interpreter/kinds/index.ts";
+import { applyRetry, type PendingStep, type RetryRecord } from "../../interpreter/kinds/step.ts";
+import type { Known } from "../../interpreter/pending.ts";
+import { encode, encodeError } from "../../serialization/index.ts";
+import type { EventType, HookConflict, Mail, NewEvent } from "../../world/index.ts";
+import type { Attempt } from "../step-attempt.ts";
+import { judgeFailure } from "../step-outcome.ts";
+import { Inbox, type Incoming } from "./inbox.ts";
+import type { MailCursor } from "./mail-cursor.ts";
+import { Outbox, reasonOf } from "./outbox.ts";
+import type { RunCancel } from "./run-cancel.ts";
+import type { RunSteps } from "./run-steps.ts";
+import { type CodeState, codeMachine, type Machine } from "./states.ts";
+
+/** The code's side of a run: what it has to hear, one thing at a time, and what the journal has to hear from it. Knows no lease. */
+
+export interface TurnOptions {
+  readonly execution: Execution;
+  readonly steps: RunSteps;
+  readonly mail: MailCursor;
+  readonly cancel: RunCancel;
+  readonly random: () => number;
+  /**
+   * Whether an event is told when it is durable, and not before. For a run whose last owner was lost: if the code that hears
+   * it is what ends its workers, the step before it is not executed again and again.
+   */
+  readonly cautious: () => boolean;
+}
+
+export class Turn {
+  readonly outbox: Outbox;
+  readonly #options: TurnOptions;
+  readonly #execution: Execution;
+  readonly #inbox: Inbox = new Inbox();
+  readonly #machine: Machine<CodeState> = codeMachine();
+  #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
+
+  constructor(options: TurnOptions) {
+    this.#options = options;
+    this.#execution = options.execution;
+    this.outbox = new Outbox(options.execution.runId, options.execution.largestValue);
+  }
+
+  get state(): CodeState {
+    return this.#machine.state;
+  }
+
+  /** Nothing that the code was told is still running its course. */
+  get settled(): boolean {
+    return this.state !== "draining";
+  }
+
+  /** The workflow has ended, which may not be durable yet: no body begins any more. */
+  get over(): boolean {
+    return this.state === "over";
+  }
+
+  get diverged(): boolean {
+    return this.state === "diverged";
+  }
+
+  /** Something was told to the run, or asked by it, that has not gone its way. */
+  get hasWork(): boolean {
+    const { requests, outcome } = this.#execution;
+    return !this.#inbox.isEmpty || this.outbox.hasEvents || requests.length > 0 || outcome !== null;
+  }
+
+  /** Nothing is on its way to the code, or from it to the journal, so it may wait without being held. */
+  get mayRest(): boolean {
+    const { requests, awaitsAnswer, stalled } = this.#execution;
+    if (this.#withheld !== null || !this.#inbox.isEmpty) return false;
+    return requests.length === 0 && !awaitsAnswer && this.state !== "fresh" && !stalled;
+  }
+
+  /** As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. */
+  get mayLeave(): boolean {
+    const { requests, awaitsAnswer } = this.#execution;
+    return this.#withheld === null && this.#inbox.isEmpty && requests.length === 0 && !awaitsAnswer;
+  }
+
+  /** There is something to deliver and nothing that forbids it. */
+  get deliverable(): boolean {
+    const { requests, awaitsAnswer, outcome } = this.#execution;
+    return (
+      this.state === "settled" &&
+      this.#withheld === null &&
+      this.#inbox.hasNext(this.#options.steps.busy) &&
+      requests.length === 0 &&
+      !awaitsAnswer &&
+      outcome === null
+    );
+  }
+
+  /** The end of an attempt waits to be delivered. */
+  get hasAttemptEnd(): boolean {
+    return this.#inbox.hasAttemptEnd;
+  }
+
+  /** The execution was brought to the end of its journal. */
+  replayed(): void {
+    this.#machine.move("settled");
+  }
+
+  /** Calls the workflow function: `run_started`. */
+  begin(now: number): void {
+    const event = this.outbox.append("run_started", now, null, null, null);
+    this.outbox.patch({ status: "running", startedAt: event.at });
+    this.#machine.move("draining");
+    this.#execution.begin(event.at);
+  }
+
+  receive(incoming: Incoming): void {
+    this.#inbox.add(incoming);
+  }
+
+  /** The worker that executed the step is gone, or gives it up. */
+  interrupted(step: PendingStep, error: unknown, reason: "owner_lost" | "shutdown"): void {
+    const attempt: Attempt = {
+      step,
+      attempt: step.attempt,
+      started: true,
+      heardAbort: false,
+      interrupt(): void {},
+      abort(): void {},
+    };
+    this.receive({ type: "attempt_ended", attempt, result: { type: "failed", error, reason } });
+  }
+
+  /**
+   * Delivers one event to the execution; true if it did, so that it has to drain. Throws if it cannot be read here and
+   * nothing else is left to do.
+   */
+  deliverNext(now: number): boolean {
+    while (this.deliverable) {
+      const incoming = this.#inbox.take(this.#options.steps.busy);
+      if (incoming === undefined) return false;
+      try {
+        if (this.#deliver(incoming, now)) return true;
+      } catch (error) {
+        if (!this.#inbox.putBack(incoming)) throw error;
+      }
+    }
+    return false;
+  }
+
+  /** After a drain: what the code asked for, and how it ended, goes to the outbox. */
+  gather(now: number): void {
+    if (this.over || this.diverged) return;
+    if (this.state === "draining") this.#machine.move("settled");
+    const { requests, pending, outcome } = this.#execution;
+    for (const request of requests) {
+      const event = this.outbox.append(request.type, now, request.id, request.name, request.data);
+      if (request.answered === true) continue;
+      journalled(this.#execution, event);
+      const entry = pending.get(request.id);
+      if (entry !== undefined) this.#options.steps.await(entry);
+    }
+    requests.length = 0;
+    if (outcome === null) return;
+    this.outbox.end(outcome, cancelOf(this.#execution).record, now);
+    this.#machine.move("over");
+    this.#options.steps.close();
+  }
+
+  /** Events are durable. True if the code was told something that waited for that, so that it has to drain. */
+  durable(events: readonly NewEvent[], conflicts: readonly HookConflict[]): boolean {
+    const withheld = this.#withheld;
+    if (withheld !== null && events.includes(withheld.event)) {
+      this.#withheld = null;
+      this.#machine.move("draining");
+      deliver(this.#execution, withheld.event, withheld.known);
+      return true;
+    }
+    if (this.#execution.awaitsAnswer) {
+      for (const event of events) journalled(this.#execution, asWritten(event, conflicts));
+    }
+    if (this.diverged || this.over || !this.#execution.deliverAnswers()) return false;
+    this.#machine.move("draining");
+    return true;
+  }
+
+  /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
+  endCancelled(mail: Mail, now: number): void {
+    this.#options.mail.consume(mail.mailSeq);
+    const reason = reasonOf(mail.data);
+    const record: CancelRecord = { reason, finishing: [], until: now };
+    this.outbox.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
+    this.outbox.endCancelled(reason, now);
+    this.#machine.move("over");
+  }
+
+  /** No code runs any more. Gives up what was to be delivered, but for requests to look at the run, which have been obeyed. */
+  diverge(): void {
+    const { mail, steps } = this.#options;
+    mail.consume(this.#inbox.clear() ?? mail.done);
+    steps.takeStarts();
+    this.#withheld = null;
+    this.#machine.move("diverged");
+    this.#execution.drop();
+  }
+
+  /** The run is forgotten here: the execution is dropped where it stands. */
+  drop(): void {
+    this.#execution.drop();
+    this.#inbox.clear();
+  }
+
+  #deliver(incoming: Incoming, now: number): boolean {
+    switch (incoming.type) {
+      case "attempt_ended":
+        return this.#attemptEnded(incoming.attempt, incoming.result, now);
+      case "due": {
+        const { id, due } = incoming.entry;
+        return due !== "attempt" && this.#execution.pending.has(id) && this.#tell(due, now, id, null);
+      }
+      case "mail":
+        return this.#readMail(incoming.mail, now);
+    }
+  }
+
+  #attemptEnded(
+    attempt: Attempt,
+    result: Extract<Incoming, { type: "attempt_ended" }>["result"],
+    now: number,
+  ): boolean {
+    const { step } = attempt;
+    if (this.#execution.pending.get(step.id) !== step || step.attempt !== attempt.attempt) return false;
+    if (result.type === "completed") {
+      return this.#tell("step_completed", now, step.id, result.value, { value: result.decoded });
+    }
+    return this.#attemptFailed(attempt, result.error, result.reason, now);
+  }
+
+  /** Another attempt, or the end of the step; true if the execution was told. */
+  #attemptFailed(
+    { step, heardAbort }: Attempt,
+    error: unknown,
+    reason: RetryRecord["reason"],
+    now: number,
+  ): boolean {
+    const verdict = judgeFailure(step, error, reason, now, this.#options.random);
+    const cancelled = this.#options.cancel.failureOf(step, verdict, heardAbort && reason === "error", error);
+    if (cancelled !== null) return this.#tell("step_failed", now, step.id, encodeError(cancelled));
+    if (verdict.type === "fail") return this.#tell("step_failed", now, step.id, verdict.error);
+    const { record } = verdict;
+    const progress = reason === "error" || reason === "timeout";
+    this.outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
+    applyRetry(step, record);
+    this.#options.steps.await(step);
+    return false;
+  }
+
+  #readMail(mail: Mail, now: number): boolean {
+    const heard = hearingOf(mail.type)?.(this.#execution, mail) ?? null;
+    this.#options.mail.consume(mail.mailSeq);
+    this.#inbox.mailRead();
+    if (heard !== null) return this.#tell(heard.type, now, heard.id, heard.data, heard.known);
+    const { cancel } = this.#options;
+    if (mail.type !== "cancel_requested" || cancel.begun) return false;
+    const record = cancel.begin(reasonOf(mail.data), now);
+    return this.#tell("run_cancel_requested", now, null, encode(record, "cancel"));
+  }
+
+  /** Writes an event and gives it to the execution; true if the execution has to drain. */
+  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
+    const event = this.outbox.append(type, now, id, null, data);
+    if (this.#options.cautious()) {
+      this.#withheld = { event, known };
+      return false;
+    }
+    this.#machine.move("draining");
+    deliver(this.#execution, event, known);
+    return true;
+  }
+}

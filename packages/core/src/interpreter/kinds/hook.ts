@@ -1,0 +1,124 @@
+import { decode, encode, storable } from "../../serialization/index.ts";
+import type { HookConflict, NewEvent } from "../../world/index.ts";
+import { firstDifference } from "../difference.ts";
+import type { Execution, KindState } from "../execution.ts";
+import { type HookOptions, WorkflowHook } from "../hook.ts";
+import type { Kind, RequestRole } from "./kind.ts";
+
+/** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
+
+interface Hooks extends KindState {
+  /** Those that take payloads. */
+  readonly live: Map<string, WorkflowHook>;
+  /** Those whose answer has not come. */
+  readonly asked: Map<string, WorkflowHook>;
+  /** Tokens that the journal already gave, by hook id; filled before a replay. */
+  readonly known: Map<string, string>;
+}
+
+function hooksOf(execution: Execution): Hooks {
+  return execution.state(newHooks);
+}
+
+function newHooks(): Hooks {
+  const live = new Map<string, WorkflowHook>();
+  return {
+    live,
+    asked: new Map(),
+    known: new Map(),
+    awaited: () => [...live.values()].some(({ awaited }) => awaited),
+    fail: (error) => {
+      for (const hook of live.values()) hook.fail(error);
+    },
+  };
+}
+
+/** A workflow creates a hook. */
+export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
+  const { live, asked, known } = hooksOf(execution);
+  const id = execution.nextId("hook", "");
+  const token = options.token ?? known.get(id) ?? execution.newToken();
+  const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
+  const hook = new WorkflowHook<T>(id, token, () => {
+    if (execution.over) return;
+    live.delete(id);
+    execution.request({ type: "hook_disposed", id, name: null, data: null });
+  });
+  if (execution.over) return hook;
+  live.set(id, hook as WorkflowHook);
+  asked.set(id, hook as WorkflowHook);
+  execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true });
+  return hook;
+}
+
+/** Lets a replay give hooks without a token of their own those that they got when they were created. */
+export function knowTokens(execution: Execution, events: readonly NewEvent[]): void {
+  const { known } = hooksOf(execution);
+  for (const { type, id, name } of events) {
+    if (roleOfToken(type) && id !== null && name !== null) known.set(id, name);
+  }
+}
+
+/** The event as the store has written it: a hook whose token was taken is a conflict. */
+export function asWritten(event: NewEvent, conflicts: readonly HookConflict[]): NewEvent {
+  if (event.type !== "hook_created") return event;
+  const conflict = conflicts.find(({ hookId }) => hookId === event.id);
+  if (conflict === undefined) return event;
+  return { ...event, type: "hook_conflict", data: new TextEncoder().encode(conflict.runId) };
+}
+
+function roleOfToken(type: string): boolean {
+  return type === "hook_created" || type === "hook_conflict";
+}
+
+function answered(conflictOf: (event: NewEvent) => { runId: string } | null): RequestRole["journalled"] {
+  return (execution, event) => {
+    const { live, asked } = hooksOf(execution);
+    const hook = asked.get(event.id ?? "");
+    if (hook === undefined) return;
+    asked.delete(hook.id);
+    const conflict = conflictOf(event);
+    execution.answer(hook.id, () => {
+      if (conflict !== null) live.delete(hook.id);
+      hook.registered(conflict);
+    });
+  };
+}
+
+export const hookKind: Kind = {
+  events: {
+    hook_created: {
+      role: "request",
+      strict: true,
+      journalled: answered(() => null),
+      difference: (event, request) => firstDifference("metadata", event.data, request.data),
+    },
+    hook_conflict: {
+      role: "request",
+      answers: "hook_created",
+      strict: true,
+      journalled: answered(({ data }) => ({ runId: new TextDecoder().decode(data ?? undefined) })),
+      // What the journal keeps of a hook whose token was taken is who has it.
+      difference: () => null,
+    },
+    hook_disposed: {
+      role: "request",
+      strict: true,
+      journalled() {},
+      difference: () => null,
+    },
+    hook_received: {
+      role: "delivery",
+      deliver(execution, event, known) {
+        const hook = hooksOf(execution).live.get(event.id ?? "");
+        hook?.receive(known === undefined ? decode(event.data) : known.value);
+      },
+    },
+  },
+  messages: {
+    hook_received(execution, { hookId, data }) {
+      if (hookId === null || !hooksOf(execution).live.has(hookId)) return null;
+      return { type: "hook_received", id: hookId, data, known: { value: decode(data) } };
+    },
+  },
+};

@@ -1,0 +1,32 @@
+import { cancelKind } from "./cancel.ts";
+import { hookKind } from "./hook.ts";
+import type { EventRole, Hearing, Kind } from "./kind.ts";
+import { runKind } from "./run.ts";
+import { stepKind } from "./step.ts";
+import { waitKind } from "./wait.ts";
+
+/** The registry of kinds. A new kind is a file beside these, and a place in this list. */
+const KINDS: readonly Kind[] = [runKind, stepKind, waitKind, hookKind, cancelKind];
+
+const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));
+const hearings = new Map(KINDS.flatMap(({ messages = {} }) => Object.entries(messages)));
+
+/**
+ * What events of this type are to the code.
+ *
+ * @throws {TypeError} for a type that this version does not know: the run is parked until the worker is updated
+ */
+export function roleOf(type: string): EventRole {
+  const role = roles.get(type);
+  if (role === undefined) {
+    throw new TypeError(
+      `The journal holds an event of the type ${JSON.stringify(type)}, which this version of perdure does not know: update it.`,
+    );
+  }
+  return role;
+}
+
+/** How messages of this type are heard, if a kind hears them. */
+export function hearingOf(type: string): Hearing | undefined {
+  return hearings.get(type);
+}

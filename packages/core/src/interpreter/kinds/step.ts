@@ -1,0 +1,123 @@
+import type { StepDefinition } from "../../define/step-definition.ts";
+import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import { type Deferred, deferred, rejected } from "../deferred.ts";
+import { firstDifference } from "../difference.ts";
+import type { Execution } from "../execution.ts";
+import type { Pending } from "../pending.ts";
+import { cancelOf } from "./cancel.ts";
+import type { Kind } from "./kind.ts";
+
+/** Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. */
+
+/** A step between its `step_created` and its end. */
+export interface PendingStep extends Pending {
+  readonly due: "attempt";
+  readonly definition: StepDefinition;
+  readonly thisArg: unknown;
+  /** Encoded; the journal's once the step is in it. */
+  args: Uint8Array | null;
+  /** Time of `step_created`; 0 until it is journalled. */
+  createdAt: number;
+  /** The attempt that is under way or comes next, from 1. */
+  attempt: number;
+  /** Attempts that threw or ran out of time. */
+  failures: number;
+  /** When the next attempt is due, after a `step_retrying`; else `null`. */
+  dueAt: number | null;
+  readonly result: Deferred<unknown>;
+}
+
+/** `data` of a `step_retrying` event. */
+export interface RetryRecord {
+  /** The attempt that did not succeed, from 1. */
+  readonly attempt: number;
+  /** When the next one is due. */
+  readonly retryAt: number;
+  readonly reason: "error" | "timeout" | "owner_lost" | "shutdown";
+  /** The encoded error. */
+  readonly error: Uint8Array;
+}
+
+/** A workflow calls a step. */
+export function callStep(
+  execution: Execution,
+  definition: StepDefinition,
+  thisArg: unknown,
+  args: unknown[],
+): Promise<unknown> {
+  if (execution.over) return new Promise(() => {});
+  let encoded: Uint8Array | null;
+  try {
+    encoded = storable(encode(args, "args"), "args", execution.largestValue);
+  } catch (error) {
+    return rejected(error);
+  }
+  const step: PendingStep = {
+    id: execution.nextId("step", definition.id),
+    due: "attempt",
+    definition,
+    thisArg,
+    args: encoded,
+    createdAt: 0,
+    attempt: 1,
+    failures: 0,
+    dueAt: null,
+    result: deferred(),
+  };
+  execution.pending.set(step.id, step);
+  execution.request({ type: "step_created", id: step.id, name: definition.id, data: encoded });
+  return step.result.promise;
+}
+
+/** Whether what the run waits for is a step. */
+export function isStep(entry: Pending | undefined): entry is PendingStep {
+  return entry?.due === "attempt";
+}
+
+/** The attempt of the record is over; the next one comes at `retryAt`. */
+export function applyRetry(step: PendingStep, record: RetryRecord): void {
+  step.attempt = record.attempt + 1;
+  step.dueAt = record.retryAt;
+  if (record.reason === "error" || record.reason === "timeout") step.failures++;
+}
+
+export const stepKind: Kind = {
+  events: {
+    step_created: {
+      role: "request",
+      strict: true,
+      journalled(execution, event) {
+        const step = execution.pending.get(event.id ?? "");
+        if (!isStep(step)) return;
+        step.args = event.data;
+        step.createdAt = event.at;
+      },
+      difference: (event, request) => firstDifference("args", event.data, request.data),
+    },
+    step_retrying: {
+      role: "note",
+      note(execution, event) {
+        const step = execution.pending.get(event.id ?? "");
+        if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
+      },
+    },
+    step_completed: {
+      role: "delivery",
+      deliver(execution, event, known) {
+        const step = execution.settle(event.id);
+        if (step === undefined) return;
+        const cancel = cancelOf(execution);
+        if (cancel.finishing.delete(step.id)) step.result.reject(cancel.error());
+        else step.result.resolve(known === undefined ? decode(event.data) : known.value);
+      },
+    },
+    step_failed: {
+      role: "delivery",
+      deliver(execution, event) {
+        const step = execution.settle(event.id);
+        cancelOf(execution).finishing.delete(event.id ?? "");
+        step?.result.reject(decodeError(event.data as Uint8Array));
+      },
+    },
+  },
+};

@@ -1,0 +1,61 @@
+import { type Duration, parseDuration } from "../../duration.ts";
+import { decode, encode } from "../../serialization/index.ts";
+import type { JournalEvent } from "../../world/index.ts";
+import { deferred } from "../deferred.ts";
+import type { Difference } from "../difference.ts";
+import type { Execution } from "../execution.ts";
+import type { Pending, Request } from "../pending.ts";
+import type { Kind } from "./kind.ts";
+
+/** Sleeps: `wait_created` with the time of its end, then `wait_completed`. */
+
+interface PendingWait extends Pending {
+  readonly due: "wait_completed";
+  /** The journal's once the wait is in it. */
+  dueAt: number;
+}
+
+/** A workflow sleeps. */
+export function sleepIn(execution: Execution, duration: Duration): Promise<void> {
+  if (execution.over) return new Promise(() => {});
+  const dueAt = parseDuration(duration, execution.clock);
+  const wait: PendingWait = {
+    id: execution.nextId("wait", ""),
+    due: "wait_completed",
+    dueAt,
+    result: deferred(),
+  };
+  execution.pending.set(wait.id, wait);
+  execution.request({ type: "wait_created", id: wait.id, name: null, data: encode(dueAt, "sleep") });
+  return wait.result.promise as Promise<void>;
+}
+
+export const waitKind: Kind = {
+  events: {
+    wait_created: {
+      role: "request",
+      strict: false,
+      journalled(execution, event) {
+        const wait = execution.pending.get(event.id ?? "");
+        if (wait?.due === "wait_completed") (wait as PendingWait).dueAt = decode(event.data) as number;
+      },
+      difference: lengthDifference,
+    },
+    wait_completed: {
+      role: "delivery",
+      deliver(execution, event) {
+        execution.settle(event.id)?.result.resolve(undefined);
+      },
+    },
+  },
+};
+
+/** The journal has the end of a sleep and not its length, so both lengths are known to about a second. */
+function lengthDifference(event: JournalEvent, request: Request, now: number): Difference | null {
+  const [journal, code] = [decode(event.data) as number, decode(request.data) as number];
+  if (journal === code) return null;
+  const lengths = [journal - event.at, code - now] as const;
+  const notable = Math.max(1_000, ...lengths.map((length) => length / 10));
+  if (Math.abs(lengths[0] - lengths[1]) <= notable) return null;
+  return { path: "duration", journal: `${lengths[0]} ms`, code: `${lengths[1]} ms` };
+}
