@@ -97,7 +97,15 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     ids.map((token) => ({ messageId: token, to: { token }, type: "hook_received", at: NOW, data: null })),
     NOW,
   );
+  const stream = (runId: string) => ({ runId, name: "answer" });
+  for (const n of [0, 1]) {
+    const chunks = [new Uint8Array(3)];
+    await world.appendChunks(ids.map((runId) => ({ ...stream(runId), writer: "w", n, chunks })));
+  }
+  await world.readChunks({ ...stream(ids[0] ?? ""), from: 1, limit: 10, byteLimit: 100 });
+  await world.closeStream(stream(ids[1] ?? ""));
   if (queries) {
+    await world.listStreams({ runId: ids[0] ?? "", limit: 10 });
     await world.listMail(ids.map((runId) => ({ runId, after: 0 })));
     await world.getHookByToken(ids[0] ?? "");
     await world.getRuns(ids);

@@ -285,9 +285,10 @@ export const streams: Law = {
         notEqual(part.chunks.length, 0);
         chunks.push(...part.chunks);
       }
-      same(
-        chunks.map(({ data }) => data),
-        sent,
+      // Without telling the difference, which would take minutes for values of this size.
+      deepEqual(
+        chunks.map(({ data }, index) => Buffer.compare(data, sent[index] ?? new Uint8Array(0))),
+        sent.map(() => 0),
       );
     },
 

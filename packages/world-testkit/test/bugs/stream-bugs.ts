@@ -99,7 +99,7 @@ export const streamBugs: readonly Bug[] = [
   bug("streams", "an append wakes its run", (planted) =>
     appends(planted.world, (request) => {
       const run = stored(planted, request.runId);
-      if (run !== undefined) planted.state.setRow(run, { dueAt: (run.row.dueAt ?? 0) + 1 });
+      if (run?.row.owner) planted.state.setRow(run, { dueAt: (run.row.dueAt ?? 0) + 1 });
       return request;
     }),
   ),
