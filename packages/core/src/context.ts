@@ -1,7 +1,7 @@
+import { contexts } from "./contexts.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
-import { sharedState } from "./shared-state.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
 
@@ -24,7 +24,7 @@ export type Context = WorkflowContext | StepContext;
 
 /** The calling context, or `undefined` in ordinary code. */
 export function currentContext(): Context | undefined {
-  return sharedState().contexts.getStore();
+  return contexts.getStore() as Context | undefined;
 }
 
 /** The execution of the calling workflow, for the determinism guard: one look-up, nothing else. */

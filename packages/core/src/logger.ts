@@ -1,8 +1,9 @@
-import { sharedState } from "./shared-state.ts";
+import { contexts } from "./contexts.ts";
 
 /**
  * Where the engine reports. A message says what happened and what to do, the fields what it is about. An object whose
- * methods take `(message, fields)`, such as `console` or a `winston` logger, fits as it is.
+ * methods take `(message, fields)`, such as `console`, fits as it is; so does a `winston` logger whose format prints the `Error` in
+ * the field `error`.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
@@ -25,7 +26,7 @@ export function guardedLogger(logger: Partial<Logger>): Logger {
   const guarded =
     (level: keyof Logger) =>
     (message: string, fields?: LogFields): void => {
-      sharedState().contexts.exit(() => {
+      contexts.exit(() => {
         try {
           const answer: unknown = logger[level]?.(message, fields);
           if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(() => {});

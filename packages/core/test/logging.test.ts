@@ -2,7 +2,7 @@ import { jsonLogger, resolveLogger } from "@perdure/core/runtime";
 import { HintListeners } from "@perdure/core/world";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { consoleLogger } from "../src/console-logger.ts";
-import { sharedState } from "../src/shared-state.ts";
+import { contexts } from "../src/contexts.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -148,7 +148,6 @@ describe("a logger of the user's", () => {
   });
 
   it("runs outside of the workflow that is logged about", () => {
-    const { contexts } = sharedState();
     const seen: unknown[] = [];
     const logger = resolveLogger({ warn: () => void seen.push(contexts.getStore()), error() {} });
     contexts.run({ kind: "step" } as never, () => logger.warn("a"));

@@ -47,3 +47,25 @@ test("the README's example charges once and gets the same answer when it is run 
   expect(second.stdout).toBe(first.stdout);
   expect(keys).toEqual([expect.stringMatching(/^step_[\w-]+$/)]);
 });
+
+test("the README's order sleeps, waits for its approval and is shipped, its pauses shortened", async () => {
+  const readme = readFileSync(join(home, "README.md"), "utf8");
+  for (const name of ["order", "approve"]) {
+    const example = new RegExp(`\`\`\`ts\\n(// ${name}\\.ts\\n.*?)\`\`\``, "s").exec(readme)?.[1] ?? "";
+    expect(example).not.toBe("");
+    writeFileSync(join(folder, `${name}.ts`), example.replace("2_000", "10").replace('"5s"', '"10ms"'));
+  }
+  const run = promisify(execFile);
+  const order = run(process.execPath, ["--import", "perdure/register", "order.ts"], { cwd: folder });
+  // Until the order has come to its hook, nobody has the token.
+  for (let approved = false; !approved; ) {
+    approved = await run(process.execPath, ["approve.ts"], { cwd: folder }).then(
+      () => true,
+      ({ stderr }) => {
+        if (!stderr.includes("HookNotFoundError")) throw new Error(stderr);
+        return false;
+      },
+    );
+  }
+  expect((await order).stdout).toMatch(/^wrun_\w+\n(packing [123]\n){3}shipped\n$/);
+});

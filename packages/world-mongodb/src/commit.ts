@@ -17,22 +17,23 @@
  * nothing: a primary that has lost an election unawares must not send a healthy owner away. See `Connection.catchUp`.
  *
  * The quick update assumes what is nearly always so: no mail beyond what was consumed, room in the tail, no hooks to
- * free, few events. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
+ * free. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
  */
 
 import { type CommitResult, type HookConflict, isTerminal, type RunCommit } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection, Update } from "./connection.ts";
-import { type Hooks, hookWith } from "./hooks.ts";
+import type { Hooks } from "./hooks.ts";
 import { FULL_TAIL, type Journal } from "./journal.ts";
-import { ends, isLong, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
+import { isPack, type NumberedEntry } from "./packs.ts";
+import { ends, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import {
   type Collections,
+  type Entry,
   inOrder,
   type RunDocument,
   type RunHead,
-  type StoredEvent,
   type StoredHook,
 } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
@@ -54,7 +55,7 @@ export function commit(store: CommitStore): Commit {
   const { connection, collections, values, journal, runs, hooks } = store;
 
   function quickUpdate(prepared: Prepared, now: number): Update {
-    const { id, request, row, events, size, bytes } = prepared;
+    const { id, request, row, entries, size, bytes } = prepared;
     const due = dueAfter(request, false, now);
     return {
       filter: {
@@ -73,9 +74,7 @@ export function commit(store: CommitStore): Commit {
             ...row,
             mailDone: request.mailDone,
             ...(due !== null && { dueAt: due }),
-            ...Object.fromEntries(
-              events.map((event, index) => [`tail.${request.seq + 1 + index}`, event] as const),
-            ),
+            ...Object.fromEntries(entries.map(([seq, entry]) => [`tail.${seq}`, entry])),
           },
           unset: due === null ? [...prepared.unset, "dueAt"] : prepared.unset,
         },
@@ -87,17 +86,15 @@ export function commit(store: CommitStore): Commit {
   /**
    * Looks at the run and does what the law says; as often as somebody else writes the run in between.
    *
-   * @param written how many commits of the batch that this one was sent in were written; missing where it was not sent
+   * @param sent an update for it found no document: a write that names the run
    */
-  async function settle(prepared: Prepared, now: number, written?: number): Promise<CommitResult> {
+  async function settle(prepared: Prepared, now: number, sent: boolean): Promise<CommitResult> {
     const { request, id } = prepared;
-    const sent = written !== undefined && written > 0;
-    // What was sent is a write that names the run.
-    let caughtUp = written !== undefined;
+    let caughtUp = sent;
     for (let attempt = 0; ; attempt++) {
       await connection.backOff(attempt);
       const run = (await runs.get([id])).get(id);
-      if (run !== undefined && (isRepeated(request, run) || (sent && (await wasLast(request, run))))) {
+      if (run !== undefined && (isRepeated(request, run) || (await wasLast(request, run)))) {
         return { outcome: "committed", mailSeq: run.mailSeq, conflicts: await conflictsOf(request, run) };
       }
       const refusal = refusalOf(request, run);
@@ -110,13 +107,12 @@ export function commit(store: CommitStore): Commit {
 
       const tokens = await withTokens(prepared, run);
       if (tokens === "stale") continue;
-      const { events, live, freed, conflicts } = tokens;
-      const full = run.tailSize >= FULL_TAIL || isLong(request);
+      const { entries, live, freed, conflicts } = tokens;
+      const full = run.tailSize >= FULL_TAIL;
       if (full) await journal.copyTail(run);
       const mailDone = Math.max(run.mailDone, request.mailDone);
       const asked = dueAfter(request, run.mailSeq > mailDone, now);
       const due = request.lease.type === "hold" ? Math.max(run.dueAt ?? 0, asked ?? 0) : asked;
-      const numbered = events.map((event, index) => [request.seq + 1 + index, event] as const);
       const taken = await runs.update("commit run", run, {
         set: {
           ...prepared.row,
@@ -124,9 +120,9 @@ export function commit(store: CommitStore): Commit {
           mailDone,
           ...(due !== null && { dueAt: due }),
           ...(full
-            ? { tail: Object.fromEntries(numbered), tailFrom: request.seq + 1, tailSize: prepared.size }
+            ? { tail: Object.fromEntries(entries), tailFrom: request.seq + 1, tailSize: prepared.size }
             : { tailSize: run.tailSize + prepared.size }),
-          ...(!full && Object.fromEntries(numbered.map(([seq, event]) => [`tail.${seq}`, event]))),
+          ...(!full && Object.fromEntries(entries.map(([seq, entry]) => [`tail.${seq}`, entry]))),
           ...(live !== undefined && !ends(request) && { hooks: live }),
         },
         unset: [
@@ -142,42 +138,45 @@ export function commit(store: CommitStore): Commit {
   }
 
   /** The events as they are to be written, now that it is known who has the tokens; and what becomes of the hooks. */
-  async function withTokens({ request, events }: Prepared, run: RunDocument) {
-    const before = new Map(inOrder(run.hooks ?? {}));
+  async function withTokens({ request, entries }: Prepared, run: RunDocument) {
+    const live = new Map<number, StoredHook>(inOrder(run.hooks ?? {}));
+    const known = [...live.values()].map(({ token }) => token);
+    /** The live hooks: where they are, by their ids, and which tokens they have. */
+    const places = new Map([...live].map(([seq, { id }]) => [id, seq]));
+    const mine = new Set(known);
     const wanted = new Set<string>();
-    for (const { type, id, name } of events) {
-      if (type !== "hook_created" || id === null || name === null) continue;
-      if (hookWith(run, name) === undefined) wanted.add(name);
+    for (const [, entry] of entries) {
+      const token = tokenAskedBy(entry);
+      if (token !== null && !mine.has(token)) wanted.add(token);
     }
-    // In one order for everybody: who waits for a token has none that comes after it.
-    const owners = new Map<string, string | null>();
-    for (const token of [...wanted].sort()) {
-      const taken = await hooks.take(token, run);
-      if (taken.outcome === "stale") return "stale";
-      owners.set(token, taken.outcome === "conflict" ? taken.owner : null);
-    }
+    const owners = await hooks.take([...wanted], run);
+    if (owners === "stale") return "stale";
 
-    const live = new Map<number, StoredHook>(before);
     const conflicts: HookConflict[] = [];
-    const written = events.map((event, index): StoredEvent => {
-      const { type, id, name } = event;
-      if (type === "hook_disposed") for (const [seq, hook] of live) if (hook.id === id) live.delete(seq);
-      if (type !== "hook_created" || id === null || name === null) return event;
-      const mine = [...live.values()].some(({ token }) => token === name);
-      const owner = mine ? run._id : (owners.get(name) ?? null);
+    const written = entries.map(([seq, entry]): NumberedEntry => {
+      const place = isPack(entry) || entry.type !== "hook_disposed" ? undefined : places.get(entry.id ?? "");
+      const disposed = place === undefined ? undefined : live.get(place);
+      if (place !== undefined && disposed !== undefined) {
+        mine.delete(disposed.token);
+        live.delete(place);
+      }
+      const token = tokenAskedBy(entry);
+      if (token === null || isPack(entry) || entry.id === null) return [seq, entry];
+      const owner = mine.has(token) ? run._id : (owners.get(token) ?? null);
       if (owner === null) {
-        live.set(request.seq + 1 + index, { token: name, id });
-        return event;
+        live.set(seq, { token, id: entry.id });
+        places.set(entry.id, seq);
+        mine.add(token);
+        return [seq, entry];
       }
       const runId = fromStored(owner);
-      conflicts.push({ hookId: fromStored(id), runId });
-      return { ...event, type: "hook_conflict", data: new TextEncoder().encode(runId) };
+      conflicts.push({ hookId: fromStored(entry.id), runId });
+      return [seq, { ...entry, type: "hook_conflict", data: new TextEncoder().encode(runId) }];
     });
     const tokensLeft = new Set(ends(request) ? [] : [...live.values()].map(({ token }) => token));
-    const known = [...before.values()].map(({ token }) => token);
     const taken = [...owners].flatMap(([token, owner]) => (owner === null ? [token] : []));
     return {
-      events: written,
+      entries: written,
       live: run.hooks === undefined && live.size === 0 ? undefined : Object.fromEntries(live),
       freed: [...known, ...taken].filter((token) => !tokensLeft.has(token)),
       conflicts,
@@ -207,9 +206,7 @@ export function commit(store: CommitStore): Commit {
   /** Commits that do not depend on each other. */
   async function commitStretch(stretch: readonly Prepared[], now: number): Promise<CommitResult[]> {
     const results = new Map<Prepared, CommitResult>();
-    const inBulk = stretch.filter(
-      ({ request, events }) => !touchesHooks(request) && events.length > 0 && !isLong(request),
-    );
+    const inBulk = stretch.filter(({ request }) => !touchesHooks(request) && request.events.length > 0);
     const quickly = async (some: readonly Prepared[]) => {
       const updates = some.map((prepared) => quickUpdate(prepared, now));
       const matched = await connection.bulkUpdate("commit runs", collections.runs, updates);
@@ -228,7 +225,7 @@ export function commit(store: CommitStore): Commit {
           const { request, id } = prepared;
           const run = heads.get(id);
           if (run === undefined || !isRepeated(request, run)) {
-            results.set(prepared, await settle(prepared, now, matched));
+            results.set(prepared, await settle(prepared, now, true));
           } else results.set(prepared, { outcome: "committed", mailSeq: run.mailSeq, conflicts: [] });
         }),
       );
@@ -239,8 +236,8 @@ export function commit(store: CommitStore): Commit {
         .filter((prepared) => !inBulk.includes(prepared))
         .map(async (prepared) => {
           // Nothing in the journal would tell of a commit without events that was one of many.
-          if (!touchesHooks(prepared.request) && !isLong(prepared.request)) await quickly([prepared]);
-          else results.set(prepared, await settle(prepared, now));
+          if (!touchesHooks(prepared.request)) await quickly([prepared]);
+          else results.set(prepared, await settle(prepared, now, false));
         }),
     ]);
     return stretch.map((prepared) => results.get(prepared) as CommitResult);
@@ -279,6 +276,11 @@ function refusalOf(request: RunCommit, run: RunHead | undefined): CommitResult |
 function isRepeated(request: RunCommit, run: RunHead): boolean {
   if (!isHeld(request, run) || run.seq !== request.seq + request.events.length) return false;
   return request.events.length > 0 || run.owner === undefined;
+}
+
+/** The token that a `hook_created` asks for. */
+function tokenAskedBy(entry: Entry): string | null {
+  return !isPack(entry) && entry.type === "hook_created" && entry.id !== null ? entry.name : null;
 }
 
 function dueAfter({ lease }: RunCommit, moreMail: boolean, now: number): number | null {

@@ -153,19 +153,20 @@ export class Connection {
 
   /**
    * Inserts documents that may each be there already. False: the key of at least one of them was taken; whether the
-   * others were inserted then depends on the server.
+   * others were inserted then depends on the server. `up to the first that is there`: none that comes after it was.
    */
   insert<T extends { readonly _id: string }>(
     operation: string,
     name: string,
     documents: readonly T[],
+    which: "all" | "up to the first that is there" = "all",
   ): Promise<boolean> {
     const inOrder = documents.toSorted((a, b) => compare(a._id, b._id)) as Document[];
     return this.#do(operation, async (limits) => {
       try {
         const [first = {}] = inOrder;
         if (inOrder.length === 1) await this.collection(name).insertOne(first, limits);
-        else await this.collection(name).insertMany(inOrder, { ordered: false, ...limits });
+        else await this.collection(name).insertMany(inOrder, { ordered: which !== "all", ...limits });
         return true;
       } catch (error) {
         if (isDuplicateKey(error)) return false;

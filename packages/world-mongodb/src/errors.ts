@@ -99,7 +99,7 @@ export function lostPart(runId: string, part: string): Damage {
   return new Damage(
     `The MongoDB World has lost a part of run ${runId}: its ${part} is missing. Restore the collections from a backup ` +
       "that has all of them as of one moment.",
-    { retryable: false },
+    { retryable: false, damaged: true },
   );
 }
 

@@ -24,14 +24,7 @@
 import { isTerminal } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Runs } from "./runs.ts";
-import {
-  type Collections,
-  inOrder,
-  type RunDocument,
-  type RunHead,
-  type StoredHook,
-  type TokenDocument,
-} from "./schema.ts";
+import type { Collections, RunDocument, RunHead, StoredHook, TokenDocument } from "./schema.ts";
 
 /** Attempts for which an undecided entry is waited for: about a tenth of a second. */
 const PATIENCE = 6;
@@ -44,18 +37,15 @@ export interface LiveHook extends StoredHook {
 /** A run as it is read for its hooks and its mail. */
 export type HookOwner = Omit<RunDocument, "tail">;
 
-/** What became of a wish for a token. */
-export type Taken =
-  /** The entry is the run's. */
-  | { readonly outcome: "taken" }
-  /** Another run has the token. */
-  | { readonly outcome: "conflict"; readonly owner: string }
-  /** The run was written since it was read: whoever wrote it may have taken the entry, and must be left it. */
-  | { readonly outcome: "stale" };
+/**
+ * For each token that a run wished for its owner, `null` where that is now the run itself. `stale`: the run was written
+ * since it was read; whoever wrote it may have taken an entry, and must be left it.
+ */
+export type Taken = ReadonlyMap<string, string | null> | "stale";
 
 export interface Hooks {
-  /** Takes the directory entry of a token for a run as it was read. */
-  take(token: string, run: RunHead): Promise<Taken>;
+  /** Takes the directory entries of tokens for a run as it was read. */
+  take(tokens: readonly string[], run: RunHead): Promise<Taken>;
   /** Removes tokens that a commit has freed. `run` as it was before that commit. */
   forget(tokens: readonly string[], run: RunHead): Promise<void>;
   /**
@@ -81,30 +71,67 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
     return "undecided";
   }
 
-  return {
-    async take(token, run) {
-      const { _id, incarnation, rev } = run;
-      const mine: TokenDocument = { _id: token, run: _id, incarnation, rev };
-      for (let attempt = 0; ; attempt++) {
-        if (await connection.insert("insert hook", collections.hooks, [mine])) return { outcome: "taken" };
-        const [entry] = await find([token]);
-        if (entry === undefined) continue;
-        const own = entry.run === _id && entry.incarnation === incarnation;
-        if (own && entry.rev >= rev) return { outcome: entry.rev === rev ? "taken" : "stale" };
-        const owner = own ? "dead" : await resolve(entry, attempt);
-        if (owner === "undecided") {
-          await connection.backOff(attempt + 1);
-          continue;
-        }
-        if (owner !== "dead") return { outcome: "conflict", owner: owner._id };
-        const taken = await connection.update(
-          "take hook",
-          collections.hooks,
-          { _id: token, run: entry.run, incarnation: entry.incarnation, rev: entry.rev },
-          { $set: { run: _id, incarnation, rev } },
-        );
-        if (taken) return { outcome: "taken" };
+  /** Takes a token that may have an entry; gives its owner, `null` for the run itself. */
+  async function takeOne(token: string, run: RunHead): Promise<string | null | "stale"> {
+    const { _id, incarnation, rev } = run;
+    const mine: TokenDocument = { _id: token, run: _id, incarnation, rev };
+    for (let attempt = 0; ; attempt++) {
+      if (await connection.insert("insert hook", collections.hooks, [mine])) return null;
+      const [entry] = await find([token]);
+      if (entry === undefined) continue;
+      const own = entry.run === _id && entry.incarnation === incarnation;
+      if (own && entry.rev >= rev) return entry.rev === rev ? null : "stale";
+      const owner = own ? "dead" : await resolve(entry, attempt);
+      if (owner === "undecided") {
+        await connection.backOff(attempt + 1);
+        continue;
       }
+      if (owner !== "dead") return owner._id;
+      const taken = await connection.update(
+        "take hook",
+        collections.hooks,
+        { _id: token, run: entry.run, incarnation: entry.incarnation, rev: entry.rev },
+        { $set: { run: _id, incarnation, rev } },
+      );
+      if (taken) return null;
+    }
+  }
+
+  return {
+    async take(tokens, run) {
+      const { _id, incarnation, rev } = run;
+      const owners = new Map<string, string | null>();
+      const insert = (some: readonly string[]) =>
+        connection.insert(
+          "insert hooks",
+          collections.hooks,
+          some.map((token): TokenDocument => ({ _id: token, run: _id, incarnation, rev })),
+          "up to the first that is there",
+        );
+      // In one order for everybody: who waits for a token has none that comes after it.
+      for (let left = tokens.toSorted(); left.length > 0; ) {
+        let met = left.length;
+        if (!(await insert(left))) {
+          const there = new Map((await find(left)).map((entry) => [entry._id, entry]));
+          const others = left.findIndex((token) => {
+            const entry = there.get(token);
+            const own = entry?.run === _id && entry.incarnation === incarnation && entry.rev === rev;
+            return entry !== undefined && !own;
+          });
+          met = others < 0 ? left.length : others;
+          // Where one that was there kept out those before it too.
+          const free = left.slice(0, met).filter((token) => !there.has(token));
+          if (free.length > 0 && !(await insert(free))) continue;
+        }
+        for (const token of left.slice(0, met)) owners.set(token, null);
+        const token = left[met];
+        if (token === undefined) break;
+        const owner = await takeOne(token, run);
+        if (owner === "stale") return "stale";
+        owners.set(token, owner);
+        left = left.slice(met + 1);
+      }
+      return owners;
     },
 
     async forget(tokens, run) {
@@ -137,6 +164,8 @@ export function hooks(connection: Connection, collections: Collections, runs: Ru
 /** The live hook of a run that has the token. */
 export function hookWith(run: Pick<RunDocument, "status" | "hooks">, token: string): LiveHook | undefined {
   if (isTerminal(run.status)) return undefined;
-  for (const [seq, hook] of inOrder(run.hooks ?? {})) if (hook.token === token) return { ...hook, seq };
+  for (const [seq, hook] of Object.entries(run.hooks ?? {})) {
+    if (hook.token === token) return { ...hook, seq: Number(seq) };
+  }
   return undefined;
 }

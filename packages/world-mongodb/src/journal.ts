@@ -1,5 +1,6 @@
 /**
- * A run's journal: its end lies in the run document as `tail`, what came before in segments of their own.
+ * A run's journal: its end lies in the run document as `tail`, what came before in segments of their own. Both hold
+ * events, and packs of them where a commit had many (`packs.ts`).
  *
  * A commit only ever adds to the tail, in the same update that changes the row, so journal and row cannot part. When a
  * tail has grown large, the next commit first copies it into a segment and empties it in its own update:
@@ -13,10 +14,13 @@
 import type { JournalEvent } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { lostPart } from "./errors.ts";
+import { unpacked } from "./packs.ts";
 import type { Runs } from "./runs.ts";
 import {
   type Collections,
+  type Entry,
   inOrder,
+  type Numbered,
   type RunDocument,
   type RunHead,
   type SegmentDocument,
@@ -57,8 +61,8 @@ export function journal({ connection, collections, values, runs }: JournalStore)
   async function stored(run: RunDocument, after: number, limit: number) {
     const found: (readonly [number, StoredEvent])[] = [];
     let last = after;
-    const add = (events: Readonly<Record<string, StoredEvent>>) => {
-      for (const [seq, event] of inOrder(events)) {
+    const add = async (entries: Numbered<Entry>) => {
+      for (const [seq, event] of await unpacked(entries, [last, after + limit], values)) {
         if (seq !== last + 1 || seq > run.seq || found.length === limit) continue;
         found.push([seq, event]);
         last = seq;
@@ -74,12 +78,10 @@ export function journal({ connection, collections, values, runs }: JournalStore)
         { sort: { _id: 1 }, limit: Math.min(limit - found.length, 50) },
       );
       if (segments.length === 0) break;
-      for (const { _id, events } of segments) {
-        add(events);
-        from = _id;
-      }
+      await add(Object.assign({}, ...segments.map(({ events }) => events)));
+      from = segments.at(-1)?._id ?? from;
     }
-    add(run.tail);
+    await add(run.tail);
     return found;
   }
 

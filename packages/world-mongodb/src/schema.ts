@@ -72,6 +72,15 @@ export interface StoredEvent {
   readonly claimId: string | null;
 }
 
+/** Some consecutive events in one value, under the number of the last. See `packs.ts`. */
+export interface Pack {
+  readonly first: number;
+  readonly pack: StoredValue;
+}
+
+/** What stands in a journal's documents. */
+export type Entry = StoredEvent | Pack;
+
 /** Something for each of some consecutive numbers; the keys are the numbers. */
 export type Numbered<T> = Readonly<Record<string, T>>;
 
@@ -104,7 +113,7 @@ export interface RunDocument {
   readonly startedAt?: number;
   readonly completedAt?: number;
   /** The events from `tailFrom` on. Those before are in `events`. */
-  readonly tail: Numbered<StoredEvent>;
+  readonly tail: Numbered<Entry>;
   readonly tailFrom: number;
   /** About how many bytes `tail` takes. */
   readonly tailSize: number;
@@ -129,7 +138,7 @@ export interface StoredHook {
 /** A stretch of a journal that has left the run document. `_id`: see {@link segmentId}. */
 export interface SegmentDocument {
   readonly _id: string;
-  readonly events: Numbered<StoredEvent>;
+  readonly events: Numbered<Entry>;
 }
 
 /** Bytes that are too large for a run document. */

@@ -246,6 +246,8 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       return;
     }
     const known = await runs.getAny(prepared.map(({ run }) => run._id));
+    const toNothing = prepared.filter(({ run }) => known.get(run._id)?.incarnation !== run.incarnation);
+    await values.discard(toNothing.flatMap(({ documents }) => documents));
     for (const { request, run } of prepared) {
       const there = known.get(run._id);
       let result = there === undefined || there.hidden === true ? "again" : created(request, there);

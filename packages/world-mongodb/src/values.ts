@@ -11,7 +11,7 @@ import { tooLarge } from "./errors.ts";
 import type { Collections, StoredValue, ValueDocument } from "./schema.ts";
 
 /** Values above this many bytes leave the run document. */
-export const LARGEST_IN_PLACE: number = 16 * 1024;
+const LARGEST_IN_PLACE = 16 * 1024;
 /** One command inserts about so many bytes. */
 const CHUNK = 8 * 1024 * 1024;
 
@@ -33,7 +33,9 @@ export interface Values {
 /** Gathers the values of one write. */
 export interface Collector {
   /** What stands for the value in the run document. @throws {WorldError} for one that fits into no document */
-  add(data: Uint8Array | null, largestInPlace?: number): StoredValue;
+  add(data: Uint8Array | null): StoredValue;
+  /** The same for bytes that leave the run document however few they are. */
+  put(data: Uint8Array): StoredValue;
   /** The documents to insert before the run document refers to them. */
   readonly documents: readonly ValueDocument[];
 }
@@ -43,15 +45,16 @@ export function values(connection: Connection, collections: Collections): Values
   return {
     collect(run, what) {
       const documents: ValueDocument[] = [];
+      const put = (data: Uint8Array): StoredValue => {
+        if (data.byteLength > limit) throw tooLarge(what, data.byteLength, limit);
+        const _id = randomUUID();
+        documents.push({ _id, run, data });
+        return { value: _id };
+      };
       return {
         documents,
-        add(data, largestInPlace = LARGEST_IN_PLACE) {
-          if (data === null || data.byteLength <= largestInPlace) return data;
-          if (data.byteLength > limit) throw tooLarge(what, data.byteLength, limit);
-          const _id = randomUUID();
-          documents.push({ _id, run, data });
-          return { value: _id };
-        },
+        put,
+        add: (data) => (data === null || data.byteLength <= LARGEST_IN_PLACE ? data : put(data)),
       };
     },
 

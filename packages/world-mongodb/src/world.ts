@@ -31,8 +31,8 @@ interface MongodbStore extends OpenStore {
 }
 
 /**
- * What the core counts of a commit must fit into a run document of 16 MB as BSON, where an event takes up to six times
- * what it counts if its strings are as long as they may be; and a slow server must be done with it well within a call's time.
+ * What stays in the run document of a commit must fit there as BSON: of hooks all, each up to six times what the core
+ * counts if its strings are as long as they may be. And a slow server must be done with it well within a call's time.
  */
 const LARGEST_BATCH = 1024 * 1024;
 

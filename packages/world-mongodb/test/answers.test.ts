@@ -123,7 +123,10 @@ test("the updates of every command go by run id", async () => {
 });
 
 test("a server that says nothing more: the call is given up, and sent again it goes over another connection", async () => {
-  const { world, proxy } = await behindProxy({ callTimeout: 300 });
+  const database = await temporaryDatabase();
+  const proxy = await startProxy(database.url);
+  // With one connection in all, a call that kept its own would hold up the next.
+  const world = await openWorld({ ...database, url: `${proxy.url}&maxPoolSize=1`, callTimeout: 300 });
   await world.createRuns([newRun("run", { lease })], NOW);
   for (const name of ["update", "find"]) {
     proxy.inject(first({ type: "silence" }, name));

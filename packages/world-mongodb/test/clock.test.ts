@@ -30,7 +30,7 @@ test("the server's time is asked once a minute, and goes on by itself in between
   expect(asked()).toBe(2);
 });
 
-test.each([-20_000, -3_600_000, 20_000, 3_600_000])(
+test.each([-400, 400, -20_000, -3_600_000, 20_000, 3_600_000])(
   "a caller's clock that is set by %i ms moves no lease",
   async (step) => {
     const { clock, pass } = clocks(5_000);
@@ -99,6 +99,16 @@ test("times in a start are distances from the caller's now where the server's cl
   await world.close();
 });
 
-test("the option makes a World go by the caller's clock", async () => {
-  expect((await openWorld(await temporaryDatabase())).describe().clock).toBe("the caller's");
+test("the option makes a World go by the caller's clock, whatever the server tells", async () => {
+  const { url, db } = await temporaryDatabase();
+  const proxy = await startProxy(url);
+  proxy.inject((name) =>
+    name === "hello"
+      ? { type: "change", change: (answer) => ({ ...answer, localTime: new Date(NOW + 3_600_000) }) }
+      : undefined,
+  );
+  const world = await openWorld({ url: proxy.url, db, clock: "caller" });
+  expect(world.describe().clock).toBe("the caller's");
+  expect(world.capabilities.ownClock).toBe(false);
+  expect((await world.claim(claiming())).now).toBe(NOW);
 });

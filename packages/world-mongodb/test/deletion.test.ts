@@ -108,6 +108,19 @@ test("the mark of a start that died stays as long as its key, so that it cannot 
   for (const name of ["perdure_runs", "perdure_startkeys"]) expect(await count(database, name)).toBe(0);
 });
 
+test("a run whose id bore the mark of a dead start stays when the run that took its key is deleted", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  const dying = await meetingAt(database, "insert run", () => Promise.reject(new Error("dead")));
+  await expect(dying.createRuns([newRun("marked", { startKey })], NOW)).rejects.toThrow("dead");
+  await world.createRuns([newRun("winner", { startKey, lease })], NOW);
+  expect(await world.createRuns([newRun("marked")], NOW)).toMatchObject([{ outcome: "created" }]);
+  await world.commit([finish("winner", 1, NOW)], NOW);
+  expect(await world.deleteRuns(old)).toBe(1);
+  expect(await world.getRuns(["winner", "marked"])).toMatchObject([null, { status: "pending", seq: 1 }]);
+  await checkInvariants(world);
+});
+
 test("starts that come to nothing and commits that are refused leave no values behind", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
@@ -119,9 +132,16 @@ test("starts that come to nothing and commits that are refused leave no values b
       NOW,
     );
   }
+  // Started again, beside one that is new.
+  const plain = (runId: string) => newRun(runId, { event: created(large) });
+  await world.createRuns([plain("second")], NOW);
+  for (const other of ["third", "fourth"]) await world.createRuns([plain("second"), plain(other)], NOW);
   const value = { ...event("step_completed", "s"), data: large };
   await world.commit([{ ...hold("first", 1, [value]), epoch: 9 }, hold("unknown", 1, [value])], NOW);
-  expect(await count(database, "perdure_values")).toBe(1);
+  expect(await count(database, "perdure_values")).toBe(4);
+  for (const runId of ["second", "third", "fourth"]) {
+    expect((await world.listEvents(runId, 0, 10))[0]?.data).toEqual(large);
+  }
 });
 
 /** A World that does `act` before an operation of that name, the first time. */

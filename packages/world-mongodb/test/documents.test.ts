@@ -2,7 +2,7 @@ import { WorldError } from "@perdure/core/errors";
 import { EVENT_OVERHEAD, type NewEvent } from "@perdure/core/world";
 import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
-import { type Document, MongoClient } from "mongodb";
+import { BSON, type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { startProxy } from "./proxy.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
@@ -83,6 +83,104 @@ test("more in one commit than a document holds, in values that are each small", 
     [999, 1_000, 1_001].map((index) => [`${index}`, 14_000, index % 256]),
   );
 }, 120_000);
+
+test("what a step of a fan-out costs does not grow with their number", async () => {
+  const database = await temporaryDatabase();
+  const proxy = await startProxy(database.url);
+  let bytes = 0;
+  let commands = 0;
+  proxy.inject((name, command) => {
+    if (["insert", "update", "find"].includes(name)) {
+      commands++;
+      bytes += BSON.calculateObjectSize(command);
+    }
+    return undefined;
+  });
+  const world = await openWorld({ ...database, url: proxy.url });
+  /** Creates steps and completes them, 500 in a commit. */
+  const costs = async (runId: string, steps: number) => {
+    await world.createRuns([newRun(runId, { lease })], NOW);
+    [bytes, commands] = [0, 0];
+    for (let seq = 1; seq <= 2 * steps; seq += 500) {
+      const type = seq <= steps ? "step_created" : "step_completed";
+      const events = Array.from({ length: 500 }, (_, index) =>
+        event(type, `${(seq + index) % steps}`, "one"),
+      );
+      await world.commit([hold(runId, seq, events)], NOW);
+    }
+    return { bytes: bytes / steps, commands: commands / steps };
+  };
+  const [few, many] = [await costs("few", 1_000), await costs("many", 8_000)];
+  expect(few.bytes).toBeLessThan(600);
+  expect(many.bytes).toBeLessThan(1.1 * few.bytes);
+  expect(many.commands).toBeLessThan(1.1 * few.commands);
+  // A server reads a whole document, whatever is asked of it.
+  for (const run of await documents(database, "perdure_runs")) {
+    expect(BSON.calculateObjectSize(run)).toBeLessThan(64 * 1024);
+  }
+  const journal = await world.listEvents("many", 0, 20_000);
+  expect(journal.map(({ seq }) => seq)).toEqual(Array.from({ length: 16_001 }, (_, index) => index + 1));
+}, 60_000);
+
+test("a commit of many events, with hooks among them: every page of the journal is right", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease }), newRun("owner", { lease })], NOW);
+  await world.commit([hold("owner", 1, [event("hook_created", "h", "taken")])], NOW);
+  const steps = (count: number, from: number) =>
+    Array.from({ length: count }, (_, index) => event("step_created", `${from + index}`, "one"));
+  const events = [
+    ...steps(700, 0),
+    event("hook_created", "mine", "free"),
+    ...steps(10, 700),
+    event("hook_created", "theirs", "taken"),
+    ...steps(63, 710),
+    event("hook_disposed", "mine"),
+    ...steps(64, 773),
+  ];
+  const commit = hold("run", 1, events);
+  const answer = [{ outcome: "committed", conflicts: [{ hookId: "theirs", runId: "owner" }] }];
+  expect(await world.commit([commit], NOW)).toMatchObject(answer);
+  expect(await world.commit([commit], NOW)).toMatchObject(answer);
+  const end = 1 + events.length;
+  await world.commit([hold("run", end, steps(600, 2_000))], NOW);
+
+  const [run] = (await documents(database, "perdure_runs")).filter(({ _id }) => _id === "run");
+  expect(Object.keys(run?.tail as object).length).toBeLessThan(100);
+  const journal = await world.listEvents("run", 0, 5_000);
+  expect(journal.map(({ seq }) => seq)).toEqual(Array.from({ length: end + 600 }, (_, index) => index + 1));
+  expect(journal.slice(1, end).map(({ id, type }) => [id, type])).toEqual(
+    events.map(({ id, type }) => [id, id === "theirs" ? "hook_conflict" : type]),
+  );
+  for (const after of [0, 1, 256, 511, 512, 513, 700, 701, 775, 839, 840, end, end + 599, end + 600]) {
+    for (const limit of [1, 70, 600]) {
+      expect(await world.listEvents("run", after, limit)).toEqual(journal.slice(after, after + limit));
+    }
+  }
+  await checkInvariants(world);
+});
+
+test("hooks of one commit are asked for together, and one that is taken keeps out only itself", async () => {
+  const database = await temporaryDatabase();
+  const counted: string[] = [];
+  const world = await openWorld({
+    ...database,
+    beforeOperation: (operation) => void counted.push(operation),
+  });
+  await world.createRuns([newRun("run", { lease }), newRun("owner", { lease })], NOW);
+  const wishes = Array.from({ length: 100 }, (_, index) => event("hook_created", `h${index}`, `t${index}`));
+  await world.commit([hold("owner", 1, [event("hook_created", "h", "t50")])], NOW);
+  counted.length = 0;
+  expect(await world.commit([hold("run", 1, wishes)], NOW)).toMatchObject([
+    { outcome: "committed", conflicts: [{ hookId: "h50", runId: "owner" }] },
+  ]);
+  expect(counted.length).toBeLessThan(12);
+  expect(await world.getHookByToken("t99")).toMatchObject({ runId: "run", hookId: "h99" });
+  const rest = event("hook_created", "again", "t50");
+  await world.commit([hold("owner", 2, [event("hook_disposed", "h")])], NOW);
+  expect(await world.commit([hold("run", 101, [rest])], NOW)).toMatchObject([{ conflicts: [] }]);
+  await checkInvariants(world);
+});
 
 test("a value that no document holds is refused with what to do, and nothing is written", async () => {
   const world = await openWorld(await temporaryDatabase());

@@ -16,6 +16,12 @@ export type Fault =
   | { readonly type: "refuse"; readonly answer: BSON.Document }
   /** This answer comes, though the server has done it. */
   | { readonly type: "deny"; readonly answer: BSON.Document }
+  /** The server gets an update command without some of its statements, and the answer refuses those. */
+  | {
+      readonly type: "refuse some";
+      readonly which: (statement: BSON.Document) => boolean;
+      readonly error: BSON.Document;
+    }
   /** The server's answer comes with something in it changed. */
   | { readonly type: "change"; readonly change: (answer: BSON.Document) => BSON.Document }
   /** The connection stays, and no answer ever comes. */
@@ -88,6 +94,23 @@ export async function startProxy(url: string): Promise<Proxy> {
           case "refuse":
             client.write(answerTo(message, fault.answer));
             return;
+          case "refuse some": {
+            const updates: readonly BSON.Document[] = command?.updates ?? [];
+            const writeErrors = updates.flatMap((each, index) =>
+              fault.which(each) ? [{ index, ...fault.error }] : [],
+            );
+            const left = updates.filter((each) => !fault.which(each));
+            if (left.length === 0) {
+              client.write(answerTo(message, { ok: 1, n: 0, nModified: 0, writeErrors }));
+              return;
+            }
+            onAnswer = (answer) =>
+              client.write(
+                answerTo(message, { ...commandOf(answer), ...(writeErrors.length > 0 && { writeErrors }) }),
+              );
+            upstream.write(answerTo(message, { ...command, updates: left }));
+            return;
+          }
           case "change":
             onAnswer = (answer) => client.write(answerTo(message, fault.change(commandOf(answer) ?? {})));
             upstream.write(message);

@@ -160,7 +160,7 @@ export function worldError(
   const detail = code === undefined || code === POOLER ? cause.message : code;
   return new WorldError(
     `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${detail})`}`,
-    { cause, retryable },
+    { cause, retryable, damaged: /^XX00[12]$/.test(code ?? "") },
   );
 }
 

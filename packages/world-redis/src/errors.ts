@@ -157,7 +157,7 @@ const UNREACHABLE =
 export function damaged(runId: string, what: string): WorldError {
   return new WorldError(
     `Run ${runId} cannot be read from Redis: ${what}. Its keys were changed or deleted by somebody else; restore a backup.`,
-    { retryable: false },
+    { retryable: false, damaged: true },
   );
 }
 
@@ -191,7 +191,11 @@ export function worldError(error: unknown, location: string, opening = false): u
       ? `The Redis World at ${location} failed: ${reason}`
       : `The Redis World at ${location} ${known.text} (${reason.slice(0, 160)})`;
   const retryable = known?.retryable ?? true;
-  return new WorldError(message, { cause, retryable: retryable === "later" ? !opening : retryable });
+  return new WorldError(message, {
+    cause,
+    retryable: retryable === "later" ? !opening : retryable,
+    damaged: ["DAMAGED", "WRONGTYPE"].includes(replyCode(cause) ?? ""),
+  });
 }
 
 /** Tells whether opening has no chance until somebody changes the options or the server. */

@@ -123,6 +123,7 @@ export function worldError(error: unknown, location: string): unknown {
   return new WorldError(`The SQLite World ${location} ${known.text} (${known.name})`, {
     cause: error,
     retryable: known.retryable,
+    damaged: resultCode(error) === RESULT.corrupt,
   });
 }
 
@@ -133,7 +134,7 @@ export function damagedError(error: unknown, location: string, whose: string): W
   return new WorldError(
     `The rows ${whose} in the SQLite World ${location} are damaged: ${what}. Other runs go on. Restore them from a backup, ` +
       "or delete them; `PRAGMA integrity_check` tells whether more is damaged.",
-    { cause: error, retryable: false },
+    { cause: error, retryable: false, damaged: true },
   );
 }
 

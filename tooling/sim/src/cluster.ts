@@ -162,7 +162,7 @@ export class Cluster {
     const world = processWorld(network, store.world, process);
     const ids = seededIds(() => random.next());
     const { clock } = process;
-    const client = new Client({ world, clock, ids });
+    const client = new Client({ world, clock, ids, logger: "silent" });
     if (!works) return { process, client, worker: null };
     const worker = new EngineWorker({
       world,

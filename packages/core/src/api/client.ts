@@ -13,7 +13,7 @@ import {
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { decode, encode, fingerprint, largestValue, storable } from "../serialization/index.ts";
+import { decode, encode, fingerprint, largestBatch, largestValue, storable } from "../serialization/index.ts";
 import {
   type CreateRun,
   type CreateRunResult,
@@ -24,7 +24,7 @@ import {
   type World,
 } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
-import { Run } from "./run.ts";
+import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
@@ -58,9 +58,12 @@ export interface StartOptions {
 
 /** A live hook, as those outside the workflow see it. */
 export interface HookInfo {
+  /** What `resumeHook` takes. Whoever knows it can resume the hook. */
   readonly token: string;
   readonly hookId: string;
+  /** The run that created it. */
   readonly runId: string;
+  /** When the run asked for it. */
   readonly createdAt: Date;
   /** What the workflow gave as `metadata`. */
   readonly metadata: unknown;
@@ -85,9 +88,12 @@ export interface ResumeOptions {
 /** A workflow as `start` takes it. */
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 
+/** What a {@link Client} is made of. */
 export interface ClientOptions {
   readonly world: World;
+  /** For tests: the time that it goes by. */
   readonly clock?: Clock;
+  /** For tests: where ids come from. */
   readonly ids?: IdSource;
   /** Where it warns. */
   readonly logger?: LoggerChoice;
@@ -95,10 +101,8 @@ export interface ClientOptions {
   readonly prepare?: () => Promise<void>;
 }
 
-/** The bytes of a request to the World where its adapter names no limit. */
-const LARGEST_BATCH = 16 * 1024 * 1024;
-
-export class Client {
+/** The runs of one World, for a program that starts them, reads them and sends them messages; the API's functions call it. */
+export class Client implements RunAccess {
   readonly world: World;
   /** Workers of this process on this World: a new run may begin in one of them at once. */
   readonly workers: Set<EngineWorker> = new Set();
@@ -127,7 +131,7 @@ export class Client {
       logger: resolveLogger(options.logger),
       workers: this.workers,
     });
-    const largest = (): number => world.capabilities.largestBatch ?? LARGEST_BATCH;
+    const largest = (): number => largestBatch(world);
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),

@@ -153,15 +153,24 @@ export class RunWatcher {
       });
       return true;
     } catch (error) {
-      // Such as a World that was closed: nobody waits for what cannot come.
-      if (WorldError.is(error) && !error.retryable) this.#fail(error);
-      return false;
+      if (!WorldError.is(error) || error.retryable) return false;
+      const [only] = runIds;
+      if (only === undefined) return true;
+      if (runIds.length === 1) {
+        // Its rows are damaged, say, or the World was closed: nobody waits for what cannot come.
+        this.#fail(only, error);
+        return true;
+      }
+      // One of them is at fault: it must not hold up the others.
+      const half = Math.ceil(runIds.length / 2);
+      const answers = await Promise.all([this.#read(runIds.slice(0, half)), this.#read(runIds.slice(half))]);
+      return answers.every((answered) => answered);
     }
   }
 
-  #fail(error: WorldError): void {
-    const waiters = [...this.#waiters.values()].flat();
-    this.#waiters.clear();
+  #fail(runId: string, error: WorldError): void {
+    const waiters = this.#waiters.get(runId) ?? [];
+    this.#waiters.delete(runId);
     for (const { reject } of waiters) reject(error);
   }
 

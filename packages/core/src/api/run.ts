@@ -5,7 +5,6 @@ import {
 } from "../errors/index.ts";
 import { decode, decodeError } from "../serialization/index.ts";
 import type { RunRecord, RunStatus } from "../world/index.ts";
-import type { Client } from "./client.ts";
 
 /** Options of {@link Run.cancel}. */
 export interface CancelOptions {
@@ -13,16 +12,25 @@ export interface CancelOptions {
   readonly reason?: string;
 }
 
+/** What a {@link Run} asks of the client that made it. */
+export interface RunAccess {
+  getRecord(runId: string): Promise<RunRecord | null>;
+  ended(runId: string): Promise<RunRecord>;
+  cancel(runId: string, reason: string | undefined): Promise<void>;
+  retry(runId: string): Promise<void>;
+}
+
 /**
  * A handle of one run. Making one reads nothing; each property asks the World.
  * The names are those of the Workflow SDK's `Run`.
  */
 export class Run<T = unknown> {
+  /** `wrun_` and 26 characters that sort by creation time. */
   readonly runId: string;
-  readonly #client: Client;
+  readonly #client: RunAccess;
 
   /** @internal */
-  constructor(client: Client, runId: string) {
+  constructor(client: RunAccess, runId: string) {
     this.#client = client;
     this.runId = runId;
   }
@@ -42,6 +50,7 @@ export class Run<T = unknown> {
     return this.#record().then(({ workflow }) => workflow);
   }
 
+  /** When `start` asked for it. */
   get createdAt(): Promise<Date> {
     return this.#record().then(({ createdAt }) => new Date(createdAt));
   }

@@ -1,15 +1,17 @@
 import { keptAlive, systemClock } from "../clock.ts";
-import { checkRetryDefaults, type RetryDefaults } from "../define/retry-policy.ts";
+import { registry } from "../define/registry.ts";
+import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
 import { createWorker, EngineWorker, type Worker, type WorkerOptions } from "../engine/worker.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
-import { sharedState } from "../shared-state.ts";
+import { processWide } from "../process-wide.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
+/** What {@link configure} takes. */
 export interface Configuration {
   /** The World of `start`, `getRun`, `resumeHook` … in this process. */
   readonly world: World;
@@ -38,15 +40,13 @@ interface RuntimeState {
 }
 
 function state(): RuntimeState {
-  const shared = sharedState();
-  shared.runtime ??= {
+  return processWide("runtime", () => ({
     configuration: null,
     makeDefaultWorld: null,
     clients: new WeakMap(),
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
-  } satisfies RuntimeState;
-  return shared.runtime as RuntimeState;
+  }));
 }
 
 /**
@@ -60,7 +60,7 @@ export function configure(configuration: Configuration): void {
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   state().configuration = configuration;
-  sharedState().retry = retry === undefined ? undefined : { ...retry };
+  setRetryDefaults(retry);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -143,14 +143,14 @@ export function shutdown(): Promise<void> {
     runtime.ownWorkers.delete(world);
     runtime.clients.delete(world);
     runtime.configuration = null;
-    sharedState().retry = undefined;
+    setRetryDefaults(undefined);
     await world.close();
   });
 }
 
 /** Brings the worker along, without anybody who awaits it, as soon as there is a workflow to execute. */
 function workOff(world: World): void {
-  const { workflows, listeners } = sharedState().registry;
+  const { workflows, listeners } = registry;
   if (state().configuration?.world !== world || ownWorkerOptions(world) === null) return;
   if (workflows.size === 0) {
     const onRegistered = (): void => {
@@ -179,7 +179,7 @@ function ownWorkerOptions(world: World): Omit<WorkerOptions, "world"> | null {
 
 async function ensureWorker(world: World): Promise<void> {
   const options = ownWorkerOptions(world);
-  if (options === null || sharedState().registry.workflows.size === 0) return;
+  if (options === null || registry.workflows.size === 0) return;
   const { ownWorkers } = state();
   let own = ownWorkers.get(world);
   if (own === undefined) {

@@ -1,12 +1,13 @@
 import type { Clock } from "../clock.ts";
+import { registry } from "../define/registry.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import type { Logger } from "../logger.ts";
-import { sharedState } from "../shared-state.ts";
+import { decodeError } from "../serialization/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 
 /**
- * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them. Runs that sleep, wait for
- * a hook, or are under way are not due.
+ * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them, or they are parked as
+ * diverged. Runs that sleep, wait for a hook, or are under way are neither.
  */
 
 /** How long a run must have been awaited and due. */
@@ -68,27 +69,42 @@ export class UnattendedRuns {
     this.#cancelTimer = clock.setTimer(clock.now() + PATIENCE, () => void this.#look());
     try {
       for (let from = 0; from < runIds.length; from += PAGE) {
-        this.#judge(await world.getRuns(runIds.slice(from, from + PAGE)));
+        const runs = await world.getRuns(runIds.slice(from, from + PAGE));
+        this.#judge(runs, await this.#storeNow());
       }
     } catch {
       // The store does not answer: who waits for the run hears of that.
     }
   }
 
-  #judge(runs: readonly (RunRecord | null)[]): void {
-    const now = this.#options.clock.now();
+  /** The time by which the store finds runs due: the clock of this machine may be another. */
+  async #storeNow(): Promise<number> {
+    const { world, clock } = this.#options;
+    const nothing = { workflows: [], limit: 1, byteLimit: 1, owner: "", claimId: "", ttl: 1, eventLimit: 1 };
+    return (await world.claim({ ...nothing, now: clock.now(), cached: new Map() })).now;
+  }
+
+  #judge(runs: readonly (RunRecord | null)[], now: number): void {
     const unattended = new Map<string, RunRecord[]>();
     for (const run of runs) {
-      if (run === null || isTerminal(run.status) || run.dueAt === null || run.dueAt > now - PATIENCE)
-        continue;
+      if (run === null || isTerminal(run.status) || !this.#awaited.has(run.runId)) continue;
+      if (run.status === "diverged") this.#warnOfDiverged(run);
+      if (run.status === "diverged" || run.dueAt === null || run.dueAt > now - PATIENCE) continue;
       // A worker of this process that is busy will come to it.
-      if (!this.#awaited.has(run.runId) || this.#workers().some((worker) => worker.executes(run.workflow)))
-        continue;
+      if (this.#workers().some((worker) => worker.executes(run.workflow))) continue;
       unattended.set(run.workflow, [...(unattended.get(run.workflow) ?? []), run]);
     }
     for (const [workflow, [first, ...others]] of unattended) {
       if (first !== undefined) this.#warn(workflow, first, others.length, now);
     }
+  }
+
+  #warnOfDiverged({ runId, workflow, error }: RunRecord): void {
+    this.#options.logger.warn(
+      `Run "${runId}" of workflow "${workflow}" is awaited here and parked as diverged: a worker could not go on with it, for ` +
+        "the reason below. Mend what it says; run.retry() then has the run tried again at once.",
+      { runId, workflow, error: error === null ? undefined : decodeError(error) },
+    );
   }
 
   #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number): void {
@@ -103,7 +119,7 @@ export class UnattendedRuns {
 
   /** What is known in this process of who would execute the workflow, and what to do. */
   #situation(workflow: string): string {
-    const known = [...sharedState().registry.workflows.keys()];
+    const known = [...registry.workflows.keys()];
     const name = functionName(workflow);
     const namesake = known.find((id) => name !== undefined && functionName(id) === name);
     if (namesake !== undefined && !known.includes(workflow)) {

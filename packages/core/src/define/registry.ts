@@ -1,5 +1,5 @@
 import { WorkflowRuntimeError } from "../errors/index.ts";
-import { sharedState } from "../shared-state.ts";
+import { processWide } from "../process-wide.ts";
 import { isReload, type Origin, originOf } from "./origin.ts";
 
 /** The steps and workflows of this process. Workers claim only runs of these workflows. */
@@ -17,6 +17,14 @@ export interface Registry {
   readonly listeners: Set<(workflow: string) => void>;
 }
 
+/** The registry of this process. */
+export const registry: Registry = processWide("registry", () => ({
+  workflows: new Map(),
+  steps: new Map(),
+  origins: new WeakMap(),
+  listeners: new Set(),
+}));
+
 const WORKFLOW_ID = Symbol.for("perdure.workflow-id");
 
 /**
@@ -25,7 +33,7 @@ const WORKFLOW_ID = Symbol.for("perdure.workflow-id");
  * @throws {WorkflowRuntimeError} if another function has the id
  */
 export function registerWorkflow(id: string, fn: AsyncFunction, define: (...args: never[]) => unknown): void {
-  const { workflows, listeners } = sharedState().registry;
+  const { workflows, listeners } = registry;
   register("workflow", workflows, id, fn, define);
   Object.defineProperty(fn, WORKFLOW_ID, { value: id, configurable: true });
   for (const listener of listeners) listener(id);
@@ -33,7 +41,7 @@ export function registerWorkflow(id: string, fn: AsyncFunction, define: (...args
 
 /** Registers a step, as {@link registerWorkflow} does a workflow. */
 export function registerStep(id: string, fn: AsyncFunction, define: (...args: never[]) => unknown): void {
-  register("step", sharedState().registry.steps, id, fn, define);
+  register("step", registry.steps, id, fn, define);
 }
 
 function register(
@@ -43,7 +51,7 @@ function register(
   fn: AsyncFunction,
   define: (...args: never[]) => unknown,
 ): void {
-  const { origins } = sharedState().registry;
+  const { origins } = registry;
   const holder = functions.get(id);
   const held = holder === undefined ? undefined : origins.get(holder);
   const origin = originOf(fn, define);
@@ -61,7 +69,7 @@ export function workflowIdOf(fn: unknown): string | undefined {
 
 /** The function of a workflow id, if this process has it. */
 export function workflowFunction(id: string): AsyncFunction | undefined {
-  return sharedState().registry.workflows.get(id);
+  return registry.workflows.get(id);
 }
 
 /**
@@ -71,7 +79,7 @@ export function workflowFunction(id: string): AsyncFunction | undefined {
  * @throws {WorkflowRuntimeError} if another function, of another place, has taken its id
  */
 export function checkNotReplaced(fn: unknown): void {
-  const { workflows, origins } = sharedState().registry;
+  const { workflows, origins } = registry;
   const id = workflowIdOf(fn);
   const holder = id === undefined ? undefined : workflows.get(id);
   if (id === undefined || holder === undefined || holder === fn) return;

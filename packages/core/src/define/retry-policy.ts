@@ -1,6 +1,6 @@
 import { type Duration, durationMs } from "../duration.ts";
 import { DurationError } from "../errors/index.ts";
-import { sharedState } from "../shared-state.ts";
+import { processWide } from "../process-wide.ts";
 
 /** How a step is retried: the options a user may set on a step, and the defaults. */
 
@@ -58,6 +58,16 @@ const DEFAULT_MAX_RETRIES = 3;
 /** The shortest delays, 0.75 · (1 + 6 + 36) s, are longer together than an outage of half a minute. */
 const DEFAULT_BACKOFF = { initial: 1_000, factor: 6, max: 300_000, jitter: 0.25 } as const;
 
+/** What `configure({ retry })` set. */
+const processDefaults: { retry: RetryDefaults | undefined } = processWide("retry", () => ({
+  retry: undefined,
+}));
+
+/** Sets how steps of this process are retried that have no options of their own. */
+export function setRetryDefaults(retry: RetryDefaults | undefined): void {
+  processDefaults.retry = retry === undefined ? undefined : { ...retry };
+}
+
 /** The length of a duration that is no point in time, in milliseconds. */
 export function lengthMs(value: Length): number {
   const length = durationMs(value);
@@ -67,7 +77,7 @@ export function lengthMs(value: Length): number {
 
 /** How many failures of a step with these options are followed by another attempt. */
 export function maxRetriesOf({ maxRetries }: RetryDefaults): number {
-  return maxRetries ?? sharedState().retry?.maxRetries ?? DEFAULT_MAX_RETRIES;
+  return maxRetries ?? processDefaults.retry?.maxRetries ?? DEFAULT_MAX_RETRIES;
 }
 
 /** The delay before the next attempt of a step with these options, in milliseconds. */
@@ -77,7 +87,7 @@ export function backoffDelay(
   error: unknown,
   random: () => number,
 ): number {
-  const backoff = options.backoff ?? sharedState().retry?.backoff;
+  const backoff = options.backoff ?? processDefaults.retry?.backoff;
   if (typeof backoff === "function") return lengthMs(backoff(failures, error));
   const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
   const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);

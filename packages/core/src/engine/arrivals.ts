@@ -199,7 +199,10 @@ export class Arrivals {
     if (claimed.run.lostClaims >= POISONED_AFTER)
       return { journal, obstacle: poisonOf(claimed.run, journal) };
     const onDifference = (fields: RequestDifference): void =>
-      logger.warn("a replay asked for the same with other values: the journal's are used", { ...fields });
+      logger.warn(
+        "a replay asked for the same with other values, and the journal's are used: the code was changed, or is not deterministic. Look at what it computes at this path; strictReplay makes this an error",
+        { ...fields },
+      );
     try {
       if (journal.length > 1) await replayJournal(run.execution, journal, { clock, strict, onDifference });
       return { journal, obstacle: null };

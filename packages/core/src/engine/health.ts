@@ -3,8 +3,9 @@ import type { Slots } from "./slots.ts";
 
 /** How a worker is, for a health check of the process that it is in. */
 export interface WorkerHealth {
-  /** Whether it does its work; if not, `reasons` says why in sentences. */
+  /** Whether it takes and executes runs. */
   readonly ok: boolean;
+  /** Why it does not, in sentences; empty if `ok`. */
   readonly reasons: readonly string[];
   /** Step bodies that may run at once, that run, and that wait for a slot. */
   readonly slots: { readonly limit: number; readonly inUse: number; readonly queued: number };

@@ -1,9 +1,9 @@
+import { contexts } from "../contexts.ts";
 import { workflowFunction } from "../define/registry.ts";
 import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { knowTokens } from "../interpreter/kinds/hook.ts";
 import { type ReplayOptions, replay } from "../interpreter/replay.ts";
-import { sharedState } from "../shared-state.ts";
 import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 
@@ -27,14 +27,14 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const fn = workflowFunction(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
-    sharedState().contexts.run({ kind: "workflow", execution }, call);
+    contexts.run({ kind: "workflow", execution }, call);
   return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter });
 }
 
 /**
  * The whole journal of a run, given its beginning and its length.
  *
- * @throws {DamagedRunError} if the store has another one than its row says, or cannot read it; what may pass, as it is thrown
+ * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; what else it throws, as it is
  */
 export async function readJournal(
   world: World,
@@ -62,7 +62,7 @@ export async function readJournal(
   return events;
 }
 
-/** The beginning of a journal that no claim has brought, or why it cannot be read. Rejects with what may pass. */
+/** The beginning of a journal that no claim has brought, or how it is damaged. Rejects with what else the store throws. */
 export async function firstEvents(
   world: World,
   runId: string,
@@ -79,7 +79,8 @@ async function pageOf(world: World, runId: string, after: number): Promise<reado
   try {
     return await world.listEvents(runId, after, EVENT_PAGE);
   } catch (error) {
-    if (!WorldError.is(error) || error.retryable) throw error;
+    // Such as a file that was deleted: that says nothing of the run.
+    if (!WorldError.is(error) || !error.damaged) throw error;
     throw new DamagedRunError(runId, `its journal cannot be read after event ${after}`, { cause: error });
   }
 }

@@ -359,7 +359,9 @@ export class RunPool {
     const { clock, logger, divergenceRetry } = this.#options;
     const { runId, workflow } = run;
     logger.error(
-      "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
+      retryAt === Number.POSITIVE_INFINITY
+        ? "a run is parked until run.retry() is called, since workers that executed it were lost again and again"
+        : "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
       { runId, workflow, error },
     );
     run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);

@@ -1,5 +1,5 @@
 import type { World } from "../world/index.ts";
-import type { AttemptResult } from "./step-attempt.ts";
+import type { AttemptResult } from "./attempt.ts";
 
 /**
  * The step bodies that run in this process, by step id; one registry per World, so that no worker on it starts a body

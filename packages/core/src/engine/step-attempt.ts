@@ -1,11 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
+import { contexts } from "../contexts.ts";
 import { lengthMs } from "../define/retry-policy.ts";
-import { FatalError, StepTimeoutError } from "../errors/index.ts";
-import type { PendingStep, RetryRecord } from "../interpreter/kinds/step.ts";
+import { FatalError, SerializationError, StepTimeoutError } from "../errors/index.ts";
+import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../metadata.ts";
 import { decode, encode, storable } from "../serialization/index.ts";
-import { sharedState } from "../shared-state.ts";
+import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
@@ -16,30 +17,6 @@ import { stepFacts } from "./step-outcome.ts";
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
  * a step context. When the attempt is over before its body, the body is detached: what it returns no longer counts here.
  */
-
-/** How one attempt ended. */
-export type AttemptResult =
-  | {
-      readonly type: "completed";
-      readonly value: Uint8Array | null;
-      /** What the workflow gets: a copy, read back from `value`. */
-      readonly decoded: unknown;
-    }
-  | { readonly type: "failed"; readonly error: unknown; readonly reason: RetryRecord["reason"] };
-
-/** One attempt that is under way or queued. */
-export interface Attempt {
-  readonly step: PendingStep;
-  readonly attempt: number;
-  /** The body was called. */
-  readonly started: boolean;
-  /** The body's signal was aborted and the body may know: how it ends may be its answer to that. */
-  readonly heardAbort: boolean;
-  /** Aborts the body's signal; the attempt goes on, and its result counts. */
-  interrupt(reason: unknown): void;
-  /** Aborts the body's signal and ends the attempt; its result no longer counts. */
-  abort(reason: unknown): void;
-}
 
 /** What an attempt asks and tells. Nothing any more once it is aborted. */
 export interface AttemptListener {
@@ -233,12 +210,8 @@ export class StepAttempt implements Attempt {
         this.#end(timedOut(error));
       });
       const args = decode(step.args) as unknown[];
-      const value = await sharedState().contexts.run(context, () =>
-        step.definition.fn.apply(step.thisArg, args),
-      );
-      const encoded = storableResult(value, largestValue);
-      // A result that cannot be read back fails here, where it can still be tried again, and not in the workflow.
-      return { type: "completed", value: encoded, decoded: decode(encoded) };
+      const value = await contexts.run(context, () => step.definition.fn.apply(step.thisArg, args));
+      return { type: "completed", ...storedResult(value, largestValue) };
     } catch (error) {
       return { type: "failed", error, reason: "error" };
     }
@@ -258,11 +231,23 @@ function timedOut(error: StepTimeoutError): AttemptResult {
   return { type: "failed", error, reason: "timeout" };
 }
 
-/** The body did its work, and would only do it again: a result that cannot be stored fails the step at once. */
-function storableResult(result: unknown, largest: number): Uint8Array | null {
+/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
+function storedResult(
+  result: unknown,
+  largest: number,
+): { readonly value: Uint8Array | null; readonly decoded: unknown } {
   try {
-    return storable(encode(result, "result"), "result", largest);
+    const value = storable(encode(result, "result"), "result", largest);
+    return { value, decoded: readBack(value) };
   } catch (cause) {
     throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readBack(value: Uint8Array | null): unknown {
+  try {
+    return decode(value);
+  } catch (cause) {
+    throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
   }
 }

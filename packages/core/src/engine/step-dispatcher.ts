@@ -1,9 +1,9 @@
 import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { Attempt } from "./attempt.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { LeaseRenewal } from "./lease-renewal.ts";
 import type { LiveRun } from "./run/live-run.ts";
 import type { Slots } from "./slots.ts";
-import type { Attempt } from "./step-attempt.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */
@@ -53,6 +53,8 @@ export class StepDispatcher {
       onEnd: (result) => {
         if (attempts.get(step.id) === attempt) attempts.delete(step.id);
         if (run.lease.ended) return;
+        // A step that was asked to stop, and did, has nothing to report.
+        if (result.type === "failed" && !attempt.heardAbort) this.#report(run, attempt, result.error);
         run.turn.receive({ type: "attempt_ended", attempt, result });
         this.#options.onEnded(run);
       },
@@ -65,10 +67,25 @@ export class StepDispatcher {
     run.giveUpAttempts(which, new Error("The worker is shutting down."));
   }
 
+  #report({ runId, workflow }: LiveRun, { step, attempt }: Attempt, error: unknown): void {
+    this.#options.logger.warn(
+      "an attempt of a step failed: it is tried again as the step's retry options say, and after the last one the workflow gets " +
+        "the error",
+      { runId, workflow, step: step.definition.id, stepId: step.id, attempt, cause: causeOf(error), error },
+    );
+  }
+
   /** The lease may have run out while this process was held up: the store says whether it is still ours. */
   #postpone(run: LiveRun, step: PendingStep): void {
     run.steps.postpone(step);
     // A failed renewal is repeated with the next of all leases.
     this.#options.renewal.confirm(run);
   }
+}
+
+/** What the cause of an error says, if it has one: `fetch` and others say nothing else of what happened. */
+function causeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
+  const { message, code } = error.cause as NodeJS.ErrnoException;
+  return message === "" ? code : message;
 }

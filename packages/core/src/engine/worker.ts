@@ -1,12 +1,11 @@
 import { type Clock, keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
-import { workflowIdOf } from "../define/registry.ts";
+import { registry, workflowIdOf } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowNotRegisteredError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
-import { sharedState } from "../shared-state.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
@@ -16,6 +15,7 @@ import { catchStrayRejections } from "./stray-rejections.ts";
 
 /** The worker: what a program creates to execute runs. Owns the lifecycle; the work is in {@link RunPool}. */
 
+/** Options of {@link createWorker}. Lengths of time are in milliseconds, from 1 on. */
 export interface WorkerOptions {
   /** Where the runs are. Opened by `start()`, left open by `close()`. */
   readonly world: World;
@@ -25,27 +25,37 @@ export interface WorkerOptions {
   /** How many step bodies run at once. Default 100. */
   readonly concurrency?: number;
   /**
-   * How many step bodies may go on beside those when their attempts are over: timed out, cancelled, or of a run that has
-   * ended or was lost. At this limit the worker takes no more runs, logs an error, and its {@link Worker.health} fails.
+   * How many step bodies may go on when their attempts are over (timed out, cancelled, of a run that has ended or was lost),
+   * beside the `concurrency` bodies that count. At this limit the worker takes no more runs, logs an error, and its
+   * {@link Worker.health} is not `ok`.
    * Default: as `concurrency`, but at least 10.
    */
   readonly maxDetached?: number;
-  /** How many runs are kept in memory, waiting ones included; the longest waiting are evicted and replayed later. Default 1000. */
+  /**
+   * How many runs are kept in memory, waiting ones included. Those that have waited longest leave it, and are replayed when
+   * they are due. Default 1000.
+   */
   readonly maxRuns?: number;
-  /** Lease length in milliseconds: how long the runs of a worker that died stay unattended. Default 15 000. */
+  /**
+   * Lease length in milliseconds. The runs of a worker that died are taken over by others when their leases run out: so long
+   * after their last renewal. Default 15 000.
+   */
   readonly leaseTtl?: number;
   /**
    * How long a step or a workflow may block the event loop before the worker lets its leases run out, in milliseconds, so
    * that others take its runs over. Until then a thread keeps the leases. Default ten times `leaseTtl`.
    */
   readonly stallTimeout?: number;
-  /** Longest time between two looks for due runs, in milliseconds; wake-ups make most of them earlier. Default 1000. */
+  /**
+   * Longest time between two looks for due runs, in milliseconds. Notifications of the store, and the time at which the next
+   * run is due, make most looks earlier. Default 1000.
+   */
   readonly pollInterval?: number;
-  /** How long a run whose code has diverged waits before it is tried again, in milliseconds. Default 60 000. */
+  /** How long a run that is parked as `diverged` waits before it is tried again, in milliseconds. Default 60 000. */
   readonly divergenceRetry?: number;
   /**
-   * Whether a run diverges when its replay gives a step other arguments, or a hook other metadata, than the journal has. Default false: the journal's
-   * are used, and a warning names the place where they differ.
+   * Whether a run diverges when its replay gives a step other arguments, or a hook other metadata, than the journal has.
+   * Default false: the journal's are used, and a warning names the place where they differ.
    */
   readonly strictReplay?: boolean;
   /**
@@ -53,19 +63,22 @@ export interface WorkerOptions {
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
    */
   readonly signals?: readonly NodeJS.Signals[];
-  /** Keep the process alive while the worker is open, and not just while it executes something. Default true. */
+  /** Whether the worker keeps the process alive while it is open, or only while it executes something. Default true. */
   readonly keepAlive?: boolean;
   /**
    * Where the worker reports. Default `"pretty"`: warnings and errors on the console, one line each. See
    * {@link LoggerChoice}.
    */
   readonly logger?: LoggerChoice;
-  /** For tests and simulations. */
+  /** For tests: the time that the worker goes by, in place of the machine's. */
   readonly clock?: Clock;
+  /** For tests: where ids come from. */
   readonly ids?: IdSource;
+  /** For tests: random numbers in [0, 1), for the jitter of delays. */
   readonly random?: () => number;
 }
 
+/** Options of {@link Worker.close}. */
 export interface CloseOptions {
   /**
    * How long steps that are under way may take to finish, in milliseconds. Then their signals are aborted, the attempt
@@ -84,7 +97,7 @@ export interface Worker {
    * @throws {WorkflowRuntimeError} if the worker was closed
    */
   start(): Promise<void>;
-  /** How it is, from memory: no store is asked. */
+  /** Whether it does its work, for a health check of the process. Asks no store. */
   health(): WorkerHealth;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
@@ -204,7 +217,7 @@ export class EngineWorker implements Worker {
   async #start(): Promise<void> {
     await this.world.open();
     if (this.#closing !== undefined) return;
-    const { listeners } = sharedState().registry;
+    const { listeners } = registry;
     const onRegistered = (workflow: string): void => {
       if (this.#state === "open" && this.#executes(workflow)) this.#pool.wake();
     };
@@ -244,11 +257,11 @@ export class EngineWorker implements Worker {
   }
 
   #executes(workflow: string): boolean {
-    return sharedState().registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
+    return registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
   }
 
   #workflows(): readonly string[] {
-    return [...sharedState().registry.workflows.keys()].filter((id) => this.#executes(id));
+    return [...registry.workflows.keys()].filter((id) => this.#executes(id));
   }
 }
 

@@ -21,6 +21,7 @@ export {
   WorkflowNotRegisteredError,
   WorkflowRuntimeError,
   WorldError,
+  type WorldErrorOptions,
 } from "./runtime.ts";
 export {
   FatalError,

@@ -122,11 +122,21 @@ export class PoisonedRunError extends WorkflowRuntimeError {
 }
 defineKind(PoisonedRunError, "RUN_POISONED");
 
+/** Options of a {@link WorldError}. */
+export interface WorldErrorOptions extends WorkflowErrorOptions {
+  /** See {@link WorldError.damaged}. */
+  damaged?: boolean;
+}
+
 /** The store behind the World failed or could not be reached. Retryable unless the adapter says otherwise. */
 export class WorldError extends WorkflowError {
+  /** The store answers, and what it has of the run is not what was written: that run is at fault, and others go on. */
+  readonly damaged: boolean;
+
   /** @param message what was attempted, on which store, and what mends it */
-  constructor(message: string, options?: WorkflowErrorOptions) {
+  constructor(message: string, options: WorldErrorOptions = {}) {
     super(message, options);
+    this.damaged = options.damaged ?? false;
   }
 
   static override is(value: unknown): value is WorldError {

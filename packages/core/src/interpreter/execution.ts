@@ -3,7 +3,7 @@ import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import { type EntityKind, entityId } from "../ids.ts";
 import type { WorkflowMetadata } from "../metadata.ts";
-import { decode } from "../serialization/index.ts";
+import { decode, encode, encodeError, storable } from "../serialization/index.ts";
 import type { Outcome, Pending, Request } from "./pending.ts";
 
 /**
@@ -172,9 +172,13 @@ export class Execution {
       this.outcome = outcome;
       onActivity();
     };
-    enter(this, async () => fn(...args)).then(
-      (value) => end({ type: "returned", value }),
-      (error: unknown) => end({ type: "threw", error }),
+    // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
+    enter(this, async () => {
+      const value = await fn(...args);
+      return storable(encode(value, "return value"), "return value", this.largestValue);
+    }).then(
+      (output) => end({ type: "returned", output }),
+      (error: unknown) => end({ type: "threw", error: encodeError(error) }),
     );
   }
 

@@ -28,7 +28,7 @@ export interface Known {
   readonly value: unknown;
 }
 
-/** How the workflow function ended. */
+/** How the workflow function ended, encoded. */
 export type Outcome =
-  | { readonly type: "returned"; readonly value: unknown }
-  | { readonly type: "threw"; readonly error: unknown };
+  | { readonly type: "returned"; readonly output: Uint8Array | null }
+  | { readonly type: "threw"; readonly error: Uint8Array };

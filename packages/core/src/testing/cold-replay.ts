@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
 import { newExecution, replayJournal } from "../engine/loader.ts";
-import { encode } from "../serialization/index.ts";
+import { decodeError } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
 
 /** How a replay of a whole journal ended. */
@@ -46,8 +46,8 @@ export async function coldReplay(
   execution.drop();
   return {
     outcome: outcome === null || unmatched.length > 0 ? "open" : outcome.type,
-    output: outcome?.type === "returned" ? encode(outcome.value, "return value") : null,
-    error: outcome?.type === "threw" ? outcome.error : undefined,
+    output: outcome?.type === "returned" ? outcome.output : null,
+    error: outcome?.type === "threw" ? decodeError(outcome.error) : undefined,
     unmatched,
   };
 }

@@ -1,9 +1,9 @@
-import { sharedState } from "../shared-state.ts";
+import { registry } from "../define/registry.ts";
 
 /**
  * What is defined after this replaces what was defined before under its id, as the code of a next deploy would. Without it a
  * second function under an id is an error.
  */
 export function deploy(): void {
-  sharedState().registry.origins = new WeakMap();
+  registry.origins = new WeakMap();
 }

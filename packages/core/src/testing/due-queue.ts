@@ -1,4 +1,4 @@
-import type { MemoryRun } from "./memory-state.ts";
+import type { MemoryRun } from "./memory-run.ts";
 
 /**
  * The due runs of one workflow in the memory World, the longest due first: a binary heap that knows where each run

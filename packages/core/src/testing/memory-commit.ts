@@ -8,7 +8,8 @@ import {
   type RunPatch,
   type RunRecord,
 } from "../world/index.ts";
-import { keepBytes, type MemoryRun, type MemoryState } from "./memory-state.ts";
+import type { MemoryRun } from "./memory-run.ts";
+import { keepBytes, type MemoryState } from "./memory-state.ts";
 
 /** `World.commit` in memory: the checks, the journal, the hooks and the row of one commit. */
 

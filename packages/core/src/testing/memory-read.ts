@@ -10,7 +10,8 @@ import {
   type RunPage,
   type RunRecord,
 } from "../world/index.ts";
-import type { MemoryRun, MemoryState } from "./memory-state.ts";
+import type { MemoryRun } from "./memory-run.ts";
+import type { MemoryState } from "./memory-state.ts";
 
 /** The queries of the memory World, and retention. */
 

@@ -7,7 +7,8 @@ import type {
   RenewResult,
 } from "../world/index.ts";
 import { dueBefore } from "./due-queue.ts";
-import type { MemoryRun, MemoryState } from "./memory-state.ts";
+import type { MemoryRun } from "./memory-run.ts";
+import type { MemoryState } from "./memory-state.ts";
 
 /** `World.claim` and `World.renew`, in memory. */
 

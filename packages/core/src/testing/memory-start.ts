@@ -1,5 +1,6 @@
 import { type CreateRun, type CreateRunResult, isTerminal, type Lease } from "../world/index.ts";
-import { keepBytes, type MemoryRun, type MemoryState } from "./memory-state.ts";
+import type { MemoryRun } from "./memory-run.ts";
+import { keepBytes, type MemoryState } from "./memory-state.ts";
 
 /** `World.createRuns` for one run of the batch, in memory. */
 export function createRun(state: MemoryState, request: CreateRun, now: number): CreateRunResult {

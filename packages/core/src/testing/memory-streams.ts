@@ -1,5 +1,6 @@
 import { type AppendChunks, type AppendResult, isTerminal, type Streams } from "../world/index.ts";
-import { keepBytes, type MemoryRun, type MemoryState, type MemoryStream } from "./memory-state.ts";
+import type { MemoryRun, MemoryStream } from "./memory-run.ts";
+import { keepBytes, type MemoryState } from "./memory-state.ts";
 
 /** The verbs of streams, in memory. */
 export function memoryStreams(

@@ -6,9 +6,12 @@ import type { RunStatus } from "./run.ts";
 /** The columns of the run row that a commit may set. Absent means unchanged. */
 export interface RunPatch {
   readonly status?: RunStatus;
+  /** Milliseconds since the epoch, as are all times. */
   readonly startedAt?: number;
   readonly completedAt?: number;
+  /** The encoded return value. */
   readonly output?: Uint8Array | null;
+  /** The encoded error. */
   readonly error?: Uint8Array | null;
   /** The core sets it to 0 when the run has made progress: only it knows which events are progress. */
   readonly lostClaims?: number;
@@ -37,6 +40,7 @@ export interface RunCommit {
   readonly claimId: string;
   /** Length of the journal before these events. */
   readonly seq: number;
+  /** What is appended to the journal, in its order; may be empty. */
   readonly events: readonly NewEvent[];
   /** Messages up to this number are consumed. Never less than the row's. */
   readonly mailDone: number;

@@ -37,6 +37,7 @@ export interface ClaimRequest {
   readonly claimId: string;
   /** Lease length in milliseconds. */
   readonly ttl: number;
+  /** The caller's time, in milliseconds since the epoch; a World with a clock of its own goes by that one. */
   readonly now: number;
   /**
    * Runs whose coroutine the caller still has in memory. Where the row had this claim id and this `seq` until now, nobody
@@ -66,7 +67,9 @@ export interface ClaimedRun {
   readonly damage: Error | null;
 }
 
+/** What {@link World.claim} gives. */
 export interface ClaimResult {
+  /** The runs that the caller now owns, the longest due first. */
   readonly runs: readonly ClaimedRun[];
   /**
    * The earliest `dueAt` of a run of these workflows that this claim did not take, or `null`. May be in the past when
@@ -77,10 +80,13 @@ export interface ClaimResult {
   readonly now: number;
 }
 
+/** What {@link World.renew} takes. */
 export interface RenewRequest {
+  /** The leases to extend. */
   readonly leases: readonly Lease[];
   /** New length in milliseconds, from `now`. */
   readonly ttl: number;
+  /** As in {@link ClaimRequest}. */
   readonly now: number;
 }
 

@@ -58,11 +58,14 @@ export interface OpenStore {
     emit(hints: () => Iterable<Hint>): void;
     subscribe(listener: (hint: Hint) => void): () => void;
   };
+  /** As `World.createRuns`; it also says whether a worker must be woken. */
   readonly createRuns: (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
   readonly claim: World["claim"];
   readonly renew: World["renew"];
   readonly commit: World["commit"];
+  /** As `World.deliver`; it also says whose mail is new. */
   readonly deliver: (batch: readonly Message[], now: number) => Promise<Delivery>;
+  /** The queries of the World. */
   readonly reads: Pick<
     World,
     "getRuns" | "listRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"

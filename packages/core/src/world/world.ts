@@ -47,7 +47,9 @@ export const CONTRACT_VERSION = 1;
 export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */
   readonly name: string;
+  /** {@link CONTRACT_VERSION} of the `@perdure/core` that it was written for. */
   readonly contractVersion: typeof CONTRACT_VERSION;
+  /** What it can do beyond the laws. What only the server knows has the weaker answer until the World is open. */
   readonly capabilities: WorldCapabilities;
 
   /** Settings of the store that a user should see, such as journal mode and fsync policy. Valid after {@link open}. */
@@ -75,7 +77,7 @@ export interface World extends Streams {
    * `epoch + 1`, the caller as owner, the claim's id and `dueAt = now + ttl`, atomically with the check.
    *
    * - No two claims give the same run unless the first one's lease has run out or was released in between.
-   * - A backlog of other workflows does not slow a claim.
+   * - A backlog of other workflows does not slow a claim. One of no workflows takes nothing and tells the time.
    * - `lost` is true exactly when the row still named an owner: a lease that ran out. The row's `lostClaims` is then one more.
    * - Journal and mailbox are read after the claim, so they are complete: nobody else writes this journal any more.
    * - One run that cannot be read does not hold up the others: it comes with its `damage`.
@@ -123,13 +125,20 @@ export interface World extends Streams {
    */
   deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]>;
 
-  /** The rows of these runs, in their order; `null` for an unknown run. */
+  /**
+   * The rows of these runs, in their order; `null` for an unknown run. Where one of them is damaged it MAY reject as a whole,
+   * not retryable: whoever asked for several asks for each alone then.
+   */
   getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]>;
 
   /** Pages through runs by `runId`. Runs created or changed meanwhile neither repeat nor hide others. */
   listRuns(query: ListRunsQuery): Promise<RunPage>;
 
-  /** The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing. */
+  /**
+   * The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing.
+   *
+   * @throws {WorldError} with `damaged` if this part of it is there and cannot be read
+   */
   listEvents(runId: string, after: number, limit: number): Promise<readonly JournalEvent[]>;
 
   /** For each run, the messages with `mailSeq > after` that are not consumed, in order. */

@@ -60,6 +60,10 @@ it("parks a run whose step ends every worker, and names the step", async () => {
   expect(reasonOf(row(run.runId))).toMatchObject({ name: "PoisonedRunError", lostClaims: 10 });
   expect(reasonOf(row(run.runId)).message).toMatch(/step "deadly" \(step_/);
   expect(calls).toBe(10);
+  const errors = [...fleet.alive].flatMap(({ logs }) => logs).filter(({ level }) => level === "error");
+  expect(errors.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^a run is parked until run\.retry\(\) is called/),
+  ]);
   await clock.advance(100 * LEASE);
   expect(calls).toBe(10);
 });

@@ -39,6 +39,26 @@ it("tries four times by default, further and further apart", async () => {
   expect(times).toEqual([0, 875, 875 + 5_250, 875 + 5_250 + 31_500]);
 });
 
+it("warns of each failed attempt, with its error and what caused it", async () => {
+  const { process, client, until, flow } = flaky("warns", 2, {}, (attempt) =>
+    attempt === 1 ? plain(1) : new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND") }),
+  );
+  const { logs } = await process();
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toBe("attempt 3");
+  const warnings = logs.filter(({ level }) => level === "warn");
+  expect(
+    warnings.map(({ fields }) => [fields.attempt, (fields.error as Error).message, fields.cause]),
+  ).toEqual([
+    [1, "failure 1", undefined],
+    [2, "fetch failed", "getaddrinfo ENOTFOUND"],
+  ]);
+  expect(warnings[0]).toMatchObject({
+    message: expect.stringContaining("an attempt of a step failed"),
+    fields: { runId: run.runId, workflow: "warns", step: "warns step" },
+  });
+});
+
 it("survives an outage of half a minute by default, however the dice fall", async () => {
   for (const random of [0, 0.999_999]) {
     const { process, client, clock, until } = cluster();

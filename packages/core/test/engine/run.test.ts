@@ -171,3 +171,29 @@ it("does not wait for a World that was closed", async () => {
   };
   expect(await result).toBe(closed);
 });
+
+it("tells who waits for a run that cannot be read, and nobody else", async () => {
+  const { process, clock, state, until } = cluster();
+  const inner = memoryWorld({ state });
+  const damage = new WorldError("The output of that run is missing.", { retryable: false });
+  let damaged = "";
+  const world = {
+    ...inner,
+    async getRuns(runIds: readonly string[]) {
+      if (runIds.includes(damaged)) throw damage;
+      return inner.getRuns(runIds);
+    },
+  };
+  const client = new Client({ world, clock });
+  const flow = workflow("one of many", async (index: number) => {
+    await sleep("1m");
+    return index;
+  });
+  const runs = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => client.start<number>(flow, [index])),
+  );
+  damaged = runs[7]?.runId ?? "";
+  const results = Promise.all(runs.map((run) => run.returnValue.catch((error: unknown) => error)));
+  await process();
+  expect(await until(results)).toEqual(runs.map((_, index) => (index === 7 ? damage : index)));
+});

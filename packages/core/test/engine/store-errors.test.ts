@@ -135,6 +135,39 @@ it("parks a run that the store cannot read, with the reason, and goes on with th
   expect(error).toMatchObject({ name: "DamagedRunError", cause: { message: "page 7 is damaged" } });
 });
 
+for (const damaged of [true, false]) {
+  it(`${damaged ? "parks" : "does not park"} a run whose further events the store refuses, ${damaged ? "damaged" : "for a reason of its own"}`, async () => {
+    const { process, client, until, when, row, clock, world } = cluster();
+    const flow = workflow("read in pages", async () => {
+      const sum = await add(1, 2);
+      await sleep("1m");
+      return sum;
+    });
+    const first = await process();
+    const run = await client.start<number>(flow, []);
+    await when(() => row(run.runId).owner === null);
+    first.kill();
+    let refused = 0;
+    const paged: typeof world = {
+      ...world,
+      async claim(request) {
+        const result = await world.claim(request);
+        return { ...result, runs: result.runs.map((one) => ({ ...one, events: one.events.slice(0, 1) })) };
+      },
+      async listEvents(runId, after, limit) {
+        if (refused++ > 0) return await world.listEvents(runId, after, limit);
+        throw new WorldError("the file was deleted", { retryable: false, damaged });
+      },
+    };
+    await process({ world: paged });
+    await clock.advance(60_000);
+    await when(() => refused > 0);
+    await clock.advance(1);
+    expect(row(run.runId).status).toBe(damaged ? "diverged" : "running");
+    expect(await until(run.returnValue)).toBe(3);
+  });
+}
+
 for (const [what, events] of [
   ["the last event", (all: readonly JournalEvent[]) => all.slice(0, -1)],
   ["an event in the middle", (all: readonly JournalEvent[]) => all.filter(({ seq }) => seq !== 2)],

@@ -1,8 +1,8 @@
-import { createHook, sleep, workflow } from "@perdure/core";
+import { createHook, sleep, step, workflow } from "@perdure/core";
 import type { LogFields } from "@perdure/core/runtime";
-import { Client } from "@perdure/core/testing";
+import { Client, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
-import { type Cluster, cluster, gate } from "./cluster.ts";
+import { type Cluster, cluster, gate, skewed } from "./cluster.ts";
 
 // Waiting for a run that nobody executes: a warning that names it, and what to do.
 
@@ -93,4 +93,51 @@ it("raises no alarm for runs that sleep, wait for a hook, are in a step, or have
   // The lease of the one that worked is over; of those that sleep or wait, nothing is due.
   await program.clock.advance(120_000);
   expect(new Set(warnings.map(({ fields }) => fields?.workflow))).toEqual(new Set(["works"]));
+});
+
+it("says why a diverged run that is awaited does not go on", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const one = step("first thing", async () => 1);
+  workflow("diverges", async () => await sleep("1h"));
+  const before = await program.process();
+  const run = await client.start({ workflowId: "diverges" }, []);
+  await program.settle();
+  before.kill();
+  deploy();
+  workflow("diverges", async () => await one());
+  await program.process({ divergenceRetry: 24 * 3_600_000 });
+  await program.when(async () => (await run.status) === "diverged");
+  void run.returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  expect(warnings).toEqual([
+    {
+      message: expect.stringMatching(
+        /^Run "wrun_\w+" of workflow "diverges" .* parked as diverged.*run\.retry\(\)/,
+      ),
+      fields: {
+        runId: run.runId,
+        workflow: "diverges",
+        error: expect.objectContaining({ name: "ReplayDivergenceError" }),
+      },
+    },
+  ]);
+  await program.clock.advance(60_000);
+  expect(warnings).toHaveLength(2);
+});
+
+it("judges by the store's clock: a sleeping run is not due where this machine is hours ahead", async () => {
+  const program = cluster({ storeClock: true });
+  const ahead = skewed(program.clock, () => 7_200_000);
+  const { client, warnings } = awaiting({ ...program, clock: ahead as Cluster["clock"] });
+  const process = await program.process();
+  const run = await client.start(
+    workflow("sleeps an hour", async () => await sleep("1h")),
+    [],
+  );
+  await program.settle();
+  process.kill();
+  void run.returnValue.catch(() => {});
+  await program.clock.advance(600_000);
+  expect(warnings).toEqual([]);
 });

@@ -85,6 +85,31 @@ it("a step takes its arguments as they are at the call, and a hook its metadata"
   expect(await (await start(flow)).returnValue).toEqual(["alice", "bob"]);
 });
 
+it("a workflow's return value is taken when it returns, and its error when it throws", async () => {
+  program();
+  const later = async (change: () => void): Promise<void> => {
+    // Beside the function's own end: some microtasks later, and before anything is committed.
+    for (let turn = 0; turn < 20; turn++) await undefined;
+    change();
+  };
+  const returns = workflow("returns", async () => {
+    const receipt = { total: 1 };
+    void later(() => {
+      receipt.total = 2;
+    });
+    return receipt;
+  });
+  const throws = workflow("throws", async () => {
+    const error = new Error("as thrown");
+    void later(() => {
+      error.message = "changed";
+    });
+    throw error;
+  });
+  expect(await (await start(returns)).returnValue).toEqual({ total: 1 });
+  await expect((await start(throws)).returnValue).rejects.toThrow(/as thrown/);
+});
+
 it("what cannot be stored is a rejection, and not thrown at the caller", async () => {
   program();
   const flow = workflow("refuses", async (_: unknown) => {});

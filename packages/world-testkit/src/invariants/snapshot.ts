@@ -1,7 +1,7 @@
 import type { MemoryState } from "@perdure/core/testing";
 import type { HookRecord, JournalEvent, Mail, RunRecord, World } from "@perdure/core/world";
 
-/** Everything that a store holds, read through the contract. */
+/** Reading a whole store through the contract, for the invariants. */
 
 /** One run with its journal and its unread mail. */
 export interface RunSnapshot {
@@ -10,6 +10,7 @@ export interface RunSnapshot {
   readonly mail: readonly Mail[];
 }
 
+/** Everything that a store holds. */
 export interface StoreSnapshot {
   /** By run id. */
   readonly runs: readonly RunSnapshot[];

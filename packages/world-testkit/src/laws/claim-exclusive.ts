@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import type { World } from "@perdure/core/world";
 import { claimOne, deliverOne, journalOf, leasedRun, write } from "../acts.ts";
 import type { Law } from "../law.ts";
@@ -45,6 +45,15 @@ export const claimExclusive: Law = {
       );
       deepEqual(taken.flat().sort(), batch.map(({ runId }) => runId).sort());
       for (const row of await world.getRuns(batch.map(({ runId }) => runId))) equal(row?.epoch, 1, "epoch");
+    },
+
+    "a claim of no workflows takes nothing, and tells the time": async (stage) => {
+      const world = await stage.open();
+      await world.createRuns([newRun()], START);
+      const { runs, nextDueAt, now } = await world.claim(claiming({ workflows: [] }));
+      deepEqual({ runs, nextDueAt }, { runs: [], nextDueAt: null });
+      const other = await world.claim(claiming({ limit: 0 }));
+      ok(Math.abs(other.now - now) < 60_000, `${now}, and a moment later ${other.now}`);
     },
 
     "twelve claimers for one run, twenty times: one winner": async (stage) => {

@@ -1,6 +1,6 @@
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
-import type { Attempt, AttemptResult } from "../step-attempt.ts";
+import type { Attempt, AttemptResult } from "../attempt.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 

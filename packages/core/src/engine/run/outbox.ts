@@ -1,6 +1,6 @@
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import type { Outcome } from "../../interpreter/pending.ts";
-import { decode, encode, encodeError, sizeInBatch, storable } from "../../serialization/index.ts";
+import { decode, encodeError, sizeInBatch } from "../../serialization/index.ts";
 import type { EventType, NewEvent, RunPatch } from "../../world/index.ts";
 
 /** What one commit takes. */
@@ -13,7 +13,6 @@ export interface OutboxPart {
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
 export class Outbox {
   readonly #runId: string;
-  readonly #largestValue: number;
   #events: NewEvent[] = [];
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
@@ -21,9 +20,8 @@ export class Outbox {
   #progress = false;
   #size = 0;
 
-  constructor(runId: string, largestValue: number) {
+  constructor(runId: string) {
     this.#runId = runId;
-    this.#largestValue = largestValue;
   }
 
   get isEmpty(): boolean {
@@ -76,12 +74,11 @@ export class Outbox {
       this.endCancelled(cancelled.reason, now);
       return;
     }
-    try {
-      if (outcome.type === "threw") throw outcome.error;
-      const output = storable(encode(outcome.value, "return value"), "return value", this.#largestValue);
+    if (outcome.type === "returned") {
+      const { output } = outcome;
       this.#terminal("run_completed", output, { status: "completed", output }, now);
-    } catch (thrown) {
-      const error = encodeError(thrown);
+    } else {
+      const { error } = outcome;
       this.#terminal("run_failed", error, { status: "failed", error }, now);
     }
   }

@@ -1,7 +1,7 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
-import type { Attempt } from "../step-attempt.ts";
+import type { Attempt } from "../attempt.ts";
 import { Dues } from "./dues.ts";
 
 /** The steps of a run that may start, those that are under way, and when the next one, or a sleep, is due. */

@@ -7,7 +7,7 @@ import { applyRetry, type PendingStep, type RetryRecord } from "../../interprete
 import type { Known } from "../../interpreter/pending.ts";
 import { encode, encodeError } from "../../serialization/index.ts";
 import type { EventType, HookConflict, Mail, NewEvent } from "../../world/index.ts";
-import type { Attempt } from "../step-attempt.ts";
+import type { Attempt } from "../attempt.ts";
 import { judgeFailure } from "../step-outcome.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import type { MailCursor } from "./mail-cursor.ts";
@@ -42,7 +42,7 @@ export class Turn {
   constructor(options: TurnOptions) {
     this.#options = options;
     this.#execution = options.execution;
-    this.outbox = new Outbox(options.execution.runId, options.execution.largestValue);
+    this.outbox = new Outbox(options.execution.runId);
   }
 
   get state(): CodeState {
