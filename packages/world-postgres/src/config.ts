@@ -1,7 +1,7 @@
 /**
  * What a user may set, with its defaults, checked and resolved before anything is opened.
  */
-import type { Logger } from "@perdure/core/runtime";
+import { type Logger, type LoggerChoice, resolveLogger } from "@perdure/core/runtime";
 import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
 import type { Kysely } from "kysely";
 import type { Pool } from "pg";
@@ -41,7 +41,7 @@ export interface PostgresWorldOptions {
   readonly listen?: boolean;
   /** Whether `open()` brings the tables up to date. Where not, it refuses tables that are not. Default true. */
   readonly migrate?: boolean;
-  /** How long `open()` waits for a server that does not answer yet, in milliseconds. Default 10,000. */
+  /** How long `open()` waits for a server that does not answer yet, in milliseconds. Default 4,000. */
   readonly openTimeout?: number;
   /**
    * How long a call may take, in milliseconds. Past it the call rejects, its connection is closed, and the engine sends the
@@ -50,8 +50,8 @@ export interface PostgresWorldOptions {
   readonly callTimeout?: number;
   /** Whose clock judges what is due and which leases have run out. `caller` is for tests. Default `store`. */
   readonly clock?: "store" | "caller";
-  /** Where it says that a connection was lost, or that notifications are off. Default: nowhere. */
-  readonly logger?: Logger;
+  /** Where it says that a connection was lost, or that notifications are off. Default: the console, as a worker's. */
+  readonly logger?: LoggerChoice;
   /** For the conformance suite: called before each statement. */
   readonly beforeOperation?: OperationProbe;
 }
@@ -74,15 +74,13 @@ export interface Config {
   readonly beforeOperation: OperationProbe | undefined;
 }
 
-const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
-
 // What a timer and a setting of Postgres can hold.
 const LONGEST_TIMEOUT = 2_147_483_647;
 
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: PostgresWorldOptions): Config {
   const { url, pool, kysely, schema = "perdure", namespace = "", clock = "store" } = options;
-  const { maxConnections = 8, openTimeout = 10_000, callTimeout = 10_000 } = options;
+  const { maxConnections = 8, openTimeout = 4_000, callTimeout = 10_000 } = options;
   if (pool !== undefined && (url !== undefined || kysely !== undefined)) {
     throw new TypeError("postgresWorld takes `pool`, or `url`, or `kysely` with or without `url`.");
   }
@@ -121,7 +119,7 @@ export function resolveConfig(options: PostgresWorldOptions): Config {
     openTimeout,
     callTimeout,
     callersClock: clock === "caller",
-    logger: options.logger ?? SILENT,
+    logger: resolveLogger(options.logger),
     beforeOperation: options.beforeOperation,
   };
 }

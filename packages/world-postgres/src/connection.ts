@@ -26,8 +26,9 @@ import pg from "pg";
 import { PARSERS } from "./answers.ts";
 import { type Calls, type Execute, KyselyCalls, PoolCalls, type Statement } from "./calls.ts";
 import type { Config } from "./config.ts";
-import { stopwatch, within } from "./deadline.ts";
+import { countdown, within } from "./deadline.ts";
 import { isRolledBack, isUnreachable, worldError } from "./errors.ts";
+import { endIfForeign } from "./greeting.ts";
 import type { Schema } from "./schema.ts";
 
 // A deadlock or a serialization failure ends with the transaction that met it; more than this is no bad luck.
@@ -113,17 +114,20 @@ export class Connection {
    * @throws {WorldError} when it does not answer, or refuses
    */
   async ready(timeout: number): Promise<void> {
-    const elapsed = stopwatch();
-    for (;;) {
-      try {
-        this.direct = await this.#reachesDirectly(Math.max(timeout - elapsed(), SHORTEST_OPENING));
-        return;
-      } catch (error) {
-        if (!isUnreachable(error) || elapsed() >= timeout) {
-          throw worldError(error, this.location, { reached: false });
+    const { left, stop } = countdown(timeout);
+    try {
+      for (;;) {
+        try {
+          this.direct = await this.#reachesDirectly(Math.max(left(), SHORTEST_OPENING));
+          return;
+        } catch (error) {
+          if (!isUnreachable(error) || left() <= 0)
+            throw worldError(error, this.location, { reached: false });
         }
+        await delay(PAUSE);
       }
-      await delay(PAUSE);
+    } finally {
+      stop();
     }
   }
 
@@ -227,6 +231,7 @@ export class Connection {
     }
     const client = this.connectAlone(timeout);
     client.on("error", () => {});
+    endIfForeign(client);
     try {
       await client.connect();
       const { rows } = await client.query<{ pid: number }>({

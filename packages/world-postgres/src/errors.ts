@@ -21,6 +21,14 @@ const NOT_REACHED: Explanation = {
   retryable: true,
 };
 
+/** Nor is anything said before the connection is closed. */
+const CLOSED: Explanation = {
+  text:
+    "closes the connection without a word. Check host and port of the URL: what takes the connection there may not be " +
+    "Postgres, or have no server behind it.",
+  retryable: true,
+};
+
 const OVERDUE: Explanation = {
   text:
     "does not answer. What was under way may be in or not; its connection was closed, and it is sent again over a new one. " +
@@ -166,7 +174,7 @@ export function worldError(
 
 function explanationOf(error: unknown, reached: boolean): Explanation | undefined {
   if (isOverdue(error)) return reached ? OVERDUE : NOT_ANSWERED;
-  if (isUnreachable(error)) return reached ? UNREACHABLE : NOT_REACHED;
+  if (isUnreachable(error)) return reached ? UNREACHABLE : isClosed(error) ? CLOSED : NOT_REACHED;
   const code = codeOf(error) ?? "";
   const message = error instanceof Error ? error.message : "";
   if (/does not support SSL|establishing an SSL/.test(message)) return NO_TLS;
@@ -174,6 +182,12 @@ function explanationOf(error: unknown, reached: boolean): Explanation | undefine
   if (/^received invalid response|^Unknown authentication/.test(message)) return NOT_POSTGRES;
   if (/^SASL: /.test(message)) return NO_PASSWORD;
   return EXPLANATIONS[code];
+}
+
+/** The connection was made, and ended by the other side. */
+function isClosed(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : "";
+  return /^(ECONNRESET|EPIPE)$/.test(codeOf(error) ?? "") || /^Connection terminated unex/.test(message);
 }
 
 /** No answer within the time, by this World or by the driver. */

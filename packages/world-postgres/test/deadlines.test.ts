@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Hint } from "@perdure/core/world";
 import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
@@ -56,6 +57,25 @@ test("every verb has a deadline", async () => {
     proxy.freeze();
     await refuses(call(), { message: /does not answer/, retryable: true });
   }
+});
+
+test("time in which this process computes, and can hear no answer, does not count", async () => {
+  const compute = (milliseconds: number): void => {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+  };
+  const url = await serverUrl();
+  const world = postgresWorld({ url, schema: temporarySchema(), callTimeout: 500, openTimeout: 500 });
+  onTestFinished(() => world.close());
+  const opening = world.open();
+  await setImmediate();
+  // Longer than a connection may take to be made.
+  compute(1_200);
+  await opening;
+  const reading = world.getRuns(["wrun_1"]);
+  await setImmediate();
+  compute(700);
+  expect(await reading).toEqual([null]);
 });
 
 test("a worker goes on after all of its connections have gone silent", async () => {

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { Kysely, PostgresDialect } from "kysely";
@@ -175,10 +176,25 @@ test("a server without TLS, and one that is no Postgres", async () => {
     message: /offers no TLS, and the URL asks for it/,
     retryable: false,
   });
-  const port = await startServer((socket) => socket.write("220 mail.example.org ESMTP\r\n"));
-  await refuses(postgresWorld({ url: `postgres://u@127.0.0.1:${port}/app`, openTimeout: 1_000 }).open(), {
-    message: /does not speak Postgres' protocol|may not be Postgres/,
-    retryable: expect.any(Boolean) as unknown as boolean,
+  const foreign: ((socket: Socket) => void)[] = [
+    (socket) => socket.write("220 mail.example.org ESMTP\r\n"),
+    (socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n"),
+    (socket) => socket.once("data", () => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")),
+    (socket) => socket.once("data", () => socket.write("-ERR unknown command\r\n")),
+    (socket) => socket.once("data", () => socket.write(Buffer.alloc(100, 7))),
+    (socket) => socket.pipe(socket),
+  ];
+  for (const speak of foreign) {
+    const port = await startServer(speak);
+    await refuses(postgresWorld({ url: `postgres://u@127.0.0.1:${port}/app` }).open(), {
+      message: /does not speak Postgres' protocol/,
+      retryable: false,
+    });
+  }
+  const port = await startServer((socket) => socket.end());
+  await refuses(postgresWorld({ url: `postgres://u@127.0.0.1:${port}/app`, openTimeout: 100 }).open(), {
+    message: /closes the connection without a word\. Check host and port/,
+    retryable: true,
   });
 });
 

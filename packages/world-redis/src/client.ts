@@ -10,14 +10,16 @@ const LONGEST_PAUSE = 500;
 const TRIES = 8;
 // The system asks a silent peer whether it is still there after so many milliseconds.
 const KEEP_ALIVE = 10_000;
-const SHORTEST_CONNECT = 1_000;
+// Opening and calls have limits of their own, which leave out the time in which this process computes. This one is for
+// connections that nobody waits for.
+const CONNECT_TIMEOUT = 15_000;
 
 /** A client that is not connected yet, or the user's. */
-export function createClient({ target, connection, patience }: Config): Client {
+export function createClient({ target, connection }: Config): Client {
   const options: ConnectionSettings = {
     lazyConnect: true,
     keepAlive: KEEP_ALIVE,
-    connectTimeout: Math.max(patience, SHORTEST_CONNECT),
+    connectTimeout: CONNECT_TIMEOUT,
     maxRetriesPerRequest: TRIES,
     retryStrategy: (times) => Math.min(20 * 2 ** times, LONGEST_PAUSE),
     ...connection,

@@ -56,7 +56,7 @@ export interface RedisWorldOptions {
   readonly retention?: number | null;
   /** What is done about a server that may drop keys when its memory is full (`allkeys-*`). Default `"refuse"`. */
   readonly eviction?: "refuse" | "accept";
-  /** How long a call tries to get through to the server before it fails, in milliseconds. Default 5,000. */
+  /** How long a call tries to get through to the server before it fails, in milliseconds. Default 4,000. */
   readonly patience?: number;
   /**
    * How long the answer to a command may take, in milliseconds; then it counts as lost, and the next call uses a new
@@ -106,7 +106,7 @@ export function resolveConfig(options: RedisWorldOptions): Config {
     replicas = 1,
     retention = null,
     eviction = "refuse",
-    patience = 5_000,
+    patience = 4_000,
     callTimeout = 10_000,
   } = options;
   check(!/[{}]/.test(prefix) && prefix !== "", "prefix is a text without braces.");
@@ -176,7 +176,20 @@ function checkUrl(url: string): void {
     "url is redis://user:password@host:port/database, or rediss:// for TLS; what is special in a user name or password " +
       "is percent-encoded.",
   );
+  check(
+    isDecodable(parsed?.username) && isDecodable(parsed?.password),
+    "url: a % in user name or password is written as %25.",
+  );
   check(/^\/?\d*$/.test(parsed?.pathname ?? ""), "url: what follows the host is the number of a database.");
+}
+
+function isDecodable(text = ""): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 // A client, and options with functions in them, cannot be sent to a thread: then leases are renewed from the event loop.

@@ -149,6 +149,14 @@ const NOT_OPENED: Explanation = {
   retryable: true,
 };
 
+/** The connection was made, and ended by the other side. */
+const CLOSED: Explanation = {
+  text:
+    "closes the connection. Check host and port: it may be a server of another protocol, or one that expects TLS " +
+    "(`rediss://`).",
+  retryable: true,
+};
+
 /** What the client says when it does not get through. */
 const UNREACHABLE =
   /ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|max retries|Connection is closed|isn't writeable|timed out|All sentinels|startup nodes|slots cache/;
@@ -212,7 +220,8 @@ function explanationOf(reason: string, error: unknown, opening: boolean): Explan
   const pattern = PATTERNS.find(([words]) => words.test(text));
   if (pattern !== undefined) return pattern[1];
   if (!UNREACHABLE.test(text)) return undefined;
-  return opening ? NOT_OPENED : UNREACHED;
+  if (!opening) return UNREACHED;
+  return /ECONNRESET|EPIPE/.test(text) ? CLOSED : NOT_OPENED;
 }
 
 function reasonOf(error: unknown): string {

@@ -24,6 +24,7 @@
  * | `sent:<message>` | string | the hook to which a message to one of those tokens went |
  */
 import type { EventType, JournalEvent, Mail, NewEvent, RunRecord, RunStatus } from "@perdure/core/world";
+import { damaged } from "./errors.ts";
 import { fromStored, hasLoneSurrogate, type Stored, toBytes } from "./text.ts";
 
 /** What a script answers. */
@@ -203,10 +204,13 @@ function unpack(packed: Buffer): Unpacked {
 /**
  * A run as the scripts' `rowOf` answers it: id, due time, output, error, then the fields and values of its row.
  * `w` workflow, `s` status, `e` epoch, `i` claimId, `l` lostClaims, `q` seq, `y` bytes, `m` mailSeq, `d` mailDone,
- * `o` owner, `k` start key, `c` createdAt, `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
+ * `o` owner, `k` start key, `v` it has an output or an error, `c` createdAt, `b` startedAt, `f` completedAt; a field that is not there is 0 or `null`.
+ *
+ * @throws {WorldError} for a run whose result is gone
  */
 export function toRunRecord(reply: Reply): RunRecord {
   const [runId, dueAt, output, error, ...pairs] = reply as readonly (Buffer | null)[];
+  if (output === undefined) throw damaged(fromStored(runId as Buffer), String(dueAt));
   const fields = new Map<string, Buffer>();
   for (let index = 0; index < pairs.length; index += 2) {
     fields.set(String(pairs[index]), pairs[index + 1] as Buffer);

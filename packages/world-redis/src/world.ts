@@ -19,6 +19,7 @@ export function worldOf(config: Config): World {
       durability: store?.durability ?? "nothing",
       notifications: true,
       streams: true,
+      ownClock: config.clock === "store",
       commitsInFlight: COMMITS_IN_FLIGHT,
       ...(store?.sizes ?? sizesOf([])),
       leaseKeeper: config.leaseKeeper,

@@ -1,5 +1,5 @@
 import { sharedRedis } from "@perdure/testbed/redis";
-import { claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import type { Redis } from "ioredis";
 import { expect, it } from "vitest";
@@ -99,6 +99,33 @@ it.each(DAMAGES)("%s holds up no other run", async (_, act, says) => {
   }
   const { runs: later } = await world.claim(claiming({ now: NOW + 60_000 }));
   expect(later.map(({ run }) => run.runId)).toEqual(/row/.test(String(says)) ? runIds : ["run-0", "run-2"]);
+});
+
+it("a result that is gone is said, and not read as null; a row that cannot be read costs other leases nothing", async () => {
+  const namespace = newNamespace();
+  const world = await openWorld({ url, namespace });
+  const runIds = ["run-1", "run-2", "run-3"];
+  await world.createRuns(
+    runIds.map((runId) => newRun(runId, { lease: LEASE })),
+    NOW,
+  );
+  const output = new TextEncoder().encode("3");
+  await world.commit([{ ...finish("run-1", 1, NOW), run: { status: "completed", output } }], NOW);
+  // What was written and taken back is not missing.
+  const diverged = { ...hold("run-2", 1, []), run: { error: output } };
+  await world.commit([diverged], NOW);
+  await world.commit([{ ...diverged, run: { error: null } }], NOW);
+  const client = connectTo(url);
+  await client.del(`perdure{${namespace}:0}:v:run-1`);
+  await refuses(world.getRuns(["run-1"]), { message: /run-1 .*its result is gone/, retryable: false });
+  expect(await world.getRuns(["run-2"])).toMatchObject([{ error: null }]);
+
+  await client.set(`perdure{${namespace}:0}:r:run-2`, "x");
+  const leases = ["run-2", "run-3"].map((runId) => ({ runId, epoch: 1, claimId: CLAIM_ID }));
+  expect(await world.renew({ leases, ttl: 30_000, now: NOW })).toMatchObject([
+    { outcome: "lost" },
+    { outcome: "renewed" },
+  ]);
 });
 
 it("a commit to a run whose journal is gone is refused for good", async () => {

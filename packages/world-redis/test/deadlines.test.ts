@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
 import type { Hint } from "@perdure/core/world";
 import { sharedRedis } from "@perdure/testbed/redis";
@@ -33,6 +34,24 @@ it("a call on a half-open connection fails in time, and the next goes over a new
   await refuses(world.commit([commit], NOW), { message: /no answer within 200 ms/, retryable: true });
   expect(await again(() => world.commit([commit], NOW))).toMatchObject([{ outcome: "committed" }]);
   expect(proxy.connections).toBeGreaterThan(before);
+});
+
+it("time in which this process computes, and can hear no answer, does not count", async () => {
+  const compute = (milliseconds: number): void => {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+  };
+  const world = redisWorld({ url, namespace: newNamespace(), callTimeout: 200, patience: 200 });
+  onTestFinished(() => world.close());
+  const opening = world.open();
+  await setImmediate();
+  // Longer than opening may take.
+  compute(1_200);
+  await opening;
+  const reading = world.getRuns(["run-1"]);
+  await setImmediate();
+  compute(400);
+  expect(await reading).toEqual([null]);
 });
 
 it("a claim that was given up takes no runs later", async () => {

@@ -17,6 +17,7 @@ describe("options", () => {
     [{ replicas: 0 }, "replicas"],
     [{ retention: 0 }, "retention"],
     [{ patience: -1 }, "patience"],
+    [{ url: "redis://user:50%zz@localhost" }, "a % in user name or password"],
     [{ callTimeout: 0 }, "callTimeout"],
     [{ callTimeout: 2 ** 31 }, "callTimeout"],
     [{ cluster: ["redis://localhost"], connection: { db: 1 } }, "database 0"],

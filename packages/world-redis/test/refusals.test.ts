@@ -67,7 +67,10 @@ describe("opening tells one mistake from another", () => {
     );
     await refuses(opening({ url: binary }), { message: /protocol/, retryable: false });
     const closing = await urlOf((socket) => socket.end());
-    await refuses(opening({ url: closing }), { message: /cannot be reached/, retryable: true });
+    await refuses(opening({ url: closing }), {
+      message: /(closes the connection|cannot be reached)\. Check host/,
+      retryable: true,
+    });
   });
 
   it("a database number that there is not, and writes nothing into another", async () => {

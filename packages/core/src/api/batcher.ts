@@ -19,6 +19,8 @@ export interface BatcherOptions<Call, Result> {
   readonly size: (call: Call) => number;
   /** The most bytes of one request; a call that has more goes alone. Asked at each request, since an open World knows it. */
   readonly largest: () => number;
+  /** Called once a turn: gives what makes of each answer of that turn, in order, the one that its caller gets. */
+  readonly answers?: () => (call: Call, result: Result) => Result;
   /** What its caller must know of a call when no answer has come, and what to do: whole sentences. */
   readonly unanswered: (call: Call) => string;
 }
@@ -39,20 +41,23 @@ export function batcher<Call, Result>(
   const flush = async (): Promise<void> => {
     const entries = waiting;
     waiting = [];
+    const answerOf = options.answers?.() ?? ((_: Call, result: Result) => result);
     for (const batch of cut(entries, options.largest(), ({ call }) => options.size(call)))
-      await settle(batch);
+      await settle(batch, answerOf);
   };
 
-  const settle = async (batch: Batch): Promise<void> => {
+  const settle = async (batch: Batch, answerOf: (call: Call, result: Result) => Result): Promise<void> => {
     const calls = batch.map(({ call }) => call);
     const answer = await sendUntilAnswered(options, calls);
     if ("results" in answer) {
-      for (const [index, { resolve }] of batch.entries()) resolve(answer.results[index] as Result);
+      for (const [index, { call, resolve }] of batch.entries()) {
+        resolve(answerOf(call, answer.results[index] as Result));
+      }
     } else if (answer.refused && batch.length > 1) {
       // One of them is at fault: it is looked for, so that it does not spoil the others.
       const half = Math.ceil(batch.length / 2);
-      await settle(batch.slice(0, half));
-      await settle(batch.slice(half));
+      await settle(batch.slice(0, half), answerOf);
+      await settle(batch.slice(half), answerOf);
     } else {
       for (const { call, reject } of batch) {
         reject(answer.refused ? answer.error : unanswered(answer.error, options.unanswered(call)));

@@ -24,6 +24,7 @@ import {
   type World,
 } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
+import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
@@ -144,6 +145,7 @@ export class Client implements RunAccess {
       send: (batch) => world.deliver(batch, clock.now()),
       size: bytesOf,
       largest,
+      answers: withinOneTurn,
       unanswered: unansweredMessage,
     });
   }

@@ -118,7 +118,8 @@ export class ClaimLoop {
     const now = clock.now();
     const sentAt = clock.elapsed();
     // Jitter keeps the polls of many idle workers apart.
-    let next = now + pollInterval * (0.75 + 0.25 * random());
+    const pause = pollInterval * (0.75 + 0.25 * random());
+    let next = now + pause;
     if (upToDate && workflows.length > 0 && limit > 0) {
       this.#asked = limit;
       try {
@@ -139,6 +140,8 @@ export class ClaimLoop {
           clock.followMachine();
         }
         this.#warnOfClock();
+        // Before the answer the clock may have been wrong by any time.
+        next = clock.now() + pause;
         for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;
         if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;

@@ -1,4 +1,4 @@
-import { workflow } from "@perdure/core";
+import { createHook, workflow } from "@perdure/core";
 import { WorldError } from "@perdure/core/errors";
 import { Client, memoryWorld, virtualClock } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
@@ -72,6 +72,35 @@ it("sends starts and payloads in requests of at most the World's largest batch",
     expect(own.length).toBe(7);
     for (const { bytes } of own) expect(bytes).toBeLessThanOrEqual(10_000);
   }
+});
+
+it("payloads of one turn are one delivery, also when their hook is gone before the last request", async () => {
+  const { clock, state, client, process, settle, until, types } = cluster();
+  await process();
+  const flow = workflow("one of many", async () => await createHook<string>({ token: "many" }));
+  const run = await client.start(flow, []);
+  await settle();
+  const inner = memoryWorld({ state });
+  let requests = 0;
+  const sender = new Client({
+    clock,
+    world: {
+      ...inner,
+      capabilities: { ...inner.capabilities, largestBatch: 5_000 },
+      async deliver(batch, now) {
+        if (++requests > 1) await run.returnValue;
+        return await inner.deliver(batch, now);
+      },
+    },
+  });
+  const payloads = Array.from({ length: 5 }, (_, index) => `${index}`.padEnd(3_000));
+  const resumed = await until(Promise.all(payloads.map((payload) => sender.resumeHook("many", payload))));
+  expect(requests).toBe(5);
+  expect(new Set(resumed.map(({ hookId }) => hookId)).size).toBe(1);
+  expect(await run.returnValue).toBe(payloads[0]);
+  expect(types(run.runId).filter((type) => type === "hook_received")).toHaveLength(1);
+  // A later one finds nobody.
+  await expect(until(sender.resumeHook("many", "late"))).rejects.toThrow(/No live hook/);
 });
 
 it("says what is not known when no answer comes, and how to go on; keys and tokens are not told", async () => {

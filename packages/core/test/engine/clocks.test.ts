@@ -27,6 +27,20 @@ it("takes a run at once whose starter's clock is an hour ahead", async () => {
   expect(row(run.runId).dueAt).toBe(clock.now());
 });
 
+it("looks for due runs after its first claim, which has set its clock back by an hour, as often as ever", async () => {
+  const { process, clock, client, world, settle, until } = cluster({ storeClock: true });
+  // It hears of nothing.
+  await process({
+    clock: skewed(clock, () => HOUR),
+    world: { ...world, subscribe: () => () => {} },
+  });
+  await settle();
+  const began = clock.now();
+  const run = await client.start(naps, []);
+  expect(await until(run.returnValue)).toBe("awake");
+  expect(clock.now() - began).toBeLessThan(4_000);
+});
+
 for (const ahead of [HOUR, -HOUR]) {
   it(`sleeps for as long as it was asked to on a worker whose clock is ${ahead / HOUR} hours ahead`, async () => {
     const { process, clock, client, until } = cluster({ storeClock: true });

@@ -131,6 +131,32 @@ it("looks at a thousand runs the less often the longer nothing ends, although so
   expect(rows).toBeLessThan(30_000);
 });
 
+it("a run that cannot be read fails who awaits it, and nobody else", async () => {
+  const { process, clock, client, state, until } = cluster();
+  const flow = workflow("readable", async (text: string) => text);
+  const runs = await Promise.all(["a", "b", "c"].map((text) => client.start(flow, [text])));
+  const inner = memoryWorld({ state });
+  const reader = new Client({
+    clock,
+    world: {
+      ...inner,
+      async getRuns(runIds) {
+        if (runIds.includes(runs[1]?.runId ?? ""))
+          throw new WorldError("Run b is damaged.", { retryable: false });
+        return await inner.getRuns(runIds);
+      },
+    },
+  });
+  const ends = runs.map(({ runId }) => reader.getRun<string>(runId).returnValue);
+  const settled = Promise.allSettled(ends);
+  await process();
+  expect(await until(settled)).toMatchObject([
+    { value: "a" },
+    { reason: { message: "Run b is damaged." } },
+    { value: "c" },
+  ]);
+});
+
 it("waits without notifications too, and asks rarely while the store is down", async () => {
   const { process, clock, state, until, settle } = cluster();
   let queries = 0;

@@ -61,7 +61,7 @@ for _, run in ipairs(first(rest(), limit + 1)) do
 end
 
 -- Everything of a run that is not as its row says, or nil.
-local function damageOf(id, seq, unread, messages)
+local function damageOf(id, seq, unread, messages, hasValues)
   local events = redis.pcall('LLEN', base .. 'j:' .. id)
   if type(events) == 'table' then return 'its journal cannot be read: ' .. events.err end
   if events ~= seq then return 'its journal has ' .. events .. ' events, and its row says ' .. seq end
@@ -69,6 +69,7 @@ local function damageOf(id, seq, unread, messages)
   if #messages ~= unread then return 'its mailbox has ' .. #messages .. ' messages, and its row says ' .. unread end
   local values = redis.pcall('TYPE', base .. 'v:' .. id)
   if values.ok ~= 'none' and values.ok ~= 'hash' then return 'its result cannot be read: it is a ' .. values.ok end
+  if hasValues and values.ok == 'none' then return 'its result is gone' end
 end
 
 local results = {now, left}
@@ -77,7 +78,7 @@ local function give(lost, lastClaimId, row, mail)
 end
 for _, run in ipairs(taken) do
   local row = base .. 'r:' .. run.id
-  local known = redis.pcall('HMGET', row, 's', 'w', 'q', 'o', 'i', 'm', 'd')
+  local known = redis.pcall('HMGET', row, 's', 'w', 'q', 'o', 'i', 'm', 'd', 'v')
   call('ZADD', base .. 'd:' .. run.workflow, now + ttl, run.id)
   if known.err or not (known[1] and known[2] and known[3]) then
     local reason = 'its row cannot be read: ' .. (known.err or 'fields are missing')
@@ -88,7 +89,7 @@ for _, run in ipairs(taken) do
     if known[4] then call('HINCRBY', row, 'l', 1) end
     local messages = redis.pcall('LRANGE', base .. 'm:' .. run.id, 0, -1)
     local unread = tonumber(known[6] or 0) - tonumber(known[7] or 0)
-    local damage = damageOf(run.id, tonumber(known[3]), unread, messages)
+    local damage = damageOf(run.id, tonumber(known[3]), unread, messages, known[8])
     give(known[4] and 1 or 0, known[5], rowOf(run.id, damage), damage or messages)
   end
 end
@@ -101,9 +102,10 @@ local ttl = tonumber(take())
 local results = {}
 while more() do
   local id, epoch, claimId = take(), take(), take()
-  local known = call('HMGET', base .. 'r:' .. id, 'e', 'o', 'm', 'w', 'i')
+  -- A row that cannot be read costs the other leases nothing.
+  local known = redis.pcall('HMGET', base .. 'r:' .. id, 'e', 'o', 'm', 'w', 'i')
   local result = -1
-  if known[1] == epoch and known[5] == claimId and known[2] then
+  if not known.err and known[1] == epoch and known[5] == claimId and known[2] then
     call('ZADD', base .. 'd:' .. known[4], 'GT', now + ttl, id)
     result = tonumber(known[3] or 0)
   end

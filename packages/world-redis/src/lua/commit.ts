@@ -150,6 +150,7 @@ local function commit(r)
       call('HSET', values, value[1], value[3])
     else
       call('HDEL', base .. 'v:' .. r.id, value[1])
+      if call('EXISTS', base .. 'v:' .. r.id) == 0 then call('HDEL', row, 'v') end
     end
   end
 

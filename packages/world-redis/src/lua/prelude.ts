@@ -27,7 +27,7 @@ end
 -- A full server lets no script begin to write, but for what frees memory; after that it may go on.
 local function freeing() call('UNLINK', base .. 'nothing') end
 
--- A run as toRunRecord reads it, or false; of a damaged one the row alone.
+-- A run as toRunRecord reads it, or false; of a damaged one the row alone. One without its result: id, and what is wrong.
 local function rowOf(id, damage)
   local fields = call('HGETALL', base .. 'r:' .. id)
   if #fields == 0 then return false end
@@ -36,6 +36,7 @@ local function rowOf(id, damage)
     if fields[index] == 'w' then workflow = fields[index + 1] end
     if fields[index] == 'v' then hasValues = true end
   end
+  if hasValues and not damage and call('EXISTS', base .. 'v:' .. id) == 0 then return {id, 'its result is gone'} end
   local values = hasValues and not damage and call('HMGET', base .. 'v:' .. id, 'output', 'error') or {false, false}
   return {id, call('ZSCORE', base .. 'd:' .. workflow, id), values[1], values[2], unpack(fields)}
 end

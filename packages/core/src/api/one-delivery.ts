@@ -1,0 +1,15 @@
+import type { DeliverResult, Message } from "../world/index.ts";
+
+/**
+ * The payloads of one turn are one delivery, however many requests they take. Where a hook took one and is gone when the next
+ * request arrives, the others are as good as delivered: in one request they would have come to the same hook, which reads
+ * no more of them.
+ */
+export function withinOneTurn(): (message: Message, result: DeliverResult) => DeliverResult {
+  const delivered = new Map<string, DeliverResult>();
+  return ({ to }, result) => {
+    if (!("token" in to)) return result;
+    if (result.outcome === "delivered") delivered.set(to.token, result);
+    return result.outcome === "no_such_hook" ? (delivered.get(to.token) ?? result) : result;
+  };
+}
