@@ -5,7 +5,7 @@
  * sees and which the next call finds in the same index. Somebody else may do the same, come to the end first, and start a
  * run under the same id or key. So what is deleted is never named by the run's id alone:
  *
- * - Segments, mail, tokens and the start key name the run's incarnation.
+ * - Segments, mail, tokens, streams and the start key name the run's incarnation.
  * - Large values do not, as a commit does not know it. Their ids are read first and deleted only if the hidden run is still
  *   there after that: what a new run of this id writes comes later.
  * - Documents that burn a start (`start.ts`) are named by the start key, and go after it.
@@ -15,6 +15,7 @@ import type { Connection } from "./connection.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import { type Collections, keyId, type RunHead, type StartKeyDocument } from "./schema.ts";
+import { deleteStreams } from "./streams.ts";
 
 // So many runs are deleted at a time, so that no command takes long.
 const CHUNK = 100;
@@ -77,6 +78,7 @@ export function remove({ connection, collections, journal, runs }: RetentionStor
     await journal.remove(hidden.filter(({ tailFrom }) => tailFrom > 1));
     await connection.delete("delete mail of runs", collections.mail, filter);
     await connection.delete("delete hooks of runs", collections.hooks, filter);
+    await deleteStreams({ connection, collections }, hidden);
     await removeValues(hidden);
     await removeKeys(hidden, incarnations);
     return connection.delete("delete runs", collections.runs, {

@@ -113,6 +113,13 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     ifVersion: `${key} written`,
   }));
   expect(await world.writeRecords(removals, NOW)).toMatchObject(ids.map(() => ({ outcome: "written" })));
+  const stream = (runId: string) => ({ runId, name: "answer" });
+  for (const n of [0, 1]) {
+    const chunks = [new Uint8Array(3)];
+    await world.appendChunks(ids.map((runId) => ({ ...stream(runId), writer: "w", n, chunks })));
+  }
+  await world.readChunks({ ...stream(ids[0] ?? ""), from: 1, limit: 10, byteLimit: 100 });
+  await world.closeStream(stream(ids[1] ?? ""));
   if (queries) {
     await world.readRecords([...ids, "filler:7"], NOW);
     for (const prefix of [`wrun_${label}`, "filler:19999", "nothing"]) {
@@ -121,6 +128,7 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     }
     await world.listRecords({ prefix: "filler:", limit: 5, cursor: "filler:5", now: NOW });
     await world.listRecords({ prefix: "", limit: 5, now: NOW });
+    await world.listStreams({ runId: ids[0] ?? "", limit: 10 });
     await world.listMail(ids.map((runId) => ({ runId, after: 0 })));
     await world.getHookByToken(ids[0] ?? "");
     await world.getRuns(ids);

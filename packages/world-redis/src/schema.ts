@@ -12,6 +12,9 @@
  * | `m:<run>` | list | the messages that are not consumed, in order of `mailSeq` |
  * | `i:<run>` | hash | message id → where it went, consumed or not |
  * | `n:<run>` | hash | the run's names; see `names.ts` |
+ * | `x:<run>` | sorted set | names of the run's streams |
+ * | `y:<run><stream>` | hash | a stream's length, end and writers; see `lua/streams.ts` |
+ * | `z:<run><stream>` | list | its chunks |
  * | `d:<workflow>` | sorted set | run ids by `dueAt`: queue, timer wheel and crash detector |
  * | `s:<status>` | sorted set | run ids in their order |
  * | `ended` | sorted set | ids of ended runs by `completedAt` |

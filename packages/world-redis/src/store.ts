@@ -23,6 +23,7 @@ import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 
 export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
@@ -60,6 +61,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       reads: reads(connection),
       deleteRuns: removal,
       records: records(connection),
+      streams: streams(connection),
       // A user's client stays open.
       async close() {
         stopRetention();

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DeleteRunsRequest } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
+import { deleteStreams } from "./streams.ts";
 import type { StoredText } from "./text.ts";
 
 // A transaction that has deleted so many rows ends, so that no worker waits for long. One run is never split.
@@ -23,7 +24,8 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
   const { runs, events, mail, hooks, startKeys } = tables;
   const selectOld = connection.prepare<OldRun>(
     "select old run",
-    `SELECT id, workflow, idempotency_key AS idempotencyKey, 1 + seq + mail_seq AS rows
+    `SELECT id, workflow, idempotency_key AS idempotencyKey, 1 + seq + mail_seq
+       + (SELECT ifnull(sum(length), 0) FROM ${tables.streams} s WHERE s.run = ${runs}.id) AS rows
      FROM ${runs} INDEXED BY ${runs}_completed
      WHERE completed_at < ? AND status IN ('completed', 'failed', 'cancelled') ORDER BY completed_at LIMIT 1`,
   );
@@ -37,6 +39,8 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
   );
   const deleteRun = connection.prepare("delete run", `DELETE FROM ${runs} WHERE id = ?`);
 
+  const deleteStreamsOf = deleteStreams(connection, tables);
+
   function deleteSome({ completedBefore }: DeleteRunsRequest, limit: number): number {
     let deleted = 0;
     let rows = 0;
@@ -46,6 +50,7 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
       deleteEvents.run(run.id);
       deleteMail.run(run.id);
       deleteHooks.run(run.id);
+      deleteStreamsOf(run.id);
       if (run.idempotencyKey !== null) deleteKey.run(run.workflow, run.idempotencyKey, run.id);
       deleteRun.run(run.id);
       deleted += 1;

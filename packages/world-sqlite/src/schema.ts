@@ -16,6 +16,9 @@ export interface Tables {
   readonly startKeys: string;
   readonly records: string;
   readonly clock: string;
+  readonly streams: string;
+  readonly writers: string;
+  readonly chunks: string;
 }
 
 /** A namespace is a prefix of table names: it costs nothing in keys, indexes and statements. */
@@ -30,6 +33,9 @@ export function tablesOf(namespace: string): Tables {
     startKeys: `${prefix}_startkeys`,
     records: `${prefix}_records`,
     clock: `${prefix}_clock`,
+    streams: `${prefix}_streams`,
+    writers: `${prefix}_writers`,
+    chunks: `${prefix}_chunks`,
   };
 }
 

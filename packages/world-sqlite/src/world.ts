@@ -16,6 +16,7 @@ import { deleteRuns } from "./retention.ts";
 import { tablesOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
 import { callersClock, machineClock, type Reading } from "./store-clock.ts";
+import { streams } from "./streams.ts";
 import { watchForChanges } from "./watch.ts";
 
 /** A World on the file, or the database, of the configuration. */
@@ -66,6 +67,7 @@ async function openStore(config: Config): Promise<OpenStore> {
       reads: reads(connection, tables),
       deleteRuns: deleteRuns(connection, tables),
       records: records(connection, tables, clock),
+      streams: streams(connection, tables),
       async close() {
         hints.close();
         connection.close();

@@ -6,6 +6,7 @@ import { listRecords, writeRecord } from "./memory-records.ts";
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
 import { MemoryState } from "./memory-state.ts";
+import { memoryStreams } from "./memory-streams.ts";
 
 /** Options of {@link memoryWorld}. */
 export interface MemoryWorldOptions {
@@ -54,6 +55,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       durability: "nothing",
       notifications: true,
       embedded: true,
+      streams: true,
       ownClock: clock !== undefined,
       commitsInFlight: 4,
       leaseKeeper: null,
@@ -88,6 +90,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     writeRecords: (batch, now) =>
       verb("writeRecords", () => batch.map((write) => writeRecord(state, write, time(now).now))),
     listRecords: (query) => verb("listRecords", () => listRecords(state, query, time(query.now).now)),
+    ...memoryStreams(state, verb),
     subscribe: (listener) => state.subscribe(listener),
   };
 }

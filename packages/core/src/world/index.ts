@@ -45,4 +45,15 @@ export {
   StoredWorld,
   type StoredWorldOptions,
 } from "./stored-world.ts";
+export type {
+  AppendChunks,
+  AppendResult,
+  Chunk,
+  ListStreamsQuery,
+  ReadChunks,
+  StreamAddress,
+  StreamPage,
+  StreamPart,
+  Streams,
+} from "./stream.ts";
 export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";

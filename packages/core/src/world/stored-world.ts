@@ -16,6 +16,16 @@ import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, Stor
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
+import type {
+  AppendChunks,
+  AppendResult,
+  ListStreamsQuery,
+  ReadChunks,
+  StreamAddress,
+  StreamPage,
+  StreamPart,
+  Streams,
+} from "./stream.ts";
 import { CONTRACT_VERSION, type World } from "./world.ts";
 
 /**
@@ -63,6 +73,8 @@ export interface OpenStore {
   >;
   readonly deleteRuns: World["deleteRuns"];
   readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
+  /** Missing where the World does not declare `capabilities.streams`. */
+  readonly streams?: Streams;
   /** Ends subscriptions and connections. */
   close(): Promise<void>;
 }
@@ -210,9 +222,48 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     return outside(() => records.listRecords(query));
   }
 
+  async appendChunks(batch: readonly AppendChunks[]): Promise<readonly AppendResult[]> {
+    const [streams, { hints }] = [this.#streams, this.#store];
+    if (batch.length === 0) return [];
+    const results = await outside(() => streams.appendChunks(batch));
+    hints.emit(() =>
+      batch
+        .filter((_, index) => results[index]?.outcome === "appended")
+        .map(({ runId, name }): Hint => ({ type: "stream", runId, name })),
+    );
+    return results;
+  }
+
+  async readChunks(query: ReadChunks): Promise<StreamPart | null> {
+    const streams = this.#streams;
+    return outside(() => streams.readChunks(query));
+  }
+
+  async closeStream(stream: StreamAddress): Promise<boolean> {
+    const [streams, { hints }] = [this.#streams, this.#store];
+    const { runId, name } = stream;
+    const stored = await outside(() => streams.closeStream(stream));
+    if (stored) hints.emit(() => [{ type: "stream", runId, name }]);
+    return stored;
+  }
+
+  async listStreams(query: ListStreamsQuery): Promise<StreamPage> {
+    const streams = this.#streams;
+    return outside(() => streams.listStreams(query));
+  }
+
   subscribe(listener: (hint: Hint) => void): () => void {
     const { hints } = this.#store;
     return outside(() => hints.subscribe(listener));
+  }
+
+  get #streams(): Streams {
+    const { streams } = this.#store;
+    if (streams !== undefined) return streams;
+    throw new WorldError(
+      `The ${this.#options.title} World has no streams: capabilities.streams is not true. Use a World that has them.`,
+      { retryable: false },
+    );
   }
 
   get #store(): Store {

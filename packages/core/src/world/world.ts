@@ -14,6 +14,7 @@ import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, Stor
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
+import type { Streams } from "./stream.ts";
 
 /** The version of this interface. The engine refuses a World of another version. */
 export const CONTRACT_VERSION = 1;
@@ -40,10 +41,11 @@ export const CONTRACT_VERSION = 1;
  *   `retryable: false`; everything that may pass is not.
  * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
+ * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true.
  * - **Strings.** Ids, tokens and keys are any strings of at most 255 characters, compared exactly (NUL, emoji and
  *   case included).
  */
-export interface World {
+export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */
   readonly name: string;
   /** {@link CONTRACT_VERSION} of the `@perdure/core` that it was written for. */

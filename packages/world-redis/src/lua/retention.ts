@@ -1,10 +1,11 @@
 import { PRELUDE } from "./prelude.ts";
+import { DELETE_STREAMS } from "./streams.ts";
 
 /**
  * Deletes ended runs: completedBefore, limit. A run with names is left as an unborn one whose names are all given up.
  * Answers how many, then the ids of those that have names to release.
  */
-export const DELETE: string = `${PRELUDE}
+export const DELETE: string = `${PRELUDE}${DELETE_STREAMS}
 local before, limit = take(), take()
 local ids = call('ZRANGEBYSCORE', base .. 'ended', '-inf', '(' .. before, 'LIMIT', 0, limit)
 local results = {#ids}
@@ -30,6 +31,7 @@ for _, id in ipairs(ids) do
     results[#results + 1] = id
   end
 
+  deleteStreams(id)
   call('UNLINK', row, base .. 'v:' .. id, base .. 'j:' .. id, base .. 'm:' .. id, messages)
   call('ZREM', base .. 'ended', id)
   if status then call('ZREM', base .. 's:' .. status, id) end

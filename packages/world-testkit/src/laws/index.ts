@@ -17,6 +17,8 @@ import { records } from "./records.ts";
 import { retention } from "./retention.ts";
 import { startKeys } from "./start-keys.ts";
 import { startOnce } from "./start-once.ts";
+import { streamEnds } from "./stream-ends.ts";
+import { streams } from "./streams.ts";
 import { subscribe } from "./subscribe.ts";
 import { values } from "./values.ts";
 
@@ -40,6 +42,8 @@ export const laws: readonly Law[] = [
   records,
   recordExpiry,
   recordListing,
+  streams,
+  streamEnds,
   subscribe,
   crashPoints,
 ];

@@ -1,3 +1,4 @@
+import { WorldError } from "@perdure/core/errors";
 import type { JournalEvent, World } from "@perdure/core/world";
 import { type Bug, bug, stored } from "./bug.ts";
 
@@ -80,7 +81,7 @@ export const readBugs: readonly Bug[] = [
       const size = batch
         .flatMap(({ events }) => events)
         .reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
-      if (size > 4_000_000) throw new Error("the message is too large");
+      if (size > 4_000_000) throw new WorldError("the message is too large");
       return world.commit(batch, now);
     },
   })),
