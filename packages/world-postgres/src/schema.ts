@@ -9,14 +9,14 @@ import { commitStepFunction } from "./functions/commit-step.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
-import { writeRecordsFunction } from "./functions/write-records.ts";
-import { createRecords } from "./records-schema.ts";
 import {
   appendChunksFunction,
   closeStreamFunction,
   createStreamTables,
   readChunksFunction,
 } from "./functions/streams.ts";
+import { writeRecordsFunction } from "./functions/write-records.ts";
+import { createRecords } from "./records-schema.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
 /** The names of one namespace's tables and functions, qualified and quoted for SQL. */
