@@ -15,14 +15,14 @@ const HEAD = `const require = (id) => {
   return builtin;
 };`;
 
-/** @type {import("esbuild").Plugin} */
+/** @type {NonNullable<import("tsup").Options["esbuildPlugins"]>[number]} */
 export const threadModules = {
   name: "thread-modules",
-  setup({ onLoad, esbuild, initialOptions: { target, outdir } }) {
+  setup({ onLoad, esbuild, initialOptions: { target = "node22", outdir = "dist" } }) {
     onLoad({ filter: /-url\.ts$/ }, async ({ path }) => {
       const source = readFileSync(path, "utf8");
       const [location, file] = LOCATION.exec(source) ?? [];
-      if (location === undefined) throw new Error(`${path} has no ${LOCATION}`);
+      if (location === undefined || file === undefined) throw new Error(`${path} has no ${LOCATION}`);
       const entry = resolve(dirname(path), file);
       const name = basename(entry, ".ts");
       const { outputFiles, metafile } = await esbuild.build({
@@ -40,8 +40,8 @@ export const threadModules = {
         footer: { js: `//# sourceURL=perdure-${name}.js` },
         logLevel: "error",
       });
-      writeLicenses(join(outdir, `${name}-licenses.txt`), Object.keys(metafile.inputs));
-      const text = JSON.stringify(outputFiles[0].text);
+      writeLicenses(join(outdir, `${name}-licenses.txt`), Object.keys(metafile?.inputs ?? {}));
+      const text = JSON.stringify(outputFiles[0]?.text);
       return {
         loader: "ts",
         contents: source.replace(location, () => `"data:text/javascript," + encodeURIComponent(${text})`),
@@ -50,6 +50,10 @@ export const threadModules = {
   },
 };
 
+/**
+ * @param {string} target
+ * @param {string[]} inputs
+ */
 function writeLicenses(target, inputs) {
   const folders = new Set(
     inputs.flatMap((input) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []),

@@ -9,7 +9,8 @@ export {
   shutdown,
 } from "./api/runtime.ts";
 export type { WorkerHealth } from "./engine/health.ts";
-export type { CloseOptions, Worker, WorkerOptions } from "./engine/worker.ts";
+export type { Worker } from "./engine/worker.ts";
+export type { CloseOptions, WorkerOptions } from "./engine/worker-options.ts";
 export { jsonLogger } from "./json-logger.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { type LoggerChoice, type PinoLogger, resolveLogger } from "./logger-choice.ts";

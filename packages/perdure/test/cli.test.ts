@@ -124,7 +124,7 @@ test("a URL with a password that should have been encoded", async () => {
   for (const password of ["hu#sh", "12/hush", "12/hu@sh"]) {
     const { code, error } = await perdure(["migrate", "--url", `postgres://app:${password}@localhost/app`]);
     expect(code).toBe(1);
-    expect(error).toMatch(/^url cannot be read: .*\n$/);
+    expect(error).toMatch(/^(The URL|url) cannot be read[.:] .*\n$/);
     expect(error).not.toContain("hush");
   }
 });

@@ -63,7 +63,7 @@ test("an endless loop loses its leases after the stall timeout, and its worker g
   expect(first.errors.split("\n").filter((line) => line.startsWith("perdure: "))).toEqual([
     expect.stringMatching(
       `^perdure: the event loop of worker worker_\\S+ has been blocked for 2 s by step "spins" of run ${run.runId} at ` +
-        `\\S+flows\\.ts:\\d+:\\d+\\. Its leases are no longer renewed, .*: ${run.runId}\\..*stallTimeout`,
+        `\\S+(?:flows|place)\\.ts:\\d+:\\d+\\. Its leases are no longer renewed, .*: ${run.runId}\\..*stallTimeout`,
     ),
   ]);
   await second.kill();

@@ -193,6 +193,7 @@ test("promises that a workflow does not await end nobody's process when they are
   const app = here.start("stray", "workflow");
   expect(await app.ended()).toBe(0);
   expect(app.lines).toEqual([
+    "warn an attempt of a step failed: it is tried again as the step's retry options say, and after the last one the workflow gets the error",
     // Of the step that failed; those that the end of the run leaves behind are nobody's business.
     "warn a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
     "WorkflowRunCancelledError",

@@ -86,15 +86,17 @@ export function commit(store: CommitStore): Commit {
   /**
    * Looks at the run and does what the law says; as often as somebody else writes the run in between.
    *
-   * @param sent an update for it found no document: a write that names the run
+   * @param written how many commits of the batch that this one was sent in were written; missing where it was not sent
    */
-  async function settle(prepared: Prepared, now: number, sent: boolean): Promise<CommitResult> {
+  async function settle(prepared: Prepared, now: number, written?: number): Promise<CommitResult> {
     const { request, id } = prepared;
-    let caughtUp = sent;
+    const sent = written !== undefined && written > 0;
+    // What was sent is a write that names the run.
+    let caughtUp = written !== undefined;
     for (let attempt = 0; ; attempt++) {
       await connection.backOff(attempt);
       const run = (await runs.get([id])).get(id);
-      if (run !== undefined && (isRepeated(request, run) || (await wasLast(request, run)))) {
+      if (run !== undefined && (isRepeated(request, run) || (sent && (await wasLast(request, run))))) {
         return { outcome: "committed", mailSeq: run.mailSeq, conflicts: await conflictsOf(request, run) };
       }
       const refusal = refusalOf(request, run);
@@ -225,7 +227,7 @@ export function commit(store: CommitStore): Commit {
           const { request, id } = prepared;
           const run = heads.get(id);
           if (run === undefined || !isRepeated(request, run)) {
-            results.set(prepared, await settle(prepared, now, true));
+            results.set(prepared, await settle(prepared, now, matched));
           } else results.set(prepared, { outcome: "committed", mailSeq: run.mailSeq, conflicts: [] });
         }),
       );
@@ -237,7 +239,7 @@ export function commit(store: CommitStore): Commit {
         .map(async (prepared) => {
           // Nothing in the journal would tell of a commit without events that was one of many.
           if (!touchesHooks(prepared.request)) await quickly([prepared]);
-          else results.set(prepared, await settle(prepared, now, false));
+          else results.set(prepared, await settle(prepared, now));
         }),
     ]);
     return stretch.map((prepared) => results.get(prepared) as CommitResult);

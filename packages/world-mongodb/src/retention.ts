@@ -2,10 +2,10 @@
  * Deleting runs that have ended with everything that belongs to them.
  *
  * The run is hidden first, then what belongs to it goes, its document last. A crash leaves hidden runs, which no reader
- * sees and which the next call finds: they come before all others in the index of ends. Somebody else may do the same, come to the end first, and start a
- * run under the same id or key. So what is deleted is never named by the run's id alone:
+ * sees and which the next call finds: they come before all others in the index of ends. Somebody else may do the same, come
+ * to the end first, and start a run under the same id or key. So what is deleted is never named by the run's id alone:
  *
- * - Segments, mail, tokens and the start key name the run's incarnation.
+ * - Segments, mail, tokens, streams and the start key name the run's incarnation.
  * - Large values do not, as a commit does not know it. Their ids are read first and deleted only if the hidden run is still
  *   there after that: what a new run of this id writes comes later.
  * - Documents that burn a start (`start.ts`) are named by the start key, and go after it.
@@ -14,6 +14,7 @@ import type { Connection } from "./connection.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import { BEING_DELETED, type Collections, keyId, type RunHead, type StartKeyDocument } from "./schema.ts";
+import { deleteStreams } from "./streams.ts";
 import { toStored } from "./text.ts";
 
 // So many runs are deleted at a time, so that no command takes long.
@@ -77,6 +78,7 @@ export function remove({ connection, collections, journal, runs }: RetentionStor
     await journal.remove(hidden.filter(({ tailFrom }) => tailFrom > 1));
     await connection.delete("delete mail of runs", collections.mail, filter);
     await connection.delete("delete hooks of runs", collections.hooks, filter);
+    await deleteStreams({ connection, collections }, hidden);
     await removeValues(hidden);
     await removeKeys(hidden, incarnations);
     return connection.delete("delete runs", collections.runs, {

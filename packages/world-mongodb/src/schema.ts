@@ -19,6 +19,8 @@ export interface Collections {
   readonly mail: string;
   readonly hooks: string;
   readonly startKeys: string;
+  readonly records: string;
+  readonly streams: string;
 }
 
 export function collectionsOf(namespace: string): Collections {
@@ -31,6 +33,8 @@ export function collectionsOf(namespace: string): Collections {
     mail: `${prefix}_mail`,
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
+    records: `${prefix}_records`,
+    streams: `${prefix}_streams`,
   };
 }
 
@@ -58,6 +62,8 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [collections.values, [{ name: "by_run", key: { run: 1 } }]],
     [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
     [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
+    [collections.records, [{ name: "expiring", key: { expiresAt: 1 } }]],
+    [collections.streams, [{ name: "by_writer", key: { by: 1, n: 1 } }]],
   ];
 }
 
@@ -196,6 +202,42 @@ export interface StartKeyDocument {
   readonly burnt?: readonly string[];
   readonly fingerprint: string;
   readonly expiresAt: number | null;
+}
+
+/** A record, under its key; see `records.ts`. */
+export interface RecordDocument {
+  readonly _id: string;
+  readonly version: string;
+  readonly value: Uint8Array;
+  /** `null`: never. */
+  readonly expiresAt: number | null;
+}
+
+/** That a run has a stream of this name, or is about to have it. See `streams.ts`. */
+export interface StreamEntry {
+  readonly _id: string;
+  readonly run: string;
+  readonly name: string;
+}
+
+/** Some chunks of one writer that follow each other in a stream, or its end. */
+export interface SegmentOfStream {
+  readonly _id: string;
+  readonly run: string;
+  /** The stream's. */
+  readonly name: string;
+  /** Index of the first chunk. */
+  readonly first: number;
+  readonly count: number;
+  /** Of all chunks. */
+  readonly bytes: number;
+  readonly writer?: string;
+  /** Stream and writer, as a digest. */
+  readonly by?: string;
+  /** How many chunks of the writer come before these. */
+  readonly n?: number;
+  readonly closed?: true;
+  readonly chunks: readonly Uint8Array[];
 }
 
 /** The `_id` of a start key: a digest, as workflow and key can be longer than what some services take for an index key. */

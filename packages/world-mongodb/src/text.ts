@@ -13,10 +13,18 @@ const EACH_ESCAPED = /\uFDD0([0-9a-f]{4})/g;
 /** The stored form of a string. */
 export function toStored(value: string): string {
   if (!UNUSUAL.test(value)) return value;
-  return value.replace(EACH_UNUSUAL, (unit) => ESCAPE + unit.charCodeAt(0).toString(16).padStart(4, "0"));
+  return value.replace(EACH_UNUSUAL, escaped);
 }
 
-/** The string that {@link toStored} was given. */
+/**
+ * The stored form of a key that is looked for by its beginning. Surrogates are escaped in pairs as well: servers compare
+ * strings by UTF-8 or by UTF-16, and only without them are the two orders one.
+ */
+export function toStoredKey(key: string): string {
+  return key.replace(/[\0\uFDD0\uD800-\uDFFF]/g, escaped);
+}
+
+/** The string that {@link toStored} or {@link toStoredKey} was given. */
 export function fromStored(stored: string): string {
   if (!stored.includes(ESCAPE)) return stored;
   return stored.replace(EACH_ESCAPED, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
@@ -25,4 +33,8 @@ export function fromStored(stored: string): string {
 /** {@link fromStored} for a field that may be missing. */
 export function fromStoredOrNull(stored: string | null | undefined): string | null {
   return stored === null || stored === undefined ? null : fromStored(stored);
+}
+
+function escaped(unit: string): string {
+  return ESCAPE + unit.charCodeAt(0).toString(16).padStart(4, "0");
 }

@@ -12,13 +12,15 @@ import { journal as journalOf } from "./journal.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns, remove } from "./retention.ts";
 import { runs as runsOf } from "./runs.ts";
 import { collectionsOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 import { unread as unreadOf } from "./unread.ts";
 import { values as valuesOf } from "./values.ts";
-import { watchForChanges } from "./watch.ts";
+import { watchForChanges, watchForChunks } from "./watch.ts";
 
 interface MongodbStore extends OpenStore {
   /** What the server was found to be. */
@@ -44,6 +46,7 @@ export function worldOf(config: Config): World {
     openStore: () => openStore(config),
     capabilities: (store) => ({
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
+      streams: true,
       notifications: store?.streamsChanges === true,
       ownClock: store?.ownClock === true,
       largestBatch: LARGEST_BATCH,
@@ -79,7 +82,15 @@ async function openStore(config: Config): Promise<MongodbStore> {
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
       watch: streamsChanges
-        ? (onChange) => watchForChanges(connection.collection(collections.runs), onChange)
+        ? (onChange) => {
+            const ends = [
+              watchForChanges(connection.collection(collections.runs), onChange),
+              watchForChunks(connection.collection(collections.streams), onChange),
+            ];
+            return () => {
+              for (const end of ends) end();
+            };
+          }
         : null,
     });
     return {
@@ -111,6 +122,8 @@ async function openStore(config: Config): Promise<MongodbStore> {
       deliver: async (batch, now) => verbs.deliver(batch, await clock(now)),
       reads: reads(store),
       deleteRuns: deleteRuns(store),
+      records: records(connection, collections, clock),
+      streams: streams(store),
       async close() {
         hints.close();
         await connection.close();

@@ -426,3 +426,32 @@ async function documents({ url, db }: { url: string; db: string }, name: string)
   onTestFinished(() => client.close());
   return client.db(db).collection(name).find({}).toArray();
 }
+
+test("no document of a stream grows: an append adds documents of at most a megabyte", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const stream = { runId: "run", name: "answer", writer: "w" };
+  const large = Array.from({ length: 6 }, () => new Uint8Array(250_000));
+  const small = Array.from({ length: 1_500 }, (_, index) => new Uint8Array([index % 256]));
+  await world.appendChunks([{ ...stream, n: 0, chunks: [...large, ...small] }]);
+  for (let n = 1_506; n < 1_516; n++) {
+    await world.appendChunks([{ ...stream, n, chunks: [new Uint8Array(10)] }]);
+  }
+  const segments = await documents(database, "perdure_streams");
+  expect(Math.max(...segments.map(({ bytes = 0 }) => bytes as number))).toBeLessThanOrEqual(1024 * 1024);
+  expect(Math.max(...segments.map(({ count = 0 }) => count as number))).toBeLessThanOrEqual(1_000);
+  const [run] = await documents(database, "perdure_runs");
+  expect(run?.rev).toBe(0);
+
+  let read = 0;
+  for (;;) {
+    const query = { ...stream, from: read, limit: 700, byteLimit: 600_000 };
+    const { chunks = [], length } = (await world.readChunks(query)) ?? {};
+    expect(chunks.map(({ index }) => index)).toEqual(chunks.map((_, place) => read + place));
+    expect(chunks.length).toBeGreaterThan(0);
+    read += chunks.length;
+    if (read === length) break;
+  }
+  expect(read).toBe(1_516);
+});

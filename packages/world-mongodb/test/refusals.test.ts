@@ -59,7 +59,7 @@ test("a run whose result the server refuses does no harm to the others of its ba
   await checkInvariants(world);
 });
 
-test("what was written beside a refused commit, and has another owner since, is told as committed", async () => {
+test("what was written beside a refused commit, and has another owner since, is fenced and there once", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   const proxy = await startProxy(database.url);
@@ -76,7 +76,7 @@ test("what was written beside a refused commit, and has another owner since, is 
   const { runs } = await world.claim(claiming({ limit: 1, owner: "other", claimId: "claim-2" }));
   expect(runs.map(({ run }) => run.runId)).toEqual(["parks"]);
 
-  expect(await behind.commit([parks], NOW)).toMatchObject([{ outcome: "committed" }]);
+  expect(await behind.commit([parks], NOW)).toMatchObject([{ outcome: "fenced" }]);
   await expect(behind.commit([large], NOW)).rejects.toMatchObject({ retryable: false });
   expect(await world.getRuns(["parks", "large"])).toMatchObject([{ seq: 2, epoch: 2 }, { seq: 1 }]);
   await checkInvariants(world);

@@ -113,7 +113,7 @@ export class Hints {
 function withoutRepetition(hints: readonly Hint[]): Hint[] {
   const seen = new Set<string>();
   return hints.filter((hint) => {
-    const key = "runId" in hint ? `${hint.type} ${hint.runId}` : hint.type;
+    const key = JSON.stringify(hint);
     return !seen.has(key) && seen.add(key);
   });
 }

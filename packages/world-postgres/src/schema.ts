@@ -9,6 +9,14 @@ import { commitStepFunction } from "./functions/commit-step.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
+import {
+  appendChunksFunction,
+  closeStreamFunction,
+  createStreamTables,
+  readChunksFunction,
+} from "./functions/streams.ts";
+import { writeRecordsFunction } from "./functions/write-records.ts";
+import { createRecords } from "./records-schema.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
 /** The names of one namespace's tables and functions, qualified and quoted for SQL. */
@@ -20,6 +28,10 @@ export interface Tables {
   readonly hooks: string;
   readonly startKeys: string;
   readonly attributes: string;
+  readonly records: string;
+  readonly streams: string;
+  readonly streamWriters: string;
+  readonly streamChunks: string;
   /** The sequence of `runs.id`. */
   readonly runIds: string;
   /** A constant expression that tells this namespace's advisory locks from others'. */
@@ -32,6 +44,10 @@ export interface Tables {
     readonly commitStep: string;
     readonly deliver: string;
     readonly deleteRuns: string;
+    readonly writeRecords: string;
+    readonly appendChunks: string;
+    readonly readChunks: string;
+    readonly closeStream: string;
   };
   /** The start of index names, and the schema, unquoted. */
   readonly prefix: string;
@@ -50,6 +66,10 @@ export function tablesOf(schema: string, namespace: string): Tables {
     hooks: name("hooks"),
     startKeys: name("startkeys"),
     attributes: name("attributes"),
+    records: name("records"),
+    streams: name("streams"),
+    streamWriters: name("stream_writers"),
+    streamChunks: name("stream_chunks"),
     runIds: name("run_ids"),
     locks: `hashtext('perdure ${schema}.${namespace}')`,
     // The number is the version of the function: a process of an older package goes on with the one that it knows.
@@ -61,6 +81,10 @@ export function tablesOf(schema: string, namespace: string): Tables {
       commitStep: name("commit_step_1"),
       deliver: name("deliver_1"),
       deleteRuns: name("delete_runs_1"),
+      writeRecords: name("write_records_1"),
+      appendChunks: name("append_chunks_1"),
+      readChunks: name("read_chunks_1"),
+      closeStream: name("close_stream_1"),
     },
     prefix,
     schema,
@@ -163,6 +187,7 @@ export function createTables(tables: Tables): string {
       expires_at bigint,
       CONSTRAINT ${index("startkeys_pkey")} PRIMARY KEY (workflow, key)
     );
+    ${createRecords(tables)}
     ${createRunsFunction(tables)}
     ${claimFunction(tables)}
     ${renewFunction(tables)}
@@ -170,6 +195,11 @@ export function createTables(tables: Tables): string {
     ${commitStepFunction(tables)}
     ${deliverFunction(tables)}
     ${deleteRunsFunction(tables)}
+    ${writeRecordsFunction(tables)}
+    ${createStreamTables(tables)}
+    ${appendChunksFunction(tables)}
+    ${readChunksFunction(tables)}
+    ${closeStreamFunction(tables)}
   `;
 }
 
@@ -182,6 +212,10 @@ export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   hooks: "token,run,hook_id",
   startkeys: "workflow,key,run_id",
   attributes: "key,run",
+  records: "key,version",
+  streams: "id,run,name",
+  stream_writers: "id,stream,name",
+  stream_chunks: "stream,place,writer",
 };
 
 /** A driver may give a bigint as a string, a number or a bigint, by what the program has set for all its pools. */

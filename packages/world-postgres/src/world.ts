@@ -14,10 +14,12 @@ import { deliver } from "./mailbox.ts";
 import { migrate, type Versions } from "./migrations.ts";
 import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 
 // While one batch is flushed to the disk, the next ones fill. More than this only makes them smaller.
 const COMMITS_IN_FLIGHT = 4;
@@ -39,6 +41,7 @@ export function worldOf(config: Config): World {
     openStore: () => openStore(config),
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
+      streams: true,
       notifications: store?.settings.notifications === "on",
       ownClock: !config.callersClock,
       commitsInFlight: COMMITS_IN_FLIGHT,
@@ -72,6 +75,8 @@ async function openStore(config: Config): Promise<PostgresStore> {
     deliver: deliver(connection, tables, callersClock),
     reads: { getRuns, ...others },
     deleteRuns: deleteRuns(connection, tables),
+    records: records(connection, tables, callersClock),
+    streams: streams(connection, tables),
     async close() {
       hints.close();
       await connection.close();

@@ -45,9 +45,10 @@ beforeAll(async () => {
     INSERT INTO ${filled}.hooks SELECT 't' || id, id, 'h', 1 FROM ${filled}.runs WHERE status = 'running';
     INSERT INTO ${filled}.attributes SELECT '${keyOf("plan", "paid")}', id FROM ${filled}.runs WHERE id % 2 = 0;
     INSERT INTO ${filled}.attributes SELECT '${keyOf("customer", "7")}', id FROM ${filled}.runs WHERE id % 20000 = 0;
-    INSERT INTO ${filled}.startkeys SELECT 'filler', idempotency_key, run_id, 'f', NULL FROM ${filled}.runs`);
+    INSERT INTO ${filled}.startkeys SELECT 'filler', idempotency_key, run_id, 'f', NULL FROM ${filled}.runs;
+    INSERT INTO ${filled}.records SELECT 'filler:' || id, 'v', '', CASE WHEN id % 2 = 0 THEN ${NOW} + id END FROM ${filled}.runs`);
   // With statistics the planner knows that the small tables have one page: the worst case for an index.
-  for (const table of ["runs", "events", "mail", "hooks", "attributes", "startkeys"]) {
+  for (const table of ["runs", "events", "mail", "hooks", "attributes", "startkeys", "records"]) {
     for (const schema of [empty, filled]) await admin.query(`VACUUM ANALYZE ${schema}.${table}`);
   }
 }, 180_000);
@@ -118,7 +119,37 @@ async function everyVerb(world: World, label: string, queries: boolean): Promise
     ids.map((token) => ({ messageId: token, to: { token }, type: "hook_received", at: NOW, data: null })),
     NOW,
   );
+  const record = (key: string, ttl: number | null) => ({
+    ...{ key, writeId: `${key} written`, ifVersion: null, ttl },
+    value: new Uint8Array(1),
+  });
+  // The second batch finds the records of the first: some expired, which it sweeps, some in its way.
+  for (const now of [NOW - 10, NOW]) {
+    const made = ids.map((key, index) => record(key, index > 1 ? 5 : null));
+    expect(await world.writeRecords(made, now)).toMatchObject(made.map(() => ({ outcome: "written" })));
+  }
+  const removals = ids.map((key) => ({
+    ...record(key, 0),
+    writeId: `${key} removed`,
+    ifVersion: `${key} written`,
+  }));
+  expect(await world.writeRecords(removals, NOW)).toMatchObject(ids.map(() => ({ outcome: "written" })));
+  const stream = (runId: string) => ({ runId, name: "answer" });
+  for (const n of [0, 1]) {
+    const chunks = [new Uint8Array(3)];
+    await world.appendChunks(ids.map((runId) => ({ ...stream(runId), writer: "w", n, chunks })));
+  }
+  await world.readChunks({ ...stream(ids[0] ?? ""), from: 1, limit: 10, byteLimit: 100 });
+  await world.closeStream(stream(ids[1] ?? ""));
   if (queries) {
+    await world.readRecords([...ids, "filler:7"], NOW);
+    for (const prefix of [`wrun_${label}`, "filler:19999", "nothing"]) {
+      const page = await world.listRecords({ prefix, limit: 5, now: NOW });
+      expect(page.records.every(({ key }) => key.startsWith(prefix))).toBe(true);
+    }
+    await world.listRecords({ prefix: "filler:", limit: 5, cursor: "filler:5", now: NOW });
+    await world.listRecords({ prefix: "", limit: 5, now: NOW });
+    await world.listStreams({ runId: ids[0] ?? "", limit: 10 });
     await world.listMail(ids.map((runId) => ({ runId, after: 0 })));
     await world.getHookByToken(ids[0] ?? "");
     await world.getRuns(ids);

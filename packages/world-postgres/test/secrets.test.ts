@@ -57,11 +57,20 @@ test("keys, tokens and payloads are in no error, however a call fails", async ()
     at: NOW,
     data: Buffer.from(SECRET),
   } as const;
+  const writeRecord = () => {
+    const key = `${SECRET}${Math.random()}`;
+    return world.writeRecords(
+      [{ key, writeId: key, ifVersion: null, value: Buffer.from(SECRET), ttl: null }],
+      NOW,
+    );
+  };
   const calls: readonly (() => Promise<unknown>)[] = [
     () => world.createRuns([{ ...start, runId: `wrun_${Math.random()}` }], NOW),
     () => world.commit([hold("wrun_1", 1, [secretEvent])], NOW),
     () => world.deliver([{ ...token, messageId: `${SECRET}${Math.random()}` }], NOW),
     () => world.getHookByToken(SECRET),
+    writeRecord,
+    () => world.listRecords({ prefix: SECRET, limit: 10, now: NOW }),
   ];
   const admin = await superuser();
   const shown: string[] = [];
@@ -79,13 +88,13 @@ test("keys, tokens and payloads are in no error, however a call fails", async ()
       CREATE OR REPLACE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE EXCEPTION 'refused' USING ERRCODE = '${code}', DETAIL = 'Key (${SECRET})', HINT = '${SECRET}';
       END $$`);
-    for (const table of ["runs", "startkeys", "events", "mail", "hooks"]) {
+    for (const table of ["runs", "startkeys", "events", "mail", "hooks", "records"]) {
       await admin.query(`CREATE OR REPLACE TRIGGER refuse BEFORE INSERT OR UPDATE ON ${schema}.${table}
         FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`);
     }
-    for (const call of calls.slice(0, 2)) shown.push(show(await failure(call())));
+    for (const call of [...calls.slice(0, 2), writeRecord]) shown.push(show(await failure(call())));
   }
-  for (const table of ["runs", "startkeys", "events", "mail", "hooks"]) {
+  for (const table of ["runs", "startkeys", "events", "mail", "hooks", "records"]) {
     await admin.query(`DROP TRIGGER refuse ON ${schema}.${table}`);
   }
   // A row that does not fit: the server tells all of it.

@@ -113,6 +113,7 @@ test.each([
   ["mail", "address text"],
   ["hooks", "id int"],
   ["startkeys", "a int"],
+  ["records", "key text, value text"],
 ])("a foreign table %s (%s)", async (name, columns) => {
   const schema = temporarySchema();
   const admin = await superuser();

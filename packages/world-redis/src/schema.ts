@@ -12,6 +12,9 @@
  * | `m:<run>` | list | the messages that are not consumed, in order of `mailSeq` |
  * | `i:<run>` | hash | message id → where it went, consumed or not |
  * | `n:<run>` | hash | the run's names; see `names.ts` |
+ * | `x:<run>` | sorted set | names of the run's streams |
+ * | `y:<run><stream>` | hash | a stream's length, end and writers; see `lua/streams.ts` |
+ * | `z:<run><stream>` | list | its chunks |
  * | `d:<queue>` | sorted set | run ids by `dueAt`: queue, timer wheel and crash detector |
  * | `s:<status>` `w:<workflow>` `q:<queue>` `a:<attribute>` | sorted sets | places of the runs that have it; see {@link placeToBytes} |
  * | `ended` | sorted set | places of ended runs by `completedAt` |
@@ -19,6 +22,7 @@
  * | `names` | hash | name → who has it, of the names that belong to this partition |
  * | `tokens` | sorted set | hook tokens among those, in their order |
  * | `sent:<message>` | string | the hook to which a message to one of those tokens went |
+ * | `record:<key>`, `records`, `expiring` | | records; see `lua/records.ts` |
  */
 import {
   attributesFromText,

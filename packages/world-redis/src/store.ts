@@ -17,11 +17,13 @@ import { namesOf } from "./names.ts";
 import { openClient } from "./opening.ts";
 import { partitionsOf } from "./partitions.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
+import { streams } from "./streams.ts";
 
 export interface RedisStore extends OpenStore {
   readonly durability: WorldCapabilities["durability"];
@@ -62,6 +64,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
       deliver: deliver(connection),
       reads: reading,
       deleteRuns: removal,
+      records: records(connection),
+      streams: streams(connection),
       // A user's client stays open.
       async close() {
         stopRetention();

@@ -18,6 +18,7 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store?.durability ?? "nothing",
       notifications: true,
+      streams: true,
       ownClock: config.clock === "store",
       commitsInFlight: COMMITS_IN_FLIGHT,
       ...(store?.sizes ?? sizesOf([])),

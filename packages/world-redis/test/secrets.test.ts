@@ -61,6 +61,9 @@ function secretCalls(world: World): (() => Promise<unknown>)[] {
       ),
     () => world.deliver([{ messageId: SECRET, to: { runId: "run-1" }, type: "wake", at: NOW, data }], NOW),
     () => world.getHookByToken(SECRET),
+    () =>
+      world.writeRecords([{ key: SECRET, writeId: SECRET, ifVersion: null, value: data, ttl: null }], NOW),
+    () => world.listRecords({ prefix: SECRET, limit: 10, now: NOW }),
   ];
 }
 
@@ -152,7 +155,8 @@ it("no start key, token or payload in what calls fail with, however the server f
     await heal();
   }
   await vi.waitUntil(() => world.getRuns(["run-1"]).catch(() => null), { timeout: 10_000 });
-  for (const key of ["names", "i:run-1", "r:run-2", "j:run-1"]) await admin.set(base + key, "x");
+  const damaged = ["names", "i:run-1", "r:run-2", "j:run-1", `record:${SECRET}`, "records"];
+  for (const key of damaged) await admin.set(base + key, "x");
   for (const call of secretCalls(world)) {
     expect(await failureOf(call())).not.toContain(SECRET);
   }

@@ -109,6 +109,7 @@ export function capabilitiesOf(config: Config): WorldCapabilities {
     durability: inMemory ? "nothing" : config.synchronous === "full" ? "machine" : "process",
     notifications: !inMemory,
     embedded: true,
+    streams: true,
     commitsInFlight: 1,
     ownClock: config.clock === "store",
     largestValue: LARGEST_VALUE,

@@ -5,9 +5,12 @@
 import { WorldError } from "@perdure/core/errors";
 import type { Connection } from "./connection.ts";
 import { createTables, type Tables } from "./schema.ts";
+import { createStreamTables } from "./streams.ts";
 
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */
-export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [createTables];
+export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
+  (tables) => createTables(tables) + createStreamTables(tables),
+];
 
 /**
  * Applies what is missing and returns the version reached.

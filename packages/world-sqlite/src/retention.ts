@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
 import type { Tables } from "./schema.ts";
+import { deleteStreams } from "./streams.ts";
 import { type StoredText, toStored } from "./text.ts";
 
 // A transaction that has deleted so many rows ends, so that no worker waits for long. One run is never split.
@@ -24,7 +25,8 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
   const { runs, events, mail, hooks, startKeys, attributes } = tables;
   const selectEnded = connection.prepare<EndedRun>(
     "select ended run",
-    `SELECT id, workflow, idempotency_key AS idempotencyKey, 1 + seq + mail_seq AS rows
+    `SELECT id, workflow, idempotency_key AS idempotencyKey, 1 + seq + mail_seq
+       + (SELECT ifnull(sum(length), 0) FROM ${tables.streams} s WHERE s.run = ${runs}.id) AS rows
      FROM ${runs} WHERE run_id = ? AND status IN ('completed', 'failed', 'cancelled')`,
   );
   const deleteEvents = connection.prepare("delete events", `DELETE FROM ${events} WHERE run = ?`);
@@ -37,6 +39,8 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
     `DELETE FROM ${startKeys} WHERE workflow = ? AND key = ? AND run = ?`,
   );
   const deleteRun = connection.prepare("delete run", `DELETE FROM ${runs} WHERE id = ?`);
+
+  const deleteStreamsOf = deleteStreams(connection, tables);
 
   /** Deletes the first of these runs; tells how many, and how many ids it has looked at. */
   function deleteFirst(runIds: readonly string[]): { readonly deleted: number; readonly looked: number } {
@@ -52,6 +56,7 @@ export function deleteRuns(connection: Connection, tables: Tables): DeleteRuns {
       deleteMail.run(run.id);
       deleteHooks.run(run.id);
       deleteAttributes.run(run.id);
+      deleteStreamsOf(run.id);
       if (run.idempotencyKey !== null) deleteKey.run(run.workflow, run.idempotencyKey, run.id);
       deleteRun.run(run.id);
       deleted += 1;

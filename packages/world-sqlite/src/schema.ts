@@ -3,6 +3,7 @@
  */
 import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { bytesOrNull, Damage, number, numberOrNull, text, textOrNull } from "./cells.ts";
+import { createRecords } from "./records-schema.ts";
 import type { StoredText } from "./text.ts";
 
 /** The names of one namespace's tables. */
@@ -14,7 +15,11 @@ export interface Tables {
   readonly hooks: string;
   readonly startKeys: string;
   readonly attributes: string;
+  readonly records: string;
   readonly clock: string;
+  readonly streams: string;
+  readonly writers: string;
+  readonly chunks: string;
 }
 
 /** A namespace is a prefix of table names: it costs nothing in keys, indexes and statements. */
@@ -28,7 +33,11 @@ export function tablesOf(namespace: string): Tables {
     hooks: `${prefix}_hooks`,
     startKeys: `${prefix}_startkeys`,
     attributes: `${prefix}_attributes`,
+    records: `${prefix}_records`,
     clock: `${prefix}_clock`,
+    streams: `${prefix}_streams`,
+    writers: `${prefix}_writers`,
+    chunks: `${prefix}_chunks`,
   };
 }
 
@@ -130,6 +139,7 @@ export function createTables(tables: Tables): string {
       monotonic REAL NOT NULL,
       time REAL NOT NULL
     );
+    ${createRecords(tables)}
   `;
 }
 

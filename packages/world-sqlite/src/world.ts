@@ -11,10 +11,12 @@ import { worldError } from "./errors.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
+import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
 import { tablesOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
 import { callersClock, machineClock, type Reading } from "./store-clock.ts";
+import { streams } from "./streams.ts";
 import { watchForChanges } from "./watch.ts";
 
 /** A World on the file, or the database, of the configuration. */
@@ -64,6 +66,8 @@ async function openStore(config: Config): Promise<OpenStore> {
       deliver: deliver(connection, tables, clock),
       reads: reads(connection, tables),
       deleteRuns: deleteRuns(connection, tables),
+      records: records(connection, tables, clock),
+      streams: streams(connection, tables),
       async close() {
         hints.close();
         connection.close();

@@ -55,6 +55,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     notifications: false,
     commitsInFlight: 1,
     ownClock: false,
+    streams: true,
     largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });

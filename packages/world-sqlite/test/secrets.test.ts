@@ -12,7 +12,9 @@ const BYTES = new TextEncoder().encode(`"${SECRET}"`);
 /** Ways in which a store fails under a World. */
 const FAILURES: Readonly<Record<string, (database: DatabaseSync, path: string) => void>> = {
   "tables are gone": (database) =>
-    database.exec("DROP TABLE perdure_startkeys; DROP TABLE perdure_mail; DROP TABLE perdure_events"),
+    database.exec(
+      "DROP TABLE perdure_startkeys; DROP TABLE perdure_records; DROP TABLE perdure_mail; DROP TABLE perdure_events",
+    ),
   "a unique index refuses": (database) =>
     database.exec(
       "CREATE UNIQUE INDEX one_row ON perdure_startkeys (expires_at IS NULL); CREATE UNIQUE INDEX one_event ON perdure_events (at)",
@@ -22,7 +24,7 @@ const FAILURES: Readonly<Record<string, (database: DatabaseSync, path: string) =
   "the file is deleted": (_, path) => rmSync(path),
   "rows are of other types": (database) =>
     database.exec(
-      `UPDATE perdure_events SET data = '${SECRET}', at = '${SECRET}'; UPDATE perdure_runs SET bytes = '${SECRET}'`,
+      `UPDATE perdure_events SET data = '${SECRET}', at = '${SECRET}'; UPDATE perdure_runs SET bytes = '${SECRET}'; UPDATE perdure_records SET value = '${SECRET}'`,
     ),
 };
 
@@ -34,6 +36,8 @@ test.for(Object.entries(FAILURES))("%s: no error repeats what was passed in", as
   const created = { ...event("run_created"), data: BYTES };
   const lease = { owner: "w", claimId: CLAIM_ID, ttl: 0 };
   await world.createRuns([newRun("wrun_1", { event: created, startKey, lease })], NOW);
+  const record = { key: SECRET, writeId: SECRET, ifVersion: null, value: BYTES, ttl: null };
+  await world.writeRecords([record], NOW);
   fail(database, path);
 
   const said: unknown[] = [world.capabilities, world.describe()];
@@ -53,6 +57,8 @@ test.for(Object.entries(FAILURES))("%s: no error repeats what was passed in", as
     () => world.getHookByToken(SECRET),
     () => world.listEvents("wrun_1", 0, 10),
     () => world.getRuns(["wrun_1"]),
+    () => world.writeRecords([{ ...record, key: `${SECRET}2` }, record], NOW),
+    () => world.readRecords([SECRET], NOW),
   ];
   let failed = 0;
   for (const call of calls) {

@@ -6,8 +6,10 @@ import { commitBugs } from "./bugs/commit-bugs.ts";
 import { listingBugs } from "./bugs/listing-bugs.ts";
 import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
 import { readBugs } from "./bugs/read-bugs.ts";
+import { recordBugs } from "./bugs/record-bugs.ts";
 import { scheduleBugs } from "./bugs/schedule-bugs.ts";
 import { startBugs } from "./bugs/start-bugs.ts";
+import { streamBugs } from "./bugs/stream-bugs.ts";
 import { memoryTarget } from "./memory-target.ts";
 
 // Every law's file must be able to fail: a memory World that breaks the law turns that file red.
@@ -19,6 +21,8 @@ const bugs: readonly Bug[] = [
   ...mailboxBugs,
   ...readBugs,
   ...listingBugs,
+  ...recordBugs,
+  ...streamBugs,
 ];
 
 describe("planted bugs", () => {

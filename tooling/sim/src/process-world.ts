@@ -100,6 +100,9 @@ export function processWorld(network: Network, world: World, process: SimProcess
     getHookByToken: (token) => plain("getHookByToken", () => world.getHookByToken(token)),
     listHooks: (query) => plain("listHooks", () => world.listHooks(query)),
     deleteRuns: (runIds) => plain("deleteRuns", () => world.deleteRuns(runIds)),
+    readRecords: (keys, now) => plain("readRecords", () => world.readRecords(keys, now)),
+    writeRecords: (batch, now) => plain("writeRecords", () => world.writeRecords(batch, now)),
+    listRecords: (query) => plain("listRecords", () => world.listRecords(query)),
     subscribe: (listener) => hints(network, world, process, listener),
   };
 }

@@ -1,7 +1,8 @@
 import { keptAlive, systemClock } from "../clock.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
-import { createWorker, EngineWorker, type Worker, type WorkerOptions } from "../engine/worker.ts";
+import { createWorker, EngineWorker, type Worker } from "../engine/worker.ts";
+import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";

@@ -1,14 +1,13 @@
 import type { Clock } from "../clock.ts";
-import { DamagedRunError, LeaseLostError, PoisonedRunError } from "../errors/index.ts";
+import { LeaseLostError, PoisonedRunError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Execution } from "../interpreter/execution.ts";
-import type { RequestDifference } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
 import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
 import type { ClaimedRun, JournalEvent, Lease, NewEvent, RunRecord, World } from "../world/index.ts";
-import { firstEvents, newExecution, readJournal, replayJournal } from "./loader.ts";
-import { poisonOf, wokenSince } from "./poison.ts";
+import { firstEvents, newExecution, type Replayed, replayClaimed } from "./loader.ts";
+import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import { wasInterrupted } from "./run/divergence.ts";
@@ -152,7 +151,7 @@ export class Arrivals {
     const { run: row, mail } = claimed;
     let replayed: Replayed;
     try {
-      replayed = await this.#replay(run, claimed);
+      replayed = await replayClaimed(run.execution, claimed, this.#options);
     } catch (error) {
       const { runId } = row;
       logger.warn(
@@ -176,7 +175,7 @@ export class Arrivals {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
-      if (row.status === "diverged") run.clearDivergence();
+      if (row.status === "diverged") run.clearDivergence(began);
       if (began) {
         run.turn.replayed();
         run.schedule(lost, now);
@@ -184,31 +183,6 @@ export class Arrivals {
       run.receiveMail(mail);
     }
     touch(run);
-  }
-
-  /** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
-  async #replay(run: LiveRun, claimed: ClaimedRun): Promise<Replayed> {
-    const { world, clock, logger, strictReplay: strict } = this.#options;
-    let journal: readonly JournalEvent[] = [];
-    try {
-      journal = await wholeJournal(world, claimed);
-    } catch (error) {
-      if (DamagedRunError.is(error)) return { journal, obstacle: error };
-      throw error;
-    }
-    if (claimed.run.lostClaims >= POISONED_AFTER)
-      return { journal, obstacle: poisonOf(claimed.run, journal) };
-    const onDifference = (fields: RequestDifference): void =>
-      logger.warn(
-        "a replay asked for the same with other values, and the journal's are used: the code was changed, or is not deterministic. Look at what it computes at this path; strictReplay makes this an error",
-        { ...fields },
-      );
-    try {
-      if (journal.length > 1) await replayJournal(run.execution, journal, { clock, strict, onDifference });
-      return { journal, obstacle: null };
-    } catch (error) {
-      return { journal, obstacle: error };
-    }
   }
 
   /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
@@ -261,19 +235,4 @@ export class Arrivals {
 
 function leaseOf({ run: { runId, epoch, claimId } }: ClaimedRun): Lease {
   return { runId, epoch, claimId: claimId ?? "" };
-}
-
-/** A journal, and what keeps the run from following it. */
-interface Replayed {
-  readonly journal: readonly JournalEvent[];
-  /** An error, or whatever else was thrown; `null` for none. */
-  readonly obstacle: unknown;
-}
-
-async function wholeJournal(
-  world: World,
-  { run, events, damage }: ClaimedRun,
-): Promise<readonly JournalEvent[]> {
-  if (damage !== null) throw new DamagedRunError(run.runId, damage.message, { cause: damage });
-  return await readJournal(world, run.runId, run.seq, events);
 }

@@ -10,7 +10,14 @@ export type AttemptResult =
       /** What the workflow gets: a copy, read back from `value`. */
       readonly decoded: unknown;
     }
-  | { readonly type: "failed"; readonly error: unknown; readonly reason: RetryRecord["reason"] };
+  | FailedAttempt;
+
+/** An attempt that did not succeed. */
+export interface FailedAttempt {
+  readonly type: "failed";
+  readonly error: unknown;
+  readonly reason: RetryRecord["reason"];
+}
 
 /** One attempt that is under way or queued. */
 export interface Attempt {

@@ -1,11 +1,20 @@
+import type { Clock } from "../clock.ts";
 import { contexts } from "../contexts.ts";
 import { workflowFunction } from "../define/registry.ts";
-import { DamagedRunError, WorkflowNotRegisteredError, WorldError } from "../errors/index.ts";
+import {
+  DamagedRunError,
+  PoisonedRunError,
+  WorkflowNotRegisteredError,
+  WorldError,
+} from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { knowTokens } from "../interpreter/kinds/hook.ts";
-import { type ReplayOptions, replay } from "../interpreter/replay.ts";
+import { type ReplayOptions, type RequestDifference, replay } from "../interpreter/replay.ts";
+import type { Logger } from "../logger.ts";
 import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
+import { poisonOf } from "./poison.ts";
+import { POISONED_AFTER } from "./quarantine.ts";
 
 /** Bringing a run into memory: the rest of its journal, a fresh execution, and the replay. */
 
@@ -93,4 +102,48 @@ export async function replayJournal(
 ): Promise<void> {
   knowTokens(execution, events);
   await replay(execution, events, options);
+}
+
+/** A journal, and what keeps the run from following it. */
+export interface Replayed {
+  readonly journal: readonly JournalEvent[];
+  /** An error, or whatever else was thrown; `null` for none. */
+  readonly obstacle: unknown;
+}
+
+/** What a replay of a claimed run needs of its worker. */
+export interface ReplayTerms {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly strictReplay: boolean;
+}
+
+/** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
+export async function replayClaimed(
+  execution: Execution,
+  claimed: ClaimedRun,
+  { world, clock, logger, strictReplay: strict }: ReplayTerms,
+): Promise<Replayed> {
+  const { run: row, damage } = claimed;
+  let journal: readonly JournalEvent[] = [];
+  try {
+    if (damage !== null) throw new DamagedRunError(row.runId, damage.message, { cause: damage });
+    journal = await readJournal(world, row.runId, row.seq, claimed.events);
+    if (row.lostClaims >= POISONED_AFTER) throw poisonOf(row, journal);
+  } catch (error) {
+    if (DamagedRunError.is(error) || PoisonedRunError.is(error)) return { journal, obstacle: error };
+    throw error;
+  }
+  const onDifference = (fields: RequestDifference): void =>
+    logger.warn(
+      "a replay asked for the same with other values, and the journal's are used: the code was changed, or is not deterministic. Look at what it computes at this path; strictReplay makes this an error",
+      { ...fields },
+    );
+  try {
+    if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
+    return { journal, obstacle: null };
+  } catch (error) {
+    return { journal, obstacle: error };
+  }
 }

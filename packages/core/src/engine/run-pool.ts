@@ -1,18 +1,19 @@
-import { LeaseLostError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { Logger } from "../logger.ts";
-import type { CommitResult, Hint, Lease, NewEvent, World } from "../world/index.ts";
+import type { Hint, Lease, NewEvent, World } from "../world/index.ts";
 import { Arrivals } from "./arrivals.ts";
 import { ClaimLoop } from "./claim-loop.ts";
 import { CommitLoop } from "./commit-loop.ts";
-import { completions } from "./completions.ts";
+import { CommitResults } from "./commit-results.ts";
+import { HandOver } from "./hand-over.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import { MailReader } from "./mail-reader.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Residents } from "./residents.ts";
-import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
+import { Room } from "./room.ts";
+import type { LiveRun } from "./run/live-run.ts";
 import { RunAlarm } from "./run-alarm.ts";
 import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./step-dispatcher.ts";
@@ -42,9 +43,6 @@ export interface RunPoolOptions {
   readonly keeperThread: boolean;
 }
 
-/** So long the store has at least to answer the commits that give runs back, in milliseconds. */
-const SHORTEST_HANDOVER = 1000;
-
 export class RunPool {
   readonly #options: RunPoolOptions;
   readonly #residents: Residents;
@@ -55,17 +53,14 @@ export class RunPool {
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
   readonly #commits: CommitLoop;
+  readonly #results: CommitResults;
   readonly #tick: Tick;
+  /** How many more runs may be taken. */
+  readonly room: Room;
   readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
-  /** Runs that are given back as soon as they can be, so that a suspect is alone. */
-  readonly #handedOver: WeakSet<LiveRun> = new WeakSet();
+  readonly #handOver: HandOver;
   #phase: "open" | "closing" | "closed" = "open";
-  /** Places of runs that are being created for this worker. */
-  #reserved = 0;
-  #onEmpty: (() => void) | undefined;
-  /** No claim is under way any more. */
-  #claimed = false;
   #unsubscribe: () => void = () => {};
 
   constructor(options: RunPoolOptions) {
@@ -74,7 +69,7 @@ export class RunPool {
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     this.#tick = new Tick({
       clock,
-      keeps: (run) => this.#keeps(run),
+      keeps: (run) => this.#handOver.keeps(run),
       onBegin: () => this.#residents.keeper?.flush(),
       onDiverged: (run, error) => this.#diverge(run, error, false, null),
       onStep: (run, step) => this.#steps.start(run, step),
@@ -85,22 +80,29 @@ export class RunPool {
       },
       onOver: () => this.#commits.flush(),
     });
+    this.#handOver = new HandOver({
+      clock,
+      held: () => this.#residents.held(),
+      heldCount: () => this.#residents.heldCount,
+      giveUp: (run, which) => this.#steps.giveUp(run, which),
+      touch,
+    });
     this.#residents = new Residents({
       maxRuns: options.maxRuns,
       keepProcessAlive: options.keepProcessAlive,
       onTaken: (run) => {
-        if (this.#quarantine.active) this.#handedOver.add(run);
+        if (this.#quarantine.active) this.#handOver.add(run);
       },
       onReleased: () => {
         this.#quarantine.check();
         this.#claims.roomFreed();
-        this.#checkEmpty();
+        this.#handOver.check();
       },
     });
     this.#quarantine = new Quarantine({
       ...options,
       heldCount: () => this.#residents.heldCount,
-      onBegun: () => this.#handOverOthers(),
+      onBegun: () => this.#handOver.addOthers((run) => this.#quarantine.isSuspect(run)),
       onOver: () => this.#claims.wake(),
     });
     this.#arrivals = new Arrivals({
@@ -114,7 +116,7 @@ export class RunPool {
     this.#claims = new ClaimLoop({
       ...options,
       owner: options.workerId,
-      room: () => this.#roomForClaims,
+      room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
@@ -135,7 +137,7 @@ export class RunPool {
         // Steps may have waited for it.
         if (run.hasWork) touch(run);
       },
-      onLost: (run) => this.#lose(run),
+      onLost: (run) => this.#results.lose(run),
     });
     this.#mail = new MailReader({ world, logger, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
@@ -149,13 +151,33 @@ export class RunPool {
       },
       onRoom: () => this.#claims.roomFreed(),
     });
+    this.room = new Room({
+      maxRuns: options.maxRuns,
+      shut: () =>
+        this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.detached.full,
+      held: () => this.#residents.heldCount - this.#steps.slots.lendingRuns,
+      asked: () => this.#claims.asked,
+      slots: this.#steps.slots,
+      onFreed: () => this.#claims.roomFreed(),
+    });
+    this.#results = new CommitResults({
+      ...options,
+      residents: this.#residents,
+      quarantine: this.#quarantine,
+      keeps: (run) => this.#handOver.keeps(run),
+      onStep: (run, step) => this.#steps.start(run, step),
+      onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
+      onParked: (dueAt) => this.#claims.noteDue(dueAt),
+      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      touch,
+    });
     this.#commits = new CommitLoop({
       world,
       clock,
       logger,
       leaseTtl,
-      handingOver: (run) => !this.#keeps(run),
-      onResult: (commit, result) => this.#onCommitted(commit, result),
+      handingOver: (run) => !this.#handOver.keeps(run),
+      onResult: (commit, result) => this.#results.take(commit, result),
       onRefused: ({ run }, error) => {
         const { clock, divergenceRetry } = this.#options;
         if (run.refused(error, clock.now() + divergenceRetry)) this.#tick.touch(run);
@@ -164,41 +186,10 @@ export class RunPool {
     });
   }
 
-  /** Whether a run may be created for this worker. Not while steps wait for a slot: another worker may have one. */
-  get accepts(): boolean {
-    return this.#steps.slots.queued === 0 && this.#room - this.#claims.asked > 0;
-  }
-
-  /** Keeps a place for a run that is being created for this worker, until the returned function is called. */
-  reserve(): () => void {
-    this.#reserved++;
-    let kept = true;
-    return () => {
-      if (!kept) return;
-      kept = false;
-      this.#reserved--;
-      this.#claims.roomFreed();
-    };
-  }
-
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
     const { slots, detached } = this.#steps;
     return healthOf(slots, detached, this.#residents.heldCount);
-  }
-
-  /** How many more runs may be taken. Those whose steps wait for other runs do not count: they may wait for these. */
-  get #room(): number {
-    if (this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck) return 0;
-    if (this.#steps.detached.full) return 0;
-    const held = this.#residents.heldCount - this.#steps.slots.lendingRuns + this.#reserved;
-    return Math.max(this.#options.maxRuns - held, 0);
-  }
-
-  /** While steps wait for a slot, runs are taken as long as each one that waits has its turn in a round of all slots. */
-  get #roomForClaims(): number {
-    const { limit, queuedRuns } = this.#steps.slots;
-    return queuedRuns === 0 ? this.#room : Math.min(this.#room, Math.max(limit - queuedRuns, 0));
   }
 
   async start(): Promise<void> {
@@ -225,31 +216,13 @@ export class RunPool {
     else this.#arrivals.created(lease, workflow, created, leaseUntil);
   }
 
-  /** Gives every run back: at once where nothing is under way, else when it is, at the latest after `timeout` ms. */
+  /** Gives every run back; see {@link HandOver.close}. */
   async close(timeout: number): Promise<void> {
-    const { clock } = this.#options;
     this.#phase = "closing";
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
-    void this.#claims
-      .close()
-      .then(() => this.#arrivals.settled())
-      .then(() => {
-        this.#claimed = true;
-        this.#checkEmpty();
-      });
+    const arrived = this.#claims.close().then(() => this.#arrivals.settled());
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
-    this.#giveUpAttempts("queued");
-    const cancelHandOver = clock.setTimer(clock.now() + timeout, () => {
-      this.#giveUpAttempts("all");
-      // What even this cannot end, such as a store that does not answer, is left to the leases.
-      clock.setTimer(clock.now() + Math.max(timeout / 2, SHORTEST_HANDOVER), () => this.#onEmpty?.());
-    });
-    this.#checkEmpty();
-    await empty;
-    cancelHandOver();
+    await this.#handOver.close(timeout, arrived);
     this.#phase = "closed";
     this.#unsubscribe();
     this.#arrivals.close();
@@ -275,84 +248,7 @@ export class RunPool {
     }
   }
 
-  /** Whether this worker goes on with the run, and does not just bring to an end what is under way. */
-  #keeps(run: LiveRun): boolean {
-    return this.#phase === "open" && !this.#handedOver.has(run);
-  }
-
-  /** Gives every run but the suspect back as soon as possible. */
-  #handOverOthers(): void {
-    for (const run of this.#residents.held()) {
-      if (this.#quarantine.isSuspect(run)) continue;
-      this.#handedOver.add(run);
-      this.#steps.giveUp(run, "queued");
-      this.#tick.touch(run);
-    }
-  }
-
   // What the loops report.
-
-  #onCommitted(commit: OutgoingCommit, result: CommitResult): void {
-    const { run, request } = commit;
-    if (run.lease.ended) {
-      if (result.outcome === "committed" && request.lease.type === "finish") {
-        completions(this.#options.world).finished(run.runId);
-      }
-      return;
-    }
-    if (result.outcome !== "committed") {
-      if (result.outcome === "out_of_step") {
-        this.#options.logger.error(
-          "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
-            "whether the store lost acknowledged writes, in a fail-over or a restore",
-          {
-            runId: run.runId,
-            ...result,
-          },
-        );
-      }
-      this.#lose(run);
-      return;
-    }
-    const told = this.#tellCommitted(commit, result);
-    if (request.run.lostClaims === 0 && this.#quarantine.isSuspect(run)) this.#quarantine.end();
-    if (request.lease.type === "finish") {
-      this.#residents.release(run);
-      completions(this.#options.world).finished(run.runId);
-      return;
-    }
-    if (request.lease.type === "park") {
-      this.#park(run, result.mailSeq > request.mailDone ? this.#options.clock.now() : request.lease.dueAt);
-      return;
-    }
-    if (this.#keeps(run)) for (const step of commit.steps) this.#steps.start(run, step);
-    this.#mail.note(run, result.mailSeq);
-    // What has gathered meanwhile goes out, or the run parks.
-    if (told || !run.turn.settled || !run.steps.busy || run.hasWork) this.#tick.touch(run);
-  }
-
-  #park(run: LiveRun, dueAt: number | null): void {
-    // A suspect is alone the next time as well, so it comes back by way of the quarantine.
-    const kept = this.#keeps(run) && !run.turn.diverged && !this.#quarantine.isSuspect(run);
-    this.#residents.release(run);
-    if (kept) this.#residents.park(run);
-    else run.end();
-    if (dueAt !== null) this.#claims.noteDue(dueAt);
-  }
-
-  #lose(run: LiveRun): void {
-    this.#residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
-  }
-
-  /** True if the run's code was told something and has to drain. */
-  #tellCommitted(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
-    try {
-      return commit.run.committed(commit, result);
-    } catch (error) {
-      this.#diverge(commit.run, error, false, null);
-      return false;
-    }
-  }
 
   /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
   #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
@@ -381,16 +277,5 @@ export class RunPool {
       case "finished":
         break;
     }
-  }
-
-  #giveUpAttempts(which: "queued" | "all"): void {
-    for (const run of this.#residents.held()) {
-      this.#steps.giveUp(run, which);
-      this.#tick.touch(run);
-    }
-  }
-
-  #checkEmpty(): void {
-    if (this.#residents.heldCount === 0 && this.#claimed) this.#onEmpty?.();
   }
 }

@@ -16,6 +16,9 @@ export type Verdict =
   /** `error` is encoded, with the step's name, id and attempt on it if it is an `Error` without properties of that name. */
   | { readonly type: "fail"; readonly error: Uint8Array };
 
+/** A time that has passed. */
+const AT_ONCE = 0;
+
 /** Decides between another attempt and failure. `now` is the engine's clock, `random` its generator (for the jitter). */
 export function judgeFailure(
   step: PendingStep,
@@ -33,8 +36,9 @@ export function judgeFailure(
     if (maxRetries === 0) return fail();
     if (!interrupted && step.failures >= maxRetries) return fail();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
+    // By every worker's clock: another one must not think that the next attempt cannot have begun yet.
     const retryAt = interrupted
-      ? now
+      ? AT_ONCE
       : RetryableError.is(error)
         ? Math.max(now, retryAfter(error, now))
         : now + backoffDelay(options, step.failures + 1, error, random);

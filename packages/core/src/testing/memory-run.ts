@@ -10,4 +10,15 @@ export interface MemoryRun {
   readonly startKey: StartKey | null;
   /** Tokens of the run's live hooks, by hook id. */
   readonly tokens: Map<string, string>;
+  /** Streams by name. */
+  readonly streams: Map<string, MemoryStream>;
+}
+
+/** One stream of a run. */
+export interface MemoryStream {
+  /** `chunks[index]` has `index`. */
+  readonly chunks: { readonly writer: string; readonly data: Uint8Array }[];
+  /** How many chunks of each writer are in. */
+  readonly writers: Map<string, number>;
+  closed: boolean;
 }

@@ -44,6 +44,7 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
     mailbox: [],
     startKey,
     tokens: new Map(),
+    streams: new Map(),
   });
   if (lease === null && request.dueAt <= now) state.hint({ type: "due" });
   return { outcome: "created", lease: lease === null ? null : { runId, epoch: 1, claimId: lease.claimId } };

@@ -1,5 +1,6 @@
 import type { Hint, HookRecord, RunRecord } from "../world/index.ts";
 import { DueQueue } from "./due-queue.ts";
+import { MemoryRecords } from "./memory-records.ts";
 import type { MemoryRun } from "./memory-run.ts";
 import { SortedStrings } from "./sorted-strings.ts";
 
@@ -15,6 +16,7 @@ export class MemoryState {
   readonly tokens: SortedStrings = new SortedStrings();
   /** Every message of a stored run, consumed or not, by its id. */
   readonly messages: Map<string, { readonly runId: string; readonly hookId: string | null }> = new Map();
+  readonly records: MemoryRecords = new MemoryRecords();
   readonly #due = new Map<string, DueQueue>();
   readonly #startKeys = new Map<string, Map<string, MemoryRun>>();
   readonly #listeners = new Set<(hint: Hint) => void>();
@@ -107,6 +109,8 @@ export class MemoryState {
 }
 
 /** A copy of the caller's bytes, which it may use again. */
+export function keepBytes(data: Uint8Array): Uint8Array;
+export function keepBytes(data: Uint8Array | null): Uint8Array | null;
 export function keepBytes(data: Uint8Array | null): Uint8Array | null {
   return data === null ? null : new Uint8Array(data);
 }

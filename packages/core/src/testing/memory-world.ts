@@ -2,9 +2,11 @@ import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } fro
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
 import { countRuns, deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
+import { listRecords, writeRecord } from "./memory-records.ts";
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
 import { MemoryState } from "./memory-state.ts";
+import { memoryStreams } from "./memory-streams.ts";
 
 /** Options of {@link memoryWorld}. */
 export interface MemoryWorldOptions {
@@ -53,6 +55,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       durability: "nothing",
       notifications: true,
       embedded: true,
+      streams: true,
       ownClock: clock !== undefined,
       commitsInFlight: 4,
       leaseKeeper: null,
@@ -83,6 +86,12 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     getHookByToken: (token) => verb("getHookByToken", () => state.hooks.get(token) ?? null),
     listHooks: (query) => verb("listHooks", () => listHooks(state, query)),
     deleteRuns: (runIds) => verb("deleteRuns", () => deleteRuns(state, runIds)),
+    readRecords: (keys, now) =>
+      verb("readRecords", () => keys.map((key) => state.records.get(key, time(now).now))),
+    writeRecords: (batch, now) =>
+      verb("writeRecords", () => batch.map((write) => writeRecord(state, write, time(now).now))),
+    listRecords: (query) => verb("listRecords", () => listRecords(state, query, time(query.now).now)),
+    ...memoryStreams(state, verb),
     subscribe: (listener) => state.subscribe(listener),
   };
 }

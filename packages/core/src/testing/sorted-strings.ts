@@ -29,6 +29,15 @@ export class SortedStrings {
     while (at-- > 0) yield this.#items[at] as string;
   }
 
+  /** The strings with a prefix, upwards; after `cursor` if there is one. */
+  *startingWith(prefix: string, cursor?: string): Generator<string> {
+    if (cursor === undefined && this.#items[this.#after(prefix) - 1] === prefix) yield prefix;
+    for (const item of this.ascending(cursor ?? prefix)) {
+      if (!item.startsWith(prefix)) return;
+      yield item;
+    }
+  }
+
   /** How many strings are not greater than `item`. */
   #after(item: string): number {
     let low = 0;

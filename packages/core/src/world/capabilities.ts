@@ -21,6 +21,10 @@ export interface WorldCapabilities {
    */
   readonly ownClock?: boolean;
   /**
+   * The World has the verbs of `Streams`. Default false: they reject, and what needs a stream says that this World has none.
+   */
+  readonly streams?: boolean;
+  /**
    * How many commit batches may be under way at once. 1: the store has one writer, so a second batch would only
    * wait. The engine never has two commits of one run under way.
    */
@@ -32,7 +36,7 @@ export interface WorldCapabilities {
    */
   readonly largestValue?: number;
   /**
-   * How many bytes one call may carry (`createRuns`, `commit`, `deliver`): the engine cuts batches by it, and the commits of
+   * How many bytes one call may carry (`createRuns`, `commit`, `deliver`, `appendChunks`): the engine cuts batches by it, and the commits of
    * one run, where each event counts as its values and {@link EVENT_OVERHEAD} bytes. A single start, message or event may be
    * larger: it then goes alone. Default: 16 MiB.
    */
@@ -68,5 +72,7 @@ export type Hint =
   | { readonly type: "mail"; readonly runId: string }
   /** A run ended. */
   | { readonly type: "finished"; readonly runId: string }
+  /** A stream has more chunks, or was closed. */
+  | { readonly type: "stream"; readonly runId: string; readonly name: string }
   /** Another process wrote something. */
   | { readonly type: "changed" };

@@ -12,8 +12,11 @@ export function parseHint(text: unknown): Hint | null {
     return null;
   }
   if (typeof value !== "object" || value === null) return null;
-  const { type, runId } = value as { readonly type?: unknown; readonly runId?: unknown };
+  const { type, runId, name } = value as { readonly [field in "type" | "runId" | "name"]?: unknown };
   if (type === "due" || type === "changed") return { type };
   if ((type === "mail" || type === "finished") && typeof runId === "string") return { type, runId };
+  if (type === "stream" && typeof runId === "string" && typeof name === "string") {
+    return { type, runId, name };
+  }
   return null;
 }

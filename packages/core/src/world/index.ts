@@ -21,6 +21,14 @@ export type {
   RunFilter,
   RunPage,
 } from "./read.ts";
+export {
+  afterPrefix,
+  type ListRecordsQuery,
+  type RecordPage,
+  type RecordWrite,
+  type RecordWriteResult,
+  type StoredRecord,
+} from "./record.ts";
 export { deleteOldRuns } from "./retention.ts";
 export {
   ATTRIBUTE_LIMITS,
@@ -47,4 +55,15 @@ export {
   StoredWorld,
   type StoredWorldOptions,
 } from "./stored-world.ts";
+export type {
+  AppendChunks,
+  AppendResult,
+  Chunk,
+  ListStreamsQuery,
+  ReadChunks,
+  StreamAddress,
+  StreamPage,
+  StreamPart,
+  Streams,
+} from "./stream.ts";
 export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";

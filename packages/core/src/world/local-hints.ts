@@ -8,8 +8,11 @@ const instances = new Map<unknown, Set<LocalHints>>();
 export interface LocalHintSource {
   /** Equal for instances on the same store. */
   readonly store: unknown;
-  /** Begins to watch for the writes of other processes; returns what ends it. `null` where nothing tells of them. */
-  readonly watch: ((onChange: () => void) => () => void) | null;
+  /**
+   * Begins to watch for the writes of other processes; returns what ends it. `null` where nothing tells of them. Without a
+   * hint, something has changed.
+   */
+  readonly watch: ((onChange: (hint?: Hint) => void) => () => void) | null;
 }
 
 /**
@@ -58,6 +61,7 @@ export class LocalHints {
     const siblings = instances.get(store) ?? new Set();
     instances.set(store, siblings);
     siblings.add(this);
-    if (watch !== null) this.#stopWatching ??= watch(() => this.#listeners.tell({ type: "changed" }));
+    if (watch !== null)
+      this.#stopWatching ??= watch((hint = { type: "changed" }) => this.#listeners.tell(hint));
   }
 }

@@ -5,9 +5,20 @@ import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
 import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
+import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
+import type {
+  AppendChunks,
+  AppendResult,
+  ListStreamsQuery,
+  ReadChunks,
+  StreamAddress,
+  StreamPage,
+  StreamPart,
+  Streams,
+} from "./stream.ts";
 import { CONTRACT_VERSION, type World } from "./world.ts";
 
 /**
@@ -54,6 +65,9 @@ export interface OpenStore {
     "getRuns" | "listRuns" | "countRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
   >;
   readonly deleteRuns: World["deleteRuns"];
+  readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
+  /** Missing where the World does not declare `capabilities.streams`. */
+  readonly streams?: Streams;
   /** Ends subscriptions and connections. */
   close(): Promise<void>;
 }
@@ -191,9 +205,63 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     return runIds.length === 0 ? 0 : outside(() => deleteRuns(runIds));
   }
 
+  async readRecords(keys: readonly string[], now: number): Promise<readonly (StoredRecord | null)[]> {
+    const { records } = this.#store;
+    return keys.length === 0 ? [] : outside(() => records.readRecords(keys, now));
+  }
+
+  async writeRecords(batch: readonly RecordWrite[], now: number): Promise<readonly RecordWriteResult[]> {
+    const { records } = this.#store;
+    return batch.length === 0 ? [] : outside(() => records.writeRecords(batch, now));
+  }
+
+  async listRecords(query: ListRecordsQuery): Promise<RecordPage> {
+    const { records } = this.#store;
+    return outside(() => records.listRecords(query));
+  }
+
+  async appendChunks(batch: readonly AppendChunks[]): Promise<readonly AppendResult[]> {
+    const [streams, { hints }] = [this.#streams, this.#store];
+    if (batch.length === 0) return [];
+    const results = await outside(() => streams.appendChunks(batch));
+    hints.emit(() =>
+      batch
+        .filter((_, index) => results[index]?.outcome === "appended")
+        .map(({ runId, name }): Hint => ({ type: "stream", runId, name })),
+    );
+    return results;
+  }
+
+  async readChunks(query: ReadChunks): Promise<StreamPart | null> {
+    const streams = this.#streams;
+    return outside(() => streams.readChunks(query));
+  }
+
+  async closeStream(stream: StreamAddress): Promise<boolean> {
+    const [streams, { hints }] = [this.#streams, this.#store];
+    const { runId, name } = stream;
+    const stored = await outside(() => streams.closeStream(stream));
+    if (stored) hints.emit(() => [{ type: "stream", runId, name }]);
+    return stored;
+  }
+
+  async listStreams(query: ListStreamsQuery): Promise<StreamPage> {
+    const streams = this.#streams;
+    return outside(() => streams.listStreams(query));
+  }
+
   subscribe(listener: (hint: Hint) => void): () => void {
     const { hints } = this.#store;
     return outside(() => hints.subscribe(listener));
+  }
+
+  get #streams(): Streams {
+    const { streams } = this.#store;
+    if (streams !== undefined) return streams;
+    throw new WorldError(
+      `The ${this.#options.title} World has no streams: capabilities.streams is not true. Use a World that has them.`,
+      { retryable: false },
+    );
   }
 
   get #store(): Store {

@@ -3,15 +3,17 @@ import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
 import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
+import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
+import type { Streams } from "./stream.ts";
 
 /** The version of this interface. The engine refuses a World of another version. */
 export const CONTRACT_VERSION = 2;
 
 /**
- * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace.
+ * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace, and records.
  *
  * A World is dumb: bytes in, bytes out. Serialization, retry policy, replay and scheduling policy are the core's.
  *
@@ -32,10 +34,11 @@ export const CONTRACT_VERSION = 2;
  *   `retryable: false`; everything that may pass is not.
  * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
+ * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true.
  * - **Strings.** Ids, tokens and keys are any strings of at most 255 characters, compared exactly (NUL, emoji and
  *   case included).
  */
-export interface World {
+export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */
   readonly name: string;
   /** {@link CONTRACT_VERSION} of the `@perdure/core` that it was written for. */
@@ -157,6 +160,35 @@ export interface World {
    * ids of no run, are passed over. Which runs are old enough is the caller's to say: see `deleteOldRuns`.
    */
   deleteRuns(runIds: readonly string[]): Promise<number>;
+
+  /**
+   * The records under these keys, in their order; `null` where there is none. Where a store fails over, what is read may be
+   * older than what was acknowledged; a `conflict` of {@link writeRecords} never is.
+   */
+  readRecords(keys: readonly string[], now: number): Promise<readonly (StoredRecord | null)[]>;
+
+  /**
+   * Compare-and-set of records; durable before it returns. Each write is atomic by itself, and only that: it checks that the
+   * record's version is `ifVersion` and writes it, or answers `conflict` with the record as it is.
+   *
+   * - Of all writes with one `ifVersion` for one key at most one is `written`, whoever races. Two writes of one key in one
+   *   batch race like those of two callers.
+   * - The same write sent again is `written`, and writes nothing, while it is the record's last one. After that it is a
+   *   `conflict` like any other: whoever must know later whether a write got through makes its effect readable in the value.
+   *   So a deletion that is sent again finds no record, which is what it wanted.
+   * - `ttl` counts by the store's clock; a World without one goes by `now`. Once it is over there is no record any more, for
+   *   readers as for `ifVersion`, whether or not the store has removed it. As no `writeId` is used twice, a writer that was
+   *   slow never writes over a record that expired and was made again.
+   * - Expired records are removed by the writes that follow, a few with each, so that there are never many more of them than
+   *   were written lately. No writer waits for that.
+   */
+  writeRecords(batch: readonly RecordWrite[], now: number): Promise<readonly RecordWriteResult[]>;
+
+  /**
+   * Pages through the records whose keys begin with a prefix. The prefix is compared exactly: `%`, `_`, `*` and `\` are
+   * characters like others. Costs what the records with the prefix cost, however many others there are.
+   */
+  listRecords(query: ListRecordsQuery): Promise<RecordPage>;
 
   /**
    * Calls `listener` when something may have changed. A hint only: losing every one of them costs latency, never

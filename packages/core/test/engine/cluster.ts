@@ -64,7 +64,7 @@ export function cluster(options: { readonly storeClock?: boolean } = {}): Cluste
   const state = new MemoryState();
   const store = { state, ...(options.storeClock === true && { clock: () => clock.now() }) };
   const world = memoryWorld(store);
-  const client = new Client({ world, clock });
+  const client = new Client({ world, clock, logger: "silent" });
 
   async function until<T>(promise: PromiseLike<T>): Promise<T> {
     let settled = false;

@@ -1,10 +1,11 @@
 import { PRELUDE, VALUES } from "./prelude.ts";
+import { DELETE_STREAMS } from "./streams.ts";
 
 /**
  * Deletes those of the runs that have ended: ids. A run with names is left as an unborn one whose names are all given up.
  * Answers how many, then the ids of those that have names to release.
  */
-export const DELETE: string = `${PRELUDE}${VALUES}
+export const DELETE: string = `${PRELUDE}${VALUES}${DELETE_STREAMS}
 local results = {0}
 freeing()
 local function delete(id)
@@ -33,6 +34,7 @@ local function delete(id)
   local place = member(known[2], id)
   setAttributes(id, place, {keys = {}})
   for _, set in ipairs({'s:' .. known[1], 'w:' .. known[3], 'q:' .. known[4]}) do call('ZREM', base .. set, place) end
+  deleteStreams(id)
   call('UNLINK', row, base .. 'v:' .. id, base .. 'j:' .. id, base .. 'm:' .. id, messages)
   if known[5] then call('ZREM', base .. 'ended', member(known[5], id)) end
 end

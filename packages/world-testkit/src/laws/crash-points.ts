@@ -119,7 +119,7 @@ async function play(stage: Stage, prefix: string, title: string, point: number |
  * Sends a request from a World of its own that dies before the store operation with number `point`, or, when there are
  * not so many, with its answer. Tells whether it died before.
  */
-async function sendAndDie(stage: Stage, point: number, send: Act["send"]): Promise<boolean> {
+export async function sendAndDie(stage: Stage, point: number, send: Act["send"]): Promise<boolean> {
   const probe = crashAt(point);
   const world = await stage.open(probe.beforeOperation);
   probe.arm();

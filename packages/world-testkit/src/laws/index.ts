@@ -13,9 +13,14 @@ import { open } from "./open.ts";
 import { parkOverMail } from "./park-over-mail.ts";
 import { queues } from "./queues.ts";
 import { reads } from "./reads.ts";
+import { recordExpiry } from "./record-expiry.ts";
+import { recordListing } from "./record-listing.ts";
+import { records } from "./records.ts";
 import { retention } from "./retention.ts";
 import { startKeys } from "./start-keys.ts";
 import { startOnce } from "./start-once.ts";
+import { streamEnds } from "./stream-ends.ts";
+import { streams } from "./streams.ts";
 import { subscribe } from "./subscribe.ts";
 import { values } from "./values.ts";
 
@@ -38,6 +43,11 @@ export const laws: readonly Law[] = [
   listing,
   values,
   retention,
+  records,
+  recordExpiry,
+  recordListing,
+  streams,
+  streamEnds,
   subscribe,
   crashPoints,
 ];

@@ -56,6 +56,31 @@ export const subscribe: Law = {
       );
     },
 
+    "chunks of a stream are hinted": async (stage) => {
+      const [world, other] = await notifying(stage);
+      if (world.capabilities.streams !== true) stage.skip("capabilities.streams is not true");
+      const { runId } = await leasedRun(world);
+      let n = 0;
+      await hears(
+        other,
+        (hint) => hint.type === "stream" && hint.runId === runId && hint.name === "answer",
+        () =>
+          world.appendChunks([{ runId, name: "answer", writer: "a", n: n++, chunks: [new Uint8Array(1)] }]),
+      );
+    },
+
+    "the end of a stream is hinted": async (stage) => {
+      const [world, other] = await notifying(stage);
+      if (world.capabilities.streams !== true) stage.skip("capabilities.streams is not true");
+      const { runId } = await leasedRun(world);
+      let closed = 0;
+      await hears(
+        other,
+        (hint) => hint.type === "stream" && hint.runId === runId,
+        () => world.closeStream({ runId, name: `answer ${closed++}` }),
+      );
+    },
+
     "who has unsubscribed hears nothing more": async (stage) => {
       const [world, other] = await notifying(stage);
       let heard = 0;

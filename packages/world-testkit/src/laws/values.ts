@@ -36,7 +36,7 @@ import { same } from "../same.ts";
 const FIVE_MEGABYTES = 5 * 1024 * 1024;
 
 /** Strings that a careless store folds, cuts or refuses; pairwise different. */
-const STRINGS: readonly string[] = [
+export const STRINGS: readonly string[] = [
   "a\u0000b",
   "a\u0000c",
   "\u0000",

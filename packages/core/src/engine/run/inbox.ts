@@ -5,9 +5,15 @@ import type { Attempt, AttemptResult } from "../attempt.ts";
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 
 export type Incoming =
-  | { readonly type: "attempt_ended"; readonly attempt: Attempt; readonly result: AttemptResult }
+  | AttemptEnded
   | { readonly type: "due"; readonly entry: Pending }
   | { readonly type: "mail"; readonly mail: Mail };
+
+export interface AttemptEnded {
+  readonly type: "attempt_ended";
+  readonly attempt: Attempt;
+  readonly result: AttemptResult;
+}
 
 export class Inbox {
   #items: Incoming[] = [];

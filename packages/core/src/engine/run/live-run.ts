@@ -81,9 +81,9 @@ export class LiveRun {
     }
   }
 
-  /** The run was parked as diverged and follows its journal again. */
-  clearDivergence(): void {
-    this.turn.outbox.patch({ status: "running", error: null });
+  /** The run was parked as diverged and follows its journal again, or has yet to begin. */
+  clearDivergence(began: boolean): void {
+    this.turn.outbox.patch({ status: began ? "running" : "pending", error: null });
   }
 
   /** A poisoned run is tried again, at once and alone. */

@@ -2,6 +2,8 @@ import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
+import { encodeError } from "../../serialization/index.ts";
+import type { Attempt, FailedAttempt } from "../attempt.ts";
 import type { Verdict } from "../step-outcome.ts";
 import type { RunSteps } from "./run-steps.ts";
 
@@ -64,12 +66,14 @@ export class RunCancel {
     return [...finishing].map((id) => this.#execution.pending.get(id)).filter(isStep);
   }
 
-  /** What a step fails with whose attempt did not succeed during a cancel, or `null` if it goes on as ever. */
-  failureOf(step: PendingStep, verdict: Verdict, obeyed: boolean, cause: unknown): unknown {
+  /** What follows when an attempt did not succeed: during a cancel the step fails with that, unless it may be tried in time. */
+  judge({ step, heardAbort }: Attempt, { error, reason }: FailedAttempt, verdict: Verdict): Verdict {
     const { record, finishing } = cancelOf(this.#execution);
-    if (record === null || !finishing.has(step.id)) return null;
+    if (record === null || !finishing.has(step.id)) return verdict;
     const late = verdict.type === "fail" || verdict.record.retryAt >= record.until;
-    return late || obeyed || this.#gaveUp ? this.error(cause) : null;
+    const obeyed = heardAbort && reason === "error";
+    if (!late && !obeyed && !this.#gaveUp) return verdict;
+    return { type: "fail", error: encodeError(this.error(error)) };
   }
 
   /** The cancellation as the code gets it. */

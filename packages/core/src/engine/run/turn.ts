@@ -3,13 +3,13 @@ import type { Execution } from "../../interpreter/execution.ts";
 import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { asWritten } from "../../interpreter/kinds/hook.ts";
 import { hearingOf } from "../../interpreter/kinds/index.ts";
-import { applyRetry, type PendingStep, type RetryRecord } from "../../interpreter/kinds/step.ts";
+import { applyRetry, type PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
-import { encode, encodeError } from "../../serialization/index.ts";
+import { encode } from "../../serialization/index.ts";
 import type { EventType, HookConflict, Mail, NewEvent } from "../../world/index.ts";
 import type { Attempt } from "../attempt.ts";
 import { judgeFailure } from "../step-outcome.ts";
-import { Inbox, type Incoming } from "./inbox.ts";
+import { type AttemptEnded, Inbox, type Incoming } from "./inbox.ts";
 import type { MailCursor } from "./mail-cursor.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
 import type { RunCancel } from "./run-cancel.ts";
@@ -76,8 +76,12 @@ export class Turn {
     return requests.length === 0 && !awaitsAnswer && this.state !== "fresh" && !stalled;
   }
 
-  /** As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. */
+  /**
+   * As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. One that has not
+   * begun leaves its mail unread.
+   */
   get mayLeave(): boolean {
+    if (this.state === "fresh") return true;
     const { requests, awaitsAnswer } = this.#execution;
     return this.#withheld === null && this.#inbox.isEmpty && requests.length === 0 && !awaitsAnswer;
   }
@@ -212,7 +216,7 @@ export class Turn {
   #deliver(incoming: Incoming, now: number): boolean {
     switch (incoming.type) {
       case "attempt_ended":
-        return this.#attemptEnded(incoming.attempt, incoming.result, now);
+        return this.#attemptEnded(incoming, now);
       case "due": {
         const { id, due } = incoming.entry;
         return due !== "attempt" && this.#execution.pending.has(id) && this.#tell(due, now, id, null);
@@ -222,35 +226,24 @@ export class Turn {
     }
   }
 
-  #attemptEnded(
-    attempt: Attempt,
-    result: Extract<Incoming, { type: "attempt_ended" }>["result"],
-    now: number,
-  ): boolean {
+  #attemptEnded({ attempt, result }: AttemptEnded, now: number): boolean {
     const { step } = attempt;
     if (this.#execution.pending.get(step.id) !== step || step.attempt !== attempt.attempt) return false;
     if (result.type === "completed") {
       return this.#tell("step_completed", now, step.id, result.value, { value: result.decoded });
     }
-    return this.#attemptFailed(attempt, result.error, result.reason, now);
-  }
-
-  /** Another attempt, or the end of the step; true if the execution was told. */
-  #attemptFailed(
-    { step, heardAbort }: Attempt,
-    error: unknown,
-    reason: RetryRecord["reason"],
-    now: number,
-  ): boolean {
-    const verdict = judgeFailure(step, error, reason, now, this.#options.random);
-    const cancelled = this.#options.cancel.failureOf(step, verdict, heardAbort && reason === "error", error);
-    if (cancelled !== null) return this.#tell("step_failed", now, step.id, encodeError(cancelled));
+    const { cancel, random, steps } = this.#options;
+    const verdict = cancel.judge(
+      attempt,
+      result,
+      judgeFailure(step, result.error, result.reason, now, random),
+    );
     if (verdict.type === "fail") return this.#tell("step_failed", now, step.id, verdict.error);
     const { record } = verdict;
-    const progress = reason === "error" || reason === "timeout";
+    const progress = record.reason === "error" || record.reason === "timeout";
     this.outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
     applyRetry(step, record);
-    this.#options.steps.await(step);
+    steps.await(step);
     return false;
   }
 

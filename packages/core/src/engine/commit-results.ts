@@ -1,0 +1,105 @@
+import type { Clock } from "../clock.ts";
+import { LeaseLostError } from "../errors/index.ts";
+import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { Logger } from "../logger.ts";
+import type { CommitResult, World } from "../world/index.ts";
+import { completions } from "./completions.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { Residents } from "./residents.ts";
+import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
+
+/** What follows when a commit is durable, or when another worker has the run. */
+
+export interface CommitResultsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly residents: Residents;
+  readonly quarantine: Quarantine;
+  /** Whether this worker goes on with the run. */
+  readonly keeps: (run: LiveRun) => boolean;
+  /** A step of which the journal knows may start. */
+  readonly onStep: (run: LiveRun, step: PendingStep) => void;
+  /** The store says that this is the run's last message. */
+  readonly onMail: (run: LiveRun, mailSeq: number) => void;
+  /** The run was given back, and is due at this time. */
+  readonly onParked: (dueAt: number) => void;
+  /** The run cannot go on with what it was told. */
+  readonly onDiverged: (run: LiveRun, error: unknown) => void;
+  readonly touch: (run: LiveRun) => void;
+}
+
+export class CommitResults {
+  readonly #options: CommitResultsOptions;
+
+  constructor(options: CommitResultsOptions) {
+    this.#options = options;
+  }
+
+  take(commit: OutgoingCommit, result: CommitResult): void {
+    const { run, request } = commit;
+    const { world, residents } = this.#options;
+    const ended = result.outcome === "committed" && request.lease.type === "finish";
+    if (run.lease.ended) {
+      // It was given up here meanwhile; those who wait for its end hear of it all the same.
+      if (ended) completions(world).finished(run.runId);
+    } else if (result.outcome !== "committed") {
+      this.#refused(run, result);
+    } else {
+      const told = this.#tell(commit, result);
+      this.#durable(commit, result.mailSeq, told);
+      if (ended) {
+        residents.release(run);
+        completions(world).finished(run.runId);
+      }
+    }
+  }
+
+  /** The store does not answer for this lease any more. */
+  lose(run: LiveRun): void {
+    this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
+  }
+
+  #refused(run: LiveRun, result: CommitResult): void {
+    if (result.outcome === "out_of_step") {
+      this.#options.logger.error(
+        "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
+          "whether the store lost acknowledged writes, in a fail-over or a restore",
+        { runId: run.runId, ...result },
+      );
+    }
+    this.lose(run);
+  }
+
+  /** True if the run's code was told something and has to drain. */
+  #tell(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
+    try {
+      return commit.run.committed(commit, result);
+    } catch (error) {
+      this.#options.onDiverged(commit.run, error);
+      return false;
+    }
+  }
+
+  #durable({ run, request, steps }: OutgoingCommit, mailSeq: number, told: boolean): void {
+    const { clock, quarantine, keeps, onStep, onMail, touch } = this.#options;
+    if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
+    const { lease } = request;
+    if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
+    if (lease.type !== "hold") return;
+    if (keeps(run)) for (const step of steps) onStep(run, step);
+    onMail(run, mailSeq);
+    // What has gathered meanwhile goes out, or the run parks.
+    if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
+  }
+
+  #park(run: LiveRun, dueAt: number | null): void {
+    const { residents, quarantine, keeps, onParked } = this.#options;
+    // A suspect is alone the next time as well, so it comes back by way of the quarantine.
+    const kept = keeps(run) && !run.turn.diverged && !quarantine.isSuspect(run);
+    residents.release(run);
+    if (kept) residents.park(run);
+    else run.end();
+    if (dueAt !== null) onParked(dueAt);
+  }
+}
