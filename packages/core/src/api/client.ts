@@ -13,15 +13,24 @@ import {
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { decode, encode, fingerprint, largestBatch, largestValue, storable } from "../serialization/index.ts";
+import { hookName, startClaim } from "../names.ts";
 import {
-  type CreateRun,
-  type CreateRunResult,
-  type DeliverResult,
-  EVENT_OVERHEAD,
-  type Message,
-  type RunRecord,
-  type World,
+  decode,
+  encode,
+  fingerprint,
+  largestBatch,
+  largestValue,
+  sizeInBatch,
+  storable,
+} from "../serialization/index.ts";
+import type {
+  CreateRun,
+  CreateRunResult,
+  DeliverResult,
+  Message,
+  NewEvent,
+  RunRecord,
+  World,
 } from "../world/index.ts";
 import { batcher } from "./batcher.ts";
 import { withinOneTurn } from "./one-delivery.ts";
@@ -136,7 +145,7 @@ export class Client implements RunAccess {
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),
-      size: ({ event }) => bytesOf(event),
+      size: ({ events, mail }) => bytesOf(...events, ...mail),
       largest,
       unanswered: unansweredStart,
     });
@@ -171,24 +180,25 @@ export class Client implements RunAccess {
     }
     checkKey(idempotencyKey, "idempotencyKey");
     const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
-    const print = idempotencyKey === undefined ? "" : fingerprint(workflow, input);
+    const print = idempotencyKey === undefined ? null : fingerprint(workflow, input);
     const result = await this.#awaited(async () => {
       await this.open();
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
+      const created: NewEvent = { type: "run_created", at: now, id: null, name: workflow, data: input };
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
         queue: workflow,
         attributes: {},
         state: null,
-        event: { type: "run_created", at: now, id: null, name: workflow, data: input },
+        idempotencyKey: idempotencyKey ?? null,
+        events: [created],
+        names:
+          idempotencyKey === undefined ? [] : [startClaim(workflow, idempotencyKey, print, freeFrom(now))],
+        mail: [],
         dueAt: now,
-        startKey:
-          idempotencyKey === undefined
-            ? null
-            : { key: idempotencyKey, fingerprint: print, expiresAt: freeFrom(now) },
         lease:
           worker === undefined
             ? null
@@ -197,21 +207,22 @@ export class Client implements RunAccess {
       const leaseUntil = worker?.leaseEnd() ?? 0;
       const release = worker?.reserve();
       try {
-        const created = await this.#create(request);
-        if (created.outcome !== "created") return { ...created, runId: created.run.runId };
-        if (created.lease !== null) worker?.adopt(created.lease, workflow, request.event, leaseUntil);
-        return { outcome: created.outcome, runId: request.runId };
+        const result = await this.#create(request);
+        if (result.outcome === "created" && result.lease !== null) {
+          worker?.adopt(result.lease, workflow, created, leaseUntil);
+        }
+        return result.outcome === "held" ? result : { ...result, runId: request.runId };
       } finally {
         release?.();
       }
     });
-    if (result.outcome === "mismatch") {
-      throw new IdempotencyMismatchError(workflow, idempotencyKey as string, result.runId);
+    if (result.outcome !== "held") return new Run<T>(this, result.runId);
+    const { runId, fingerprint: other } = result.name;
+    if (other !== print) throw new IdempotencyMismatchError(workflow, idempotencyKey as string, runId);
+    if (onConflict === "reject") {
+      throw new IdempotencyConflictError(workflow, idempotencyKey as string, runId);
     }
-    if (result.outcome === "exists" && onConflict === "reject") {
-      throw new IdempotencyConflictError(workflow, idempotencyKey as string, result.runId);
-    }
-    return new Run<T>(this, result.runId);
+    return new Run<T>(this, runId);
   }
 
   getRun<T>(runId: string): Run<T> {
@@ -268,21 +279,22 @@ export class Client implements RunAccess {
     checkKey(idempotencyKey, "idempotencyKey");
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
-    const result = await this.#send({ token }, messageId, "hook_received", data, "payload");
-    if (result.outcome !== "delivered" || result.hookId === null) throw new HookNotFoundError(token);
-    return { token, hookId: result.hookId, runId: result.runId };
+    const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
+    if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
+    return { token, hookId: result.id, runId: result.runId };
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
     refuseInWorkflow("getHookByToken()");
     const hook = await this.#awaited(async () => {
       await this.open();
-      return await this.world.getHookByToken(token);
+      const [held] = await this.world.getNames([hookName(token)], this.#clock.now());
+      return held ?? null;
     });
     if (hook === null) throw new HookNotFoundError(token);
     return {
-      token: hook.token,
-      hookId: hook.hookId,
+      token,
+      hookId: hook.id,
       runId: hook.runId,
       createdAt: new Date(hook.createdAt),
       metadata: decode(hook.data),
@@ -314,8 +326,8 @@ export class Client implements RunAccess {
   }
 }
 
-function bytesOf({ data }: { readonly data: Uint8Array | null }): number {
-  return EVENT_OVERHEAD + (data?.byteLength ?? 0);
+function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): number {
+  return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
 }
 
 function workflowOf(fn: unknown): string {

@@ -8,8 +8,8 @@ import type { DeliverResult, Message } from "../world/index.ts";
 export function withinOneTurn(): (message: Message, result: DeliverResult) => DeliverResult {
   const delivered = new Map<string, DeliverResult>();
   return ({ to }, result) => {
-    if (!("token" in to)) return result;
-    if (result.outcome === "delivered") delivered.set(to.token, result);
-    return result.outcome === "no_such_hook" ? (delivered.get(to.token) ?? result) : result;
+    if (!("name" in to)) return result;
+    if (result.outcome === "delivered") delivered.set(to.name, result);
+    return result.outcome === "no_such_name" ? (delivered.get(to.name) ?? result) : result;
   };
 }

@@ -3,9 +3,9 @@ import type { CreateRun, Message } from "../world/index.ts";
 /** What a caller is told whose request the store has not answered: what is not known, and how to go on without doing it twice. */
 
 /** Of a start whose answer was lost. */
-export function unansweredStart({ runId, startKey }: CreateRun): string {
+export function unansweredStart({ runId, idempotencyKey }: CreateRun): string {
   const unknown = "Whether the run was created is not known";
-  if (startKey !== null) {
+  if (idempotencyKey !== null) {
     return `${unknown}: call start() again with the same idempotencyKey and arguments, which gives that run or creates it.`;
   }
   return (

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { Logger } from "../logger.ts";
-import type { CommitResult, World } from "../world/index.ts";
+import { type CommitResult, endsRun, type World } from "../world/index.ts";
 import { completions } from "./completions.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
@@ -39,7 +39,7 @@ export class CommitResults {
   take(commit: OutgoingCommit, result: CommitResult): void {
     const { run, request } = commit;
     const { world, residents } = this.#options;
-    const ended = result.outcome === "committed" && request.lease.type === "finish";
+    const ended = result.outcome === "committed" && endsRun(request);
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
       if (ended) completions(world).finished(run.runId);
@@ -85,6 +85,7 @@ export class CommitResults {
     const { clock, quarantine, keeps, onStep, onMail, touch } = this.#options;
     if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
     const { lease } = request;
+    if (endsRun(request)) return;
     if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
     if (lease.type !== "hold") return;
     if (keeps(run)) for (const step of steps) onStep(run, step);

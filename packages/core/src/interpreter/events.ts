@@ -1,4 +1,4 @@
-import type { NewEvent } from "../world/index.ts";
+import type { CommitEvent, NameConflict, NewEvent } from "../world/index.ts";
 import type { Execution } from "./execution.ts";
 import { roleOf } from "./kinds/index.ts";
 import type { Known } from "./pending.ts";
@@ -9,6 +9,14 @@ import type { Known } from "./pending.ts";
 export function journalled(execution: Execution, event: NewEvent): void {
   const role = roleOf(event.type);
   if (role.role === "request") role.journalled(execution, event);
+}
+
+/** The event as the store has written it: one whose claim was refused is another. */
+export function asWritten(event: CommitEvent, conflicts: readonly NameConflict[]): NewEvent {
+  const { claim } = event;
+  const conflict = claim && conflicts.find(({ id }) => id === claim.id);
+  if (conflict === undefined) return event;
+  return { ...event, type: claim?.refusedAs ?? event.type, data: new TextEncoder().encode(conflict.runId) };
 }
 
 /** Gives an event to the code. Throws if its data cannot be decoded here; `known` is its data, decoded before. */

@@ -1,4 +1,4 @@
-import type { EventType } from "../world/index.ts";
+import type { CommitEvent } from "../world/index.ts";
 import type { Deferred } from "./deferred.ts";
 
 /** What a workflow has asked for and not got yet, whatever its kind. */
@@ -9,13 +9,13 @@ export interface Pending {
   /** When the engine has to act on it next, ms since the epoch; `null`: as soon as the journal has it. */
   readonly dueAt: number | null;
   /** What the engine does then: executes an attempt of a step, or tells the code an event of this type. */
-  readonly due: "attempt" | EventType;
+  readonly due: "attempt" | (string & {});
   readonly result: Deferred<unknown>;
 }
 
 /** A request of the code that becomes an event of the journal. */
-export interface Request {
-  readonly type: EventType;
+export interface Request extends Pick<CommitEvent, "claim" | "release"> {
+  readonly type: string;
   readonly id: string;
   readonly name: string | null;
   readonly data: Uint8Array | null;

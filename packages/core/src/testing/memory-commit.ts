@@ -1,30 +1,40 @@
 import {
+  type CommitEvent,
   type CommitResult,
-  type HookConflict,
+  endsRun,
   isTerminal,
   type JournalEvent,
-  type NewEvent,
+  type NameConflict,
   type RunCommit,
   type RunPatch,
   type RunRecord,
 } from "../world/index.ts";
+import { keepBytes } from "./bytes.ts";
 import type { MemoryRun } from "./memory-run.ts";
-import { keepBytes, type MemoryState } from "./memory-state.ts";
+import type { MemoryState } from "./memory-state.ts";
 
-/** `World.commit` in memory: the checks, the journal, the hooks and the row of one commit. */
+/** `World.commit` in memory: the checks, the journal, the names and the row of one commit. */
 
 export function commitRun(state: MemoryState, commit: RunCommit, now: number): CommitResult {
   const run = state.runs.get(commit.runId);
   if (run === undefined) return { outcome: "finished" };
-  if (isIn(run.row, commit)) return committed(run, commit);
-  if (isTerminal(run.row.status)) return { outcome: "finished" };
-  const ours = run.row.epoch === commit.epoch && run.row.claimId === commit.claimId;
-  if (!ours || run.row.owner === null) return { outcome: "fenced" };
-  if (run.row.seq !== commit.seq) return { outcome: "out_of_step", seq: run.row.seq };
+  const { row } = run;
+  if (isIn(row, commit)) return committed(run, commit);
+  const ours = row.epoch === commit.epoch && row.claimId === commit.claimId && row.owner !== null;
+  if (isTerminal(row.status) && (!ours || commit.events.length > 0)) return { outcome: "finished" };
+  if (!ours) return { outcome: "fenced" };
+  if (row.seq !== commit.seq) return { outcome: "out_of_step", seq: row.seq };
 
-  for (const event of commit.events) run.journal.push(journal(state, run, event));
+  if (commit.restart === true) restart(state, run);
+  for (const event of commit.events) run.journal.push(journal(state, run, event, now));
   changeRow(state, run, commit, now);
   return committed(run, commit);
+}
+
+function restart(state: MemoryState, run: MemoryRun): void {
+  const { generation, seq } = run.row;
+  run.journal.length = 0;
+  state.setRow(run, { generation: generation + 1, firstSeq: seq + 1, bytes: 0 });
 }
 
 /**
@@ -37,18 +47,17 @@ function isIn(row: RunRecord, commit: RunCommit): boolean {
   return commit.events.length > 0 || row.owner === null;
 }
 
-function journal(state: MemoryState, run: MemoryRun, event: NewEvent): JournalEvent {
-  const seq = run.journal.length + 1;
-  if (event.type === "hook_created" && event.name !== null && event.id !== null) {
-    const holder = state.hooks.get(event.name);
-    if (holder !== undefined) {
-      return { ...event, seq, type: "hook_conflict", data: new TextEncoder().encode(holder.runId) };
+function journal(state: MemoryState, run: MemoryRun, asked: CommitEvent, now: number): JournalEvent {
+  const { claim, release, ...event } = asked;
+  const seq = run.row.firstSeq + run.journal.length;
+  if (claim !== undefined) {
+    const holder = state.names.get(claim.name, now);
+    if (holder !== null) {
+      return { ...event, seq, type: claim.refusedAs, data: new TextEncoder().encode(holder.runId) };
     }
-    const data = keepBytes(event.data);
-    const hook = { token: event.name, hookId: event.id, runId: run.row.runId, createdAt: event.at, data };
-    state.takeToken(run, hook);
+    state.names.take(run, claim, event.at);
   }
-  if (event.type === "hook_disposed" && event.id !== null) state.freeToken(run, event.id);
+  if (release !== undefined) state.names.release(run, release);
   return { ...event, seq, data: keepBytes(event.data) };
 }
 
@@ -56,23 +65,21 @@ function changeRow(state: MemoryState, run: MemoryRun, commit: RunCommit, now: n
   const { runId, lease } = commit;
   // A commit without events can arrive late, after its own repetition: it must not give back consumed mail.
   const mailDone = Math.max(run.row.mailDone, commit.mailDone);
+  const endDone = Math.max(run.row.endDone, commit.run.endDone ?? 0);
   const bytes = commit.events.reduce((sum, { data }) => sum + (data?.length ?? 0), run.row.bytes);
-  const kept = { ...patchOf(commit.run), seq: run.journal.length, bytes, mailDone };
-  switch (lease.type) {
-    case "hold":
-      state.setRow(run, { ...kept, dueAt: Math.max(run.row.dueAt ?? 0, now + lease.ttl) });
-      return;
-    case "park": {
-      const dueAt = run.row.mailSeq > mailDone ? now : lease.dueAt;
-      state.setRow(run, { ...kept, owner: null, dueAt });
-      if (dueAt !== null && dueAt <= now) state.hint({ type: "due" });
-      return;
-    }
-    case "finish":
-      state.setRow(run, { ...kept, owner: null, dueAt: null });
-      state.freeTokens(run);
-      state.hint({ type: "finished", runId });
+  const seq = commit.seq + commit.events.length;
+  const kept = { ...patchOf(commit.run), seq, bytes, mailDone, endDone };
+  const ended = endsRun(commit);
+  if (lease.type === "hold") {
+    state.setRow(run, { ...kept, dueAt: Math.max(run.row.dueAt ?? 0, now + lease.ttl) });
+  } else {
+    const { mailSeq, endSeq, status } = run.row;
+    const unread = mailSeq > mailDone || ((ended || isTerminal(status)) && endSeq > endDone);
+    const dueAt = unread ? now : lease.dueAt;
+    state.setRow(run, { ...kept, owner: null, dueAt });
+    if (dueAt !== null && dueAt <= now) state.hint({ type: "due" });
   }
+  if (ended) state.hint({ type: "finished", runId });
 }
 
 /** Without fields that are there but `undefined`: those would wipe the row's. */
@@ -91,26 +98,28 @@ function patchOf(patch: RunPatch): RunPatch {
 }
 
 /** The answer as the journal tells it, so that a repeated sending gets the same one. */
-function committed(run: MemoryRun, commit: RunCommit): CommitResult {
-  const conflicts: HookConflict[] = [];
-  commit.events.forEach((asked, index) => {
-    const written = run.journal[commit.seq + index];
-    if (asked.type !== "hook_created" || written?.type !== "hook_conflict") return;
-    if (written.id === null || written.data === null) return;
-    conflicts.push({ hookId: written.id, runId: new TextDecoder().decode(written.data) });
+function committed({ row, journal }: MemoryRun, commit: RunCommit): CommitResult {
+  const conflicts: NameConflict[] = [];
+  commit.events.forEach(({ claim }, index) => {
+    const written = journal[commit.seq + index + 1 - row.firstSeq];
+    if (claim === undefined || written?.type !== claim.refusedAs || written.data === null) return;
+    conflicts.push({ id: claim.id, runId: new TextDecoder().decode(written.data) });
   });
-  return { outcome: "committed", mailSeq: run.row.mailSeq, conflicts };
+  return { outcome: "committed", mailSeq: row.mailSeq, endSeq: row.endSeq, conflicts };
 }
 
 /** Refuses what no caller may send, before anything is written. */
 export function checkBatch(batch: readonly RunCommit[]): void {
   const seen = new Set<string>();
-  for (const { runId, run, lease } of batch) {
+  for (const commit of batch) {
+    const { runId, restart, events } = commit;
     if (seen.has(runId)) throw new TypeError(`commit: two commits of run ${runId} in one batch`);
     seen.add(runId);
-    const ends = run.status !== undefined && isTerminal(run.status);
-    if (ends !== (lease.type === "finish")) {
-      throw new TypeError(`commit: run ${runId} asks for lease "${lease.type}" with status "${run.status}"`);
+    if (restart !== true) continue;
+    if (events.length === 0)
+      throw new TypeError(`commit: run ${runId} begins its journal anew without an event`);
+    if (endsRun(commit)) {
+      throw new TypeError(`commit: run ${runId} begins its journal anew and ends`);
     }
   }
 }

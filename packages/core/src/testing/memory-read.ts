@@ -1,11 +1,8 @@
 import {
   cursorAt,
   fits,
-  type HookPage,
-  type HookRecord,
   isTerminal,
   type JournalEvent,
-  type ListHooksQuery,
   type ListingPlace,
   type ListRunsQuery,
   type Mail,
@@ -48,25 +45,16 @@ function compare(a: ListingPlace, b: ListingPlace): number {
   return a.runId === b.runId ? 0 : a.runId < b.runId ? -1 : 1;
 }
 
-export function listHooks(state: MemoryState, query: ListHooksQuery): HookPage {
-  const { runId, limit, cursor } = query;
-  const hooks: HookRecord[] = [];
-  for (const token of state.tokens.ascending(cursor)) {
-    const hook = state.hooks.get(token) as HookRecord;
-    if (runId !== undefined && hook.runId !== runId) continue;
-    if (hooks.length === limit) return { hooks, cursor: hooks.at(-1)?.token ?? null };
-    hooks.push(hook);
-  }
-  return { hooks, cursor: null };
-}
-
 export function listEvents(
   state: MemoryState,
   runId: string,
   after: number,
   limit: number,
 ): readonly JournalEvent[] {
-  return state.runs.get(runId)?.journal.slice(after, after + limit) ?? [];
+  const run = state.runs.get(runId);
+  if (run === undefined) return [];
+  const from = Math.max(0, after + 1 - run.row.firstSeq);
+  return run.journal.slice(from, from + limit);
 }
 
 export function listMail(state: MemoryState, runId: string, after: number): readonly Mail[] {
@@ -74,11 +62,21 @@ export function listMail(state: MemoryState, runId: string, after: number): read
   return run === undefined ? [] : run.mailbox.slice(Math.max(after, run.row.mailDone));
 }
 
+export function listEndMail(
+  state: MemoryState,
+  runId: string,
+  after: number,
+  limit: number,
+): readonly Mail[] {
+  return state.runs.get(runId)?.endMail.slice(after, after + limit) ?? [];
+}
+
 export function deleteRuns(state: MemoryState, runIds: readonly string[]): number {
   let deleted = 0;
   for (const runId of runIds) {
     const run = state.runs.get(runId);
     if (run === undefined || !isTerminal(run.row.status)) continue;
+    if (run.row.owner !== null || run.row.dueAt !== null) continue;
     state.deleteRun(run);
     deleted++;
   }

@@ -1,15 +1,16 @@
-import type { JournalEvent, Mail, RunRecord, StartKey } from "../world/index.ts";
+import type { JournalEvent, Mail, RunRecord } from "../world/index.ts";
 
 /** One run and what belongs to it. */
 export interface MemoryRun {
   row: RunRecord;
-  /** `journal[seq - 1]` has `seq`. */
+  /** The journal of this generation: `journal[seq - firstSeq]` has `seq`. */
   readonly journal: JournalEvent[];
   /** `mailbox[mailSeq - 1]` has `mailSeq`; consumed messages stay, because their ids do. */
   readonly mailbox: Mail[];
-  readonly startKey: StartKey | null;
-  /** Tokens of the run's live hooks, by hook id. */
-  readonly tokens: Map<string, string>;
+  /** The end mail, in the same way. */
+  readonly endMail: Mail[];
+  /** The names that the run has, by id. */
+  readonly names: Map<string, string>;
   /** Streams by name. */
   readonly streams: Map<string, MemoryStream>;
 }

@@ -1,24 +1,22 @@
-import type { Hint, HookRecord, RunRecord } from "../world/index.ts";
+import type { Hint, RunRecord } from "../world/index.ts";
 import { DueQueue } from "./due-queue.ts";
+import { MemoryNames } from "./memory-names.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import type { MemoryRun } from "./memory-run.ts";
 import { SortedStrings } from "./sorted-strings.ts";
 
 /**
  * What the memory World stores. One object is one store; every World instance on it sees what the others wrote.
- * Rows, events, mail and hooks are values that are replaced and never changed, so readers get them without copies.
+ * Rows, events, mail and names are values that are replaced and never changed, so readers get them without copies.
  */
 export class MemoryState {
   readonly runs: Map<string, MemoryRun> = new Map();
   readonly runIds: SortedStrings = new SortedStrings();
-  /** Live hooks by token. */
-  readonly hooks: Map<string, HookRecord> = new Map();
-  readonly tokens: SortedStrings = new SortedStrings();
+  readonly names: MemoryNames = new MemoryNames();
   /** Every message of a stored run, consumed or not, by its id. */
-  readonly messages: Map<string, { readonly runId: string; readonly hookId: string | null }> = new Map();
+  readonly messages: Map<string, { readonly runId: string; readonly id: string | null }> = new Map();
   readonly records: MemoryRecords = new MemoryRecords();
   readonly #due = new Map<string, DueQueue>();
-  readonly #startKeys = new Map<string, Map<string, MemoryRun>>();
   readonly #listeners = new Set<(hint: Hint) => void>();
 
   /** The due runs of a queue. */
@@ -32,11 +30,10 @@ export class MemoryState {
   }
 
   addRun(run: MemoryRun): void {
-    const { runId, workflow, queue } = run.row;
+    const { runId, queue } = run.row;
     this.runs.set(runId, run);
     this.runIds.add(runId);
     this.due(queue).place(run);
-    if (run.startKey !== null) this.#keysOf(workflow).set(run.startKey.key, run);
   }
 
   /** Replaces fields of the row and moves the run to its place in the due queue. */
@@ -48,38 +45,12 @@ export class MemoryState {
   }
 
   deleteRun(run: MemoryRun): void {
-    const { runId, workflow, queue } = run.row;
+    const { runId, queue } = run.row;
     this.runs.delete(runId);
     this.runIds.delete(runId);
     this.due(queue).remove(run);
-    for (const mail of run.mailbox) this.messages.delete(mail.messageId);
-    this.freeTokens(run);
-    // The key may be a later run's by now.
-    const keys = this.#keysOf(workflow);
-    if (run.startKey !== null && keys.get(run.startKey.key) === run) keys.delete(run.startKey.key);
-  }
-
-  /** The run that was last started with the key. */
-  keyHolder(workflow: string, key: string): MemoryRun | undefined {
-    return this.#keysOf(workflow).get(key);
-  }
-
-  takeToken(run: MemoryRun, hook: HookRecord): void {
-    this.hooks.set(hook.token, hook);
-    this.tokens.add(hook.token);
-    run.tokens.set(hook.hookId, hook.token);
-  }
-
-  freeToken(run: MemoryRun, hookId: string): void {
-    const token = run.tokens.get(hookId);
-    if (token === undefined) return;
-    run.tokens.delete(hookId);
-    this.hooks.delete(token);
-    this.tokens.delete(token);
-  }
-
-  freeTokens(run: MemoryRun): void {
-    for (const hookId of [...run.tokens.keys()]) this.freeToken(run, hookId);
+    for (const mail of [...run.mailbox, ...run.endMail]) this.messages.delete(mail.messageId);
+    this.names.releaseAll(run);
   }
 
   subscribe(listener: (hint: Hint) => void): () => void {
@@ -97,20 +68,4 @@ export class MemoryState {
       });
     }
   }
-
-  #keysOf(workflow: string): Map<string, MemoryRun> {
-    let keys = this.#startKeys.get(workflow);
-    if (keys === undefined) {
-      keys = new Map();
-      this.#startKeys.set(workflow, keys);
-    }
-    return keys;
-  }
-}
-
-/** A copy of the caller's bytes, which it may use again. */
-export function keepBytes(data: Uint8Array): Uint8Array;
-export function keepBytes(data: Uint8Array | null): Uint8Array | null;
-export function keepBytes(data: Uint8Array | null): Uint8Array | null {
-  return data === null ? null : new Uint8Array(data);
 }

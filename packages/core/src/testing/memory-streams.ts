@@ -1,6 +1,7 @@
 import { type AppendChunks, type AppendResult, isTerminal, type Streams } from "../world/index.ts";
+import { keepBytes } from "./bytes.ts";
 import type { MemoryRun, MemoryStream } from "./memory-run.ts";
-import { keepBytes, type MemoryState } from "./memory-state.ts";
+import type { MemoryState } from "./memory-state.ts";
 
 /** The verbs of streams, in memory. */
 export function memoryStreams(

@@ -1,7 +1,7 @@
 import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } from "../world/index.ts";
 import { checkBatch, commitRun } from "./memory-commit.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
-import { countRuns, deleteRuns, listEvents, listHooks, listMail, listRuns } from "./memory-read.ts";
+import { countRuns, deleteRuns, listEndMail, listEvents, listMail, listRuns } from "./memory-read.ts";
 import { listRecords, writeRecord } from "./memory-records.ts";
 import { claim, renew } from "./memory-schedule.ts";
 import { createRun } from "./memory-start.ts";
@@ -83,8 +83,10 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     countRuns: (filter) => verb("countRuns", () => countRuns(state, filter)),
     listEvents: (runId, after, limit) => verb("listEvents", () => listEvents(state, runId, after, limit)),
     listMail: (runs) => verb("listMail", () => runs.map(({ runId, after }) => listMail(state, runId, after))),
-    getHookByToken: (token) => verb("getHookByToken", () => state.hooks.get(token) ?? null),
-    listHooks: (query) => verb("listHooks", () => listHooks(state, query)),
+    listEndMail: (runId, after, limit) => verb("listEndMail", () => listEndMail(state, runId, after, limit)),
+    getNames: (names, now) =>
+      verb("getNames", () => names.map((name) => state.names.get(name, time(now).now))),
+    listNames: (query) => verb("listNames", () => state.names.list({ ...query, now: time(query.now).now })),
     deleteRuns: (runIds) => verb("deleteRuns", () => deleteRuns(state, runIds)),
     readRecords: (keys, now) =>
       verb("readRecords", () => keys.map((key) => state.records.get(key, time(now).now))),
@@ -96,15 +98,12 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
   };
 }
 
-/** A start is due, and its key free, as long after the request's `now` as it says. */
+/** A start is due, and its names free, as long after the request's `now` as it says. */
 function shiftStart(run: CreateRun, shift: number): CreateRun {
   if (shift === 0) return run;
-  const { startKey } = run;
-  const expiresAt = startKey?.expiresAt ?? null;
-  return {
-    ...run,
-    dueAt: run.dueAt + shift,
-    startKey:
-      startKey === null || expiresAt === null ? startKey : { ...startKey, expiresAt: expiresAt + shift },
-  };
+  const names = run.names.map((claim) => ({
+    ...claim,
+    freeAt: claim.freeAt === 0 ? 0 : claim.freeAt + shift,
+  }));
+  return { ...run, dueAt: run.dueAt + shift, names };
 }

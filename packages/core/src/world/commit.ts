@@ -1,5 +1,5 @@
-import type { NewEvent } from "./event.ts";
-import type { Attributes, RunStatus } from "./run.ts";
+import type { CommitEvent } from "./event.ts";
+import { type Attributes, isTerminal, type RunStatus } from "./run.ts";
 
 /** The write verb: what {@link World.commit} takes and gives. */
 
@@ -18,6 +18,8 @@ export interface RunPatch {
   readonly attributes?: Attributes;
   /** The queue in which the run is from now on. */
   readonly queue?: string;
+  /** End mail up to this number is consumed. Never less than the row's. */
+  readonly endDone?: number;
   /** The core sets it to 0 when the run has made progress: only it knows which events are progress. */
   readonly lostClaims?: number;
 }
@@ -30,12 +32,10 @@ export type LeaseChange =
    */
   | { readonly type: "hold"; readonly ttl: number }
   /**
-   * Give it back; the run is next due at `dueAt`. If the mailbox holds a message beyond the commit's `mailDone`,
-   * the run is due at once instead.
+   * Give it back; the run is next due at `dueAt`. If there is a message beyond the commit's `mailDone` or, in a run that is
+   * terminal now, end mail beyond `endDone`, the run is due at once instead.
    */
-  | { readonly type: "park"; readonly dueAt: number | null }
-  /** The run is over: `run.status` is terminal. The lease ends and the run is never due again. */
-  | { readonly type: "finish" };
+  | { readonly type: "park"; readonly dueAt: number | null };
 
 /** The next stretch of one run's journal, with everything that must be true at the same moment. */
 export interface RunCommit {
@@ -45,18 +45,29 @@ export interface RunCommit {
   readonly claimId: string;
   /** Length of the journal before these events. */
   readonly seq: number;
-  /** What is appended to the journal, in its order; may be empty. */
-  readonly events: readonly NewEvent[];
+  /**
+   * The journal begins anew with these events: they are the first of the next generation. What came before is never given to
+   * anybody again, and may be deleted later. Numbers, lease, mailbox and names go on. Default false.
+   */
+  readonly restart?: boolean;
+  /** What is appended to the journal, in its order; may be empty, but not with `restart`. */
+  readonly events: readonly CommitEvent[];
   /** Messages up to this number are consumed. Never less than the row's. */
   readonly mailDone: number;
   readonly run: RunPatch;
   readonly lease: LeaseChange;
 }
 
-/** A hook token that was asked for and is taken. */
-export interface HookConflict {
-  readonly hookId: string;
-  /** The run that owns the token. */
+/** Whether the run ends with this commit. */
+export function endsRun({ run: { status } }: Pick<RunCommit, "run">): boolean {
+  return status !== undefined && isTerminal(status);
+}
+
+/** A name that was asked for and is held. */
+export interface NameConflict {
+  /** The `id` of the claim. */
+  readonly id: string;
+  /** The run that has the name. */
   readonly runId: string;
 }
 
@@ -66,12 +77,14 @@ export type CommitResult =
       readonly outcome: "committed";
       /** The run's last message: greater than the commit's `mailDone` when there is mail to read. */
       readonly mailSeq: number;
-      /** The commit's `hook_created` events that were written as `hook_conflict`. */
-      readonly conflicts: readonly HookConflict[];
+      /** The same of its end mail. */
+      readonly endSeq: number;
+      /** The commit's claims that were refused, in their order. */
+      readonly conflicts: readonly NameConflict[];
     }
   /** The lease is another's, or was released. */
   | { readonly outcome: "fenced" }
-  /** The run is terminal, or was deleted. */
+  /** The run is terminal and this is not the commit that ends its work, or it was deleted. */
   | { readonly outcome: "finished" }
   /** The lease is the caller's but the journal is not `seq` long: a bug of the caller, or a damaged store. */
   | { readonly outcome: "out_of_step"; readonly seq: number };

@@ -1,39 +1,33 @@
-/**
- * The journal: what happened to a run, in order. A World stores events as they come and reads only the four
- * types named in {@link HookEventType} and the terminal ones.
- */
+import type { NameClaim } from "./name.ts";
 
-/** Every event name, those of the Workflow SDK's event log where it has the concept. */
-export type EventType =
-  | "run_created"
-  | "run_started"
-  | "step_created"
-  | "step_retrying"
-  | "step_completed"
-  | "step_failed"
-  | "wait_created"
-  | "wait_completed"
-  | "hook_created"
-  | "hook_conflict"
-  | "hook_received"
-  | "hook_disposed"
-  | "run_cancel_requested"
-  | "run_completed"
-  | "run_failed"
-  | "run_cancelled";
+/** The journal: what happened to a run, in order. A World stores events as they come and never looks at their types. */
 
 /** An event before its place in the journal is known. */
 export interface NewEvent {
-  /** What happened. */
-  readonly type: EventType;
+  /** What happened; any string of at most 64 characters. Its meaning is the core's: see `interpreter/kinds`. */
+  readonly type: string;
   /** Milliseconds since the epoch, by the clock of the worker that wrote it. */
   readonly at: number;
   /** The step, wait or hook that the event is about; `null` for events of the run itself. */
   readonly id: string | null;
-  /** `step_created`: the step function's id. `hook_created`: the token. Else `null`. */
+  /** A second string that belongs to the event, such as the step function's id; or `null`. */
   readonly name: string | null;
   /** The value that belongs to the event, encoded by the core. Opaque to a World. `null` when there is none. */
   readonly data: Uint8Array | null;
+}
+
+/** An event of a commit, with what the World must do about names in the same act. */
+export interface CommitEvent extends NewEvent {
+  /** Takes the name for this run. If it is held, the event is written as `refusedAs`. */
+  readonly claim?: Claiming;
+  /** Frees the name that the run has under this id, if any. */
+  readonly release?: string;
+}
+
+/** A claim of a commit's event. */
+export interface Claiming extends NameClaim {
+  /** The type under which the event is written where the name is held; another than its own. Its `data` is then the UTF-8 bytes of the holder's run id. */
+  readonly refusedAs: string;
 }
 
 /** One journal row. `(runId, seq)` is its primary key. */
@@ -41,6 +35,3 @@ export interface JournalEvent extends NewEvent {
   /** Position in the run's journal: 1, 2, 3 … without gaps. */
   readonly seq: number;
 }
-
-/** The events by which a commit claims and releases hook tokens; see {@link World.commit}. */
-export type HookEventType = "hook_created" | "hook_conflict" | "hook_disposed";

@@ -6,21 +6,22 @@
 export { withoutPasswords } from "../passwords.ts";
 export { attributeKeys, attributesFromText, attributesToText } from "./attributes.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
-export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
-export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+export {
+  type CommitResult,
+  endsRun,
+  type LeaseChange,
+  type NameConflict,
+  type RunCommit,
+  type RunPatch,
+} from "./commit.ts";
+export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
 export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
-export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
-export type {
-  HookPage,
-  HookRecord,
-  ListHooksQuery,
-  ListRunsQuery,
-  RunFilter,
-  RunPage,
-} from "./read.ts";
+export type { Address, DeliverResult, FirstMail, Mail, Message } from "./mailbox.ts";
+export type { FirstClaim, HeldName, ListNamesQuery, NameClaim, NamePage } from "./name.ts";
+export type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 export {
   afterPrefix,
   type ListRecordsQuery,
@@ -47,7 +48,7 @@ export type {
   RenewRequest,
   RenewResult,
 } from "./schedule.ts";
-export type { CreateRun, CreateRunResult, StartKey } from "./start.ts";
+export type { CreateRun, CreateRunResult } from "./start.ts";
 export {
   type Delivery,
   type OpenStore,

@@ -39,32 +39,3 @@ export interface RunPage {
   /** Pass it on for the next page; `null` after the last. */
   readonly cursor: string | null;
 }
-
-/** A live hook. */
-export interface HookRecord {
-  readonly token: string;
-  readonly hookId: string;
-  readonly runId: string;
-  /** Milliseconds since the epoch: the `at` of its `hook_created` event. */
-  readonly createdAt: number;
-  /** The `data` of its `hook_created` event. */
-  readonly data: Uint8Array | null;
-}
-
-/** What {@link World.listHooks} takes. */
-export interface ListHooksQuery {
-  /** Only hooks of this run. */
-  readonly runId?: string;
-  /** Page size. */
-  readonly limit: number;
-  /** The `cursor` of the page before. */
-  readonly cursor?: string;
-}
-
-/** What {@link World.listHooks} gives. */
-export interface HookPage {
-  /** In the order of their tokens. */
-  readonly hooks: readonly HookRecord[];
-  /** Pass it on for the next page; `null` after the last. */
-  readonly cursor: string | null;
-}

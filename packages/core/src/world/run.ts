@@ -6,7 +6,7 @@
  */
 export type RunStatus = "pending" | "running" | "completed" | "failed" | "cancelled" | "diverged";
 
-/** The statuses after which nothing is written any more. */
+/** The statuses after which the journal does not grow any more. */
 export type TerminalStatus = "completed" | "failed" | "cancelled";
 
 /** Tells whether a status is final. */
@@ -42,19 +42,27 @@ export interface RunRecord {
    * up; only a commit that says so sets it back. See {@link RunPatch.lostClaims}.
    */
   readonly lostClaims: number;
-  /** Length of the journal. */
+  /** How often the journal was begun anew: 0, 1, 2 … See {@link RunCommit.restart}. */
+  readonly generation: number;
+  /** Where the journal of this generation begins: 1 at first. */
+  readonly firstSeq: number;
+  /** Number of the journal's last event. It goes on over generations, so the journal has `seq - firstSeq + 1` events. */
   readonly seq: number;
-  /** Size of the journal: the bytes of all its events' `data`, as they were sent. */
+  /** Size of this generation's journal: the bytes of all its events' `data`, as they were sent. */
   readonly bytes: number;
   /** Number of the last message that was delivered to the run; 0 before the first. */
   readonly mailSeq: number;
   /** Number of the last message that the owner has taken into the journal or dropped. */
   readonly mailDone: number;
+  /** The same two numbers for end mail: see {@link Message.atEnd}. */
+  readonly endSeq: number;
+  readonly endDone: number;
   /** The worker that holds the lease, or `null`. An expired lease still names its owner until it is claimed again. */
   readonly owner: string | null;
   /**
    * When a worker must look at the run next, ms since the epoch: now if it is ready, the wake-up time if it
-   * sleeps, the lease's expiry while it is leased. `null` when only a message can wake it, and when it is terminal.
+   * sleeps, the lease's expiry while it is leased. `null` when only a message can wake it. A terminal run is due as long as it
+   * has work left: see {@link World.commit}.
    */
   readonly dueAt: number | null;
   /** The encoded return value of a completed run. */
@@ -65,7 +73,7 @@ export interface RunRecord {
   readonly state: Uint8Array | null;
   /** What runs are searched by, name → value. Limits are the core's: see {@link ATTRIBUTE_LIMITS}. */
   readonly attributes: Attributes;
-  /** The key given to `start`, or `null`. */
+  /** The key given to `start`, or `null`. For reading only: what keeps a second run away is a name. */
   readonly idempotencyKey: string | null;
   readonly createdAt: number;
   readonly startedAt: number | null;

@@ -58,9 +58,9 @@ export interface ClaimedRun {
   readonly lost: boolean;
   /** The claim id that the row had before this claim; `null` if this is the first. */
   readonly lastClaimId: string | null;
-  /** The journal from seq 1, or nothing where the caller has it. */
+  /** The journal from the row's `firstSeq`, or nothing where the caller has it. */
   readonly events: readonly JournalEvent[];
-  /** Every message with `mailSeq` greater than the row's `mailDone`, in order. */
+  /** Every message with `mailSeq` greater than the row's `mailDone`, in order; no end mail. */
   readonly mail: readonly Mail[];
   /**
    * Why journal or mailbox cannot be read: a damaged page, a key of another type, something that is missing. `events` and

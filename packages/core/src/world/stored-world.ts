@@ -1,10 +1,11 @@
 import { WorldError } from "../errors/index.ts";
 import { outside } from "../outside.ts";
 import type { Hint, WorldCapabilities } from "./capabilities.ts";
-import type { CommitResult, RunCommit } from "./commit.ts";
+import { type CommitResult, endsRun, type RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
-import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
+import type { HeldName, ListNamesQuery, NamePage } from "./name.ts";
+import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
@@ -62,7 +63,14 @@ export interface OpenStore {
   /** The queries of the World. */
   readonly reads: Pick<
     World,
-    "getRuns" | "listRuns" | "countRuns" | "listEvents" | "listMail" | "getHookByToken" | "listHooks"
+    | "getRuns"
+    | "listRuns"
+    | "countRuns"
+    | "listEvents"
+    | "listMail"
+    | "listEndMail"
+    | "getNames"
+    | "listNames"
   >;
   readonly deleteRuns: World["deleteRuns"];
   readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
@@ -190,14 +198,19 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     return outside(() => reads.listMail(runs));
   }
 
-  async getHookByToken(token: string): Promise<HookRecord | null> {
+  async listEndMail(runId: string, after: number, limit: number): Promise<readonly Mail[]> {
     const { reads } = this.#store;
-    return outside(() => reads.getHookByToken(token));
+    return outside(() => reads.listEndMail(runId, after, limit));
   }
 
-  async listHooks(query: ListHooksQuery): Promise<HookPage> {
+  async getNames(names: readonly string[], now: number): Promise<readonly (HeldName | null)[]> {
     const { reads } = this.#store;
-    return outside(() => reads.listHooks(query));
+    return names.length === 0 ? [] : outside(() => reads.getNames(names, now));
+  }
+
+  async listNames(query: ListNamesQuery): Promise<NamePage> {
+    const { reads } = this.#store;
+    return outside(() => reads.listNames(query));
   }
 
   async deleteRuns(runIds: readonly string[]): Promise<number> {
@@ -282,12 +295,14 @@ function* hintsOf(
   now: number,
 ): Generator<Hint> {
   let due = false;
-  for (const [index, { runId, lease, mailDone }] of batch.entries()) {
+  for (const [index, { runId, run, lease, mailDone }] of batch.entries()) {
     const result = results[index];
     if (result?.outcome !== "committed") continue;
-    if (lease.type === "finish") yield { type: "finished", runId };
+    const ended = endsRun({ run });
+    if (ended) yield { type: "finished", runId };
     if (lease.type === "park") {
       due ||= result.mailSeq > mailDone || (lease.dueAt !== null && lease.dueAt <= now);
+      due ||= ended && result.endSeq > (run.endDone ?? 0);
     }
   }
   if (due) yield { type: "due" };

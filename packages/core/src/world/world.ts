@@ -2,7 +2,8 @@ import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
-import type { HookPage, HookRecord, ListHooksQuery, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
+import type { HeldName, ListNamesQuery, NamePage } from "./name.ts";
+import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
@@ -13,9 +14,10 @@ import type { Streams } from "./stream.ts";
 export const CONTRACT_VERSION = 2;
 
 /**
- * A storage adapter: journal, scheduling, mailbox and hooks of all runs in one namespace, and records.
+ * A storage adapter: journal, scheduling, mailbox and names of all runs in one namespace, and records.
  *
- * A World is dumb: bytes in, bytes out. Serialization, retry policy, replay and scheduling policy are the core's.
+ * A World is dumb: bytes in, bytes out. Serialization, retry policy, replay and scheduling policy are the core's. It never
+ * compares the type of an event or of a message: what it has to act on is said beside it.
  *
  * Laws of every method:
  * - **Crash.** They hold when the process dies between any two store operations, when an answer is lost after the
@@ -24,7 +26,7 @@ export const CONTRACT_VERSION = 2;
  *   same request again and gets the answer that the first sending would have got. A World MAY retry by itself.
  * - **Time.** `now` and all ids come from the caller. A World whose store has a clock of its own MAY judge leases
  *   and `dueAt` by that clock in place of `now`, always by that one. It then reads the times in a `createRuns` (`dueAt`,
- *   `expiresAt`) as distances from the request's `now`, for whoever starts runs may have a wrong clock; a worker's clock
+ *   `freeAt`) as distances from the request's `now`, for whoever starts runs may have a wrong clock; a worker's clock
  *   follows the store's, so what it commits is taken as it is. Such a World MUST offer an option that makes it use `now`, and
  *   the conformance suite runs with it.
  * - **Deadlines.** No call takes for ever: past its deadline a call rejects, which is an ambiguous answer, and the next one
@@ -35,8 +37,11 @@ export const CONTRACT_VERSION = 2;
  * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
  * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true.
- * - **Strings.** Ids, tokens and keys are any strings of at most 255 characters, compared exactly (NUL, emoji and
+ * - **Strings.** Ids, names and keys are any strings of at most 255 characters (names: 600), compared exactly (NUL, emoji and
  *   case included).
+ * - **Names.** A name has at most one holder: a run, and an id in it. It is the run's until the run releases it or, once the run
+ *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted). Then it is free
+ *   for readers and claims alike, whether or not the store has removed it.
  */
 export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */
@@ -56,18 +61,22 @@ export interface World extends Streams {
   close(): Promise<void>;
 
   /**
-   * Creates runs. Atomic per run: row, `run_created` event, start key and first lease appear together or not at all.
+   * Creates runs. Atomic per run: row, first events, first mail, names and first lease appear together or not at all.
    *
-   * - Of all requests with one `(workflow, startKey.key)` exactly one wins, whoever races, also within one batch. The
-   *   others get the winner's row: `exists`, or `mismatch` where their fingerprint differs.
-   * - A key whose run is terminal is free once `expiresAt` has passed; a key whose run was deleted is free.
-   * - The same `runId` sent again answers `created` and writes nothing. The lease is given again if the run still
-   *   has it (epoch 1, same claim id, not released), else `null`.
+   * - A run gets all of its names or is not made. Of all claims of one name exactly one wins, whoever races, also within one
+   *   batch. The others are answered `held`, with the holder of the first name, in the order of the request, that is another
+   *   run's; never with a run that did not come to be.
+   * - A name that {@link FirstClaim.from} has passes to the new run if that run is terminal. If the new run does not come to
+   *   be, the name stays where it was.
+   * - First mail is in the mailbox under `mailSeq` 1, 2, 3 …, and the run is due. Of all sendings of one message over one
+   *   name, as first mail or by {@link deliver}, one is in a mailbox: a start whose message went to another run is `mailed`.
+   * - The same `runId` sent again answers `created` and writes nothing, whoever has the names by then. The lease is given
+   *   again if the run still has it (epoch 1, same claim id, not released), else `null`.
    */
   createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]>;
 
   /**
-   * Takes due runs (`dueAt <= now`, not terminal) of the given queues, those of the first queue first, and of each queue the
+   * Takes due runs (`dueAt <= now`; terminal ones that have work left too) of the given queues, those of the first queue first, and of each queue the
    * longest due first; or, of the given run ids, those that are due. Each gets `epoch + 1`, the caller as owner, the claim's
    * id and `dueAt = now + ttl`, atomically with the check.
    *
@@ -90,21 +99,27 @@ export interface World extends Streams {
   /**
    * THE write verb. At most one commit per run in a batch. For each commit, in one atomic act:
    *
-   * 1. Check, in this order: the run is stored and not terminal (else `finished`, whatever the epoch), the row's `epoch`
-   *    and `claimId` are the commit's and its lease not released (else `fenced`), its journal `seq` long (else
-   *    `out_of_step`). A failed check writes nothing. A lease that has run out but that nobody has claimed since still commits.
-   * 2. Append `events` at `seq + 1`, `seq + 2` … in their order. Hooks, also in that order: a `hook_created` event
-   *    takes the token `name` for the hook `id` of this run. If another live hook has the token (also one of this run,
-   *    or one taken earlier in the batch), the event is written as `hook_conflict`, its `data` the UTF-8 bytes of the
-   *    owning run's id, and reported in `conflicts`. A `hook_disposed` event frees the token of the hook `id`.
-   * 3. Set the row: `seq`, `bytes`, `mailDone`, the patch, and owner and `dueAt` by `lease`. A terminal status frees every
-   *    token of the run.
-   * 4. Parking never loses a wake-up: if the row's `mailSeq` is greater than the commit's `mailDone`, a parked run is due
-   *    `now`, whatever `dueAt` was asked for.
+   * 1. Check, in this order: the run is stored (else `finished`); if it is terminal, the lease is the commit's and there are no
+   *    events (else `finished`); the row's `epoch` and `claimId` are the commit's and its lease not released (else `fenced`);
+   *    its journal goes up to `seq` (else `out_of_step`). A failed check writes nothing. A lease that has run out but that
+   *    nobody has claimed since still commits.
+   * 2. Append `events` at `seq + 1`, `seq + 2` … in their order, and do what stands beside each, in the same order. `claim`
+   *    takes the name for this run; if it is held (by this run as well, or since an event before it in the batch), the
+   *    event is written as `refusedAs`, its `data` the UTF-8 bytes of the holder's run id, and reported in `conflicts`.
+   *    `release` frees the name that this run has under that id. With `restart`, `generation` is then one more, `firstSeq` is
+   *    the commit's `seq + 1`, and `bytes` counts from 0.
+   * 3. Set the row: `seq`, `bytes`, `mailDone`, the patch, and owner and `dueAt` by `lease`. A terminal status begins the times
+   *    of the run's names.
+   * 4. Parking never loses a message: if the row's `mailSeq` is greater than the commit's `mailDone`, or the run is terminal
+   *    and its `endSeq` greater than its `endDone`, a parked run is due `now`, whatever `dueAt` was asked for.
+   *
+   * **After the end.** A terminal run has work left as long as it has an owner or a `dueAt`: it is claimed, renewed and written by
+   * commits without events like any other, and is not deleted. For everybody else it has ended: mail is answered `finished`.
    *
    * The same commit sent twice is once in the journal and answers `committed` both times, with the same conflicts,
-   * also when the first one parked or finished the run: a row with the commit's epoch and claim id and a journal of
-   * `seq + events.length` has it in (one owner commits in order). For a commit without events this makes the second
+   * also when the first one parked or ended the run: a row with the commit's epoch and claim id and a journal of
+   * `seq + events.length` has it in (one owner commits in order). What was refused is seen in the journal, where the event has its
+   * `refusedAs` for a type. For a commit without events this makes the second
    * sending a repetition of the same row change, which is harmless only as long as the lease is still held; once
    * it is released the second sending writes nothing.
    */
@@ -113,10 +128,12 @@ export interface World extends Streams {
   /**
    * Puts messages into mailboxes; durable before it returns. For each message, in one atomic act: the message gets the
    * run's next `mailSeq`, and a run that nobody holds a lease on becomes due `now`. It always writes the run row, so
-   * that it conflicts with a commit that parks the run: one of the two sees the other.
+   * that it conflicts with a commit that parks or ends the run: one of the two sees the other. End mail gets the next `endSeq`
+   * in the same way, and leaves `dueAt` alone.
    *
    * A `messageId` that is in the run's mailbox, consumed or not, is `delivered` again without a second message, also
-   * after the hook is gone or the run is terminal, for as long as the run is stored.
+   * after the name is another's or the run is terminal, for as long as the run is stored; consumed messages from before a
+   * restart MAY be forgotten after seven days.
    * An expired lease counts as held: its expiry makes the run due anyway.
    */
   deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]>;
@@ -138,7 +155,7 @@ export interface World extends Streams {
   countRuns(filter: RunFilter): Promise<number>;
 
   /**
-   * The journal of a run after seq `after`, in order, at most `limit` events. Unknown run: nothing.
+   * The journal of a run after seq `after`, from `firstSeq` on, in order, at most `limit` events. Unknown run: nothing.
    *
    * @throws {WorldError} with `damaged` if this part of it is there and cannot be read
    */
@@ -149,15 +166,20 @@ export interface World extends Streams {
     runs: readonly { readonly runId: string; readonly after: number }[],
   ): Promise<readonly (readonly Mail[])[]>;
 
-  /** The live hook that has the token, or `null`. */
-  getHookByToken(token: string): Promise<HookRecord | null>;
+  /**
+   * A run's end mail with `mailSeq > after`, consumed or not, in order, at most `limit` messages. Unknown run: nothing.
+   */
+  listEndMail(runId: string, after: number, limit: number): Promise<readonly Mail[]>;
 
-  /** Pages through live hooks by token. */
-  listHooks(query: ListHooksQuery): Promise<HookPage>;
+  /** Who has these names, in their order; `null` for a free one. */
+  getNames(names: readonly string[], now: number): Promise<readonly (HeldName | null)[]>;
+
+  /** Pages through the names that are held; by prefix or run it costs what these have, however many others there are. */
+  listNames(query: ListNamesQuery): Promise<NamePage>;
 
   /**
-   * Deletes those of these runs that are terminal, with everything that belongs to them; returns how many. The others, and
-   * ids of no run, are passed over. Which runs are old enough is the caller's to say: see `deleteOldRuns`.
+   * Deletes those of these runs that are terminal and have no work left, with everything that belongs to them; returns how
+   * many. The others, and ids of no run, are passed over. Which runs are old enough is the caller's to say: see `deleteOldRuns`.
    */
   deleteRuns(runIds: readonly string[]): Promise<number>;
 

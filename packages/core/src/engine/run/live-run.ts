@@ -156,9 +156,9 @@ export class LiveRun {
   /** The commit is durable. True if the execution was told something and has to drain. */
   committed({ request, leaseUntil }: OutgoingCommit, result: Committed): boolean {
     const { events, lease: change } = request;
-    this.lease.committed(change, events.length, leaseUntil, request.run.lostClaims);
+    this.lease.committed(request, leaseUntil);
     this.mail.note(result.mailSeq);
-    if (change.type === "finish") this.#forget(undefined);
+    if (this.lease.ended) this.#forget(undefined);
     return change.type === "hold" && this.turn.durable(events, result.conflicts);
   }
 
@@ -213,7 +213,7 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) return { type: "finish" };
+    if (this.turn.over) return { type: "park", dueAt: null };
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);

@@ -1,11 +1,11 @@
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
-import type { Outcome } from "../../interpreter/pending.ts";
+import type { Outcome, Request } from "../../interpreter/pending.ts";
 import { decode, encodeError, sizeInBatch } from "../../serialization/index.ts";
-import type { EventType, NewEvent, RunPatch } from "../../world/index.ts";
+import type { CommitEvent, NewEvent, RunPatch } from "../../world/index.ts";
 
 /** What one commit takes. */
 export interface OutboxPart {
-  readonly events: readonly NewEvent[];
+  readonly events: readonly CommitEvent[];
   readonly patch: RunPatch;
   readonly whole: boolean;
 }
@@ -13,7 +13,7 @@ export interface OutboxPart {
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
 export class Outbox {
   readonly #runId: string;
-  #events: NewEvent[] = [];
+  #events: CommitEvent[] = [];
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   append(
-    type: EventType,
+    type: string,
     now: number,
     id: string | null,
     name: string | null,
@@ -57,10 +57,16 @@ export class Outbox {
   ): NewEvent {
     this.notBefore(now);
     this.#progress ||= progress;
-    const event: NewEvent = { type, at: this.#lastAt, id, name, data };
-    this.#events.push(event);
-    this.#size += sizeInBatch(data);
-    return event;
+    return this.#add({ type, at: this.#lastAt, id, name, data });
+  }
+
+  /** Appends what the code asks for. */
+  ask({ type, id, name, data, claim, release }: Request, now: number): NewEvent {
+    this.notBefore(now);
+    this.#progress = true;
+    const event: CommitEvent = { type, at: this.#lastAt, id, name, data };
+    if (claim !== undefined) return this.#add({ ...event, claim });
+    return this.#add(release === undefined ? event : { ...event, release });
   }
 
   /** Changes the row with the next commit. */
@@ -126,6 +132,12 @@ export class Outbox {
     this.#ended = false;
   }
 
+  #add(event: CommitEvent): CommitEvent {
+    this.#events.push(event);
+    this.#size += sizeInBatch(event.data);
+    return event;
+  }
+
   #clear(): void {
     this.#events = [];
     this.#patch = {};
@@ -133,7 +145,7 @@ export class Outbox {
     this.#progress = false;
   }
 
-  #terminal(type: EventType, data: Uint8Array | null, patch: RunPatch, now: number): void {
+  #terminal(type: string, data: Uint8Array | null, patch: RunPatch, now: number): void {
     this.#ended = true;
     const { at } = this.append(type, now, null, null, data);
     this.patch({ ...patch, completedAt: at });

@@ -1,4 +1,4 @@
-import type { Lease, LeaseChange } from "../../world/index.ts";
+import { endsRun, type Lease, type LeaseChange, type RunCommit } from "../../world/index.ts";
 import { type LeaseState, leaseMachine, type Machine } from "./states.ts";
 
 /** The lease of a run, and the length of the journal under it. The only writer of both. */
@@ -110,12 +110,12 @@ export class RunLease {
     this.#committingSince = elapsed;
   }
 
-  /** It is durable, with so many events. */
-  committed(change: LeaseChange, events: number, until: number, lostClaims: number | undefined): void {
-    this.#seq += events;
-    this.#lostClaims = lostClaims ?? this.#lostClaims;
-    if (change.type === "hold") this.extend(until);
-    this.#machine.move(change.type === "hold" ? "held" : change.type === "park" ? "parked" : "ended");
+  /** It is durable. */
+  committed({ events, run, lease }: RunCommit, until: number): void {
+    this.#seq += events.length;
+    this.#lostClaims = run.lostClaims ?? this.#lostClaims;
+    if (lease.type === "hold") this.extend(until);
+    this.#machine.move(endsRun({ run }) ? "ended" : lease.type === "hold" ? "held" : "parked");
   }
 
   /** The store refused it for good. */

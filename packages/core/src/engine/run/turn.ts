@@ -1,12 +1,11 @@
-import { deliver, journalled } from "../../interpreter/events.ts";
+import { asWritten, deliver, journalled } from "../../interpreter/events.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
-import { asWritten } from "../../interpreter/kinds/hook.ts";
 import { hearingOf } from "../../interpreter/kinds/index.ts";
 import { applyRetry, type PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import { encode } from "../../serialization/index.ts";
-import type { EventType, HookConflict, Mail, NewEvent } from "../../world/index.ts";
+import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
 import type { Attempt } from "../attempt.ts";
 import { judgeFailure } from "../step-outcome.ts";
 import { type AttemptEnded, Inbox, type Incoming } from "./inbox.ts";
@@ -157,7 +156,7 @@ export class Turn {
     if (this.state === "draining") this.#machine.move("settled");
     const { requests, pending, outcome } = this.#execution;
     for (const request of requests) {
-      const event = this.outbox.append(request.type, now, request.id, request.name, request.data);
+      const event = this.outbox.ask(request, now);
       if (request.answered === true) continue;
       journalled(this.#execution, event);
       const entry = pending.get(request.id);
@@ -171,7 +170,7 @@ export class Turn {
   }
 
   /** Events are durable. True if the code was told something that waited for that, so that it has to drain. */
-  durable(events: readonly NewEvent[], conflicts: readonly HookConflict[]): boolean {
+  durable(events: readonly CommitEvent[], conflicts: readonly NameConflict[]): boolean {
     const withheld = this.#withheld;
     if (withheld !== null && events.includes(withheld.event)) {
       this.#withheld = null;
@@ -259,7 +258,7 @@ export class Turn {
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell(type: EventType, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
+  #tell(type: string, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
     const event = this.outbox.append(type, now, id, null, data);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };

@@ -1,5 +1,6 @@
+import { hookName } from "../../names.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
-import type { HookConflict, NewEvent } from "../../world/index.ts";
+import type { NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, WorkflowHook } from "../hook.ts";
@@ -42,12 +43,21 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   const hook = new WorkflowHook<T>(id, token, () => {
     if (execution.over) return;
     live.delete(id);
-    execution.request({ type: "hook_disposed", id, name: null, data: null });
+    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
   });
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
-  execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true });
+  const claim = {
+    name: hookName(token),
+    id,
+    fingerprint: null,
+    data: metadata,
+    keepFor: 0,
+    freeAt: 0,
+    refusedAs: "hook_conflict",
+  };
+  execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
   return hook;
 }
 
@@ -57,14 +67,6 @@ export function knowTokens(execution: Execution, events: readonly NewEvent[]): v
   for (const { type, id, name } of events) {
     if (roleOfToken(type) && id !== null && name !== null) known.set(id, name);
   }
-}
-
-/** The event as the store has written it: a hook whose token was taken is a conflict. */
-export function asWritten(event: NewEvent, conflicts: readonly HookConflict[]): NewEvent {
-  if (event.type !== "hook_created") return event;
-  const conflict = conflicts.find(({ hookId }) => hookId === event.id);
-  if (conflict === undefined) return event;
-  return { ...event, type: "hook_conflict", data: new TextEncoder().encode(conflict.runId) };
 }
 
 function roleOfToken(type: string): boolean {
@@ -116,9 +118,9 @@ export const hookKind: Kind = {
     },
   },
   messages: {
-    hook_received(execution, { hookId, data }) {
-      if (hookId === null || !hooksOf(execution).live.has(hookId)) return null;
-      return { type: "hook_received", id: hookId, data, known: { value: decode(data) } };
+    hook_received(execution, { id, data }) {
+      if (id === null || !hooksOf(execution).live.has(id)) return null;
+      return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
   },
 };

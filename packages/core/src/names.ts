@@ -1,0 +1,29 @@
+import type { FirstClaim } from "./world/index.ts";
+
+/**
+ * The names that the core claims of a World. Each kind has a prefix of its own; within it, no two things have one name,
+ * whatever characters they are made of.
+ */
+
+/** The name of a hook's token. */
+export function hookName(token: string): string {
+  return `hook:${token}`;
+}
+
+/** Claims the key of a start. It is free from `freeAt` on, if its run has ended; `null`: when its run is deleted. */
+export function startClaim(
+  workflow: string,
+  key: string,
+  fingerprint: string | null,
+  freeAt: number | null,
+): FirstClaim {
+  return {
+    name: `start:${workflow.length}:${workflow}:${key}`,
+    id: "start",
+    fingerprint,
+    data: null,
+    keepFor: freeAt === null ? null : 0,
+    freeAt: freeAt ?? 0,
+    from: null,
+  };
+}
