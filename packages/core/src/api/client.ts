@@ -11,6 +11,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -145,7 +146,7 @@ export class Client implements RunAccess {
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created: NewEvent = { type: "run_created", at: now, id: null, name: workflow, data: input };
+      const created = runCreated(workflow, input, now);
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
