@@ -6,6 +6,7 @@
 export { withoutPasswords } from "../passwords.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
 export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
+export { countdown, Overdue, within } from "./deadline.ts";
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
