@@ -6,6 +6,7 @@
 export { withoutPasswords } from "../passwords.ts";
 export { attributeKeys, attributesFromText, attributesToText } from "./attributes.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
+<<<<<<< HEAD
 export {
   type CommitResult,
   endsRun,
@@ -15,6 +16,11 @@ export {
   type RunPatch,
 } from "./commit.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
+=======
+export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
+export { countdown, Overdue, within } from "./deadline.ts";
+export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
+>>>>>>> coreperf
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
 export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
