@@ -1,3 +1,4 @@
+import type { RunEnding } from "../engine/completions.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
@@ -15,7 +16,7 @@ export interface CancelOptions {
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
   getRecord(runId: string): Promise<RunRecord | null>;
-  ended(runId: string): Promise<RunRecord>;
+  ended(runId: string): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined): Promise<void>;
   retry(runId: string): Promise<void>;
 }
@@ -105,8 +106,8 @@ export class Run<T = unknown> {
   }
 }
 
-/** The return value of a terminal run, or its error, thrown. */
-function resultOf<T>(run: RunRecord): T {
+/** The return value of a terminal run, or its error, thrown; made anew for each caller. */
+function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {
