@@ -7,8 +7,8 @@
  * two claims of one token follow one after the other on its bucket, with the unique index of the tokens behind it. Within
  * a batch, tokens change hands in the order of the commits.
  *
- * A batch of one run that only adds events, as a sequential workflow makes them, has a call of its own with the same
- * answers; see `functions/commit-step.ts`.
+ * A batch of one run without hooks, as sequential workflows make them, has a call of its own with the same answers; see
+ * `functions/commit-run.ts`.
  */
 import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
@@ -35,8 +35,9 @@ const TYPES: readonly string[] = [
   ...["int[]", "text[]", "int[]", "text[]", "text[]", "bytea"],
 ];
 
-const STEP_TYPES: readonly string[] = [
-  ...["bigint", "text", "int", "text", "int", "int", "bigint"],
+const RUN_TYPES: readonly string[] = [
+  ...["bigint", "bigint", "text", "int", "text", "int", "bigint", "int", "text", "bigint"],
+  ...["boolean", "text", "bigint", "bigint", "int", "int", "int", "int", "int"],
   ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
 ];
 
@@ -54,15 +55,15 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 
 export function commit(connection: Connection, tables: Tables, callersClock: boolean): Commit {
   const text = callOf(tables.functions.commit, TYPES);
-  const stepText = callOf(tables.functions.commitStep, STEP_TYPES);
+  const runText = callOf(tables.functions.commitRun, RUN_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
     const given = callersClock ? whole(now) : null;
     const [first] = batch;
-    const step = batch.length === 1 && first !== undefined ? stepOf(first) : null;
-    const rows = await (step === null
-      ? connection.call<AnswerRow>("commit", text, [given, whole(now), ...columnsOf(batch)])
-      : connection.call<AnswerRow>("commit", stepText, [given, ...step]));
+    const isOne = batch.length === 1 && first !== undefined && !hasHooks(first);
+    const rows = await (isOne
+      ? connection.call<AnswerRow>("commit", runText, [given, whole(now), ...valuesOfOne(first)])
+      : connection.call<AnswerRow>("commit", text, [given, whole(now), ...columnsOf(batch)]));
     return toResults(batch, rows);
   }
 
@@ -77,15 +78,42 @@ function valuesOf({ run, events }: RunCommit): (Uint8Array | null | undefined)[]
   return [run.output, run.error, ...events.map(({ data }) => data)];
 }
 
-/** The parameters of a commit that adds events and holds the lease; `null` where it does anything else. */
-function stepOf({ runId, epoch, claimId, seq, mailDone, run, events, lease }: RunCommit): unknown[] | null {
-  if (lease.type !== "hold" || Object.values(run).some((value) => value !== undefined)) return null;
-  if (events.some(({ type }) => type.startsWith("hook_"))) return null;
+function hasHooks({ events }: RunCommit): boolean {
+  return events.some(({ type }) => type.startsWith("hook_"));
+}
+
+function sizeOf({ events }: RunCommit): number {
+  return events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
+}
+
+/** The parameters of a commit of one run. */
+function valuesOfOne(one: RunCommit): unknown[] {
+  const { runId, epoch, claimId, seq, mailDone, run, events, lease } = one;
   const bytes = new Bytes();
+  const output: number[] = [];
+  const error: number[] = [];
+  bytes.add(run.output, output, output);
+  bytes.add(run.error, error, error);
   const columns = new EventColumns(bytes);
   for (const [offset, event] of events.entries()) columns.add(1, seq + offset + 1, event);
-  const numbered = [toStored(runId), epoch, toStored(claimId), seq, mailDone, whole(lease.ttl)];
-  return [...numbered, ...columns.contents(), bytes.toBuffer()];
+  const changes = lease.type !== "hold" || Object.values(run).some((value) => value !== undefined);
+  return [
+    ...[
+      toStored(runId),
+      epoch,
+      toStored(claimId),
+      seq,
+      sizeOf(one),
+      mailDone,
+      lease.type,
+      wholeOrNull(dueOf(lease)),
+    ],
+    ...[changes, run.status, wholeOrNull(run.startedAt), wholeOrNull(run.completedAt), run.lostClaims],
+    ...output,
+    ...error,
+    ...columns.contents(),
+    bytes.toBuffer(),
+  ];
 }
 
 function columnsOf(batch: readonly RunCommit[]): unknown[] {
@@ -96,7 +124,7 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
   const errorLengths: number[] = [];
   const events = new EventColumns(bytes);
   const acts = new ActColumns();
-  const hooks = batch.some(({ events }) => events.some(({ type }) => type.startsWith("hook_")));
+  const hooks = batch.some(hasHooks);
   for (const [index, { run, seq, events: added, lease }] of batch.entries()) {
     bytes.add(run.output, outputs, outputLengths);
     bytes.add(run.error, errors, errorLengths);
@@ -115,7 +143,7 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
     batch.map(({ claimId }) => toStored(claimId)),
     numbers(batch.map(({ seq }) => seq)),
     numbers(batch.map(({ events }) => events.length)),
-    numbers(batch.map(({ events }) => events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0))),
+    numbers(batch.map(sizeOf)),
     numbers(batch.map(({ mailDone }) => mailDone)),
     batch.map(({ lease }) => lease.type),
     numbers(batch.map(({ lease }) => dueOf(lease))),
@@ -128,6 +156,10 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
     ...acts.toParameters(),
     bytes.toBuffer(),
   ];
+}
+
+function wholeOrNull(time: number | null | undefined): number | null {
+  return time === null || time === undefined ? null : whole(time);
 }
 
 /** The length of a lease that is held, the next due time of a run that parks. */
