@@ -12,7 +12,7 @@
  */
 import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
+import { answerOf, Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { Tables } from "./schema.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
@@ -55,16 +55,22 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 
 export function commit(connection: Connection, tables: Tables, callersClock: boolean): Commit {
   const text = callOf(tables.functions.commit, TYPES);
-  const runText = callOf(tables.functions.commitRun, RUN_TYPES);
+  const runText = answerOf(tables.functions.commitRun, RUN_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
     const given = callersClock ? whole(now) : null;
     const [first] = batch;
     const isOne = batch.length === 1 && first !== undefined && !hasHooks(first);
-    const rows = await (isOne
-      ? connection.call<AnswerRow>("commit", runText, [given, whole(now), ...valuesOfOne(first)])
-      : connection.call<AnswerRow>("commit", text, [given, whole(now), ...columnsOf(batch)]));
-    return toResults(batch, rows);
+    if (isOne) {
+      const values = [given, whole(now), ...valuesOfOne(first)];
+      const rows = await connection.call<{ answer: string }>("commit", runText, values);
+      return toResults(
+        batch,
+        rows.map(({ answer }) => toRow(answer)),
+      );
+    }
+    const values = [given, whole(now), ...columnsOf(batch)];
+    return toResults(batch, await connection.call<AnswerRow>("commit", text, values));
   }
 
   return async (batch, now) => {
@@ -243,6 +249,18 @@ class ActColumns {
   toParameters(): unknown[] {
     return [numbers(this.#commits), this.#kinds, numbers(this.#events), this.#hooks, this.#tokens];
   }
+}
+
+/** The answer to a commit of one run, such as `committed 3`, as a row. */
+function toRow(answer: string): AnswerRow {
+  const [outcome, number] = answer.split(" ");
+  return {
+    place: 1,
+    outcome: outcome as AnswerRow["outcome"],
+    number: Number(number),
+    hook_id: null,
+    owner: null,
+  };
 }
 
 function toResults(batch: readonly RunCommit[], rows: readonly AnswerRow[]): CommitResult[] {
