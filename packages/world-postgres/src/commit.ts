@@ -10,7 +10,7 @@
  * A batch of one run without hooks, as sequential workflows make them, has a call of its own with the same answers; see
  * `functions/commit-run.ts`.
  */
-import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
+import type { CommitResult, HookConflict, RunCommit, RunPatch } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { answerOf, Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { Tables } from "./schema.ts";
@@ -60,7 +60,7 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
     const given = callersClock ? whole(now) : null;
     const [first] = batch;
-    const isOne = batch.length === 1 && first !== undefined && !hasHooks(first);
+    const isOne = batch.length === 1 && first !== undefined && isPlain(first);
     if (isOne) {
       const values = [given, whole(now), ...valuesOfOne(first)];
       const rows = await connection.call<{ answer: string }>("commit", runText, values);
@@ -82,6 +82,15 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
 
 function valuesOf({ run, events }: RunCommit): (Uint8Array | null | undefined)[] {
   return [run.output, run.error, ...events.map(({ data }) => data)];
+}
+
+/** Of the row, a commit of one run changes these; what a later contract adds goes the general way until it is here. */
+const CHANGES_OF_ONE: ReadonlySet<string> = new Set<keyof RunPatch>([
+  ...(["status", "startedAt", "completedAt", "lostClaims", "output", "error"] as const),
+]);
+
+function isPlain(one: RunCommit): boolean {
+  return !hasHooks(one) && Object.keys(one.run).every((name) => CHANGES_OF_ONE.has(name));
 }
 
 function hasHooks({ events }: RunCommit): boolean {
