@@ -1,6 +1,7 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
+import type { RunEnding } from "../engine/completions.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -103,7 +104,9 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
-    this.#watcher = new RunWatcher(world, clock);
+    this.#watcher = new RunWatcher(world, clock, (runId) =>
+      [...this.workers].some((worker) => worker.holds(runId)),
+    );
     this.#unattended = new UnattendedRuns({
       world,
       clock,
@@ -195,8 +198,8 @@ export class Client implements RunAccess {
     });
   }
 
-  /** The run's row once it is terminal. */
-  async ended(runId: string): Promise<RunRecord> {
+  /** How the run ended, once it has. */
+  async ended(runId: string): Promise<RunEnding> {
     refuseInWorkflow("run.returnValue");
     return await this.#awaited(async () => {
       await this.open();

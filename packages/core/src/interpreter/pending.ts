@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-import type { CommitEvent } from "../world/index.ts";
-=======
-import type { EventType, NewEvent } from "../world/index.ts";
->>>>>>> coreperf
+import type { CommitEvent, NewEvent } from "../world/index.ts";
 import type { Deferred } from "./deferred.ts";
 
 /** What a workflow has asked for and not got yet, whatever its kind. */

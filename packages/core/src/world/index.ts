@@ -6,7 +6,6 @@
 export { withoutPasswords } from "../passwords.ts";
 export { attributeKeys, attributesFromText, attributesToText } from "./attributes.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
-<<<<<<< HEAD
 export {
   type CommitResult,
   endsRun,
@@ -15,12 +14,8 @@ export {
   type RunCommit,
   type RunPatch,
 } from "./commit.ts";
-export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
-=======
-export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } from "./commit.ts";
 export { countdown, Overdue, within } from "./deadline.ts";
-export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
->>>>>>> coreperf
+export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
 export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
