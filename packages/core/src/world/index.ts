@@ -10,10 +10,19 @@ export type { CommitResult, HookConflict, LeaseChange, RunCommit, RunPatch } fro
 export type { EventType, HookEventType, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
-export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
+export {
+  cursorAt,
+  fits,
+  type ListingPlace,
+  placeAt,
+  placeOf,
+  readRows,
+  withoutPayloads,
+} from "./listing.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { DeliverResult, Mail, Message, MessageType } from "./mailbox.ts";
 export type {
+  DamagedRun,
   HookPage,
   HookRecord,
   ListHooksQuery,
