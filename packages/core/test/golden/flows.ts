@@ -1,4 +1,12 @@
-import { createHook, FatalError, getStepMetadata, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import {
+  createHook,
+  FatalError,
+  getStepMetadata,
+  getWorkflowMetadata,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { getRun, start } from "@perdure/core/api";
 
 /**
@@ -27,6 +35,14 @@ const fatal = step("golden//fatal", async () => {
   throw failure("fatal", true);
 });
 const slow = step("golden//slow", async (value: string) => value, { maxRetries: 0 });
+
+/** A child of the last one below. */
+const given = workflow("golden//given", async (input: unknown) => await echo(input));
+
+const fails = workflow("golden//fails", async () => {
+  await echo("before");
+  throw failure("the end");
+});
 
 export const flows = {
   steps: workflow("golden//steps", async (name: string) => {
@@ -83,13 +99,10 @@ export const flows = {
     }
   }),
 
-  fails: workflow("golden//fails", async () => {
-    await echo("before");
-    throw failure("the end");
-  }),
+  fails,
 
   children: workflow("golden//children", async () => {
-    const runs = [await start(flows.values, ["a"]), await start(flows.fails, [])] as const;
+    const runs = [await start(given, ["a"]), await start(fails, [])] as const;
     const value = await runs[0].returnValue;
     const failed = await runs[1].returnValue.catch((error: Error) => error.name);
     return [value, failed, await runs[0].status, await getRun(runs[1].runId).workflowName];
