@@ -9,9 +9,9 @@ import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { ENGINE_QUEUE } from "./engine-queue.ts";
 import type { WorkerHealth } from "./health.ts";
+import { StoreClock } from "./leases/store-clock.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
-import { StoreClock } from "./store-clock.ts";
 import { catchStrayRejections } from "./stray-rejections.ts";
 import {
   type CloseOptions,

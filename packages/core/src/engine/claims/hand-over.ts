@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import type { LiveRun } from "./run/live-run.ts";
+import type { Clock } from "../../clock.ts";
+import type { LiveRun } from "../run/live-run.ts";
 
 /** Giving runs away: all of them when the worker closes, and all others when it has to be alone with one. */
 

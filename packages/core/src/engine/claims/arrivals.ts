@@ -1,10 +1,10 @@
-import type { Clock } from "../clock.ts";
-import { LeaseLostError, PoisonedRunError } from "../errors/index.ts";
-import type { IdSource } from "../ids.ts";
-import type { Execution } from "../interpreter/execution.ts";
-import type { Logger } from "../logger.ts";
-import { outside } from "../outside.ts";
-import { largestValue } from "../serialization/index.ts";
+import type { Clock } from "../../clock.ts";
+import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
+import type { IdSource } from "../../ids.ts";
+import type { Execution } from "../../interpreter/execution.ts";
+import type { Logger } from "../../logger.ts";
+import { outside } from "../../outside.ts";
+import { largestValue } from "../../serialization/index.ts";
 import {
   type ClaimedRun,
   isTerminal,
@@ -13,13 +13,13 @@ import {
   type NewEvent,
   type RunRecord,
   type World,
-} from "../world/index.ts";
+} from "../../world/index.ts";
+import { wasInterrupted } from "../run/divergence.ts";
+import { LiveRun } from "../run/live-run.ts";
 import { firstEvents, newExecution, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
-import { wasInterrupted } from "./run/divergence.ts";
-import { LiveRun } from "./run/live-run.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
 

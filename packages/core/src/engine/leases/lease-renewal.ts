@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
-import type { World } from "../world/index.ts";
-import type { LiveRun } from "./run/live-run.ts";
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
+import type { World } from "../../world/index.ts";
+import type { LiveRun } from "../run/live-run.ts";
 
 /** Keeping leases from the event loop: every third of a lease, those that no commit has extended lately. */
 

@@ -1,13 +1,13 @@
-import type { Clock } from "../clock.ts";
-import { LeaseLostError } from "../errors/index.ts";
-import type { PendingStep } from "../interpreter/kinds/step.ts";
-import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
-import type { Logger } from "../logger.ts";
-import { type CommitResult, endsRun, type World } from "../world/index.ts";
+import type { Clock } from "../../clock.ts";
+import { LeaseLostError } from "../../errors/index.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
+import type { Logger } from "../../logger.ts";
+import { type CommitResult, endsRun, type World } from "../../world/index.ts";
+import type { Quarantine } from "../claims/quarantine.ts";
+import type { Residents } from "../claims/residents.ts";
+import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
 import { completions, type RunEnding } from "./completions.ts";
-import type { Quarantine } from "./quarantine.ts";
-import type { Residents } from "./residents.ts";
-import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
 
 /** What follows when a commit is durable, or when another worker has the run. */
 

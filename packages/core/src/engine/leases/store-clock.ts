@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 /**
  * The worker's time of day: monotonic time, corrected by what the store says at each claim. A machine whose clock is set

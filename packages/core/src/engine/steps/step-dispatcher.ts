@@ -1,8 +1,8 @@
-import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { LeaseRenewal } from "../leases/lease-renewal.ts";
+import type { LiveRun } from "../run/live-run.ts";
 import type { Attempt } from "./attempt.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
-import type { LeaseRenewal } from "./lease-renewal.ts";
-import type { LiveRun } from "./run/live-run.ts";
 import type { Slots } from "./slots.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 

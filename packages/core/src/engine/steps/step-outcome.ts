@@ -1,13 +1,13 @@
-import { backoffDelay, lengthMs, maxRetriesOf } from "../define/retry-policy.ts";
+import { backoffDelay, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
   retryAt as retryAfter,
   type StepFacts,
   StepInterruptedError,
-} from "../errors/index.ts";
-import type { PendingStep, RetryRecord } from "../interpreter/kinds/step.ts";
-import { encodeError } from "../serialization/index.ts";
+} from "../../errors/index.ts";
+import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
+import { encodeError } from "../../serialization/index.ts";
 
 /** What follows when an attempt of a step did not succeed. */
 

@@ -1,9 +1,9 @@
-import { type Clock, delay } from "../clock.ts";
-import { WorldError } from "../errors/index.ts";
-import type { Logger } from "../logger.ts";
-import { largestBatch } from "../serialization/index.ts";
-import type { CommitResult, World } from "../world/index.ts";
-import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
+import { type Clock, delay } from "../../clock.ts";
+import { WorldError } from "../../errors/index.ts";
+import type { Logger } from "../../logger.ts";
+import { largestBatch } from "../../serialization/index.ts";
+import type { CommitResult, World } from "../../world/index.ts";
+import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
 
 /**
  * Group commit: while batches are in flight, the next one fills. A batch whose answer is lost is sent again as it was;

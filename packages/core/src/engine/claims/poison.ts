@@ -1,6 +1,6 @@
-import { PoisonedRunError } from "../errors/index.ts";
-import { decodeError } from "../serialization/index.ts";
-import type { JournalEvent, Mail, RunRecord } from "../world/index.ts";
+import { PoisonedRunError } from "../../errors/index.ts";
+import { decodeError } from "../../serialization/index.ts";
+import type { JournalEvent, Mail, RunRecord } from "../../world/index.ts";
 
 /** Why a run is not executed any more, as far as its journal tells. */
 

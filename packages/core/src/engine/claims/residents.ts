@@ -1,6 +1,6 @@
-import type { CachedRun, Lease } from "../world/index.ts";
-import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { LiveRun } from "./run/live-run.ts";
+import type { CachedRun, Lease } from "../../world/index.ts";
+import type { LeaseKeeper } from "../leases/lease-keeper.ts";
+import type { LiveRun } from "../run/live-run.ts";
 
 /** Which runs a worker has in memory: those that it holds a lease of, and those that wait without one until they are evicted. */
 

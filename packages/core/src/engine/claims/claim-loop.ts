@@ -1,7 +1,7 @@
-import type { Logger } from "../logger.ts";
-import { outside } from "../outside.ts";
-import type { CachedRun, ClaimedRun, World } from "../world/index.ts";
-import type { StoreClock } from "./store-clock.ts";
+import type { Logger } from "../../logger.ts";
+import { outside } from "../../outside.ts";
+import type { CachedRun, ClaimedRun, World } from "../../world/index.ts";
+import type { StoreClock } from "../leases/store-clock.ts";
 
 /**
  * Finding due runs. One claim at a time; the next one when something says that runs may be due, when the earliest known

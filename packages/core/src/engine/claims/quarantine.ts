@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.ts";
-import { WorkflowRuntimeError } from "../errors/index.ts";
-import type { Logger } from "../logger.ts";
-import type { ClaimedRun, Lease, RunCommit, RunPatch, RunRecord, World } from "../world/index.ts";
-import { encodeDivergence } from "./run/divergence.ts";
-import type { LiveRun } from "./run/live-run.ts";
+import type { Clock } from "../../clock.ts";
+import { WorkflowRuntimeError } from "../../errors/index.ts";
+import type { Logger } from "../../logger.ts";
+import type { ClaimedRun, Lease, RunCommit, RunPatch, RunRecord, World } from "../../world/index.ts";
+import { encodeDivergence } from "../run/divergence.ts";
+import type { LiveRun } from "../run/live-run.ts";
 
 /**
  * Runs that may be what ends their workers: their leases were lost again and again and their journals did not move. Such a

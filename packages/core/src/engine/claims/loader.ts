@@ -1,18 +1,18 @@
-import type { Clock } from "../clock.ts";
-import { contexts } from "../contexts.ts";
-import { workflowFunction } from "../define/registry.ts";
+import type { Clock } from "../../clock.ts";
+import { contexts } from "../../contexts.ts";
+import { workflowFunction } from "../../define/registry.ts";
 import {
   DamagedRunError,
   PoisonedRunError,
   WorkflowNotRegisteredError,
   WorldError,
-} from "../errors/index.ts";
-import { Execution } from "../interpreter/execution.ts";
-import { knowTokens } from "../interpreter/kinds/hook.ts";
-import { checkEngine } from "../interpreter/kinds/run.ts";
-import { type ReplayOptions, type RequestDifference, replay } from "../interpreter/replay.ts";
-import type { Logger } from "../logger.ts";
-import type { ClaimedRun, JournalEvent, RunRecord, World } from "../world/index.ts";
+} from "../../errors/index.ts";
+import { Execution } from "../../interpreter/execution.ts";
+import { knowTokens } from "../../interpreter/kinds/hook.ts";
+import { checkEngine } from "../../interpreter/kinds/run.ts";
+import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
+import type { Logger } from "../../logger.ts";
+import type { ClaimedRun, JournalEvent, RunRecord, World } from "../../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 import { poisonOf } from "./poison.ts";
 import { POISONED_AFTER } from "./quarantine.ts";

@@ -1,8 +1,8 @@
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { parentPort, workerData } from "node:worker_threads";
-import { systemClearInterval, systemNow, systemSetInterval } from "../clock.ts";
-import type { Lease, LeaseKeeper, World } from "../world/index.ts";
+import { systemClearInterval, systemNow, systemSetInterval } from "../../clock.ts";
+import type { Lease, LeaseKeeper, World } from "../../world/index.ts";
 
 /** The thread of the lease keeper; see `lease-keeper.ts`. Its timers are those of its own event loop. */
 

@@ -1,6 +1,6 @@
 import { isMainThread, Worker as Thread } from "node:worker_threads";
-import type { Logger } from "../logger.ts";
-import type { Lease, WorldCapabilities } from "../world/index.ts";
+import type { Logger } from "../../logger.ts";
+import type { Lease, WorldCapabilities } from "../../world/index.ts";
 import { ASK_BLOCKED, answerWhenBlocked } from "./blocked-thread.ts";
 import type { KeeperAnswer, KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
 

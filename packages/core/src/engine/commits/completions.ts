@@ -1,4 +1,4 @@
-import type { RunRecord, World } from "../world/index.ts";
+import type { RunRecord, World } from "../../world/index.ts";
 
 /** How a run ended: the part of a terminal row that its result is made of. */
 export type RunEnding = Pick<RunRecord, "runId" | "workflow" | "status" | "output" | "error">;

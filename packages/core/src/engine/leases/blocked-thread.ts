@@ -1,5 +1,5 @@
-import { currentContext } from "../context.ts";
-import { yieldSignals } from "./shutdown-signals.ts";
+import { currentContext } from "../../context.ts";
+import { yieldSignals } from "../shutdown-signals.ts";
 
 /**
  * What the lease keeper's thread learns from a main thread that is blocked, and does to it. The thread evaluates

@@ -1,9 +1,9 @@
-import { derivedMessageId } from "../ids.ts";
-import { hookName } from "../names.ts";
-import { decode } from "../serialization/index.ts";
-import type { JournalEvent, Mail, Message, RunRecord } from "../world/index.ts";
-import { systemStepOf } from "./system-steps/index.ts";
-import type { StartRunInput } from "./system-steps/start-run.ts";
+import { derivedMessageId } from "../../ids.ts";
+import { hookName } from "../../names.ts";
+import { decode } from "../../serialization/index.ts";
+import type { JournalEvent, Mail, Message, RunRecord } from "../../world/index.ts";
+import { systemStepOf } from "../system-steps/index.ts";
+import type { StartRunInput } from "../system-steps/start-run.ts";
 
 /** What a run that has ended owes, as its journal and its mailbox tell. */
 

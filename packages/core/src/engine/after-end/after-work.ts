@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.ts";
-import { WorldError } from "../errors/index.ts";
-import { derivedMessageId } from "../ids.ts";
-import { SYSTEM_STEP_RESULT } from "../interpreter/kinds/system-step.ts";
-import type { Logger } from "../logger.ts";
-import { decode, encode } from "../serialization/index.ts";
+import type { Clock } from "../../clock.ts";
+import { WorldError } from "../../errors/index.ts";
+import { derivedMessageId } from "../../ids.ts";
+import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
+import type { Logger } from "../../logger.ts";
+import { decode, encode } from "../../serialization/index.ts";
 import type {
   ClaimedRun,
   JournalEvent,
@@ -12,12 +12,12 @@ import type {
   Message,
   RunRecord,
   World,
-} from "../world/index.ts";
+} from "../../world/index.ts";
+import { firstEvents, readJournal } from "../claims/loader.ts";
+import { systemStepOf } from "../system-steps/index.ts";
+import type { StoreCalls } from "../system-steps/store-calls.ts";
+import { endingOf, WATCH, type Watcher } from "../system-steps/watch-run.ts";
 import { debtsOf } from "./debts.ts";
-import { firstEvents, readJournal } from "./loader.ts";
-import { systemStepOf } from "./system-steps/index.ts";
-import type { StoreCalls } from "./system-steps/store-calls.ts";
-import { endingOf, WATCH, type Watcher } from "./system-steps/watch-run.ts";
 
 /**
  * What a run owes when it has ended, however it ended: system steps that were not done, cancels of its children, payloads that

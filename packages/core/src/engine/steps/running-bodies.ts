@@ -1,4 +1,4 @@
-import type { World } from "../world/index.ts";
+import type { World } from "../../world/index.ts";
 import type { AttemptResult } from "./attempt.ts";
 
 /**

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import type { PendingStep } from "../interpreter/kinds/step.ts";
-import type { Logger } from "../logger.ts";
-import type { World } from "../world/index.ts";
+import type { Clock } from "../../clock.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Logger } from "../../logger.ts";
+import type { World } from "../../world/index.ts";
 import type { Attempt } from "./attempt.ts";
 import { DetachedBodies } from "./detached-bodies.ts";
 import { runningBodies } from "./running-bodies.ts";

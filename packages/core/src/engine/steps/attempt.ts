@@ -1,4 +1,4 @@
-import type { PendingStep, RetryRecord } from "../interpreter/kinds/step.ts";
+import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 
 /** Attempts of steps, as the parts of the engine see each other's. */
 
