@@ -7,7 +7,7 @@
 import type { DeleteRunsRequest } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { callOf, whole } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 // A transaction deletes so many runs, or, of runs with long journals, as many as have so many rows.
 const RUNS_PER_TRANSACTION = 200;

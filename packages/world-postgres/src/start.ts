@@ -9,7 +9,7 @@ import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/wor
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { GetRuns } from "./reads.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES: readonly string[] = [
