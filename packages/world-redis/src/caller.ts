@@ -6,7 +6,7 @@ import { WorldError } from "@perdure/core/errors";
 import { Cluster, Command, type Redis } from "ioredis";
 import type { Client } from "./client.ts";
 import type { Reply } from "./schema.ts";
-import { within } from "./watch.ts";
+import { within } from "./timers.ts";
 
 /** One argument of a command. */
 export type Argument = string | Buffer | number;

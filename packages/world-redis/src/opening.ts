@@ -7,7 +7,7 @@ import { Cluster, Command } from "ioredis";
 import { type Client, mastersOf } from "./client.ts";
 import { readSettings, type ServerSettings } from "./durability.ts";
 import { isRefusal, worldError } from "./errors.ts";
-import { within } from "./watch.ts";
+import { within } from "./timers.ts";
 
 // However little patience there is, a server is given so long (ms) to take the connection.
 const SHORTEST = 1_000;

@@ -2,7 +2,7 @@
 import type { Connection } from "./connection.ts";
 import type { DeleteRuns } from "./retention.ts";
 import { reading } from "./script.ts";
-import { every } from "./watch.ts";
+import { every } from "./timers.ts";
 
 const time = reading("read the time", "return redis.call('TIME')");
 
