@@ -34,7 +34,7 @@ test("what the pooler says when it cannot serve is told", async () => {
 
 test("two worker processes behind two connections: every step body once, no prepared statement", async () => {
   const url = await pooledUrl();
-  await shareRuns(url, { runs: 100, steps: 20, atOnce: 30 });
+  await shareRuns(url, { runs: 60, steps: 8, atOnce: 20 });
   expect(await preparedStatements(url, 2)).toEqual([]);
 }, 120_000);
 
@@ -76,9 +76,9 @@ test("pooler and server restart under load: every step once, nothing lost", asyn
   onTestFinished(() => pooler.stop());
   const world = await openWorld({ url: pooler.url, clock: "store" });
   const restarts: Promise<void>[] = [];
-  await chargeOnce(world, { runs: 40, steps: 10 }, (done) => {
-    if (done === 100) restarts.push(pooler.restart());
-    if (done === 250) restarts.push(server.restart("immediate"));
+  await chargeOnce(world, { runs: 30, steps: 8 }, (done) => {
+    if (done === 60) restarts.push(pooler.restart());
+    if (done === 140) restarts.push(server.restart("immediate"));
   });
   await Promise.all(restarts);
   expect(restarts).toHaveLength(2);
