@@ -14,7 +14,7 @@ export default defineConfig({
     // Half of the time of most files is spent waiting, for servers and for processes.
     maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     globalSetup: ["./tooling/testbed/src/vitest-setup.ts"],
   },

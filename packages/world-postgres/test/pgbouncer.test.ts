@@ -91,10 +91,10 @@ test("in session mode notifications work where they are asked for", async () => 
   const hints: Hint[] = [];
   listener.subscribe((hint) => hints.push(hint));
   // That it listens is itself a hint: something may have changed before.
-  await vi.waitUntil(() => hints.length > 0);
+  await vi.waitUntil(() => hints.length > 0, 10_000);
   await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   expect(await writer.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
-  await vi.waitUntil(() => hints.some((hint) => "runId" in hint && hint.runId === "wrun_1"));
+  await vi.waitUntil(() => hints.some((hint) => "runId" in hint && hint.runId === "wrun_1"), 10_000);
 });
 
 /** The names of all prepared statements in the sessions of a pooler that has so many. */
