@@ -46,7 +46,7 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
   const slow = step("test/slow", async () => {
     bodies++;
     const expiries = new Set<string>();
-    while (expiries.size < 5) {
+    while (expiries.size < 4) {
       const { rows } = await admin.query(`SELECT due_at FROM ${schema}.runs`);
       expiries.add(rows[0]?.due_at);
       await delay(50);
@@ -59,7 +59,7 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
     await openWorld({ url, schema, clock: "store" }),
   ];
   for (const world of worlds) {
-    const worker = new EngineWorker({ world, leaseTtl: 1_000, pollInterval: 100 });
+    const worker = new EngineWorker({ world, leaseTtl: 3_000, pollInterval: 100 });
     onTestFinished(() => worker.close());
     await worker.start();
   }
