@@ -1,11 +1,11 @@
-/** `finish-twenty <name> …`: completes the runs of these workflows of 20 steps. */
+/** `finish-eight <name> …`: completes the runs of these workflows of 8 steps. */
 import { getRun } from "perdure/api";
 import { configure, createWorker } from "perdure/runtime";
+import { eightSteps } from "./eight-steps.ts";
 import { world } from "./place.ts";
-import { twentySteps } from "./twenty-steps.ts";
 
 const names = process.argv.slice(2);
-const workflows = names.map(twentySteps);
+const workflows = names.map(eightSteps);
 configure({ world });
 const worker = createWorker({ world, workflows, leaseTtl: 5_000 });
 await worker.start();
