@@ -102,7 +102,7 @@ export const nameListing: Law = {
         const meddle = async (page: readonly HeldName[]) => {
           const events = page.flatMap(({ name, id }) => [
             releasing(id),
-            taking(`${round} later ${id}`, `${name}-${round}-later`),
+            taking(`${round} later ${id}`, `token-z-${round}-${name}`),
           ]);
           row = await write(writer, holding(row, events));
         };
