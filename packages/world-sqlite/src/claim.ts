@@ -82,7 +82,7 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   );
   const selectMail = connection.prepare<MailRow>(
     "select mail",
-    `SELECT ${MAIL_COLUMNS} FROM ${mail} m WHERE m.run = ? AND m.mail_seq > ? ORDER BY m.mail_seq`,
+    `SELECT ${MAIL_COLUMNS} FROM ${mail} m WHERE m.run = ? AND m.at_end = 0 AND m.mail_seq > ? ORDER BY m.mail_seq`,
   );
 
   // Rows that cannot be read or leased. They stay due, and must not be in the way of others.
@@ -180,10 +180,10 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
     }
   }
 
-  function journalOf(id: number, { seq }: RunRecord, limit: number): JournalEvent[] {
-    const events = toJournal(selectEvents.all(id, seq, limit), 0);
-    if (events.length < Math.min(seq, limit)) {
-      throw new Damage(`event ${events.length + 1} of its journal is missing`);
+  function journalOf(id: number, { firstSeq, seq }: RunRecord, limit: number): JournalEvent[] {
+    const events = toJournal(selectEvents.all(id, seq, limit), firstSeq - 1);
+    if (events.length < Math.min(seq - firstSeq + 1, limit)) {
+      throw new Damage(`event ${firstSeq + events.length} of its journal is missing`);
     }
     return events;
   }

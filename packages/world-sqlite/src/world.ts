@@ -64,7 +64,7 @@ async function openStore(config: Config): Promise<OpenStore> {
       renew: renew(connection, tables, clock),
       commit: commit(connection, tables, clock),
       deliver: deliver(connection, tables, clock),
-      reads: reads(connection, tables),
+      reads: reads(connection, tables, clock),
       deleteRuns: deleteRuns(connection, tables),
       records: records(connection, tables, clock),
       streams: streams(connection, tables),
