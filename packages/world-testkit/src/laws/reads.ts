@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { HookRecord, ListHooksQuery, World } from "@perdure/core/world";
-import { deliverOne, leasedRun, write } from "../acts.ts";
+import type { HeldName, ListNamesQuery, World } from "@perdure/core/world";
+import { deliverOne, holderOf, leasedRun, write } from "../acts.ts";
 import type { Law } from "../law.ts";
-import { holding, hookCreated, hookDisposed, toRun } from "../requests.ts";
+import { holding, releasing, START, taking, toRun } from "../requests.ts";
 import { same } from "../same.ts";
 
 /** Reading what belongs to runs: in order, whole, and stable while others write. */
@@ -17,7 +17,7 @@ export const reads: Law = {
       deepEqual(await world.getRuns([]), []);
     },
 
-    "hooks are listed by token, in pages of any size": async (stage) => {
+    "names are listed in pages of any size, all of them or those of a run": async (stage) => {
       const world = await stage.open();
       const [one, two] = [await leasedRun(world), await leasedRun(world)];
       const tokens = ["b", "a", "f", "d", "c", "e", "g"];
@@ -25,26 +25,26 @@ export const reads: Law = {
         world,
         holding(
           one,
-          tokens.slice(0, 4).map((token) => hookCreated(`1${token}`, token)),
+          tokens.slice(0, 4).map((token) => taking(`1${token}`, token)),
         ),
       );
       await write(
         world,
         holding(
           two,
-          tokens.slice(4).map((token) => hookCreated(`2${token}`, token)),
+          tokens.slice(4).map((token) => taking(`2${token}`, token)),
         ),
       );
       for (const limit of [1, 3, 7, 50]) {
-        deepEqual(tokensOf(await allHooks(world, { limit })), ["a", "b", "c", "d", "e", "f", "g"]);
-        deepEqual(tokensOf(await allHooks(world, { limit, runId: one.runId })), ["a", "b", "d", "f"]);
-        deepEqual(tokensOf(await allHooks(world, { limit, runId: two.runId })), ["c", "e", "g"]);
+        deepEqual(namesOf(await allNames(world, { limit })).sort(), ["a", "b", "c", "d", "e", "f", "g"]);
+        deepEqual(namesOf(await allNames(world, { limit, runId: one.runId })).sort(), ["a", "b", "d", "f"]);
+        deepEqual(namesOf(await allNames(world, { limit, runId: two.runId })).sort(), ["c", "e", "g"]);
       }
-      same((await world.listHooks({ limit: 1 })).hooks, [await world.getHookByToken("a")]);
-      deepEqual((await world.listHooks({ limit: 5, runId: "wrun_unknown" })).hooks, []);
+      for (const held of await allNames(world, { limit: 2 })) same(held, await holderOf(world, held.name));
+      deepEqual(await allNames(world, { limit: 5, runId: "wrun_unknown" }), []);
     },
 
-    "pages of hooks stay stable while hooks come and go": async (stage) => {
+    "pages of names stay stable while names come and go": async (stage) => {
       const [world, writer] = (await stage.openMany(2)) as [World, World];
       const names = Array.from({ length: 20 }, (_, index) => `token-${String(index).padStart(2, "0")}`);
       const run = await leasedRun(world);
@@ -52,22 +52,19 @@ export const reads: Law = {
         world,
         holding(
           run,
-          names.map((token) => hookCreated(`hook of ${token}`, token)),
+          names.map((token) => taking(`hook of ${token}`, token)),
         ),
       );
-      const meddle = async (page: readonly HookRecord[]) => {
-        const events = page.flatMap(({ token }) => [
-          hookDisposed(`hook of ${token}`),
-          hookCreated(`later ${token}`, `${token}-later`),
+      const meddle = async (page: readonly HeldName[]) => {
+        const events = page.flatMap(({ name }) => [
+          releasing(`hook of ${name}`),
+          taking(`later ${name}`, `${name}-later`),
         ]);
         row = await write(writer, holding(row, events));
       };
-      const seen = tokensOf(await allHooks(world, { limit: 3 }, meddle));
-      deepEqual(
-        seen.filter((token) => names.includes(token)),
-        names,
-      );
-      equal(new Set(seen).size, seen.length, "no hook twice");
+      const seen = namesOf(await allNames(world, { limit: 3 }, meddle));
+      deepEqual(seen.filter((token) => names.includes(token)).sort(), names);
+      equal(new Set(seen).size, seen.length, "no name twice");
     },
 
     "mail of several runs comes in the order in which it was asked for": async (stage) => {
@@ -90,22 +87,23 @@ export const reads: Law = {
   },
 };
 
-async function allHooks(
+async function allNames(
   world: World,
-  query: ListHooksQuery,
-  between: (page: readonly HookRecord[]) => Promise<void> = async () => {},
-): Promise<readonly HookRecord[]> {
-  const hooks: HookRecord[] = [];
-  let page = await world.listHooks(query);
+  query: Omit<ListNamesQuery, "now">,
+  between: (page: readonly HeldName[]) => Promise<void> = async () => {},
+): Promise<readonly HeldName[]> {
+  const names: HeldName[] = [];
+  let page = await world.listNames({ ...query, now: START });
   for (;;) {
-    equal(page.hooks.length <= query.limit, true, "a page has at most `limit` hooks");
-    hooks.push(...page.hooks);
-    if (page.cursor === null) return hooks;
-    await between(page.hooks);
-    page = await world.listHooks({ ...query, cursor: page.cursor });
+    equal(page.names.length <= query.limit, true, "a page has at most `limit` names");
+    names.push(...page.names);
+    // New names come in while it pages: the older pages must end all the same.
+    if (page.cursor === null || names.length > 1_000) return names;
+    await between(page.names);
+    page = await world.listNames({ ...query, now: START, cursor: page.cursor });
   }
 }
 
-function tokensOf(hooks: readonly HookRecord[]): string[] {
-  return hooks.map(({ token }) => token);
+function namesOf(names: readonly HeldName[]): string[] {
+  return names.map(({ name }) => name);
 }
