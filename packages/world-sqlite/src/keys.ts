@@ -41,7 +41,5 @@ function fromHalf(half: string): Uint8Array {
 }
 
 function toHalf(latin1: string): string {
-  return String.fromCharCode(
-    0xd000 | ((latin1.charCodeAt(0) & 0x3f) << 6) | (latin1.charCodeAt(1) & 0x3f),
-  );
+  return String.fromCharCode(0xd000 | ((latin1.charCodeAt(0) & 0x3f) << 6) | (latin1.charCodeAt(1) & 0x3f));
 }

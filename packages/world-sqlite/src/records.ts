@@ -66,7 +66,8 @@ export function records(connection: Connection, tables: Tables, clock: StoreCloc
   }
 
   return {
-    readRecords: (keys, callersNow) => readAt(connection, clock, callersNow, (now) => keys.map((key) => read(key, now))),
+    readRecords: (keys, callersNow) =>
+      readAt(connection, clock, callersNow, (now) => keys.map((key) => read(key, now))),
 
     writeRecords: (batch, callersNow) =>
       connection.write(() => {

@@ -256,8 +256,7 @@ export interface MailRow {
 }
 
 /** All columns of a message, for a query in which its table is called `m`. */
-export const MAIL_COLUMNS =
-  "m.mail_seq AS mailSeq, m.message_id AS messageId, m.type, m.id, m.at, m.data";
+export const MAIL_COLUMNS = "m.mail_seq AS mailSeq, m.message_id AS messageId, m.type, m.id, m.at, m.data";
 
 /** @throws {Damage} for a row that this World has not written */
 export function toMail(row: MailRow): Mail {
