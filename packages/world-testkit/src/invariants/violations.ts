@@ -10,9 +10,6 @@ const TERMINAL_EVENTS: Readonly<Record<string, TerminalStatus>> = {
   run_cancelled: "cancelled",
 };
 
-/** The type under which the core has a hook written whose name is held; the row counts the bytes that were sent instead. */
-const REFUSED = "hook_conflict";
-
 /**
  * Every broken invariant of a store, in words; empty when there is none. With `now`, a run with unread mail that
  * nobody holds must be due by then.
@@ -48,11 +45,6 @@ function checkJournal({ row, journal }: RunSnapshot, require: Require): void {
     const ends = TERMINAL_EVENTS[event.type] !== undefined;
     require(!ends || index === journal.length - 1, `${event.type} at seq ${event.seq} is not the last event`);
   }
-  const bytes = journal.reduce(
-    (sum, { type, data }) => sum + (type === REFUSED ? 0 : (data?.length ?? 0)),
-    0,
-  );
-  require(row.bytes >= bytes, `the row tells ${row.bytes} bytes, the journal has ${bytes}`);
   require(generation > 0
     ? firstSeq > generation
     : firstSeq === 1, `generation ${generation} from seq ${firstSeq}`);

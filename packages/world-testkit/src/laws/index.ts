@@ -8,6 +8,9 @@ import { deliver } from "./deliver.ts";
 import { journal } from "./journal.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
 import { listing } from "./listing.ts";
+import { nameListing } from "./name-listing.ts";
+import { nameRaces } from "./name-races.ts";
+import { nameStarts } from "./name-starts.ts";
 import { nameTimes } from "./name-times.ts";
 import { names } from "./names.ts";
 import { open } from "./open.ts";
@@ -37,7 +40,10 @@ export const laws: readonly Law[] = [
   parkOverMail,
   deliver,
   names,
+  nameStarts,
   nameTimes,
+  nameRaces,
+  nameListing,
   journal,
   reads,
   listing,
