@@ -1,10 +1,12 @@
+import type { RunView } from "../engine/system-steps/read-run.ts";
+import type { RunEnd } from "../engine/system-steps/watch-run.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "../errors/index.ts";
 import { decode, decodeError } from "../serialization/index.ts";
-import type { RunRecord, RunStatus } from "../world/index.ts";
+import type { RunStatus } from "../world/index.ts";
 
 /** Options of {@link Run.cancel}. */
 export interface CancelOptions {
@@ -14,8 +16,8 @@ export interface CancelOptions {
 
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
-  getRecord(runId: string): Promise<RunRecord | null>;
-  ended(runId: string): Promise<RunRecord>;
+  getRecord(runId: string): Promise<RunView | null>;
+  ended(runId: string): Promise<RunEnd>;
   cancel(runId: string, reason: string | undefined): Promise<void>;
   retry(runId: string): Promise<void>;
 }
@@ -75,7 +77,7 @@ export class Run<T = unknown> {
    * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
    */
   get returnValue(): Promise<T> {
-    return this.#client.ended(this.runId).then((run) => resultOf<T>(run));
+    return this.#client.ended(this.runId).then((end) => resultOf<T>(this.runId, end));
   }
 
   /**
@@ -98,7 +100,7 @@ export class Run<T = unknown> {
     return this.#client.retry(this.runId);
   }
 
-  async #record(): Promise<RunRecord> {
+  async #record(): Promise<RunView> {
     const run = await this.#client.getRecord(this.runId);
     if (run === null) throw new WorkflowRunNotFoundError(this.runId);
     return run;
@@ -106,11 +108,11 @@ export class Run<T = unknown> {
 }
 
 /** The return value of a terminal run, or its error, thrown. */
-function resultOf<T>(run: RunRecord): T {
+function resultOf<T>(runId: string, run: RunEnd): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {
-    throw WorkflowRunCancelledError.is(error) ? error : new WorkflowRunCancelledError(run.runId);
+    throw WorkflowRunCancelledError.is(error) ? error : new WorkflowRunCancelledError(runId);
   }
-  throw new WorkflowRunFailedError(run.runId, error, run.workflow);
+  throw new WorkflowRunFailedError(runId, error, run.workflow);
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
 import type { Logger } from "../logger.ts";
 import { type CommitResult, endsRun, type World } from "../world/index.ts";
 import { completions } from "./completions.ts";
@@ -20,6 +21,7 @@ export interface CommitResultsOptions {
   readonly keeps: (run: LiveRun) => boolean;
   /** A step of which the journal knows may start. */
   readonly onStep: (run: LiveRun, step: PendingStep) => void;
+  readonly onSystemStep: (run: LiveRun, step: PendingSystemStep) => void;
   /** The store says that this is the run's last message. */
   readonly onMail: (run: LiveRun, mailSeq: number) => void;
   /** The run was given back, and is due at this time. */
@@ -81,14 +83,15 @@ export class CommitResults {
     }
   }
 
-  #durable({ run, request, steps }: OutgoingCommit, mailSeq: number, told: boolean): void {
-    const { clock, quarantine, keeps, onStep, onMail, touch } = this.#options;
+  #durable({ run, request, steps, systemSteps }: OutgoingCommit, mailSeq: number, told: boolean): void {
+    const { clock, quarantine, keeps, onStep, onSystemStep, onMail, touch } = this.#options;
     if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
     const { lease } = request;
     if (endsRun(request)) return;
     if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
     if (lease.type !== "hold") return;
     if (keeps(run)) for (const step of steps) onStep(run, step);
+    for (const step of systemSteps) onSystemStep(run, step);
     onMail(run, mailSeq);
     // What has gathered meanwhile goes out, or the run parks.
     if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);

@@ -7,6 +7,7 @@ import { systemIds } from "../ids.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import { ENGINE_QUEUE } from "./engine-queue.ts";
 import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
@@ -70,7 +71,7 @@ export class EngineWorker implements Worker {
       ids,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      queues: () => this.#workflows(),
+      queues: () => [...this.#workflows(), ENGINE_QUEUE],
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),

@@ -8,8 +8,8 @@ export interface Pending {
   readonly id: string;
   /** When the engine has to act on it next, ms since the epoch; `null`: as soon as the journal has it. */
   readonly dueAt: number | null;
-  /** What the engine does then: executes an attempt of a step, or tells the code an event of this type. */
-  readonly due: "attempt" | (string & {});
+  /** What the engine does then: executes an attempt of a step, or a system step, or tells the code an event of this type. */
+  readonly due: "attempt" | "system_step" | (string & {});
   readonly result: Deferred<unknown>;
 }
 
