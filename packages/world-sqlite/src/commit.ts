@@ -78,7 +78,7 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
   // The payload of a consumed message is in the journal; what stays is its id, for messages sent twice.
   const consumeMail = connection.prepare(
     "consume mail",
-    `UPDATE ${tables.mail} SET data = NULL, consumed_at = ? WHERE run = ? AND at_end = 0 AND mail_seq > ? AND mail_seq <= ?`,
+    `UPDATE ${tables.mail} SET data = NULL, at = ? WHERE run = ? AND at_end = 0 AND mail_seq > ? AND mail_seq <= ?`,
   );
   const { claim, holder, release, end } = names(connection, tables);
   const restart = restarts(connection, tables);
@@ -100,7 +100,7 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     const conflicts = append(row, request, times);
     const { mailDone, run } = request;
     if (mailDone > row.mailDone) consumeMail.run(times.now, row.id, row.mailDone, mailDone);
-    if (request.restart === true) restart(row.id, request.seq, times.now);
+    if (request.restart === true) restart(row.id, request.seq, mailDone, times.now);
     if (endsRun(request)) end(row.id, times.now);
     update(row, request, times);
     if (run.attributes !== undefined) setAttributes(row.id, run.attributes);

@@ -8,8 +8,8 @@ import type { Tables } from "./schema.ts";
 // A consumed message is known as such for so long, in milliseconds, that its sender has given up sending it again.
 const MAIL_KEPT = 7 * 24 * 60 * 60 * 1_000;
 
-/** Deletes a run's events up to `seq`, and its messages that were consumed seven days ago. */
-export type Restart = (run: number, seq: number, now: number) => void;
+/** Deletes a run's events up to `seq` and, of its messages up to `mailDone`, those that were consumed seven days ago. */
+export type Restart = (run: number, seq: number, mailDone: number, now: number) => void;
 
 export function restarts(connection: Connection, { events, mail }: Tables): Restart {
   const deleteEvents = connection.prepare(
@@ -20,11 +20,11 @@ export function restarts(connection: Connection, { events, mail }: Tables): Rest
   const deleteMail = connection.prepare(
     "delete consumed mail",
     `DELETE FROM ${mail} WHERE run = ?1 AND at_end = 0 AND mail_seq < ifnull(
-       (SELECT mail_seq FROM ${mail} WHERE run = ?1 AND at_end = 0 AND ifnull(consumed_at > ?2, 1) ORDER BY mail_seq LIMIT 1),
-       9223372036854775807)`,
+       (SELECT mail_seq FROM ${mail} WHERE run = ?1 AND at_end = 0 AND mail_seq <= ?2 AND at > ?3 ORDER BY mail_seq LIMIT 1),
+       ?2 + 1)`,
   );
-  return (run, seq, now) => {
+  return (run, seq, mailDone, now) => {
     deleteEvents.run(run, seq);
-    deleteMail.run(run, now - MAIL_KEPT);
+    deleteMail.run(run, mailDone, now - MAIL_KEPT);
   };
 }
