@@ -3,7 +3,7 @@ import { type StartOptions, startRequest } from "./api/start-request.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
 import type { StartRunInput } from "./engine/system-steps/start-run.ts";
-import type { RunEnd } from "./engine/system-steps/watch-run.ts";
+import type { RunEnding } from "./engine/completions.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import { childrenOf } from "./interpreter/children.ts";
@@ -61,7 +61,7 @@ export function runsOf(execution: Execution): RunAccess {
       if (runId === execution.runId) {
         throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
       }
-      return await callSystemStep<RunEnd>(execution, "watch_run", () => runId);
+      return await callSystemStep<RunEnding>(execution, "watch_run", () => runId);
     },
     async cancel(runId, reason) {
       await send(runId, "cancel_requested", encode(reason, "reason"));

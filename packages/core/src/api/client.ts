@@ -1,6 +1,7 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
+import type { RunEnding } from "../engine/completions.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -11,6 +12,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -102,7 +104,9 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
-    this.#watcher = new RunWatcher(world, clock);
+    this.#watcher = new RunWatcher(world, clock, (runId) =>
+      [...this.workers].some((worker) => worker.holds(runId)),
+    );
     this.#unattended = new UnattendedRuns({
       world,
       clock,
@@ -145,7 +149,7 @@ export class Client implements RunAccess {
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created: NewEvent = { type: "run_created", at: now, id: null, name: workflow, data: input };
+      const created = runCreated(workflow, input, now);
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
@@ -194,8 +198,8 @@ export class Client implements RunAccess {
     });
   }
 
-  /** The run's row once it is terminal. */
-  async ended(runId: string): Promise<RunRecord> {
+  /** How the run ended, once it has. */
+  async ended(runId: string): Promise<RunEnding> {
     refuseInWorkflow("run.returnValue");
     return await this.#awaited(async () => {
       await this.open();

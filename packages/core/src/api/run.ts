@@ -1,5 +1,5 @@
 import type { RunView } from "../engine/system-steps/read-run.ts";
-import type { RunEnd } from "../engine/system-steps/watch-run.ts";
+import type { RunEnding } from "../engine/completions.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
@@ -17,7 +17,7 @@ export interface CancelOptions {
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
   getRecord(runId: string): Promise<RunView | null>;
-  ended(runId: string): Promise<RunEnd>;
+  ended(runId: string): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined): Promise<void>;
   retry(runId: string): Promise<void>;
 }
@@ -77,7 +77,7 @@ export class Run<T = unknown> {
    * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
    */
   get returnValue(): Promise<T> {
-    return this.#client.ended(this.runId).then((end) => resultOf<T>(this.runId, end));
+    return this.#client.ended(this.runId).then((ending) => resultOf<T>(ending));
   }
 
   /**
@@ -107,12 +107,12 @@ export class Run<T = unknown> {
   }
 }
 
-/** The return value of a terminal run, or its error, thrown. */
-function resultOf<T>(runId: string, run: RunEnd): T {
+/** The return value of a terminal run, or its error, thrown; made anew for each caller. */
+function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {
-    throw WorkflowRunCancelledError.is(error) ? error : new WorkflowRunCancelledError(runId);
+    throw WorkflowRunCancelledError.is(error) ? error : new WorkflowRunCancelledError(run.runId);
   }
-  throw new WorkflowRunFailedError(runId, error, run.workflow);
+  throw new WorkflowRunFailedError(run.runId, error, run.workflow);
 }

@@ -17,7 +17,7 @@ import { debtsOf } from "./debts.ts";
 import { firstEvents, readJournal } from "./loader.ts";
 import { systemStepOf } from "./system-steps/index.ts";
 import type { StoreCalls } from "./system-steps/store-calls.ts";
-import { endOf, WATCH, type Watcher } from "./system-steps/watch-run.ts";
+import { endingOf, WATCH, type Watcher } from "./system-steps/watch-run.ts";
 
 /**
  * What a run owes when it has ended, however it ended: system steps that were not done, cancels of its children, payloads that
@@ -121,7 +121,7 @@ export class AfterWork {
 
   async #answer(row: RunRecord, watches: readonly Mail[]): Promise<void> {
     const { store } = this.#options;
-    const data = encode(endOf(row), "end");
+    const data = encode(endingOf(row), "end");
     const answers = watches
       .filter(({ type }) => type === WATCH)
       .map((watch): Message => {

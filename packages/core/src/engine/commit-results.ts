@@ -4,7 +4,7 @@ import type { PendingStep } from "../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
 import type { Logger } from "../logger.ts";
 import { type CommitResult, endsRun, type World } from "../world/index.ts";
-import { completions } from "./completions.ts";
+import { completions, type RunEnding } from "./completions.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
@@ -39,20 +39,20 @@ export class CommitResults {
   }
 
   take(commit: OutgoingCommit, result: CommitResult): void {
-    const { run, request } = commit;
+    const { run } = commit;
     const { world, residents } = this.#options;
-    const ended = result.outcome === "committed" && endsRun(request);
+    const ending = result.outcome === "committed" ? endingOf(commit) : null;
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
-      if (ended) completions(world).finished(run.runId);
+      if (ending !== null) completions(world).finished(ending);
     } else if (result.outcome !== "committed") {
       this.#refused(run, result);
     } else {
       const told = this.#tell(commit, result);
       this.#durable(commit, result.mailSeq, told);
-      if (ended) {
+      if (ending !== null) {
         residents.release(run);
-        completions(world).finished(run.runId);
+        completions(world).finished(ending);
       }
     }
   }
@@ -106,4 +106,10 @@ export class CommitResults {
     else run.end();
     if (dueAt !== null) onParked(dueAt);
   }
+}
+
+/** What is recorded of the run's end, or `null` where the commit does not end it. */
+function endingOf({ run: { runId, workflow }, request }: OutgoingCommit): RunEnding | null {
+  const { status, output = null, error = null } = request.run;
+  return !endsRun(request) || status === undefined ? null : { runId, workflow, status, output, error };
 }

@@ -9,6 +9,7 @@ import {
 } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { knowTokens } from "../interpreter/kinds/hook.ts";
+import { checkEngine } from "../interpreter/kinds/run.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, JournalEvent, RunRecord, World } from "../world/index.ts";
@@ -143,6 +144,7 @@ export async function replayClaimed(
       { ...fields },
     );
   try {
+    checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
     return { journal, obstacle: null };
   } catch (error) {

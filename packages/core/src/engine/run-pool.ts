@@ -224,6 +224,11 @@ export class RunPool {
     this.#claims.wake();
   }
 
+  /** Whether this run's lease is ours. */
+  holds(runId: string): boolean {
+    return this.#residents.heldRun(runId) !== undefined;
+  }
+
   /** Looks for due runs now. */
   wake(): void {
     this.#claims.wake();

@@ -129,6 +129,11 @@ export class EngineWorker implements Worker {
     return this.open && this.#executes(workflow);
   }
 
+  /** Whether it holds this run's lease: it executes it, and hears first of its end. */
+  holds(runId: string): boolean {
+    return this.#pool.holds(runId);
+  }
+
   /** When a lease that is asked for now runs out, in monotonic time. */
   leaseEnd(): number {
     return this.#clock.elapsed() + this.leaseTtl;

@@ -14,6 +14,7 @@ export {
   type RunCommit,
   type RunPatch,
 } from "./commit.ts";
+export { countdown, Overdue, within } from "./deadline.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";

@@ -105,7 +105,7 @@ it("nor does a store: what it makes, such as a connection, would keep the caller
         getRuns: note,
         listRuns: note,
         countRuns: note,
-        getHookByToken: note,
+        getNames: note,
         listEvents: note,
         listMail: note,
       };

@@ -21,7 +21,7 @@ it("starts a child once, over crashes and replays, and gives its result", async 
     return [run.runId, await run.returnValue] as const;
   });
   const first = await process();
-  const run = await client.start(parent, []);
+  const run = await client.start<readonly [string, number]>(parent, []);
   await settle();
   expect(state.runs.size).toBe(2);
   first.kill();
@@ -92,7 +92,7 @@ it("gives a child's failure and its cancel to the parent", async () => {
     return errors;
   });
   await process();
-  const errors = await until((await client.start(parent, [])).returnValue);
+  const errors = await until((await client.start<unknown[]>(parent, [])).returnValue);
   expect(errors[0]).toBeInstanceOf(WorkflowRunFailedError);
   expect((errors[0] as Error).cause).toMatchObject({ message: "no" });
   expect(errors[1]).toBeInstanceOf(WorkflowRunCancelledError);
@@ -138,7 +138,7 @@ it("cancels the children of a cancelled run, unless they are left, and those tha
     return ids;
   });
   await process();
-  const run = await client.start(parent, [false]);
+  const run = await client.start<string[]>(parent, [false]);
   const ids = await until(run.returnValue);
   await settle();
   expect(ids.map((id) => row(id).status)).toEqual(["running", "cancelled", "running"]);

@@ -1,4 +1,5 @@
 import { IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
+import { runCreated } from "../../interpreter/kinds/run.ts";
 import { startClaim } from "../../names.ts";
 import type { CreateRun } from "../../world/index.ts";
 import type { SystemStep } from "./system-step.ts";
@@ -34,7 +35,7 @@ export const startRun: SystemStep = {
       attributes,
       state: null,
       idempotencyKey: key?.key ?? null,
-      events: [{ type: "run_created", at, id: null, name: workflow, data: args }],
+      events: [runCreated(workflow, args, at)],
       names: key === null ? [] : [startClaim(workflow, key.key, key.fingerprint, key.freeAt)],
       mail: [],
       dueAt: at,

@@ -2,6 +2,7 @@ import { WorkflowRunNotFoundError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { encode } from "../../serialization/index.ts";
 import { isTerminal, type RunRecord } from "../../world/index.ts";
+import type { RunEnding } from "../completions.ts";
 import type { SystemStep } from "./system-step.ts";
 
 /**
@@ -19,12 +20,9 @@ export interface Watcher {
   readonly id: string;
 }
 
-/** How a run ended: what its watchers are told. */
-export type RunEnd = Pick<RunRecord, "status" | "workflow" | "output" | "error">;
-
-/** The end of a terminal run. */
-export function endOf({ status, workflow, output, error }: RunRecord): RunEnd {
-  return { status, workflow, output, error };
+/** How a terminal run ended. */
+export function endingOf({ runId, status, workflow, output, error }: RunRecord): RunEnding {
+  return { runId, status, workflow, output, error };
 }
 
 export const watchRun: SystemStep = {
@@ -44,6 +42,6 @@ export const watchRun: SystemStep = {
     if (outcome === "delivered") return { type: "waiting" };
     const run = await getRun(watched);
     if (run === null || !isTerminal(run.status)) throw new WorkflowRunNotFoundError(watched);
-    return { type: "completed", value: endOf(run) };
+    return { type: "completed", value: endingOf(run) };
   },
 };
