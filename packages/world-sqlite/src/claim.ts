@@ -17,6 +17,7 @@ import { Damage, isDamage } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { RESULT, resultCode } from "./driver.ts";
 import { damagedError } from "./errors.ts";
+import type { Outbox } from "./outbox.ts";
 import {
   EVENT_COLUMNS,
   type EventTuple,
@@ -57,7 +58,7 @@ const MOST_UNREADABLE = 1_000;
 
 export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
-export function claim(connection: Connection, tables: Tables, clock: StoreClock): Claim {
+export function claim(connection: Connection, tables: Tables, clock: StoreClock, outbox: Outbox): Claim {
   const { runs, events, mail } = tables;
   const selectDue = connection.prepare<DueRow>(
     "select due runs",
@@ -198,12 +199,14 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   return async (request) => {
     // An idle worker's question takes no lock.
     const idle = await connection.read(() => {
+      if (outbox.waits()) return "outbox";
       const times = clock.glance(request.now);
       if (times === null) return null;
       const { first, left } = look(request, Math.min(request.limit, 1), times.now);
       return first.length > 0 ? null : { runs: [], nextDueAt: left, now: times.now };
     });
-    if (idle !== null) return idle;
+    if (idle === "outbox") await outbox.move().catch(() => undefined);
+    else if (idle !== null) return idle;
     const { nextDueAt, now, ...taken } = await takeReadable(request);
     const runs = await connection.read(() => taken.runs.map((run) => load(run, request)));
     return { runs, nextDueAt, now };

@@ -65,9 +65,10 @@ export function mailboxes(connection: Connection, { runs, mail }: Tables): Mailb
   };
 }
 
-export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;
+/** Delivers a batch, within a transaction. */
+export type Send = (batch: readonly Message[], now: number) => Delivery;
 
-export function deliver(connection: Connection, tables: Tables, clock: StoreClock): Deliver {
+export function sends(connection: Connection, tables: Tables): Send {
   const { runs } = tables;
   const address =
     "r.id AS run, r.run_id AS runId, r.status, r.mail_seq AS mailSeq, r.end_seq AS endSeq, r.owner IS NOT NULL AS held";
@@ -87,35 +88,39 @@ export function deliver(connection: Connection, tables: Tables, clock: StoreCloc
   const countEndMail = connection.prepare("count end mail", `UPDATE ${runs} SET end_seq = ? WHERE id = ?`);
   const { find, put } = mailboxes(connection, tables);
 
-  return (batch, callersNow) =>
-    connection.write(() => {
-      const { now } = clock.read(callersNow);
-      const runIds = new Set<string>();
-      let due = false;
+  return (batch, now) => {
+    const runIds = new Set<string>();
+    let due = false;
 
-      function send(message: Message): DeliverResult {
-        const { messageId, to, atEnd = false } = message;
-        const sent = find(messageId);
-        if (sent !== null) return { outcome: "delivered", ...sent };
+    function send(message: Message): DeliverResult {
+      const { messageId, to, atEnd = false } = message;
+      const sent = find(messageId);
+      if (sent !== null) return { outcome: "delivered", ...sent };
 
-        const byName = "name" in to;
-        const row = byName ? selectName.get(toStoredKey(to.name), now) : selectRun.get(toStored(to.runId));
-        if (row === undefined) return { outcome: byName ? "no_such_name" : "no_such_run" };
-        const runId = fromStored(row.runId);
-        if (isTerminal(row.status)) return { outcome: "finished", runId };
+      const byName = "name" in to;
+      const row = byName ? selectName.get(toStoredKey(to.name), now) : selectRun.get(toStored(to.runId));
+      if (row === undefined) return { outcome: byName ? "no_such_name" : "no_such_run" };
+      const runId = fromStored(row.runId);
+      if (isTerminal(row.status)) return { outcome: "finished", runId };
 
-        const id = byName ? fromStoredOrNull(row.id) : (to.id ?? null);
-        const mailSeq = (atEnd ? row.endSeq : row.mailSeq) + 1;
-        put(row.run, mailSeq, message, id);
-        if (atEnd) countEndMail.run(mailSeq, row.run);
-        else {
-          wake.run(mailSeq, now, row.run);
-          runIds.add(runId);
-          due ||= row.held === 0;
-        }
-        return { outcome: "delivered", runId, id };
+      const id = byName ? fromStoredOrNull(row.id) : (to.id ?? null);
+      const mailSeq = (atEnd ? row.endSeq : row.mailSeq) + 1;
+      put(row.run, mailSeq, message, id);
+      if (atEnd) countEndMail.run(mailSeq, row.run);
+      else {
+        wake.run(mailSeq, now, row.run);
+        runIds.add(runId);
+        due ||= row.held === 0;
       }
+      return { outcome: "delivered", runId, id };
+    }
 
-      return { results: batch.map(send), runIds: [...runIds], due };
-    });
+    return { results: batch.map(send), runIds: [...runIds], due };
+  };
+}
+
+export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;
+
+export function deliver(connection: Connection, clock: StoreClock, send: Send): Deliver {
+  return (batch, now) => connection.write(() => send(batch, clock.read(now).now));
 }

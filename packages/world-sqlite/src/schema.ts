@@ -13,6 +13,7 @@ export interface Tables {
   readonly events: string;
   readonly mail: string;
   readonly names: string;
+  readonly outbox: string;
   readonly attributes: string;
   readonly records: string;
   readonly clock: string;
@@ -30,6 +31,7 @@ export function tablesOf(namespace: string): Tables {
     events: `${prefix}_events`,
     mail: `${prefix}_mail`,
     names: `${prefix}_names`,
+    outbox: `${prefix}_outbox`,
     attributes: `${prefix}_attributes`,
     records: `${prefix}_records`,
     clock: `${prefix}_clock`,

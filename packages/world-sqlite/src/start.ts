@@ -10,9 +10,10 @@ import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts"
 import type { StoreClock, Times } from "./store-clock.ts";
 import { toStored, toStoredOrNull } from "./text.ts";
 
-export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
+/** Starts one run, within a transaction. */
+export type Start = (request: CreateRun, times: Times) => CreateRunResult;
 
-export function createRuns(connection: Connection, tables: Tables, clock: StoreClock): CreateRuns {
+export function starts(connection: Connection, tables: Tables): Start {
   const selectRun = connection.prepare<RunRow>(
     "select run",
     `SELECT ${RUN_COLUMNS} FROM ${tables.runs} r WHERE r.run_id = ?`,
@@ -31,21 +32,6 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
   const { holder, take } = names(connection, tables);
   const { find, put } = mailboxes(connection, tables);
   const setAttributes = writeAttributes(connection, tables);
-
-  function create(request: CreateRun, times: Times): CreateRunResult {
-    const { runId, lease } = request;
-    const taken = lease === null ? null : { runId, epoch: 1, claimId: lease.claimId };
-    const existing = selectRun.get(toStored(runId));
-    if (existing !== undefined) {
-      const { epoch, claimId, owner } = toRunRecord(existing);
-      const stillHeld = epoch === 1 && owner !== null && claimId === taken?.claimId;
-      return { outcome: "created", lease: stillHeld ? taken : null };
-    }
-    const refusal = refusalOf(request, times.now);
-    if (refusal !== null) return refusal;
-    insert(request, times);
-    return { outcome: "created", lease: taken };
-  }
 
   /** Why the run cannot be made: a name that another has, or a message that another got. */
   function refusalOf({ names, mail }: CreateRun, now: number): CreateRunResult | null {
@@ -99,10 +85,29 @@ export function createRuns(connection: Connection, tables: Tables, clock: StoreC
     for (const [index, message] of mail.entries()) put(id, index + 1, message, message.id);
   }
 
+  return (request, times) => {
+    const { runId, lease } = request;
+    const taken = lease === null ? null : { runId, epoch: 1, claimId: lease.claimId };
+    const existing = selectRun.get(toStored(runId));
+    if (existing !== undefined) {
+      const { epoch, claimId, owner } = toRunRecord(existing);
+      const stillHeld = epoch === 1 && owner !== null && claimId === taken?.claimId;
+      return { outcome: "created", lease: stillHeld ? taken : null };
+    }
+    const refusal = refusalOf(request, times.now);
+    if (refusal !== null) return refusal;
+    insert(request, times);
+    return { outcome: "created", lease: taken };
+  };
+}
+
+export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
+
+export function createRuns(connection: Connection, clock: StoreClock, start: Start): CreateRuns {
   return (batch, now) =>
     connection.write(() => {
       const times = clock.read(now);
-      const results = batch.map((request) => create(request, times));
+      const results = batch.map((request) => start(request, times));
       const due = results.some((result) => result.outcome === "created" && result.lease === null);
       return { results, due };
     });

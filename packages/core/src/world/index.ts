@@ -18,6 +18,7 @@ export { countdown, Overdue, within } from "./deadline.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
+export type { Joined, JoinedRequest, JoinedRun, SqlTransaction } from "./joining.ts";
 export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { Address, DeliverResult, FirstMail, Mail, Message } from "./mailbox.ts";
@@ -31,6 +32,7 @@ export {
   type RecordWriteResult,
   type StoredRecord,
 } from "./record.ts";
+export { packRequest, unpackRequest } from "./request-bytes.ts";
 export { deleteOldRuns } from "./retention.ts";
 export {
   ATTRIBUTE_LIMITS,
@@ -69,3 +71,4 @@ export type {
   Streams,
 } from "./stream.ts";
 export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";
+export { deliveryHints } from "./write-hints.ts";
