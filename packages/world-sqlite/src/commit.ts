@@ -18,9 +18,9 @@ import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { names } from "./names.ts";
 import { restarts } from "./restart.ts";
-import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */

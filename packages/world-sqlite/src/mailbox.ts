@@ -13,8 +13,8 @@ import {
 import type { Connection } from "./connection.ts";
 import { toStoredKey } from "./keys.ts";
 import { heldNames } from "./names.ts";
-import type { Tables } from "./schema.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** Where a message is that was sent. */

@@ -6,9 +6,9 @@ import type { OpenStore } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { endOfKeys, nextKey, toStoredKey } from "./keys.ts";
 import { heldNames, NAME_COLUMNS, type NameRow, toHeldName } from "./names.ts";
-import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
 import { readAt, type StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { toStored } from "./text.ts";
 
 export function nameReads(

@@ -7,8 +7,9 @@ import type { HeldName, NameClaim } from "@perdure/core/world";
 import { bytesOrNull, number, text, textOrNull } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { fromStoredKey, toStoredKey } from "./keys.ts";
-import { RUN_COLUMNS, type RunRow, type Tables } from "./schema.ts";
+import { RUN_COLUMNS, type RunRow } from "./schema.ts";
 import type { Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** The table of names in version 1. The index goes on with the name, which is the table's key. */

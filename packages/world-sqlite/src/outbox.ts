@@ -16,9 +16,9 @@ import { bytesOrNull } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { prepareOn } from "./driver.ts";
 import type { Send } from "./mailbox.ts";
-import type { Tables } from "./schema.ts";
 import type { Start } from "./start.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 
 // A transaction carries out so many rows at most, so that no worker waits for long. A row is never split.
 const ROWS_PER_TRANSACTION = 100;

@@ -1,5 +1,5 @@
 /** The table of records. Its keys are those of `keys.ts`. */
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 /** Part of version 1. */
 export function createRecords({ records }: Pick<Tables, "records">): string {

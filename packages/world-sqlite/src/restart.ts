@@ -3,7 +3,7 @@
  * generations is as large as its last one.
  */
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 // A consumed message is known as such for so long, in milliseconds, that its sender has given up sending it again.
 const MAIL_KEPT = 7 * 24 * 60 * 60 * 1_000;

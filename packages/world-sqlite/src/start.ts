@@ -6,8 +6,9 @@ import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { mailboxes } from "./mailbox.ts";
 import { names, toHeldName } from "./names.ts";
-import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import { RUN_COLUMNS, type RunRow, toRunRecord } from "./schema.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { toStored, toStoredOrNull } from "./text.ts";
 
 /** Starts one run, within a transaction. */

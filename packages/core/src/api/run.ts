@@ -1,5 +1,5 @@
+import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
-import type { RunEnding } from "../engine/completions.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,

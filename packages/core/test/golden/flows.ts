@@ -1,4 +1,12 @@
-import { createHook, FatalError, getStepMetadata, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import {
+  createHook,
+  FatalError,
+  getStepMetadata,
+  getWorkflowMetadata,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { getRun, start } from "@perdure/core/api";
 
 /**
@@ -28,7 +36,20 @@ const fatal = step("golden//fatal", async () => {
 });
 const slow = step("golden//slow", async (value: string) => value, { maxRetries: 0 });
 
-export const flows = {
+/** A child of the last one below. */
+const given = workflow("golden//given", async (input: unknown) => await echo(input));
+
+const fails = workflow("golden//fails", async () => {
+  await echo("before");
+  throw failure("the end");
+});
+
+export const flows: Readonly<
+  Record<
+    "steps" | "parallel" | "sleeps" | "determinism" | "values" | "hooks" | "cancelled" | "fails" | "children",
+    (...args: never[]) => Promise<unknown>
+  >
+> = {
   steps: workflow("golden//steps", async (name: string) => {
     const results = [await echo(name), await flaky()];
     const error = await fatal().catch((reason: Error) => reason.message);
@@ -83,13 +104,10 @@ export const flows = {
     }
   }),
 
-  fails: workflow("golden//fails", async () => {
-    await echo("before");
-    throw failure("the end");
-  }),
+  fails,
 
   children: workflow("golden//children", async () => {
-    const runs = [await start(flows.values, ["a"]), await start(flows.fails, [])] as const;
+    const runs = [await start(given, ["a"]), await start(fails, [])] as const;
     const value = await runs[0].returnValue;
     const failed = await runs[1].returnValue.catch((error: Error) => error.name);
     return [value, failed, await runs[0].status, await getRun(runs[1].runId).workflowName];

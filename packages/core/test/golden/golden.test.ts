@@ -1,6 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Run } from "@perdure/core/api";
-import { Client, coldReplay, EngineWorker, MemoryState, memoryWorld, seededIds, virtualClock } from "@perdure/core/testing";
+import {
+  Client,
+  coldReplay,
+  EngineWorker,
+  MemoryState,
+  memoryWorld,
+  seededIds,
+  virtualClock,
+} from "@perdure/core/testing";
 import type { JournalEvent } from "@perdure/core/world";
 import { expect, test } from "vitest";
 import { flows } from "./flows.ts";
@@ -58,17 +66,21 @@ async function record(feature: Feature): Promise<Golden> {
   await clock.advance(0);
   await closed;
   const stored = state.runs.get(run.runId);
+  // The error of a run that did not complete has a stack, with the paths of the machine that recorded it; nobody replays it.
   const journal = (stored?.journal ?? []).map((event) => ({
     ...event,
-    data: event.data === null ? null : Buffer.from(event.data).toString("base64"),
+    data:
+      event.data === null || event.type === "run_failed" || event.type === "run_cancelled"
+        ? null
+        : Buffer.from(event.data).toString("base64"),
   }));
   return { runId: run.runId, workflow: stored?.row.workflow ?? "", journal };
 }
 
 test.each(Object.keys(flows) as Feature[])("the journal of %s is replayed", async (feature) => {
-  const file = new URL(`journals/${feature}.json`, import.meta.url);
+  const file = new URL(`journals/${String(feature)}.json`, import.meta.url);
   if (!existsSync(file)) {
-    expect(process.env.CI, `${file} is missing`).toBeUndefined();
+    expect(process.env.CI, `${file.href} is missing`).toBeUndefined();
     writeFileSync(file, `${JSON.stringify(await record(feature), null, 2)}\n`);
   }
   const { runId, workflow, journal }: Golden = JSON.parse(readFileSync(file, "utf8"));

@@ -106,7 +106,7 @@ export const nameListing: Law = {
           left--;
           const events = page.flatMap(({ name, id }) => [
             releasing(id),
-            taking(`${round} later ${id}`, `${name}-${round}-later`),
+            taking(`${round} later ${id}`, `token-z-${round}-${name}`),
           ]);
           row = await write(writer, holding(row, events));
         };

@@ -56,4 +56,26 @@ export const startBugs: readonly Bug[] = [
         now,
       ),
   })),
+  bug("start-once", "only the first event is written", (planted) => ({
+    async createRuns(batch, now) {
+      const results = await planted.world.createRuns(batch, now);
+      for (const { runId } of batch) {
+        const run = stored(planted, runId);
+        if (run === undefined || run.journal.length <= 1) continue;
+        run.journal.length = 1;
+        planted.state.setRow(run, { seq: 1 });
+      }
+      return results;
+    },
+  })),
+  bug("start-once", "a run was created when its last event was", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(batch, now);
+      for (const { runId, events } of batch) {
+        const run = state.runs.get(runId);
+        if (run) state.setRow(run, { createdAt: events.at(-1)?.at ?? now });
+      }
+      return results;
+    },
+  })),
 ];
