@@ -234,11 +234,7 @@ export class Arrivals {
         if (!run.lease.held) return;
         logger.warn(
           "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
-          {
-            runId,
-            workflow,
-            error,
-          },
+          { runId, workflow, error },
         );
       },
     });
