@@ -56,6 +56,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     commitsInFlight: 1,
     ownClock: false,
     streams: true,
+    joining: true,
     largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });
