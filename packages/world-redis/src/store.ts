@@ -13,6 +13,7 @@ import { worldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
 import { openFirst, openRest } from "./migrations.ts";
+import { nameReads } from "./name-reads.ts";
 import { namesOf } from "./names.ts";
 import { openClient } from "./opening.ts";
 import { partitionsOf } from "./partitions.ts";
@@ -46,7 +47,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
     const connection = await openPartitions(caller, partitions, servers, config);
     const names = namesOf(connection);
     const removal = deleteRuns(connection, names);
-    const reading = reads(connection);
+    const found = nameReads(connection);
+    const reading = reads(connection, found);
     const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
     const stopRetention = keepRetention(connection, config.retention, {
       listRuns: reading.listRuns,
@@ -61,7 +63,7 @@ export async function openStore(config: Config): Promise<RedisStore> {
       claim: claim(connection),
       renew: renew(connection),
       commit: commit(connection, names),
-      deliver: deliver(connection),
+      deliver: deliver(connection, found),
       reads: reading,
       deleteRuns: removal,
       records: records(connection),
