@@ -110,7 +110,7 @@ async function play(stage: Stage, prefix: string, title: string, point: number |
   const store = await readStore(from);
   const mine = {
     runs: store.runs.filter(({ row }) => row.runId.startsWith(prefix)),
-    hooks: store.hooks.filter(({ runId }) => runId.startsWith(prefix)),
+    names: store.names.filter(({ runId }) => runId.startsWith(prefix)),
   };
   return { answers: told(answers, prefix), store: told(mine, prefix), died };
 }

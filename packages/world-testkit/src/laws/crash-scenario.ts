@@ -6,17 +6,17 @@ import {
   claiming,
   eventOf,
   finishing,
+  firstClaim,
   holding,
-  hookCreated,
-  hookDisposed,
-  keyOf,
   newRun,
   parking,
+  releasing,
   START,
   stepCreated,
   TTL,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 
 /** One request of the scenario. */
@@ -44,7 +44,7 @@ export function scenario(prefix: string): readonly Act[] {
   const id = (name: string) => `${prefix}${name}`;
   const workflow = id("workflow");
   const lease = { owner: ALICE, claimId: id("claim-1"), ttl: TTL };
-  const key = keyOf(id("order-1"));
+  const names = [firstClaim(id("order-1"), { keepFor: null })];
   const claimOf = (epoch: number) => id(`claim-${epoch}`);
   const at = (runId: string, epoch: number, seq: number, mailDone: number) => ({
     runId,
@@ -66,10 +66,10 @@ export function scenario(prefix: string): readonly Act[] {
               runId: b,
               workflow,
               lease,
-              event: eventOf("run_created", { data: bytesOf("input of b") }),
+              events: [eventOf("run_created", { data: bytesOf("input of b") })],
             }),
-            newRun({ runId: a, workflow, lease, startKey: key }),
-            newRun({ runId: twin, workflow, lease, startKey: key }),
+            newRun({ runId: a, workflow, lease, names }),
+            newRun({ runId: twin, workflow, lease, names }),
             newRun({ runId: c, workflow, dueAt: START + 9_000 }),
           ],
           START,
@@ -81,13 +81,13 @@ export function scenario(prefix: string): readonly Act[] {
       send: (world) =>
         world.commit(
           [
-            holding(at(b, 1, 1, 0), [stepCreated(id("step-1")), hookCreated("hook-b", id("token-1"))]),
+            holding(at(b, 1, 1, 0), [stepCreated(id("step-1")), taking("hook-b", id("token-1"))]),
             holding(
               at(a, 1, 1, 0),
               [
-                hookCreated("hook-a1", id("token-1"), bytesOf("metadata")),
+                taking("hook-a1", id("token-1"), { data: bytesOf("metadata") }),
                 eventOf("run_started"),
-                hookCreated("hook-a2", id("token-2")),
+                taking("hook-a2", id("token-2")),
               ],
               { run: { status: "running", startedAt: START } },
             ),
@@ -101,12 +101,12 @@ export function scenario(prefix: string): readonly Act[] {
       send: (world) =>
         world.deliver(
           [
-            toToken(id("token-1"), id("m1"), { data: bytesOf("payload") }),
+            toName(id("token-1"), id("m1"), { data: bytesOf("payload") }),
             toRun(c, id("m2")),
-            toToken(id("token-2"), id("m3")),
-            toToken(id("no token"), id("m4")),
+            toName(id("token-2"), id("m3")),
+            toName(id("no token"), id("m4")),
             toRun(a, id("m5"), { type: "cancel_requested" }),
-            toToken(id("token-1"), id("m1")),
+            toName(id("token-1"), id("m1")),
           ],
           START + 2,
         ),
@@ -136,8 +136,8 @@ export function scenario(prefix: string): readonly Act[] {
               null,
               [
                 eventOf("hook_received", { id: "hook-b" }),
-                hookDisposed("hook-b"),
-                hookCreated("hook-b2", id("token-1")),
+                releasing("hook-b"),
+                taking("hook-b2", id("token-1")),
               ],
               { mailDone: 1 },
             ),
@@ -152,7 +152,7 @@ export function scenario(prefix: string): readonly Act[] {
     {
       title: "deliver, to a parked run",
       crash: "same",
-      send: (world) => world.deliver([toToken(id("token-1"), id("m6")), toRun(a, id("m7"))], START + 5),
+      send: (world) => world.deliver([toName(id("token-1"), id("m6")), toRun(a, id("m7"))], START + 5),
     },
     {
       title: "claim",
@@ -194,7 +194,7 @@ export function scenario(prefix: string): readonly Act[] {
             finishing(at(b, 2, 6, 2), ended, [stepCreated(id("step-2"))], {
               run: { status: "completed", completedAt: ended, error: null, output: bytesOf("output of b") },
             }),
-            holding(at(a, 2, 5, 1), [hookCreated("hook-a3", id("token-1"))]),
+            holding(at(a, 2, 5, 1), [taking("hook-a3", id("token-1"))]),
             holding(at(c, 9, 1, 1), [stepCreated(id("step-3"))]),
           ],
           START + 8,
@@ -205,7 +205,7 @@ export function scenario(prefix: string): readonly Act[] {
       crash: "same",
       send: (world) =>
         world.createRuns(
-          [newRun({ runId: a, workflow, lease, startKey: key }), newRun({ runId: b, workflow })],
+          [newRun({ runId: a, workflow, lease, names }), newRun({ runId: b, workflow })],
           START,
         ),
     },

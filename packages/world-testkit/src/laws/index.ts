@@ -5,10 +5,14 @@ import { commitFenced } from "./commit-fenced.ts";
 import { commitOnce } from "./commit-once.ts";
 import { crashPoints } from "./crash-points.ts";
 import { deliver } from "./deliver.ts";
-import { hookTokens } from "./hook-tokens.ts";
 import { journal } from "./journal.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
 import { listing } from "./listing.ts";
+import { nameListing } from "./name-listing.ts";
+import { nameRaces } from "./name-races.ts";
+import { nameStarts } from "./name-starts.ts";
+import { nameTimes } from "./name-times.ts";
+import { names } from "./names.ts";
 import { open } from "./open.ts";
 import { parkOverMail } from "./park-over-mail.ts";
 import { queues } from "./queues.ts";
@@ -17,7 +21,6 @@ import { recordExpiry } from "./record-expiry.ts";
 import { recordListing } from "./record-listing.ts";
 import { records } from "./records.ts";
 import { retention } from "./retention.ts";
-import { startKeys } from "./start-keys.ts";
 import { startOnce } from "./start-once.ts";
 import { streamEnds } from "./stream-ends.ts";
 import { streams } from "./streams.ts";
@@ -28,7 +31,6 @@ import { values } from "./values.ts";
 export const laws: readonly Law[] = [
   open,
   startOnce,
-  startKeys,
   claimExclusive,
   queues,
   leaseTakeover,
@@ -37,7 +39,11 @@ export const laws: readonly Law[] = [
   commitAtomic,
   parkOverMail,
   deliver,
-  hookTokens,
+  names,
+  nameStarts,
+  nameTimes,
+  nameRaces,
+  nameListing,
   journal,
   reads,
   listing,
