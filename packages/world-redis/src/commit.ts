@@ -3,7 +3,14 @@
  */
 import { type CommitResult, endsRun, type LeaseChange, type RunCommit } from "@perdure/core/world";
 import { attributesToArgs, bytesToArg } from "./attributes.ts";
-import { conflictsOf, type Entry, entriesOf, type NameVerdicts, packEvents, settleNames } from "./commit-names.ts";
+import {
+  conflictsOf,
+  type Entry,
+  entriesOf,
+  type NameVerdicts,
+  packEvents,
+  settleNames,
+} from "./commit-names.ts";
 import type { Connection } from "./connection.ts";
 import { Contest } from "./contest.ts";
 import { COMMIT } from "./lua/commit.ts";
@@ -21,7 +28,11 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 export function commit(connection: Connection, names: Names): Commit {
   const { partitions } = connection;
 
-  async function write(entries: ReadonlyMap<Entry, NameVerdicts>, now: number, results: CommitResult[]): Promise<Entry[]> {
+  async function write(
+    entries: ReadonlyMap<Entry, NameVerdicts>,
+    now: number,
+    results: CommitResult[],
+  ): Promise<Entry[]> {
     const written = [...entries];
     const shares = divide(written, ([{ request }]) => partitions.of(toStored(request.runId)));
     const answers = await connection.runShares(writeCommits, shares, ({ items }) => {
@@ -61,7 +72,8 @@ export function commit(connection: Connection, names: Names): Commit {
 function check(request: RunCommit): void {
   const { runId, restart, events } = request;
   if (restart !== true) return;
-  if (events.length === 0) throw new TypeError(`commit: run ${runId} begins its journal anew without an event`);
+  if (events.length === 0)
+    throw new TypeError(`commit: run ${runId} begins its journal anew without an event`);
   if (endsRun(request)) throw new TypeError(`commit: run ${runId} begins its journal anew and ends`);
 }
 

@@ -62,7 +62,8 @@ export function firstMails(connection: Connection): FirstMails {
         const answers = await connection.runShares(
           hasMail,
           divide(others, ({ claim }) => partitions.of(toStored(claim.runId))),
-          ({ items }) => items.flatMap(({ letter, claim }) => [toStored(claim.runId), toStored(letter.messageId)]),
+          ({ items }) =>
+            items.flatMap(({ letter, claim }) => [toStored(claim.runId), toStored(letter.messageId)]),
         );
         open = others.flatMap(({ letter, bytes, claim }, index): Letter[] => {
           if (answers[index] !== 1) return [{ ...letter, refused: bytes }];

@@ -86,7 +86,10 @@ export interface Leftover {
 }
 
 /** In whose partition it is, and how the script that removes it takes it. */
-export function unpackLeftover({ runId, packed }: Leftover): { readonly name: Buffer; readonly args: Stored[] } {
+export function unpackLeftover({ runId, packed }: Leftover): {
+  readonly name: Buffer;
+  readonly args: Stored[];
+} {
   const kind = packed.toString("latin1", 0, 1);
   if (kind === "a") {
     const end = 3 + packed.readUInt16BE(1);

@@ -98,8 +98,7 @@ export function nameReads(connection: Connection): NameReads {
     const after = cursor === undefined ? null : toBytes(cursor);
     for (const start of startsOf(prefix)) {
       if (after !== null && Buffer.compare(after, afterAll(start)) >= 0) continue;
-      let from =
-        after === null || Buffer.compare(after, start) < 0 ? bound("[", start) : bound("(", after);
+      let from = after === null || Buffer.compare(after, start) < 0 ? bound("[", start) : bound("(", after);
       const to = bound("(", afterAll(start));
       for (;;) {
         const members = await namesBetween(from, to, limit + 1);

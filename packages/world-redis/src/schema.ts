@@ -108,7 +108,12 @@ export function unpackEvent(packed: Buffer, seq: number): JournalEvent {
 }
 
 /** A message as bytes, without what it is for, which may be found out only when it is delivered. */
-export function packMail({ messageId, type, at, data }: Pick<Mail, "messageId" | "type" | "at" | "data">): Buffer {
+export function packMail({
+  messageId,
+  type,
+  at,
+  data,
+}: Pick<Mail, "messageId" | "type" | "at" | "data">): Buffer {
   return packEvent({ type, at, id: messageId, name: null, data });
 }
 

@@ -26,11 +26,7 @@ export async function address(
   const shares = divide(messages, ({ name }) => connection.partitions.of(toStored(name)));
   const answers = await connection.runShares(findAddress, shares, ({ items }) => [
     String(ADDRESS_TTL),
-    ...items.flatMap(({ messageId, name, refused }) => [
-      toStored(name),
-      toStored(messageId),
-      refused ?? "",
-    ]),
+    ...items.flatMap(({ messageId, name, refused }) => [toStored(name), toStored(messageId), refused ?? ""]),
   ]);
   return messages.map((_, index) => (Buffer.isBuffer(answers[index]) ? answers[index] : null));
 }

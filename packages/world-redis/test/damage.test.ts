@@ -28,13 +28,13 @@ const DAMAGES: readonly [
   ["an empty event", (client, base) => client.lset(`${base}j:run-1`, 1, ""), /event 2 of its journal/],
   [
     "an event cut short",
-    (client, base) => client.lset(`${base}j:run-1`, 1, Buffer.from("0207000000000000f0", "hex")),
+    (client, base) => client.lset(`${base}j:run-1`, 1, Buffer.from("016107000000000000f0", "hex")),
     /event 2/,
   ],
   [
-    "an event of no type",
+    "an event whose type is longer than all of it",
     (client, base) => client.lset(`${base}j:run-1`, 0, Buffer.from("ff00000000000000", "hex")),
-    /unknown type 255/,
+    /event 1/,
   ],
   [
     "a mailbox of another type",

@@ -9,7 +9,7 @@ local function idIn(entry) return string.sub(entry, 44, 43 + struct.unpack('>I2'
 `;
 
 /** For scripts in a run's partition that say what the run has of a name. They know the time. */
-export const HELD = `${ENTRY}
+export const HELD: string = `${ENTRY}
 -- Whether a name stays with a run that has ended: by the times in its entry, and when the run ended.
 local function isOver(entry, completedAt)
   local freeAt, keepFor = struct.unpack('>dd', entry, 18)
@@ -31,7 +31,7 @@ end
 `;
 
 /** For scripts in a run's partition after which something in other partitions has to be removed: they write it down. */
-export const GIVE_UP = `${ENTRY}
+export const GIVE_UP: string = `${ENTRY}
 local function giveUp(id, name, entry)
   local kind = string.sub(entry, 1, 1) == 'L' and 'h' or 'c'
   call('HDEL', base .. 'n:' .. id, '=' .. name)
@@ -159,22 +159,21 @@ return results
 
 /**
  * In a run's partition: takes announcements back. Per run: id, number of names, per name: name, mark, 'reserved' where the
- * name's partition may have the claim, or ''. Answers per run: 1 if it exists, else 0; then what it has left there by that.
+ * name's partition may have the claim, or ''. Answers per run: 1 if it exists, else 0; then what it has left in other
+ * partitions.
  */
 export const WITHDRAW: string = `${PRELUDE}${BEAR}
 local function withdraw(id)
-  local result = {call('EXISTS', base .. 'r:' .. id)}
   for index = 1, tonumber(take()) do
     local name, mark, reserved = take(), take(), take()
     if call('HGET', base .. 'n:' .. id, '=' .. name) == 'P' .. mark then
       call('HDEL', base .. 'n:' .. id, '=' .. name)
-      if reserved == 'reserved' then
-        result[#result + 1] = 'c' .. mark .. name
-        call('SADD', base .. 'g:' .. id, result[#result])
-      end
+      if reserved == 'reserved' then call('SADD', base .. 'g:' .. id, 'c' .. mark .. name) end
     end
   end
   forgetUnborn(id)
+  local result = call('SMEMBERS', base .. 'g:' .. id)
+  table.insert(result, 1, call('EXISTS', base .. 'r:' .. id))
   return result
 end
 local results = {}

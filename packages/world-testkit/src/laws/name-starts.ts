@@ -156,9 +156,9 @@ export const nameStarts: Law = {
 
     "a name stays where it was when the new run does not come to be": async (stage) => {
       const world = await stage.open();
-      const owner = await leasedRun(world, { names: [firstClaim("taken")] });
-      await deliverOne(world, toRun(owner.runId, "m1"));
+      await leasedRun(world, { names: [firstClaim("taken")] });
       const old = await leasedRun(world, { names: [firstClaim("a", { keepFor: null })] });
+      await deliverOne(world, toName("a", "m1"));
       await write(world, finishing(old));
       const passing = firstClaim("a", { from: old.runId });
       const before = await readStore(world);
@@ -172,7 +172,7 @@ export const nameStarts: Law = {
       );
       same(
         results.map((result) => (result.outcome === "held" ? result.name.name : result)),
-        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: owner.runId }],
+        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: old.runId }],
       );
       same(await readStore(world), before);
       const next = newRun({ names: [passing] });
