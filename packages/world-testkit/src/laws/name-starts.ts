@@ -14,7 +14,6 @@ import {
   START,
   taking,
   toName,
-  toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
