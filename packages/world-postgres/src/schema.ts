@@ -5,7 +5,7 @@ import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from
 import type { Generated } from "kysely";
 import { claimFunction, renewFunction } from "./functions/claim.ts";
 import { commitFunction } from "./functions/commit.ts";
-import { commitStepFunction } from "./functions/commit-step.ts";
+import { commitRunFunction } from "./functions/commit-run.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
@@ -41,7 +41,7 @@ export interface Tables {
     readonly claim: string;
     readonly renew: string;
     readonly commit: string;
-    readonly commitStep: string;
+    readonly commitRun: string;
     readonly deliver: string;
     readonly deleteRuns: string;
     readonly writeRecords: string;
@@ -78,7 +78,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
       claim: name("claim_1"),
       renew: name("renew_1"),
       commit: name("commit_1"),
-      commitStep: name("commit_step_1"),
+      commitRun: name("commit_run_1"),
       deliver: name("deliver_1"),
       deleteRuns: name("delete_runs_1"),
       writeRecords: name("write_records_1"),
@@ -192,7 +192,7 @@ export function createTables(tables: Tables): string {
     ${claimFunction(tables)}
     ${renewFunction(tables)}
     ${commitFunction(tables)}
-    ${commitStepFunction(tables)}
+    ${commitRunFunction(tables)}
     ${deliverFunction(tables)}
     ${deleteRunsFunction(tables)}
     ${writeRecordsFunction(tables)}

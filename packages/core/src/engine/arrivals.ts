@@ -5,7 +5,15 @@ import type { Execution } from "../interpreter/execution.ts";
 import type { Logger } from "../logger.ts";
 import { outside } from "../outside.ts";
 import { largestValue } from "../serialization/index.ts";
-import type { ClaimedRun, JournalEvent, Lease, NewEvent, RunRecord, World } from "../world/index.ts";
+import {
+  type ClaimedRun,
+  isTerminal,
+  type JournalEvent,
+  type Lease,
+  type NewEvent,
+  type RunRecord,
+  type World,
+} from "../world/index.ts";
 import { firstEvents, newExecution, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
@@ -26,6 +34,8 @@ export interface ArrivalsOptions {
   readonly quarantine: Quarantine;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
+  /** A run that has ended and has work left. */
+  readonly onEnded: (claimed: ClaimedRun) => void;
   /** A journal that was being read is in memory no more. */
   readonly onLoaded: () => void;
   /**
@@ -79,6 +89,10 @@ export class Arrivals {
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
     const { clock, residents, quarantine, touch } = this.#options;
     const { run: row, events, mail } = claimed;
+    if (isTerminal(row.status)) {
+      this.#options.onEnded(claimed);
+      return;
+    }
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
     // Our own lease ran out and came back to us: the old incarnation is another's.
@@ -133,7 +147,7 @@ export class Arrivals {
     const { runId, workflow } = claimed.run;
     const lease = leaseOf(claimed);
     try {
-      const { events, damage } = await firstEvents(world, runId);
+      const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
       const run = this.#newRun(runId, workflow, events);
       residents.take(run, lease, leaseUntil);
@@ -170,7 +184,7 @@ export class Arrivals {
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const cancel = mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null)) {
-      run.turn.endCancelled(cancel, clock.now());
+      run.turn.endCancelled(cancel, began, clock.now());
     } else if (obstacle !== null) {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });

@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { LeaseLostError } from "../errors/index.ts";
 import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
 import type { Logger } from "../logger.ts";
 import { type CommitResult, endsRun, type World } from "../world/index.ts";
-import { completions } from "./completions.ts";
+import { completions, type RunEnding } from "./completions.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import type { LiveRun, OutgoingCommit } from "./run/live-run.ts";
@@ -20,6 +21,7 @@ export interface CommitResultsOptions {
   readonly keeps: (run: LiveRun) => boolean;
   /** A step of which the journal knows may start. */
   readonly onStep: (run: LiveRun, step: PendingStep) => void;
+  readonly onSystemStep: (run: LiveRun, step: PendingSystemStep) => void;
   /** The store says that this is the run's last message. */
   readonly onMail: (run: LiveRun, mailSeq: number) => void;
   /** The run was given back, and is due at this time. */
@@ -37,20 +39,20 @@ export class CommitResults {
   }
 
   take(commit: OutgoingCommit, result: CommitResult): void {
-    const { run, request } = commit;
+    const { run } = commit;
     const { world, residents } = this.#options;
-    const ended = result.outcome === "committed" && endsRun(request);
+    const ending = result.outcome === "committed" ? endingOf(commit) : null;
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
-      if (ended) completions(world).finished(run.runId);
+      if (ending !== null) completions(world).finished(ending);
     } else if (result.outcome !== "committed") {
       this.#refused(run, result);
     } else {
       const told = this.#tell(commit, result);
       this.#durable(commit, result.mailSeq, told);
-      if (ended) {
+      if (ending !== null) {
         residents.release(run);
-        completions(world).finished(run.runId);
+        completions(world).finished(ending);
       }
     }
   }
@@ -81,14 +83,15 @@ export class CommitResults {
     }
   }
 
-  #durable({ run, request, steps }: OutgoingCommit, mailSeq: number, told: boolean): void {
-    const { clock, quarantine, keeps, onStep, onMail, touch } = this.#options;
+  #durable({ run, request, steps, systemSteps }: OutgoingCommit, mailSeq: number, told: boolean): void {
+    const { clock, quarantine, keeps, onStep, onSystemStep, onMail, touch } = this.#options;
     if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
     const { lease } = request;
     if (endsRun(request)) return;
     if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
     if (lease.type !== "hold") return;
     if (keeps(run)) for (const step of steps) onStep(run, step);
+    for (const step of systemSteps) onSystemStep(run, step);
     onMail(run, mailSeq);
     // What has gathered meanwhile goes out, or the run parks.
     if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
@@ -103,4 +106,10 @@ export class CommitResults {
     else run.end();
     if (dueAt !== null) onParked(dueAt);
   }
+}
+
+/** What is recorded of the run's end, or `null` where the commit does not end it. */
+function endingOf({ run: { runId, workflow }, request }: OutgoingCommit): RunEnding | null {
+  const { status, output = null, error = null } = request.run;
+  return !endsRun(request) || status === undefined ? null : { runId, workflow, status, output, error };
 }

@@ -1,10 +1,13 @@
-import type { World } from "../world/index.ts";
+import type { RunRecord, World } from "../world/index.ts";
 
-/** Tells those who wait for runs, in this process, that a run has ended here; one hub per World. */
+/** How a run ended: the part of a terminal row that its result is made of. */
+export type RunEnding = Pick<RunRecord, "runId" | "workflow" | "status" | "output" | "error">;
+
+/** Tells those who wait for runs, in this process, how a run has ended here; one hub per World. */
 export interface Completions {
-  /** A run is terminal in the store. */
-  finished(runId: string): void;
-  subscribe(listener: (runId: string) => void): () => void;
+  /** The store has acknowledged the commit that ended the run. */
+  finished(ending: RunEnding): void;
+  subscribe(listener: (ending: RunEnding) => void): () => void;
 }
 
 const hubs = new WeakMap<World, Completions>();
@@ -13,10 +16,10 @@ const hubs = new WeakMap<World, Completions>();
 export function completions(world: World): Completions {
   const known = hubs.get(world);
   if (known !== undefined) return known;
-  const listeners = new Set<(runId: string) => void>();
+  const listeners = new Set<(ending: RunEnding) => void>();
   const hub: Completions = {
-    finished(runId) {
-      for (const listener of listeners) listener(runId);
+    finished(ending) {
+      for (const listener of listeners) listener(ending);
     },
     subscribe(listener) {
       listeners.add(listener);

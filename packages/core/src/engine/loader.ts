@@ -9,9 +9,10 @@ import {
 } from "../errors/index.ts";
 import { Execution } from "../interpreter/execution.ts";
 import { knowTokens } from "../interpreter/kinds/hook.ts";
+import { checkEngine } from "../interpreter/kinds/run.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../interpreter/replay.ts";
 import type { Logger } from "../logger.ts";
-import type { ClaimedRun, JournalEvent, World } from "../world/index.ts";
+import type { ClaimedRun, JournalEvent, RunRecord, World } from "../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 import { poisonOf } from "./poison.ts";
 import { POISONED_AFTER } from "./quarantine.ts";
@@ -30,6 +31,9 @@ export interface LoadRequest {
   readonly onStray: (reason: unknown) => void;
 }
 
+/** Where a run's journal begins and ends. */
+type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq">;
+
 /** A fresh execution, not begun. */
 export function newExecution({ events, ...options }: LoadRequest): Execution {
   const { workflow } = options;
@@ -41,31 +45,30 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
 }
 
 /**
- * The whole journal of a run, given its beginning and its length.
+ * The whole journal of a run, given its row and the beginning.
  *
  * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; what else it throws, as it is
  */
 export async function readJournal(
   world: World,
-  runId: string,
-  seq: number,
+  { runId, firstSeq, seq }: JournalPlace,
   first: readonly JournalEvent[],
 ): Promise<readonly JournalEvent[]> {
   const events = [...first];
-  while (events.length < seq) {
-    const page = await pageOf(world, runId, events.length);
+  for (let last = firstSeq - 1 + events.length; last < seq; last = firstSeq - 1 + events.length) {
+    const page = await pageOf(world, runId, last);
     if (page.length === 0) {
-      throw new DamagedRunError(runId, `its journal ends at event ${events.length}, its row says ${seq}`);
+      throw new DamagedRunError(runId, `its journal ends at event ${last}, its row says ${seq}`);
     }
     events.push(...page);
   }
-  const gap = events.findIndex((event, index) => event.seq !== index + 1);
-  if (gap >= 0 || events.length > seq) {
+  const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
+  if (gap >= 0 || events.length > seq - firstSeq + 1) {
     throw new DamagedRunError(
       runId,
       gap >= 0
-        ? `event ${gap + 1} of its journal is missing`
-        : `its journal has ${events.length} events, its row says ${seq}`,
+        ? `event ${firstSeq + gap} of its journal is missing`
+        : `its journal goes up to event ${firstSeq - 1 + events.length}, its row says ${seq}`,
     );
   }
   return events;
@@ -74,10 +77,10 @@ export async function readJournal(
 /** The beginning of a journal that no claim has brought, or how it is damaged. Rejects with what else the store throws. */
 export async function firstEvents(
   world: World,
-  runId: string,
+  { runId, firstSeq }: JournalPlace,
 ): Promise<Pick<ClaimedRun, "events" | "damage">> {
   try {
-    return { events: await pageOf(world, runId, 0), damage: null };
+    return { events: await pageOf(world, runId, firstSeq - 1), damage: null };
   } catch (error) {
     if (DamagedRunError.is(error)) return { events: [], damage: error };
     throw error;
@@ -129,7 +132,7 @@ export async function replayClaimed(
   let journal: readonly JournalEvent[] = [];
   try {
     if (damage !== null) throw new DamagedRunError(row.runId, damage.message, { cause: damage });
-    journal = await readJournal(world, row.runId, row.seq, claimed.events);
+    journal = await readJournal(world, row, claimed.events);
     if (row.lostClaims >= POISONED_AFTER) throw poisonOf(row, journal);
   } catch (error) {
     if (DamagedRunError.is(error) || PoisonedRunError.is(error)) return { journal, obstacle: error };
@@ -141,6 +144,7 @@ export async function replayClaimed(
       { ...fields },
     );
   try {
+    checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
     return { journal, obstacle: null };
   } catch (error) {

@@ -7,6 +7,7 @@ import { systemIds } from "../ids.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import { ENGINE_QUEUE } from "./engine-queue.ts";
 import type { WorkerHealth } from "./health.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
@@ -70,7 +71,7 @@ export class EngineWorker implements Worker {
       ids,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      queues: () => this.#workflows(),
+      queues: () => [...this.#workflows(), ENGINE_QUEUE],
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
@@ -126,6 +127,11 @@ export class EngineWorker implements Worker {
   /** Whether it takes runs of this workflow. */
   executes(workflow: string): boolean {
     return this.open && this.#executes(workflow);
+  }
+
+  /** Whether it holds this run's lease: it executes it, and hears first of its end. */
+  holds(runId: string): boolean {
+    return this.#pool.holds(runId);
   }
 
   /** When a lease that is asked for now runs out, in monotonic time. */

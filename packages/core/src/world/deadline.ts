@@ -1,8 +1,13 @@
 /**
- * The time that one call on the store may take. Only time in which this process could hear the answer counts: while it
- * computes, answers wait for it.
+ * The time that one call on a store may take. Only time in which this process could hear the answer counts: while it computes,
+ * answers wait for it.
  */
-import { clearImmediate, clearInterval, setImmediate, setInterval } from "node:timers";
+import {
+  systemClearImmediate,
+  systemClearInterval,
+  systemSetImmediate,
+  systemSetInterval,
+} from "../clock.ts";
 
 /** A call took longer than it may. Whether it wrote is not known. */
 export class Overdue extends Error {
@@ -13,20 +18,18 @@ export class Overdue extends Error {
 }
 
 /**
- * What `work` gives, or {@link Overdue} once the time is over. `work` goes on: `onOverdue` ends what it uses.
+ * What `work` gives, or, once the time is over, a rejection with what `onOverdue` gives. `work` goes on: `onOverdue` ends what
+ * it uses. Keeps the process alive meanwhile: somebody waits for the answer.
  */
 export function within<T>(
   milliseconds: number,
   work: () => Promise<T>,
-  onOverdue: (error: Overdue) => void = () => {},
+  onOverdue: (error: Overdue) => unknown = (error) => error,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const { stop } = countdown(milliseconds, () => {
-      const error = new Overdue(milliseconds);
-      reject(error);
-      onOverdue(error);
-    });
-    work().then(resolve, reject).finally(stop);
+    const answer = work();
+    const { stop } = countdown(milliseconds, () => reject(onOverdue(new Overdue(milliseconds))));
+    answer.then(resolve, reject).finally(stop);
   });
 }
 
@@ -41,18 +44,18 @@ export function countdown(
   const piece = milliseconds / PIECES;
   let pieces = PIECES;
   let last: NodeJS.Immediate | undefined;
-  const timer = setInterval(() => {
+  const timer = systemSetInterval(() => {
     pieces--;
     if (pieces > 0) return;
-    clearInterval(timer);
+    systemClearInterval(timer);
     // What has arrived is read before.
-    last = setImmediate(onOver);
+    last = systemSetImmediate(onOver);
   }, Math.ceil(piece));
   return {
     left: () => pieces * piece,
     stop() {
-      clearInterval(timer);
-      clearImmediate(last);
+      systemClearInterval(timer);
+      systemClearImmediate(last);
     },
   };
 }

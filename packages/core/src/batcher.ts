@@ -1,5 +1,5 @@
-import { type Clock, delay } from "../clock.ts";
-import { WorldError } from "../errors/index.ts";
+import { type Clock, delay } from "./clock.ts";
+import { WorldError } from "./errors/index.ts";
 
 /**
  * Collects the calls of one turn of the event loop into requests of the World, and repeats each while its answer is lost.
