@@ -83,7 +83,7 @@ export function firstMails(connection: Connection): FirstMails {
 
     async confirmAll(requests) {
       const letters = requests.flatMap((request) =>
-        request.mail.map(({ messageId, id }) => ({ messageId, name: nameUnder(request, id) })),
+        request.mail.map(({ messageId, id }) => ({ messageId, name: nameUnder(request, id) ?? "" })),
       );
       await connection.runShares(
         confirm,
@@ -97,14 +97,12 @@ export function firstMails(connection: Connection): FirstMails {
 function lettersOf(sender: Sender): Letter[] {
   const marks = new Map(sender.answers.map(({ name, mark }) => [name, mark]));
   return sender.request.mail.map(({ messageId, id }) => {
-    const name = nameUnder(sender.request, id);
+    const name = nameUnder(sender.request, id) ?? "";
     return { sender, messageId, name, mark: marks.get(name) ?? "", refused: null };
   });
 }
 
 /** The name that the run claims under an id. */
-export function nameUnder({ runId, names }: CreateRun, id: string): string {
-  const claim = names.find((one) => one.id === id);
-  if (claim !== undefined) return claim.name;
-  throw new TypeError(`createRuns: first mail of run ${runId} is for an id under which it claims no name`);
+export function nameUnder({ names }: CreateRun, id: string): string | undefined {
+  return names.find((claim) => claim.id === id)?.name;
 }

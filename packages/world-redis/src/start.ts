@@ -188,7 +188,7 @@ function argsOf({ request, answers }: Start): Stored[] {
     ...mail.flatMap((message) => [
       toStored(message.messageId),
       packTarget(message.id, "="),
-      toStored(nameUnder(request, message.id)),
+      toStored(nameUnder(request, message.id) ?? ""),
       packMail(message),
     ]),
   ];
