@@ -46,7 +46,7 @@
  * is still the other run's all the time. After 3: all is done. An `L` ends in the commit that releases the name or ends the run
  * (with the run only where no time keeps the name), in the look of the next who wants it when its time is over, or with the
  * run's deletion; each makes the claim void at once, and then RELEASE and FORGET clear away. Whoever dies between leaves
- * `g:<run>`, by which the same commit sent again, another commit with names, the run's end or its deletion clears away. A deleted
+ * `g:<run>`, by which the same commit sent again, another commit with names, the end of a run with names or its deletion clears away. A deleted
  * run with a `g:` and a run that was announced and never created are in `unborn`; `deleteRuns` looks after those.
  *
  * **A message over a name** is put into the mailbox by a script in the run's partition that requires `L` with the mark of

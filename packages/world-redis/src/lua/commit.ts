@@ -164,13 +164,14 @@ local function commit(r)
   local endSeq, endDone = tonumber(known[13] or 0), tonumber(known[14] or 0)
   local last = r.seq + #r.events
   local ours = known[2] == r.epoch and known[8] == r.claimId
-  local function committed(eventAt)
-    if endSeq == 0 and #r.acts == 0 and not r.restart and not TERMINAL[r.status] then return mailSeq end
-    return {mailSeq, endSeq, refusedOf(r, eventAt), call('SMEMBERS', base .. 'g:' .. r.id)}
+  local function committed(eventAt, mayLeave)
+    if endSeq == 0 and not mayLeave then return mailSeq end
+    return {mailSeq, endSeq, refusedOf(r, eventAt), mayLeave and call('SMEMBERS', base .. 'g:' .. r.id) or {}}
   end
 
   if ours and seq == last and (#r.events > 0 or not owner) then
-    return committed(function(place) return call('LINDEX', journal, r.seq + place - first) end)
+    local mayLeave = #r.acts > 0 or r.restart or TERMINAL[r.status]
+    return committed(function(place) return call('LINDEX', journal, r.seq + place - first) end, mayLeave)
   end
   local holds = ours and owner
   if TERMINAL[status] and (not holds or #r.events > 0) then return 'F' end
@@ -243,7 +244,8 @@ local function commit(r)
   end
 
   if entries then writeNames(r.id, entries, ids) end
-  return committed(function(place) return r.events[place] end)
+  local mayLeave = #r.acts > 0 or r.restart or (entries and next(entries))
+  return committed(function(place) return r.events[place] end, mayLeave)
 end
 
 local results = {}

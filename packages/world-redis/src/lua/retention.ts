@@ -37,8 +37,7 @@ local function delete(id)
   setAttributes(id, place, {keys = {}})
   for _, set in ipairs({'s:' .. known[1], 'w:' .. known[3], 'q:' .. known[4]}) do call('ZREM', base .. set, place) end
   deleteStreams(id)
-  call('UNLINK', row, messages)
-  for _, kind in ipairs({'v:', 'j:', 'm:', 'h:', 'e:'}) do call('UNLINK', base .. kind .. id) end
+  call('UNLINK', row, messages, base .. 'v:' .. id, base .. 'j:' .. id, base .. 'm:' .. id, base .. 'h:' .. id, base .. 'e:' .. id)
   if known[5] then call('ZREM', base .. 'ended', member(known[5], id)) end
 end
 while more() do delete(take()) end
