@@ -13,8 +13,8 @@ import {
 } from "./commit-names.ts";
 import type { Connection } from "./connection.ts";
 import { Contest } from "./contest.ts";
+import type { Leftover, Leftovers } from "./leftovers.ts";
 import { COMMIT } from "./lua/commit.ts";
-import type { Leftover } from "./name-entry.ts";
 import type { Names } from "./names.ts";
 import { divide } from "./partitions.ts";
 import { type Reply, statusCode } from "./schema.ts";
@@ -25,7 +25,7 @@ const writeCommits = writing("commit", COMMIT);
 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
 
-export function commit(connection: Connection, names: Names): Commit {
+export function commit(connection: Connection, names: Names, { release }: Leftovers): Commit {
   const { partitions } = connection;
 
   async function write(
@@ -48,7 +48,7 @@ export function commit(connection: Connection, names: Names): Commit {
       else results[entry.place] = result;
       for (const packed of left) leftovers.push({ runId: entry.request.runId, packed });
     }
-    await names.release(leftovers);
+    await release(leftovers);
     return again;
   }
 

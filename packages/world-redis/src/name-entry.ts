@@ -13,9 +13,10 @@
  */
 import { randomBytes } from "node:crypto";
 import type { HeldName, NameClaim } from "@perdure/core/world";
-import { fromStored, type Stored, toBytes, withLength } from "./text.ts";
+import { fromStored, withLength } from "./text.ts";
 
-const MARK_LENGTH = 16;
+/** How long a mark is. */
+export const MARK_LENGTH = 16;
 const NO_TEXT = 0xffff;
 
 /** A mark that no other claim has. */
@@ -76,28 +77,6 @@ export function toHeldName(name: string, runId: string, entry: Buffer): HeldName
   // A copy: a few bytes that are kept must not keep the whole answer in which they came.
   const data = offset === entry.length ? null : new Uint8Array(entry.subarray(offset + 1));
   return { name, id, runId, fingerprint, data, createdAt };
-}
-
-/** Something that a run has left in another partition. */
-export interface Leftover {
-  readonly runId: string;
-  /** As `g:<run>` has it. */
-  readonly packed: Buffer;
-}
-
-/** In whose partition it is, and how the script that removes it takes it. */
-export function unpackLeftover({ runId, packed }: Leftover): {
-  readonly name: Buffer;
-  readonly args: Stored[];
-} {
-  const kind = packed.toString("latin1", 0, 1);
-  if (kind === "a") {
-    const end = 3 + packed.readUInt16BE(1);
-    return { name: packed.subarray(end), args: [kind, packed.subarray(3, end), toBytes(runId)] };
-  }
-  const name = packed.subarray(1 + MARK_LENGTH);
-  const mark = packed.toString("latin1", 1, 1 + MARK_LENGTH);
-  return { name, args: [kind, name, claimToBytes({ mark, runId })] };
 }
 
 function double(value: number): Buffer {

@@ -66,28 +66,18 @@
 import type { HeldName, RunRecord } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import type { Contest } from "./contest.ts";
-import { ANNOUNCE, FORGET, INSPECT, LEFT, RELEASE, RESERVE, WITHDRAW } from "./lua/names.ts";
-import {
-  type Claim,
-  claimToBytes,
-  firstClaim,
-  type Leftover,
-  newMark,
-  toHeldName,
-  unpackLeftover,
-} from "./name-entry.ts";
+import type { Leftover, Leftovers } from "./leftovers.ts";
+import { ANNOUNCE, INSPECT, RESERVE, WITHDRAW } from "./lua/names.ts";
+import { type Claim, claimToBytes, firstClaim, newMark, toHeldName } from "./name-entry.ts";
 import { divide } from "./partitions.ts";
 import { type Reply, toRunRecord } from "./schema.ts";
-import { reading, writing } from "./script.ts";
+import { writing } from "./script.ts";
 import { toStored } from "./text.ts";
 
 const announce = writing("announce names", ANNOUNCE);
 const reserve = writing("reserve name", RESERVE);
 const inspect = writing("inspect claim", INSPECT);
 const withdraw = writing("withdraw names", WITHDRAW);
-const left = reading("find names to release", LEFT);
-const release = writing("release name", RELEASE);
-const forget = writing("forget name", FORGET);
 
 /** A run that asks for names. */
 export interface Asking {
@@ -137,10 +127,6 @@ export interface Names {
   ): Promise<readonly Verdict[]>;
   /** Gives back what was announced and reserved. Answers per run whether it exists. */
   giveBack(returned: readonly Returned[]): Promise<readonly boolean[]>;
-  /** Removes what runs have left in other partitions. */
-  releaseOf(runIds: readonly string[]): Promise<void>;
-  /** Removes these, and then forgets them. */
-  release(leftovers: readonly Leftover[]): Promise<void>;
 }
 
 /** A name that is being reserved. */
@@ -170,7 +156,7 @@ interface Rival {
   readonly force: boolean;
 }
 
-export function namesOf(connection: Connection): Names {
+export function namesOf(connection: Connection, { supersede, release }: Leftovers): Names {
   const { partitions } = connection;
   const partitionOf = (text: string): number => partitions.of(toStored(text));
 
@@ -235,6 +221,11 @@ export function namesOf(connection: Connection): Names {
         return [{ bid, chain, ...firstClaim(chain), force: contest.isOver(bid.name, chain) }];
       });
       const states = await inspectAll(rivals, now, rows);
+      await supersede(
+        rivals
+          .filter(({ rest }, index) => rest.length > 0 && "HT".includes(stateOf(states[index] ?? null)))
+          .map(({ bid, rest }) => ({ name: toStored(bid.name), claim: firstClaim(rest).claim })),
+      );
       open = rivals.flatMap((rival, index): Try[] => settle(rival, states[index] ?? null));
     }
   }
@@ -258,19 +249,8 @@ export function namesOf(connection: Connection): Names {
       leftovers.push(...packed.map((one) => ({ runId, packed: one })));
       return exists === 1;
     });
-    await releaseAll(leftovers);
+    await release(leftovers);
     return exist;
-  }
-
-  async function releaseAll(leftovers: readonly Leftover[]): Promise<void> {
-    if (leftovers.length === 0) return;
-    const unpacked = leftovers.map(unpackLeftover);
-    const shares = divide(unpacked, ({ name }) => partitions.of(name));
-    await connection.runShares(release, shares, ({ items }) => items.flatMap(({ args }) => args));
-    const owners = divide(leftovers, ({ runId }) => partitionOf(runId));
-    await connection.runShares(forget, owners, ({ items }) =>
-      items.flatMap(({ runId, packed }) => [toStored(runId), packed]),
-    );
   }
 
   return {
@@ -300,26 +280,13 @@ export function namesOf(connection: Connection): Names {
     },
 
     giveBack,
-
-    async releaseOf(runIds) {
-      if (runIds.length === 0) return;
-      const shares = divide(runIds, partitionOf);
-      const answers = await connection.runShares(left, shares, ({ items }) => items.map(toStored));
-      await releaseAll(
-        runIds.flatMap((runId, index) =>
-          (answers[index] as readonly Buffer[]).map((packed) => ({ runId, packed })),
-        ),
-      );
-    },
-
-    release: releaseAll,
   };
 }
 
 /** What an inspection means for a bid: another try, or that it waits or has lost. */
 function settle({ bid, chain, claim, rest }: Rival, state: Reply): Try[] {
   const own = claimToBytes(bid);
-  switch (Buffer.isBuffer(state) ? String(state) : "") {
+  switch (stateOf(state)) {
     case "D":
       return [{ bid, replace: [chain, rest.length > 0 ? rest : own] }];
     case "H":
@@ -333,6 +300,10 @@ function settle({ bid, chain, claim, rest }: Rival, state: Reply): Try[] {
       bid.holder = holderOf(bid.name, claim.runId, state);
       return [];
   }
+}
+
+function stateOf(reply: Reply): string {
+  return Buffer.isBuffer(reply) ? String(reply) : "L";
 }
 
 function holderOf(name: string, runId: string, state: Reply): Holder {

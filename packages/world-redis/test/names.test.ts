@@ -379,6 +379,42 @@ describe("names of starts over several partitions", () => {
       expect(await holders(world, "order")).toEqual(["third"]);
     },
   );
+
+  it("a second sending that comes late brings no name back", async () => {
+    const { namespace, worlds } = await openMany(1);
+    const [world] = worlds as [World];
+    const claim = firstClaim("order", { keepFor: null });
+    const old = newRun("old", { lease: LEASE, names: [claim] });
+    let resume = (): void => {};
+    const resumed = new Promise<void>((resolve) => {
+      resume = resolve;
+    });
+    let sleeps = (): void => {};
+    const asleep = new Promise<void>((resolve) => {
+      sleeps = resolve;
+    });
+    const late = await openWorld({
+      url,
+      namespace,
+      async beforeOperation(name) {
+        if (name !== "reserve name") return;
+        sleeps();
+        await resumed;
+      },
+    });
+    const sending = late.createRuns([old], NOW);
+    await asleep;
+    // It shares its marks with this one.
+    await world.createRuns([old], NOW);
+    await world.commit([finish("old", 1, NOW)], NOW);
+    await leased(world, "new", [{ ...claim, from: "old" }]);
+    await world.commit([hold("new", 1, [releasing("order")])], NOW);
+    resume();
+    expect(await sending).toMatchObject([{ outcome: "created", lease: null }]);
+    expect(await holders(world, "order")).toEqual([null]);
+    await leased(world, "third", [claim]);
+    expect(await holders(world, "order")).toEqual(["third"]);
+  });
 });
 
 function isHeld(result: CreateRunResult): result is Extract<CreateRunResult, { outcome: "held" }> {

@@ -188,36 +188,52 @@ while more() do results[#results + 1] = call('SMEMBERS', base .. 'g:' .. take())
 return results
 `;
 
+/** In the partition of runs whose names another run has taken over: gives them up. Per claim: id, name, mark. */
+export const SUPERSEDE: string = `${PRELUDE}${GIVE_UP}
+while more() do
+  local id, name, mark = take(), take(), take()
+  local entry = call('HGET', base .. 'n:' .. id, '=' .. name)
+  if entry and string.sub(entry, 2, 17) == mark then giveUp(id, name, entry) end
+end
+return 0
+`;
+
 /**
- * In a name's partition: removes what a run has left there. Per leftover 'c' or 'h', name and claim: the claim, with 'h' also
- * what it took over; or 'a', message id and run id: the message's address. Those of others stay.
+ * In a name's partition: removes what a run has left there. Per leftover: 'c' or 'h', name and claim: the claim, but with 'h' not
+ * as long as there is one that it took over; 'H' and the same: both; or 'a', message id and run id: the message's address. Those
+ * of others stay. Answers per leftover the claim that has to be given up first, or false.
  */
 export const RELEASE: string = `${PRELUDE}${CHAIN}
--- Without the claim; false where it is not there.
+-- Without the claim; false where it is not there. And what it took over, if that keeps it.
 local function without(chain, claim, kind)
   if chain == '' then return false end
   local head, rest = headOf(chain)
-  if head == claim then return kind == 'c' and rest or '' end
-  rest = without(rest, claim, kind)
-  return rest and head .. rest
+  if head == claim then
+    if kind == 'h' and rest ~= '' then return false, rest end
+    return kind == 'c' and rest or ''
+  end
+  local left, under = without(rest, claim, kind)
+  return left and head .. left, under
 end
-while more() do
-  local kind, key, whose = take(), take(), take()
+local function release(kind, key, whose)
   if kind == 'a' then
     local claim = call('GET', base .. 'sent:' .. key)
     if claim and string.sub(claim, 19) == whose then call('DEL', base .. 'sent:' .. key) end
-  else
-    local left = without(call('HGET', base .. 'names', key) or '', whose, kind)
-    if left == '' then
-      call('HDEL', base .. 'names', key)
-      call('ZREM', base .. 'listed', key)
-    elseif left then
-      freeing()
-      call('HSET', base .. 'names', key, left)
-    end
+    return false
   end
+  local left, under = without(call('HGET', base .. 'names', key) or '', whose, kind)
+  if left == '' then
+    call('HDEL', base .. 'names', key)
+    call('ZREM', base .. 'listed', key)
+  elseif left then
+    freeing()
+    call('HSET', base .. 'names', key, left)
+  end
+  return under or false
 end
-return 0
+local results = {}
+while more() do results[#results + 1] = release(take(), take(), take()) end
+return results
 `;
 
 /** In a run's partition: forgets what is released. Per leftover: id, leftover. */
