@@ -64,6 +64,40 @@ async function dyingBefore(
   expect(await sendAndDie(operation, namespace, act)).toBe(true);
 }
 
+/** Sends something from a World that sleeps before its first operation of this name, until it is woken. */
+async function sleepingBefore<T>(
+  operation: string,
+  namespace: string,
+  act: (world: World) => Promise<T>,
+): Promise<{ wake(): Promise<T> }> {
+  const [asleep, woken] = [signal(), signal()];
+  const world = await openWorld({
+    url,
+    namespace,
+    async beforeOperation(name) {
+      if (name !== operation) return;
+      asleep.give();
+      await woken.given;
+    },
+  });
+  const answer = act(world);
+  await asleep.given;
+  return {
+    wake() {
+      woken.give();
+      return answer;
+    },
+  };
+}
+
+function signal(): { readonly given: Promise<void>; give(): void } {
+  let give = (): void => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give: () => give() };
+}
+
 async function leased(world: World, runId: string, names: readonly FirstClaim[] = []): Promise<void> {
   expect(await world.createRuns([newRun(runId, { lease: LEASE, names })], NOW)).toMatchObject([
     { outcome: "created" },
@@ -110,6 +144,20 @@ describe("names of commits over several partitions", () => {
     // The repetition releases what the first sending could not: not the name of its new holder.
     expect(await world.commit([finish("dead", 2, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
     expect(await holders(world, "token")).toEqual(["next"]);
+  });
+
+  it("one that sleeps before its commit has lost the name to who asked meanwhile", async () => {
+    const { namespace, worlds } = await openMany(1);
+    const [world] = worlds as [World];
+    await leased(world, "slow");
+    await leased(world, "quick");
+    const asked = hold("slow", 1, [taking("hook-1", "a"), taking("hook-2", "b")]);
+    const slow = await sleepingBefore("commit", namespace, (sleeper) => sleeper.commit([asked], NOW));
+    const [taken] = await world.commit([hold("quick", 1, [taking("hook-3", "b")])], NOW);
+    expect(conflicts(taken)).toEqual([]);
+    expect(conflicts((await slow.wake())[0])).toEqual([{ id: "hook-2", runId: "quick" }]);
+    expect(await holders(world, "a", "b")).toEqual(["slow", "quick"]);
+    await checkInvariants(world);
   });
 
   it("a name that changes hands all the time has one holder at a time", { timeout: 60_000 }, async () => {
@@ -219,6 +267,32 @@ describe("messages over several partitions", () => {
     expect(await world.deliver([over("order", "m2")], NOW)).toEqual([{ outcome: "no_such_name" }]);
   });
 
+  it("a message whose sender sleeps is once in a mailbox, though a start brings it", async () => {
+    const { namespace, worlds } = await openMany(1);
+    const [world] = worlds as [World];
+    const claim = firstClaim("order", { keepFor: null });
+    await leased(world, "old", [claim]);
+    const sending = await sleepingBefore("deliver", namespace, (sleeper) =>
+      sleeper.deliver([over("order", "m1")], NOW),
+    );
+    await world.commit([finish("old", 1, NOW)], NOW);
+    const start = newRun("new", { names: [{ ...claim, from: "old" }], mail: [mailFor("order", "m1")] });
+    const starting = await sleepingBefore("create runs", namespace, (sleeper) =>
+      sleeper.createRuns([start], NOW),
+    );
+    // The name is still the old run's.
+    expect(await world.deliver([over("order", "m2")], NOW)).toEqual([{ outcome: "finished", runId: "old" }]);
+    expect(await starting.wake()).toMatchObject([{ outcome: "created" }]);
+    const delivered = { outcome: "delivered", runId: "new", id: "order" };
+    expect(await sending.wake()).toEqual([delivered]);
+    expect(await world.deliver([over("order", "m1"), over("order", "m2")], NOW)).toEqual([
+      delivered,
+      delivered,
+    ]);
+    const [mail] = await world.listMail([{ runId: "new", after: 0 }]);
+    expect(mail?.map(({ messageId }) => messageId)).toEqual(["m1", "m2"]);
+  });
+
   it("of first mail and a sent message one is in a mailbox, whoever races", { timeout: 60_000 }, async () => {
     const { worlds } = await openMany(4);
     const [world] = worlds as [World];
@@ -270,6 +344,22 @@ describe("names of starts over several partitions", () => {
     },
   );
 
+  it("one that sleeps before it is made has lost its names to who asked meanwhile", async () => {
+    const { namespace, worlds } = await openMany(1);
+    const [world] = worlds as [World];
+    const names = ["a", "b"].map((name) => firstClaim(name));
+    const start = newRun("slow", { names });
+    const slow = await sleepingBefore("create runs", namespace, (sleeper) =>
+      sleeper.createRuns([start], NOW),
+    );
+    await leased(world, "quick", [firstClaim("b")]);
+    expect(await slow.wake()).toMatchObject([
+      { outcome: "held", name: { name: "b" }, run: { runId: "quick" } },
+    ]);
+    expect(await world.getRuns(["slow"])).toEqual([null]);
+    expect(await holders(world, "a", "b")).toEqual([null, "quick"]);
+  });
+
   it("of fifty starts on four Worlds one wins, whoever dies among them", { timeout: 60_000 }, async () => {
     const { namespace, worlds } = await openMany(4);
     const [world] = worlds as [World];
@@ -300,7 +390,7 @@ describe("names of starts over several partitions", () => {
       expect(held.map(({ name }) => name.name).sort()).toEqual(
         results
           .flatMap(([result], index) =>
-            result?.outcome === "held" ? [(index % 2 === 0 ? "order" : "invoice") + `-${round}`] : [],
+            result?.outcome === "held" ? [`${index % 2 === 0 ? "order" : "invoice"}-${round}`] : [],
           )
           .sort(),
       );
@@ -385,32 +475,13 @@ describe("names of starts over several partitions", () => {
     const [world] = worlds as [World];
     const claim = firstClaim("order", { keepFor: null });
     const old = newRun("old", { lease: LEASE, names: [claim] });
-    let resume = (): void => {};
-    const resumed = new Promise<void>((resolve) => {
-      resume = resolve;
-    });
-    let sleeps = (): void => {};
-    const asleep = new Promise<void>((resolve) => {
-      sleeps = resolve;
-    });
-    const late = await openWorld({
-      url,
-      namespace,
-      async beforeOperation(name) {
-        if (name !== "reserve name") return;
-        sleeps();
-        await resumed;
-      },
-    });
-    const sending = late.createRuns([old], NOW);
-    await asleep;
+    const late = await sleepingBefore("reserve name", namespace, (sleeper) => sleeper.createRuns([old], NOW));
     // It shares its marks with this one.
     await world.createRuns([old], NOW);
     await world.commit([finish("old", 1, NOW)], NOW);
     await leased(world, "new", [{ ...claim, from: "old" }]);
     await world.commit([hold("new", 1, [releasing("order")])], NOW);
-    resume();
-    expect(await sending).toMatchObject([{ outcome: "created", lease: null }]);
+    expect(await late.wake()).toMatchObject([{ outcome: "created", lease: null }]);
     expect(await holders(world, "order")).toEqual([null]);
     await leased(world, "third", [claim]);
     expect(await holders(world, "order")).toEqual(["third"]);
