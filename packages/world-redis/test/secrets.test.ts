@@ -123,7 +123,7 @@ it("nothing secret in the options that make no sense", () => {
   }
 });
 
-it("no start key, token or payload in what calls fail with, however the server fails", async () => {
+it("no name, message id or payload in what calls fail with, however the server fails", async () => {
   const output = printed();
   const proxy = await proxyTo(server.port);
   const url = proxy.url.replace("redis://", `redis://owner:${SECRET}@`);
@@ -154,7 +154,7 @@ it("no start key, token or payload in what calls fail with, however the server f
     await heal();
   }
   await vi.waitUntil(() => world.getRuns(["run-1"]).catch(() => null), { timeout: 10_000 });
-  const damaged = ["names", "i:run-1", "r:run-2", "j:run-1", `record:${SECRET}`, "records"];
+  const damaged = ["names", "listed", "i:run-1", "r:run-2", "j:run-1", `record:${SECRET}`, "records"];
   for (const key of damaged) await admin.set(base + key, "x");
   for (const call of secretCalls(world)) {
     expect(await failureOf(call())).not.toContain(SECRET);
