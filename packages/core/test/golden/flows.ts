@@ -44,7 +44,12 @@ const fails = workflow("golden//fails", async () => {
   throw failure("the end");
 });
 
-export const flows = {
+export const flows: Readonly<
+  Record<
+    "steps" | "parallel" | "sleeps" | "determinism" | "values" | "hooks" | "cancelled" | "fails" | "children",
+    (...args: never[]) => Promise<unknown>
+  >
+> = {
   steps: workflow("golden//steps", async (name: string) => {
     const results = [await echo(name), await flaky()];
     const error = await fatal().catch((reason: Error) => reason.message);

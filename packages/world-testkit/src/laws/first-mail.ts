@@ -15,7 +15,6 @@ import {
   stepCreated,
   TTL,
   toName,
-  toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
 

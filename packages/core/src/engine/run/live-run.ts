@@ -2,8 +2,7 @@ import type { Execution } from "../../interpreter/execution.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
-import { ENGINE_QUEUE } from "../engine-queue.ts";
-import { interruptedError } from "../step-outcome.ts";
+import { interruptedError } from "../steps/step-outcome.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
 import { RunCancel } from "./run-cancel.ts";
@@ -226,7 +225,7 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) return this.#lastLease(now);
+    if (this.turn.over) return { type: "park", dueAt: this.turn.outbox.owes ? now : null };
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);
@@ -235,13 +234,6 @@ export class LiveRun {
     }
     const dueAt = handOver ? now : this.nextDueAt;
     return this.#mayPark(handOver, now) ? { type: "park", dueAt } : { type: "hold", ttl };
-  }
-
-  /** What it owes is done by whoever serves the engine's queue. */
-  #lastLease(now: number): LeaseChange {
-    if (!this.turn.owes) return { type: "park", dueAt: null };
-    this.turn.outbox.patch({ queue: ENGINE_QUEUE });
-    return { type: "park", dueAt: now };
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */

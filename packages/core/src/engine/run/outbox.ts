@@ -1,7 +1,10 @@
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
+import type { CancelRecord } from "../../interpreter/kinds/cancel.ts";
+import type { RetryRecord } from "../../interpreter/kinds/step.ts";
 import type { Outcome, Request } from "../../interpreter/pending.ts";
-import { decode, encodeError, sizeInBatch } from "../../serialization/index.ts";
+import { decode, encode, encodeError, sizeInBatch } from "../../serialization/index.ts";
 import type { CommitEvent, NewEvent, RunPatch } from "../../world/index.ts";
+import { ENGINE_QUEUE } from "../engine-queue.ts";
 
 /** What one commit takes. */
 export interface OutboxPart {
@@ -17,6 +20,7 @@ export class Outbox {
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
+  #owes = false;
   #progress = false;
   #size = 0;
 
@@ -40,6 +44,16 @@ export class Outbox {
   /** A terminal event was written: nothing comes after it. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Something is to be done when the run has ended: it stays due, in the queue of all workers. */
+  owe(): void {
+    this.#owes = true;
+    this.patch({ queue: ENGINE_QUEUE });
+  }
+
+  get owes(): boolean {
+    return this.#owes;
   }
 
   /** No event may be earlier than this: the journal's time does not go back, whatever clocks do. */
@@ -74,6 +88,12 @@ export class Outbox {
     Object.assign(this.#patch, patch);
   }
 
+  /** An attempt did not succeed, and another one comes. A worker that was lost is no progress. */
+  retry(stepId: string, record: RetryRecord, now: number): void {
+    const progress = record.reason === "error" || record.reason === "timeout";
+    this.append("step_retrying", now, stepId, null, encode(record, "retry"), progress);
+  }
+
   /** The workflow function has ended. A run that is being cancelled ends cancelled, whatever its code returned. */
   end(outcome: Outcome, cancelled: { readonly reason: unknown } | null, now: number): void {
     if (cancelled !== null) {
@@ -87,6 +107,13 @@ export class Outbox {
       const { error } = outcome;
       this.#terminal("run_failed", error, { status: "failed", error }, now);
     }
+  }
+
+  /** A run is cancelled whose code does not hear of it. */
+  endUnheard(reason: string | undefined, now: number): void {
+    const record: CancelRecord = { reason, finishing: [], until: now };
+    this.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
+    this.endCancelled(reason, now);
   }
 
   endCancelled(reason: unknown, now: number): void {
@@ -130,6 +157,7 @@ export class Outbox {
   discard(): void {
     this.#clear();
     this.#ended = false;
+    this.#owes = false;
   }
 
   #add(event: CommitEvent): CommitEvent {

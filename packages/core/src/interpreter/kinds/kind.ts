@@ -50,6 +50,7 @@ export interface NoteRole {
 /** The event that a message becomes, or `null` for a message that nobody waits for any more. Throws if it cannot be decoded. */
 export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 
+/** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
-  readonly known: Known;
+  readonly known?: Known;
 }
