@@ -85,8 +85,14 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
           results[letter.place] = await refusalOf(letter, now);
         } else {
           const { claim } = firstClaim(bytes);
-          const tried = [...letter.tried, bytes];
-          addressed.push({ ...letter, claim, runId: claim.runId, refused: bytes, tried } as NamedLetter);
+          const found: NamedLetter = {
+            ...letter,
+            claim,
+            runId: claim.runId,
+            refused: bytes,
+            tried: [...letter.tried, bytes],
+          };
+          addressed.push(found);
         }
       }
       addressed.sort((a, b) => a.place - b.place);
@@ -96,7 +102,7 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
         const answer = answers[index] ?? null;
         const { place, runId } = letter;
         if (Array.isArray(answer)) {
-          const [state, target] = (answer as readonly Buffer[]).map((one) => one) as [Buffer, Buffer];
+          const [state, target] = answer as unknown as readonly [Buffer, Buffer];
           results[place] = { outcome: "delivered", runId, id: targetIn(target).id };
           if (isNamed(letter)) delivered.push(letter);
           if ("WD".includes(String(state))) runIds.add(runId);
@@ -132,10 +138,6 @@ function letterTo(message: Message, place: number): Letter | null {
 function letterOver(message: Message, place: number): NamedLetter | null {
   const { to, messageId } = message;
   if (!("name" in to)) return null;
-  const claim = { mark: "", runId: "" };
-  const { name } = to;
-  return {
-    ...{ place, message, messageId, name, claim, runId: "", target: "" },
-    ...{ refused: null, tried: [], ended: null },
-  };
+  const nowhere = { runId: "", target: "", claim: { mark: "", runId: "" } };
+  return { place, message, messageId, name: to.name, ...nowhere, refused: null, tried: [], ended: null };
 }

@@ -8,18 +8,18 @@
  * the mark while it has it. A claim without an entry of its mark is *void*. What a run leaves in other partitions when an entry
  * goes stands in `g:<run>`, with whether the run had the name, until it is removed there.
  *
- * In the name's partition, `names` has one claim per name; or two, where the first *takes over* from the second. The name is
- * that run's whose claim is the first and whose entry is `L`. As long as the first claim's run has never had the name, it is
- * the second one's, in the same way. How a run gets names:
+ * In the name's partition, `names` has one claim per name; or two, where the first *takes over* from the second, whose run has
+ * ended. The name is the first one's run's if its entry is `L`; it is the second one's, in the same way, as long as the first
+ * one's run has never had it. How a run gets names:
  *
  * 1. *announce* (run's partition): entries `P` with new marks, if the commit can be written, or the run does not exist. Two
  *    sendings of one request share the marks.
  * 2. *reserve* (names' partitions): the claim is written if there is none. If there is another, look into the partition of the
  *    first one's run (*inspect*). The run has the name: that is the answer; or, if it has ended and the name may pass from it, the
- *    own claim is put before its. Or the claim is void: it is removed if its run has never had the name, so that the second
- *    is the first again; else both are replaced, for what it took over is gone. A name whose time is over is given up by
- *    this very look. Or it is undecided (`P`): then wait a little, and if nothing changes, make it void. What the look
- *    found is written by compare and set, and after it all begins again at 2.
+ *    own claim is put before its. Or the claim is void: if its run has never had the name, it alone is removed, so that the
+ *    second is the first again; else both are replaced. A name whose time is over is given up by this very look. Or it is
+ *    undecided (`P`): then wait a little, and if nothing changes, make it void. What the look found is written by compare and
+ *    set, and after it all begins again at 2.
  * 3. *commit* or *create* (run's partition), one script with everything else: every `P` becomes `L`, if all still have their
  *    marks. If one has not, nothing is written, and all begins again at 1.
  *
@@ -28,35 +28,36 @@
  *
  * **Why no two runs have one name.** A mark is written as `P` once; from there it goes to `L` and to nothing, or to nothing at
  * once, and never comes back (a name that is given up and asked for again within one commit stays `L`). So a void claim is void
- * for ever, and may be replaced however late. An entry becomes `L` only after its claim was the first in the name's partition,
- * and only while it is `P`, thus not void. A first claim that is not void is replaced by nobody, and nobody puts another
- * before it but where its run has the name and has ended. So it is still the first at the moment of the script that makes it
- * `L`, COMMIT or CREATE. That HSET is the moment in which the name becomes the run's, and with it all of the script's names. The
- * second claim loses it in the same moment, for it counts only while the first one's run has never had the name.
+ * for ever, and may be removed however late; and none is removed that is not void: a second claim whose turn it is not any more
+ * is made void first (SUPERSEDE). An entry becomes `L` only after its claim was the first, and only while it is `P`, thus not void.
+ * Nobody puts a claim before another but where that one's run has the name and has ended. So the claim is still the first one
+ * when the HSET of COMMIT or CREATE makes its entry `L`, and nobody else is before it. That is the moment in which the name
+ * becomes the run's, together with all others of the script; and in which the run of a second claim loses it, for that counts
+ * only as long as the first one's run has never had the name.
  *
- * It does not get it back either. When the first one's run gives the name up, the same script writes into `g:<run>` that it
- * had it; RELEASE removes its claim with the second, and only then FORGET removes that record. Whoever still finds the first
- * claim finds the record too; whoever had found it before RELEASE and looks after FORGET takes it for one that never had the name,
- * but the compare and set fails, and who only reads looks at the claims once more. The entry that the other run still has means
- * nothing any more: it has ended, so it takes no mail and gives nothing up but by its deletion; and lists of its names ask the
- * names' partitions.
+ * It does not get it back either. The script that ends an `L` writes into `g:<run>` that the run had the name; then
+ * SUPERSEDE makes the second claim void, RELEASE removes both, and only then FORGET removes the record. So who finds the first claim
+ * finds its entry or the record, unless the claim is gone since: then the compare and set fails, and who only reads looks
+ * at the claims once more. Until it is superseded the second one's run still has its `L`, which means nothing: the run has
+ * ended, so it takes no mail and no name; lists of its names ask the names' partitions; and its claim is still there, so
+ * that a late sending, which would write it if there were none, does not write it again.
  *
  * **Who dies where.** After 1: nobody else sees anything. After 2: the next who wants the name finds an undecided claim,
  * waits in vain and makes it void; or the same run asks again and goes on with the same mark. A name that was about to pass on
  * is still the other run's all the time. After 3: all is done. An `L` ends in the commit that releases the name or ends the run
  * (with the run only where no time keeps the name), in the look of the next who wants it when its time is over, or with the
  * run's deletion; each makes the claim void at once, and then RELEASE and FORGET clear away. Whoever dies between leaves
- * `g:<run>`, by which the same commit sent again, another commit with names, the end of a run with names or its deletion clears away. A deleted
- * run with a `g:` and a run that was announced and never created are in `unborn`; `deleteRuns` looks after those.
+ * `g:<run>`, by which the same commit sent again, another commit with names, the end of a run with names or its deletion clears
+ * away. A deleted run with a `g:` and a run that was announced and never created are in `unborn`; `deleteRuns` looks after those.
  *
  * **A message over a name** is put into the mailbox by a script in the run's partition that requires `L` with the mark of
  * the claim that was found: so it comes before the release and is delivered, or after it and is not. Before, the claim
  * is written down under the message id (`sent:<message>`, in the name's partition): when the message is sent again it
  * goes to the same run, whoever has the name now. Only a run that does not have the message and whose claim is void, or that has
  * ended, can never get it; then another address is written down. First mail is addressed in the same way once its name is
- * reserved, and put into the mailbox by CREATE: as other claims on the name are void by then, or of a run that has ended, the
- * message is in the mailbox that `sent:` tells, or it will never be there. An address that nobody confirmed, because the sender
- * died, is forgotten after a day.
+ * reserved, and put into the mailbox by CREATE: all other claims on the name are void by then, or of a run that has ended, so
+ * the message is in the mailbox that `sent:` tells, or will never be in one of theirs. An address that nobody confirmed, because
+ * the sender died, is forgotten after a day.
  *
  * What remains: a second sending of one request that sleeps between 1 and 2 until the name is given up leaves a claim that is
  * void and that only the next who wants the name removes, if the sender then dies as well.

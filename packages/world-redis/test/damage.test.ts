@@ -47,6 +47,16 @@ const DAMAGES: readonly [
     (client, base) => client.lset(`${base}m:run-1`, 0, "+\0"),
     /message 1 in its mailbox/,
   ],
+  [
+    "end mail that is gone",
+    (client, base) => client.del(`${base}e:run-1`),
+    /end mail has 0 messages.*says 1/,
+  ],
+  [
+    "end mail of another type",
+    (client, base) => client.set(`${base}e:run-1`, "x"),
+    /end mail cannot be read/,
+  ],
   ["a result of another type", (client, base) => client.set(`${base}v:run-1`, "x"), /result cannot be read/],
   ["a row of another type", (client, base) => client.set(`${base}r:run-1`, "x"), /row cannot be read/],
   ["a row that is gone", (client, base) => client.del(`${base}r:run-1`), /row cannot be read/],
@@ -67,7 +77,12 @@ it.each(DAMAGES)("%s holds up no other run", async (_, act, says) => {
   }));
   await world.commit(parked, NOW);
   await world.deliver(
-    runIds.map((runId) => ({ messageId: `to-${runId}`, to: { runId }, type: "wake", at: NOW, data: null })),
+    runIds.flatMap((runId) =>
+      [false, true].map((atEnd) => ({
+        ...{ messageId: `to-${runId}-${atEnd}`, to: { runId }, type: "wake" },
+        ...{ at: NOW, data: null, atEnd },
+      })),
+    ),
     NOW,
   );
   await act(connectTo(url), `perdure{${namespace}:0}:`);

@@ -70,12 +70,11 @@ end
  * 16 characters, after 'P' where the name has to be reserved under it, 'L' where the run has the name.
  */
 export const ANNOUNCE: string = `${PRELUDE}
-local time = call('TIME')
 local function isWritable(id)
   local kind = take()
   if kind == 'new' then
     if call('EXISTS', base .. 'r:' .. id) == 1 then return false end
-    call('ZADD', base .. 'unborn', time[1] * 1000, id)
+    call('ZADD', base .. 'unborn', call('TIME')[1] * 1000, id)
     return true
   end
   local epoch, claimId, seq = take(), take(), take()
