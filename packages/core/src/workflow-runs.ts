@@ -24,9 +24,7 @@ export async function startInWorkflow<T>(
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
   storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;
-  const children = childrenOf(execution);
-  if (onParentEnd === "cancel") children.tied = true;
-  if (onParentEnd === undefined) children.sharing = true;
+  if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
     $parent: execution.runId,
