@@ -1,14 +1,23 @@
+import { PARENT } from "./api/listing.ts";
 import { Run, type RunAccess } from "./api/run.ts";
 import { type StartOptions, startRequest } from "./api/start-request.ts";
+import { lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
 import type { StartRunInput } from "./engine/system-steps/start-run.ts";
-import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "./errors/index.ts";
+import type { StopSleepResult, WakeUpInput } from "./engine/system-steps/wake-up.ts";
+import {
+  NonDeterminismError,
+  WorkflowRunNotCompletedError,
+  WorkflowRunNotFoundError,
+  WorkflowRuntimeError,
+} from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import { childrenOf } from "./interpreter/children.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
+import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
 
@@ -34,7 +43,7 @@ export async function startInWorkflow<T>(
       runId: childRunId(id, now),
       workflow,
       args: input,
-      attributes: { $parent: execution.runId },
+      attributes: { [PARENT]: execution.runId },
       key: key === undefined ? null : { key, fingerprint: fingerprint ?? "", freeAt, onConflict },
       onParentEnd,
     };
@@ -57,14 +66,26 @@ export function runsOf(execution: Execution): RunAccess {
 
   return {
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
-    async ended(runId) {
+    async ended(runId, { timeout, signal }) {
       if (runId === execution.runId) {
         throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
       }
-      return await callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+      signal?.throwIfAborted();
+      const ended = callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+      if (timeout === undefined) return await unlessAborted(ended, signal);
+      const error = new WorkflowRunNotCompletedError(runId, lengthOf(timeout, execution.now()));
+      const tooLate = sleepIn(execution, timeout).then(() => Promise.reject(error));
+      return await unlessAborted(Promise.race([ended, tooLate]), signal);
     },
     async cancel(runId, reason) {
       await send(runId, "cancel_requested", encode(reason, "reason"));
+    },
+    async wakeUp(runId, ids) {
+      const input: WakeUpInput = { runId, ids };
+      return await callSystemStep<StopSleepResult>(execution, "wake_up", () => input);
+    },
+    async ask(what) {
+      throw new NonDeterminismError(what, execution.describe, "Call it in a step.");
     },
     async retry(runId) {
       const outcome = await send(runId, "wake", null);

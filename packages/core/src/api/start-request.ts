@@ -48,7 +48,7 @@ export interface StartRequest {
 
 /** Reads what was passed to `start`. Throws for what cannot be meant. */
 export function startRequest(fn: unknown, args: unknown, options: StartOptions): StartRequest {
-  const workflow = workflowOf(fn);
+  const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
   const input = encode(args, "args");
   const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd } = options;
@@ -64,13 +64,18 @@ export function startRequest(fn: unknown, args: unknown, options: StartOptions):
   return { workflow, input, key, fingerprint: print, freeFrom, onConflict };
 }
 
-function workflowOf(fn: unknown): string {
+/**
+ * The id of a workflow that was passed to `what`.
+ *
+ * @throws {WorkflowRuntimeError} for a function that is none
+ */
+export function workflowOf(fn: unknown, what: string): string {
   checkNotReplaced(fn);
   const id = workflowIdOf(fn) ?? (fn as { workflowId?: unknown } | null)?.workflowId;
   if (typeof id === "string") return id;
   const name = typeof fn === "function" ? `the function "${(fn as AsyncFunction).name}"` : String(fn);
   throw new WorkflowRuntimeError(
-    `start() was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
+    `${what} was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
       "its file (node --import perdure/register), or make it one with workflow(id, fn).",
   );
 }

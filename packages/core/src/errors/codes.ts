@@ -12,6 +12,7 @@ export const ERROR_KINDS = {
   STEP_INTERRUPTED: { name: "StepInterruptedError", retryable: true },
   RUN_FAILED: { name: "WorkflowRunFailedError", retryable: false },
   RUN_CANCELLED: { name: "WorkflowRunCancelledError", retryable: false },
+  RUN_NOT_COMPLETED: { name: "WorkflowRunNotCompletedError", retryable: true },
   RUN_NOT_FOUND: { name: "WorkflowRunNotFoundError", retryable: false },
   HOOK_NOT_FOUND: { name: "HookNotFoundError", retryable: false },
   HOOK_CONFLICT: { name: "HookConflictError", retryable: false },

@@ -9,6 +9,7 @@ export { ContextError, DurationError, NonDeterminismError, SerializationError } 
 export {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
+  WorkflowRunNotCompletedError,
   WorkflowRunNotFoundError,
 } from "./run.ts";
 export {

@@ -2,6 +2,7 @@ import { readRun } from "./read-run.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
+import { wakeUp } from "./wake-up.ts";
 import { watchRun } from "./watch-run.ts";
 
 /** The registry of system steps. A new one is a file beside these, and a place in this list. */
@@ -10,6 +11,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   watch_run: watchRun,
   read_run: readRun,
   send_message: sendMessage,
+  wake_up: wakeUp,
 };
 
 /**

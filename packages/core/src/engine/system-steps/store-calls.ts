@@ -18,6 +18,7 @@ export interface StoreCalls {
   readonly createRun: (request: CreateRun) => Promise<CreateRunResult>;
   readonly deliver: (message: Message) => Promise<DeliverResult>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
+  readonly listEvents: World["listEvents"];
   readonly now: () => number;
 }
 
@@ -40,6 +41,7 @@ export function storeCalls(world: World, clock: Clock): StoreCalls {
       unanswered,
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
+    listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
     now: () => clock.now(),
   };
 }

@@ -31,3 +31,9 @@ export function roleOf(type: string): EventRole {
 export function hearingOf(type: string): Hearing | undefined {
   return hearings.get(type);
 }
+
+/** Whether an event of this type says that the store refused a request; its data is the id of the run that has the name. */
+export function isRefusal(type: string): boolean {
+  const role = roles.get(type);
+  return role?.role === "request" && role.answers !== undefined;
+}
