@@ -66,10 +66,10 @@ export async function* eventsOf(
   let left = options.limit;
   while (after < run.seq && left > 0) {
     const from = after;
-    const most = Math.min(PAGE, left, run.seq - after);
+    const most = Math.min(PAGE, left);
     const page = await ask((world) => readable(world, runId, from, most));
     for (const event of page) {
-      // It continued as new since.
+      // Written since the call.
       if (event.seq > run.seq) return;
       yield event;
       after = event.seq;

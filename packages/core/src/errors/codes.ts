@@ -9,6 +9,7 @@ export const ERROR_KINDS = {
   FATAL: { name: "FatalError", retryable: false },
   RETRYABLE: { name: "RetryableError", retryable: true },
   STEP_TIMEOUT: { name: "StepTimeoutError", retryable: true },
+  STEP_OUTCOME_UNKNOWN: { name: "StepOutcomeUnknownError", retryable: false },
   STEP_INTERRUPTED: { name: "StepInterruptedError", retryable: true },
   RUN_FAILED: { name: "WorkflowRunFailedError", retryable: false },
   RUN_CANCELLED: { name: "WorkflowRunCancelledError", retryable: false },

@@ -31,5 +31,6 @@ export {
   retryAt,
   type StepFacts,
   StepInterruptedError,
+  StepOutcomeUnknownError,
   StepTimeoutError,
 } from "./step.ts";

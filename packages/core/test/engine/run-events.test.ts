@@ -78,7 +78,7 @@ it("names what cannot be read, and gives the others", async () => {
   await process();
   const run = await client.start(wf, []);
   await until(run.returnValue);
-  const events = journal(run.runId) as { data: Uint8Array | null }[];
+  const events = [...journal(run.runId)] as unknown as { data: Uint8Array | null }[];
   // An instance of a class that this process does not know, and bytes that are nobody's.
   (events[2] as { data: Uint8Array }).data = Buffer.from(
     'd[["Instance",1],{"class":2,"data":3},"app.Money",{"cents":4},5]',

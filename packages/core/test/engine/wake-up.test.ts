@@ -1,5 +1,5 @@
 import { createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
-import { getRun, start } from "@perdure/core/api";
+import { getRun } from "@perdure/core/api";
 import { WorkflowRunNotFoundError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
