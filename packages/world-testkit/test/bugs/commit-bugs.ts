@@ -87,6 +87,16 @@ export const commitBugs: readonly Bug[] = [
       return results;
     },
   })),
+  bug("commit-once", "consumed mail comes back with a late commit", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const [index, { runId, mailDone }] of batch.entries()) {
+        const run = stored(planted, runId);
+        if (run && results[index]?.outcome === "committed") planted.state.setRow(run, { mailDone });
+      }
+      return results;
+    },
+  })),
   bug("commit-once", "the second answer forgets the conflicts", (planted) => ({
     async commit(batch, now) {
       const known = batch.map(({ runId, seq }) => (stored(planted, runId)?.row.seq ?? seq) > seq);

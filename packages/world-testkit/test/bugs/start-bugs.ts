@@ -1,4 +1,5 @@
-import { type Bug, bug, gap, stored } from "./bug.ts";
+import { firstClaim } from "../../src/requests.ts";
+import { type Bug, bug, gap, starting, stored } from "./bug.ts";
 
 export const startBugs: readonly Bug[] = [
   bug("open", "opening a store again empties it", ({ world, state }) => ({
@@ -11,6 +12,10 @@ export const startBugs: readonly Bug[] = [
     async close() {
       for (const run of state.runs.values()) state.setRow(run, { owner: null, dueAt: 0 });
     },
+  })),
+
+  bug("open", "the verbs of streams do nothing where there are none", ({ world }) => ({
+    capabilities: { ...world.capabilities, streams: false },
   })),
 
   bug("start-once", "names are not looked at", ({ world }) => ({
@@ -56,6 +61,40 @@ export const startBugs: readonly Bug[] = [
         now,
       ),
   })),
+  bug("start-once", "the names of a run are there before the run", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const [ghost] = [...state.runs.values()];
+      const free = batch.flatMap(({ runId, names }) => {
+        const able =
+          ghost && names.length > 1 && names.every(({ name }) => state.names.get(name, now) === null);
+        return able ? [{ run: { ...ghost, row: { ...ghost.row, runId }, names: new Map() }, names }] : [];
+      });
+      for (const { run, names } of free) for (const claim of names) state.names.take(run, claim, now);
+      await gap();
+      for (const { run } of free) state.names.releaseAll(run);
+      return world.createRuns(batch, now);
+    },
+  })),
+  bug("start-once", "the mail of a run is put in after it is made", ({ world }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(
+        batch.map((run) => ({ ...run, mail: [] })),
+        now,
+      );
+      await gap();
+      const sends = batch.flatMap(({ runId, mail }) =>
+        mail.map(({ id, ...message }) => ({ ...message, to: { runId, id } })),
+      );
+      await world.deliver(sends, now);
+      return results;
+    },
+  })),
+  bug("start-once", "a key is held by one run", ({ world }) =>
+    starting(world, (run) => {
+      const key = run.idempotencyKey;
+      return key === null ? run : { ...run, names: [...run.names, firstClaim(key)] };
+    }),
+  ),
   bug("start-once", "only the first event is written", (planted) => ({
     async createRuns(batch, now) {
       const results = await planted.world.createRuns(batch, now);
