@@ -115,7 +115,7 @@ export class AfterWork {
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
-          .execute({ runId: row.runId, id, input: decode(input) }, store)
+          .execute({ runId: row.runId, id, input }, store)
           // Its caller has ended: there is nobody to tell.
           .catch(unlessRetryable),
       ),
