@@ -13,7 +13,7 @@ import type { Connection } from "./connection.ts";
 import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import { type Collections, DUE_INDEX, type RunDocument, toRunRecord } from "./schema.ts";
+import { type Collections, DUE_INDEX, LARGE, type RunDocument, toRunRecord } from "./schema.ts";
 import { fromStoredOrNull, toStored } from "./text.ts";
 import type { Unread } from "./unread.ts";
 
@@ -224,7 +224,7 @@ export function renew({ connection, collections, runs }: ClaimStore): Renew {
     // that the answer is not older than what a majority has.
     const found = await runs.get(
       leases.map(({ runId }) => toStored(runId)),
-      ["tail", "mail", "hooks"],
+      LARGE,
     );
     return leases.map(({ runId, epoch, claimId }): RenewResult => {
       const run = found.get(toStored(runId));
