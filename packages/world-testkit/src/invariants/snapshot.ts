@@ -45,7 +45,7 @@ export function snapshotOfState(state: MemoryState, now = 0): StoreSnapshot {
     const run = state.runs.get(runId);
     if (run !== undefined) {
       const { row } = run;
-      const mail = run.mailbox.slice(row.mailDone);
+      const mail = run.mailbox.filter(({ mailSeq }) => mailSeq > row.mailDone);
       runs.push({ row, journal: [...run.journal], mail, endMail: run.endMail.slice(row.endDone) });
     }
   }

@@ -93,6 +93,35 @@ export const deliver: Law = {
       equal((await rowOf(world, run.runId)).mailSeq, 3);
     },
 
+    "a message to something in a run says to what, whether or not it is there": async (stage) => {
+      const world = await stage.open();
+      const run = await withHook(world, "token-1");
+      const ids = ["hook of token-1", "step-1", "", "🔑\u0000", "x".repeat(255)];
+      const batch = ids.map((id, index) => ({
+        ...toRun(run.runId, `m${index}`),
+        to: { runId: run.runId, id },
+      }));
+      const answers = ids.map((id) => ({ outcome: "delivered", runId: run.runId, id }));
+      same(await world.deliver(batch, NOW), answers);
+      same(await (await stage.open()).deliver(batch, NOW), answers, "sent again");
+      deepEqual(
+        (await mailOf(world, run.runId)).map(({ id }) => id),
+        ids,
+      );
+      const gone = await write(
+        world,
+        parking(run, null, [releasing("hook of token-1")], { mailDone: 5 }),
+        NOW,
+      );
+      equal(gone.dueAt, null);
+      const late = { ...toRun(run.runId, "m9"), to: { runId: run.runId, id: "hook of token-1" } };
+      same(await deliverOne(world, late, NOW), answers[0]);
+      same((await claimOne(world, { now: NOW }))?.mail[0]?.id, "hook of token-1");
+      same(await deliverOne(world, { ...late, messageId: "m10", to: { runId: "", id: "step-1" } }), {
+        outcome: "no_such_run",
+      });
+    },
+
     "the same message id is one message": async (stage) => {
       const world = await stage.open();
       const run = await withHook(world, "token-1");
