@@ -190,7 +190,7 @@ export function createRuns(store: StartStore): CreateRuns {
     }
 
     const { filter, update } = publication(prepared);
-    if (await connection.update("publish run", collections.runs, filter, update)) return created(request);
+    if (await connection.update("publish runs", collections.runs, filter, update)) return created(request);
     const there = (await runs.get([run._id], LARGE)).get(run._id);
     if (there?.incarnation === run.incarnation) return found(request, there);
     return undo(prepared, mine, "again");
