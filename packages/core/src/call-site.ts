@@ -2,6 +2,23 @@
 
 const STACK_DEPTH = 8;
 
+/** Of so many calls of one function the place is kept. A stack costs a tenth of all that the core does for a step. */
+const PLACES = 1_000;
+
+const kept: WeakMap<object, number> = new WeakMap();
+
+/** Whether the place of one more call that `fn` makes is kept: what is wrong with it shows in its first runs. */
+export function keepsPlace(fn: object): boolean {
+  const count = kept.get(fn) ?? 0;
+  if (count < PLACES) kept.set(fn, count + 1);
+  return count < PLACES;
+}
+
+/** The place of a call was asked for and not kept: the next ones of `fn` are. */
+export function keepPlacesAgain(fn: object): void {
+  kept.delete(fn);
+}
+
 /** The stack of the caller's caller, formatted only if somebody asks for it. */
 export function captureStack(): { stack?: string } {
   const holder: { stack?: string } = {};

@@ -1,5 +1,6 @@
 import { hash, randomBytes } from "node:crypto";
-import { monotonicFactory } from "ulid";
+import { monotonicFactory, ulid } from "ulid";
+import { seededRandom } from "./determinism/random.ts";
 
 /** Ids: those of runs come from time and randomness, those inside a run are pure functions of it. */
 
@@ -31,7 +32,7 @@ export function seededIds(random: () => number): IdSource {
 }
 
 /** What an id inside a run names. */
-export type EntityKind = "step" | "wait" | "hook";
+export type EntityKind = "step" | "sys" | "wait" | "hook";
 
 /**
  * The id of the `count`-th (from 1) entity of this name in a run. The same across retries, replays and machines; does
@@ -40,6 +41,17 @@ export type EntityKind = "step" | "wait" | "hook";
 export function entityId(kind: EntityKind, runId: string, name: string, count: number): string {
   const digest = hash("sha256", joined(runId, kind, name, count), "base64url");
   return `${kind}_${digest.slice(0, 27)}`;
+}
+
+/** The id of the run that is started by the entity of this id at this time, by the clock of the run that starts it. */
+export function childRunId(id: string, at: number): string {
+  const random = seededRandom(id);
+  return `wrun_${ulid(at, random)}`;
+}
+
+/** The id of the message by which something is told once, however often it is told: 43 characters and a prefix. */
+export function derivedMessageId(...parts: readonly string[]): string {
+  return `told_${hash("sha256", joined(...parts), "base64url")}`;
 }
 
 /** The id of the message that carries a sender's idempotency key to a hook token; 43 characters and a prefix. */

@@ -8,8 +8,8 @@ const NOW = 1_000_000;
 
 function newRun(runId: string, dueAt = NOW): CreateRun {
   const event = { type: "run_created", at: NOW, id: null, name: null, data: null } as const;
-  const row = { workflow: "w", queue: "w", attributes: {}, state: null };
-  return { runId, ...row, event, dueAt, startKey: null, lease: null };
+  const row = { workflow: "w", queue: "w", attributes: {}, state: null, idempotencyKey: null };
+  return { runId, ...row, events: [event], names: [], mail: [], dueAt, lease: null };
 }
 
 function claim(world: World, now: number, limit = 1) {
@@ -93,8 +93,9 @@ describe("memory World", () => {
       lease,
     };
     await expect(world.commit([commit, commit], NOW)).rejects.toThrow(/two commits of run a/);
-    await expect(world.commit([{ ...commit, run: { status: "failed" } }], NOW)).rejects.toThrow(/"hold"/);
-    await expect(world.commit([{ ...commit, lease: { type: "finish" } }], NOW)).rejects.toThrow(/"finish"/);
+    const restart = { ...commit, restart: true };
+    await expect(world.commit([{ ...restart, events: [] }], NOW)).rejects.toThrow(/without an event/);
+    await expect(world.commit([{ ...restart, run: { status: "failed" } }], NOW)).rejects.toThrow(/and ends/);
     expect(await world.listEvents("a", 0, 10)).toHaveLength(1);
   });
 

@@ -42,8 +42,11 @@ it("an append is a crash point of the memory World, and a lost answer is not a s
     },
   });
   const event = { type: "run_created", at: 0, id: null, name: null, data: null } as const;
-  const row = { workflow: "w", queue: "w", attributes: {}, state: null };
-  await world.createRuns([{ runId: "run", ...row, event, dueAt: 0, startKey: null, lease: null }], 0);
+  const row = { workflow: "w", queue: "w", attributes: {}, state: null, idempotencyKey: null };
+  await world.createRuns(
+    [{ runId: "run", ...row, events: [event], names: [], mail: [], dueAt: 0, lease: null }],
+    0,
+  );
   const request = { runId: "run", name: "answer", writer: "w", n: 0, chunks: [Uint8Array.of(7)] };
   await expect(world.appendChunks([request])).rejects.toThrow("lost");
   expect(await world.appendChunks([request])).toEqual([{ outcome: "appended" }]);

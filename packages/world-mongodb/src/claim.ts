@@ -162,9 +162,10 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
         } else due.sort((a, b) => queues.indexOf(a.queue) - queues.indexOf(b.queue));
       }
       const picked = within(room, pick(due, wanted, spread > 0), taken.size === 0);
-      for (const run of picked.length === 0 ? [] : await take(picked, request, now)) {
-        const candidate = picked.find(({ _id }) => _id === run._id);
-        if (candidate === undefined) continue;
+      const won = picked.length === 0 ? [] : await take(picked, request, now);
+      for (const candidate of picked) {
+        const run = won.find(({ _id }) => _id === candidate._id);
+        if (run === undefined) continue;
         taken.set(run._id, [run, candidate]);
         room -= candidate.bytes;
       }

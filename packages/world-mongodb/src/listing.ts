@@ -5,17 +5,19 @@
 import {
   attributeKeys,
   cursorAt,
+  type ListingPlace,
   type ListRunsQuery,
   type OpenStore,
   placeAt,
   placeOf,
   type RunFilter,
+  readRows,
 } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { projectionWithout, type Runs } from "./runs.ts";
 import { type Collections, LARGE, type RunHead, toRunRecord } from "./schema.ts";
-import { toStored } from "./text.ts";
+import { fromStored, toStored } from "./text.ts";
 
 type Listing = Pick<OpenStore["reads"], "listRuns" | "countRuns">;
 
@@ -33,17 +35,27 @@ export function listing(connection: Connection, collections: Collections, runs: 
         projection: payloads ? WITHOUT : { ...WITHOUT, ...PAYLOADS },
       });
       const page = found.slice(0, limit);
-      const records = payloads ? await runs.records(page) : page.map((run) => toRunRecord(run));
       const last = page.at(-1);
       return {
-        runs: records.filter((record) => record !== undefined),
-        cursor:
-          found.length > limit && last !== undefined ? cursorAt(placeOf(toRunRecord(last), query)) : null,
+        ...(await readRows(page, runIdOf, async (some) => {
+          const records = payloads ? await runs.records(some) : some.map((run) => toRunRecord(run));
+          return records.filter((record) => record !== undefined);
+        })),
+        cursor: found.length > limit && last !== undefined ? cursorAt(placeOfRun(last, query)) : null,
       };
     },
 
     countRuns: (filter) => connection.count("count runs", collections.runs, { $and: conditionsOf(filter) }),
   };
+}
+
+function runIdOf({ _id }: RunHead): string {
+  return fromStored(_id);
+}
+
+function placeOfRun(run: RunHead, filter: RunFilter): ListingPlace {
+  const { createdAt, completedAt = null } = run;
+  return placeOf({ runId: runIdOf(run), createdAt, completedAt }, filter);
 }
 
 /** The field in whose order the runs are listed. */

@@ -382,4 +382,9 @@ test("a result that is lost is an error, not nothing", async () => {
   await client.db(database.db).collection("perdure_values").deleteMany({});
   await client.close();
   await expect(world.getRuns(["run"])).rejects.toThrow(/lost a part of run run: its output is missing/);
+  await world.createRuns([newRun("whole")], NOW);
+  expect(await world.listRuns({ limit: 9, payloads: true })).toMatchObject({
+    runs: [{ runId: "whole" }],
+    damaged: [{ runId: "run", damage: { message: expect.stringMatching(/its output is missing/) } }],
+  });
 });

@@ -2,10 +2,10 @@
  * How statements reach the database: through a pool, or through a Kysely instance of the user's. Each call has a deadline;
  * past it the call rejects, and its connection is ended, so that the next one has a fresh connection.
  */
+import { within } from "@perdure/core/world";
 import { CompiledQuery, type Kysely } from "kysely";
 import type { Pool, PoolClient } from "pg";
 import { PARSERS } from "./answers.ts";
-import { within } from "./deadline.ts";
 
 export interface Statement {
   readonly text: string;
@@ -79,6 +79,7 @@ export class PoolCalls implements Calls {
     return within(timeout, run, (error) => {
       late = error;
       release?.(error);
+      return error;
     });
   }
 }

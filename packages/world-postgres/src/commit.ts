@@ -7,14 +7,13 @@
  * two claims of one token follow one after the other on its bucket, with the unique index of the tokens behind it. Within
  * a batch, tokens change hands in the order of the commits.
  *
- * A batch of one run that only adds events, as a sequential workflow makes them, has a call of its own with the same
- * answers; see `functions/commit-step.ts`.
+ * A batch of one run without hooks, as sequential workflows make them, has a call of its own with the same answers; see
+ * `functions/commit-run.ts`.
  */
-import type { CommitResult, HookConflict, RunCommit } from "@perdure/core/world";
-import { changesOf } from "./changes.ts";
+import type { CommitResult, HookConflict, RunCommit, RunPatch } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import { answerOf, Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES: readonly string[] = [
@@ -33,11 +32,12 @@ const TYPES: readonly string[] = [
   ],
   ...["text[]", "bigint[]", "bigint[]", "int[]", "int[]", "int[]", "int[]", "int[]"],
   ...["int[]", "int[]", "text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]"],
-  ...["int[]", "text[]", "int[]", "text[]", "text[]", "jsonb", "bytea"],
+  ...["int[]", "text[]", "int[]", "text[]", "text[]", "bytea"],
 ];
 
-const STEP_TYPES: readonly string[] = [
-  ...["bigint", "text", "int", "text", "int", "int", "bigint"],
+const RUN_TYPES: readonly string[] = [
+  ...["bigint", "bigint", "text", "int", "text", "int", "bigint", "int", "text", "bigint"],
+  ...["boolean", "text", "bigint", "bigint", "int", "int", "int", "int", "int"],
   ...["text[]", "bigint[]", "text[]", "text[]", "int[]", "int[]", "bytea"],
 ];
 
@@ -55,16 +55,22 @@ export type Commit = (batch: readonly RunCommit[], now: number) => Promise<reado
 
 export function commit(connection: Connection, tables: Tables, callersClock: boolean): Commit {
   const text = callOf(tables.functions.commit, TYPES);
-  const stepText = callOf(tables.functions.commitStep, STEP_TYPES);
+  const runText = answerOf(tables.functions.commitRun, RUN_TYPES);
 
   async function send(batch: readonly RunCommit[], now: number): Promise<CommitResult[]> {
     const given = callersClock ? whole(now) : null;
     const [first] = batch;
-    const step = batch.length === 1 && first !== undefined ? stepOf(first) : null;
-    const rows = await (step === null
-      ? connection.call<AnswerRow>("commit", text, [given, whole(now), ...columnsOf(batch)])
-      : connection.call<AnswerRow>("commit", stepText, [given, ...step]));
-    return toResults(batch, rows);
+    const isOne = batch.length === 1 && first !== undefined && isPlain(first);
+    if (isOne) {
+      const values = [given, whole(now), ...valuesOfOne(first)];
+      const rows = await connection.call<{ answer: string }>("commit", runText, values);
+      return toResults(
+        batch,
+        rows.map(({ answer }) => toRow(answer)),
+      );
+    }
+    const values = [given, whole(now), ...columnsOf(batch)];
+    return toResults(batch, await connection.call<AnswerRow>("commit", text, values));
   }
 
   return async (batch, now) => {
@@ -75,18 +81,54 @@ export function commit(connection: Connection, tables: Tables, callersClock: boo
 }
 
 function valuesOf({ run, events }: RunCommit): (Uint8Array | null | undefined)[] {
-  return [run.output, run.error, run.state, ...events.map(({ data }) => data)];
+  return [run.output, run.error, ...events.map(({ data }) => data)];
 }
 
-/** The parameters of a commit that adds events and holds the lease; `null` where it does anything else. */
-function stepOf({ runId, epoch, claimId, seq, mailDone, run, events, lease }: RunCommit): unknown[] | null {
-  if (lease.type !== "hold" || Object.values(run).some((value) => value !== undefined)) return null;
-  if (events.some(({ type }) => type.startsWith("hook_"))) return null;
+/** Of the row, a commit of one run changes these; what a later contract adds goes the general way until it is here. */
+const CHANGES_OF_ONE: ReadonlySet<string> = new Set<keyof RunPatch>([
+  ...(["status", "startedAt", "completedAt", "lostClaims", "output", "error"] as const),
+]);
+
+function isPlain(one: RunCommit): boolean {
+  return !hasHooks(one) && Object.keys(one.run).every((name) => CHANGES_OF_ONE.has(name));
+}
+
+function hasHooks({ events }: RunCommit): boolean {
+  return events.some(({ type }) => type.startsWith("hook_"));
+}
+
+function sizeOf({ events }: RunCommit): number {
+  return events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
+}
+
+/** The parameters of a commit of one run. */
+function valuesOfOne(one: RunCommit): unknown[] {
+  const { runId, epoch, claimId, seq, mailDone, run, events, lease } = one;
   const bytes = new Bytes();
+  const output: number[] = [];
+  const error: number[] = [];
+  bytes.add(run.output, output, output);
+  bytes.add(run.error, error, error);
   const columns = new EventColumns(bytes);
   for (const [offset, event] of events.entries()) columns.add(1, seq + offset + 1, event);
-  const numbered = [toStored(runId), epoch, toStored(claimId), seq, mailDone, whole(lease.ttl)];
-  return [...numbered, ...columns.contents(), bytes.toBuffer()];
+  const changes = lease.type !== "hold" || Object.values(run).some((value) => value !== undefined);
+  return [
+    ...[
+      toStored(runId),
+      epoch,
+      toStored(claimId),
+      seq,
+      sizeOf(one),
+      mailDone,
+      lease.type,
+      wholeOrNull(dueOf(lease)),
+    ],
+    ...[changes, run.status, wholeOrNull(run.startedAt), wholeOrNull(run.completedAt), run.lostClaims],
+    ...output,
+    ...error,
+    ...columns.contents(),
+    bytes.toBuffer(),
+  ];
 }
 
 function columnsOf(batch: readonly RunCommit[]): unknown[] {
@@ -97,7 +139,7 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
   const errorLengths: number[] = [];
   const events = new EventColumns(bytes);
   const acts = new ActColumns();
-  const hooks = batch.some(({ events }) => events.some(({ type }) => type.startsWith("hook_")));
+  const hooks = batch.some(hasHooks);
   for (const [index, { run, seq, events: added, lease }] of batch.entries()) {
     bytes.add(run.output, outputs, outputLengths);
     bytes.add(run.error, errors, errorLengths);
@@ -116,7 +158,7 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
     batch.map(({ claimId }) => toStored(claimId)),
     numbers(batch.map(({ seq }) => seq)),
     numbers(batch.map(({ events }) => events.length)),
-    numbers(batch.map(({ events }) => events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0))),
+    numbers(batch.map(sizeOf)),
     numbers(batch.map(({ mailDone }) => mailDone)),
     batch.map(({ lease }) => lease.type),
     numbers(batch.map(({ lease }) => dueOf(lease))),
@@ -127,12 +169,12 @@ function columnsOf(batch: readonly RunCommit[]): unknown[] {
     ...[outputs, outputLengths, errors, errorLengths].map(numbers),
     ...events.toParameters(),
     ...acts.toParameters(),
-    changesOf(
-      batch.map(({ run }) => run),
-      bytes,
-    ),
     bytes.toBuffer(),
   ];
+}
+
+function wholeOrNull(time: number | null | undefined): number | null {
+  return time === null || time === undefined ? null : whole(time);
 }
 
 /** The length of a lease that is held, the next due time of a run that parks. */
@@ -216,6 +258,18 @@ class ActColumns {
   toParameters(): unknown[] {
     return [numbers(this.#commits), this.#kinds, numbers(this.#events), this.#hooks, this.#tokens];
   }
+}
+
+/** The answer to a commit of one run, such as `committed 3`, as a row. */
+function toRow(answer: string): AnswerRow {
+  const [outcome, number] = answer.split(" ");
+  return {
+    place: 1,
+    outcome: outcome as AnswerRow["outcome"],
+    number: Number(number),
+    hook_id: null,
+    owner: null,
+  };
 }
 
 function toResults(batch: readonly RunCommit[], rows: readonly AnswerRow[]): CommitResult[] {

@@ -13,7 +13,7 @@
 import { createHash, randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
-import type { OperationProbe } from "@perdure/core/world";
+import { countdown, type OperationProbe, within } from "@perdure/core/world";
 import {
   type CompiledQuery,
   DummyDriver,
@@ -26,7 +26,6 @@ import pg from "pg";
 import { PARSERS } from "./answers.ts";
 import { type Calls, type Execute, KyselyCalls, PoolCalls, type Statement } from "./calls.ts";
 import type { Config } from "./config.ts";
-import { countdown, within } from "./deadline.ts";
 import { isRolledBack, isUnreachable, worldError } from "./errors.ts";
 import { endIfForeign } from "./greeting.ts";
 import type { Schema } from "./schema.ts";

@@ -3,7 +3,7 @@
  * said, without what may hold values of the user's.
  */
 import { WorldError } from "@perdure/core/errors";
-import { Overdue } from "./deadline.ts";
+import { Overdue } from "@perdure/core/world";
 
 interface Explanation {
   readonly text: string;

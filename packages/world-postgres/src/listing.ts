@@ -5,17 +5,20 @@
 import {
   attributeKeys,
   cursorAt,
+  type ListingPlace,
   type ListRunsQuery,
   type OpenStore,
   placeAt,
   placeOf,
   type RunFilter,
+  readRows,
 } from "@perdure/core/world";
 import { type RawBuilder, sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { whole } from "./packing.ts";
-import { type RunRow, type Tables, toRunRecord } from "./schema.ts";
-import { toStored } from "./text.ts";
+import { numberOrNull, type RunRow, toRunRecord } from "./schema.ts";
+import type { Tables } from "./tables.ts";
+import { fromStored, toStored } from "./text.ts";
 
 type Sql = RawBuilder<unknown>;
 
@@ -92,10 +95,13 @@ export function listing(connection: Connection, tables: Tables): Listing {
       const rows = await connection.query("list runs", (db) =>
         (pageOf(query) as RawBuilder<RunRow>).compile(db),
       );
-      const runs = rows.slice(0, query.limit).map(toRunRecord);
-      const last = runs.at(-1);
+      const page = rows.slice(0, query.limit);
+      const last = page.at(-1);
       const more = rows.length > query.limit && last !== undefined;
-      return { runs, cursor: more ? cursorAt(placeOf(last, query)) : null };
+      return {
+        ...(await readRows(page, runIdOf, (some) => some.map(toRunRecord))),
+        cursor: more ? cursorAt(placeOfRow(last, query)) : null,
+      };
     },
 
     async countRuns(filter) {
@@ -107,6 +113,15 @@ export function listing(connection: Connection, tables: Tables): Listing {
       return row?.runs ?? 0;
     },
   };
+}
+
+function runIdOf({ run_id }: RunRow): string {
+  return fromStored(run_id);
+}
+
+function placeOfRow(row: RunRow, filter: RunFilter): ListingPlace {
+  const createdAt = Number(row.created_at);
+  return placeOf({ runId: runIdOf(row), createdAt, completedAt: numberOrNull(row.completed_at) }, filter);
 }
 
 /** What a filter says of the columns of a row, but for its status. */

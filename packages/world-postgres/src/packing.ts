@@ -55,8 +55,17 @@ export function whole(milliseconds: number): number {
 
 /** `SELECT * FROM function($1::type, …)`. The first parameter of every function is the time that the call may take. */
 export function callOf(name: string, types: readonly string[]): string {
+  return `SELECT * FROM ${invocation(name, types)}`;
+}
+
+/** `SELECT function($1::type, …) AS answer`, for a function that gives one value. */
+export function answerOf(name: string, types: readonly string[]): string {
+  return `SELECT ${invocation(name, types)} AS answer`;
+}
+
+function invocation(name: string, types: readonly string[]): string {
   const parameters = ["int", ...types].map((type, index) => `$${index + 1}::${type}`);
-  return `SELECT * FROM ${name}(${parameters.join(", ")})`;
+  return `${name}(${parameters.join(", ")})`;
 }
 
 /** What is beside the values of an event, a message or a start: names, ids, numbers. */

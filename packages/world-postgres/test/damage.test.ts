@@ -50,6 +50,23 @@ test("a journal or a mailbox that is not whole: the run is named, and the others
   expect(runs.find(({ damage }) => damage !== null)?.damage).toMatchObject({ retryable: false });
 });
 
+test("a listing names the row that cannot be read, and goes on after it", async () => {
+  const schema = temporarySchema();
+  const world = await openWorld({ url: await serverUrl(), schema });
+  await world.createRuns(
+    ["wrun_1", "wrun_2", "wrun_3"].map((runId) => newRun(runId)),
+    NOW,
+  );
+  const admin = await superuser();
+  await admin.query(`UPDATE ${schema}.runs SET attributes = 'secret' WHERE run_id = 'wrun_2'`);
+  const page = await world.listRuns({ limit: 2 });
+  expect(page).toMatchObject({ runs: [{ runId: "wrun_3" }], damaged: [{ runId: "wrun_2" }] });
+  expect(page.damaged[0]?.damage).toMatchObject({ damaged: true, retryable: false });
+  expect(page.damaged[0]?.damage.message).not.toContain("secret");
+  const rest = await world.listRuns({ limit: 2, cursor: String(page.cursor) });
+  expect(rest).toMatchObject({ runs: [{ runId: "wrun_1" }], damaged: [], cursor: null });
+});
+
 test("a page of a journal that is damaged on the disk costs one run", async () => {
   const server = await startPostgres({ fsync: false });
   onTestFinished(() => server.stop());

@@ -3,10 +3,10 @@
  * may be half open, and then nothing would ever come from it.
  */
 import { WorldError } from "@perdure/core/errors";
+import { within } from "@perdure/core/world";
 import { Cluster, Command, type Redis } from "ioredis";
 import type { Client } from "./client.ts";
 import type { Reply } from "./schema.ts";
-import { within } from "./watch.ts";
 
 /** One argument of a command. */
 export type Argument = string | Buffer | number;
@@ -68,7 +68,7 @@ export class Caller {
 
   async #inTime(commands: readonly Command[], send: () => Promise<Reply>): Promise<Reply> {
     const connections = connectionsOf(this.#client).map((node) => ({ node, stream: node.stream }));
-    return within(send(), this.#callTimeout, () => {
+    return within(this.#callTimeout, send, () => {
       for (const command of commands) forget(command);
       for (const { node, stream } of connections) if (node.stream === stream) stream?.destroy();
       return new WorldError(

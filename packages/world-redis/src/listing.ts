@@ -12,6 +12,7 @@ import {
   placeAt,
   type RunFilter,
   type RunRecord,
+  readRows,
 } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { NARROWEST, WALK } from "./lua/listing.ts";
@@ -110,13 +111,13 @@ export function listing(
       const distinct = places.filter((place, index) => !places[index - 1]?.equals(place));
       const page = distinct.slice(0, limit).map(placeFromBytes);
       const last = page.at(-1);
-      const rows = await getRows(
-        page.map(({ runId }) => runId),
-        !payloads,
-      );
+      const ids = page.map(({ runId }) => runId);
       return {
-        // A row may have changed since its id was found.
-        runs: rows.filter((row) => row !== null && fits(row, query)) as RunRecord[],
+        ...(await readRows(ids, String, async (some) => {
+          const rows = await getRows(some, !payloads);
+          // A row may have changed since its id was found.
+          return rows.filter((row) => row !== null && fits(row, query)) as RunRecord[];
+        })),
         cursor: distinct.length > limit && last !== undefined ? cursorAt(last) : null,
       };
     },

@@ -3,11 +3,11 @@
  * was told. What the options of a user's client would do to answers is found out here too.
  */
 import { WorldError } from "@perdure/core/errors";
+import { within } from "@perdure/core/world";
 import { Cluster, Command } from "ioredis";
 import { type Client, mastersOf } from "./client.ts";
 import { readSettings, type ServerSettings } from "./durability.ts";
 import { isRefusal, worldError } from "./errors.ts";
-import { within } from "./watch.ts";
 
 // However little patience there is, a server is given so long (ms) to take the connection.
 const SHORTEST = 1_000;
@@ -25,8 +25,10 @@ export async function openClient(
   const failures = watchFailures(client);
   const limit = Math.max(patience, SHORTEST);
   try {
-    return await within(Promise.race([lookAround(client, location), failures.refused]), limit, () =>
-      failures.last === undefined ? silence(client, location, limit) : failures.last,
+    return await within(
+      limit,
+      () => Promise.race([lookAround(client, location), failures.refused]),
+      () => (failures.last === undefined ? silence(client, location, limit) : failures.last),
     );
   } catch (error) {
     // The client rejects with "Connection is closed"; why, it has told before.

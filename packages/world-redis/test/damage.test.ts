@@ -119,8 +119,16 @@ it("a result that is gone is said, and not read as null; a row that cannot be re
   await client.del(`perdure{${namespace}:0}:v:run-1`);
   await refuses(world.getRuns(["run-1"]), { message: /run-1 .*its result is gone/, retryable: false });
   expect(await world.getRuns(["run-2"])).toMatchObject([{ error: null }]);
+  expect(await world.listRuns({ limit: 9, payloads: true })).toMatchObject({
+    runs: [{ runId: "run-3" }, { runId: "run-2" }],
+    damaged: [{ runId: "run-1", damage: { message: expect.stringMatching(/run-1 .*its result is gone/) } }],
+  });
 
   await client.set(`perdure{${namespace}:0}:r:run-2`, "x");
+  expect(await world.listRuns({ limit: 9 })).toMatchObject({
+    runs: [{ runId: "run-3" }, { runId: "run-1" }],
+    damaged: [{ runId: "run-2" }],
+  });
   const leases = ["run-2", "run-3"].map((runId) => ({ runId, epoch: 1, claimId: CLAIM_ID }));
   expect(await world.renew({ leases, ttl: 30_000, now: NOW })).toMatchObject([
     { outcome: "lost" },

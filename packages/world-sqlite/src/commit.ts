@@ -15,24 +15,34 @@ import {
 import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
-import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */
-interface HeldRow {
-  readonly id: number;
-  readonly status: RunStatus;
-  readonly epoch: number;
-  readonly claimId: StoredText | null;
-  readonly seq: number;
-  readonly bytes: number;
-  readonly mailSeq: number;
-  readonly mailDone: number;
-  readonly dueAt: number | null;
+type HeldRow = ReturnType<typeof toHeldRow>;
+
+/** The row as {@link HELD_COLUMNS} selects it. */
+type HeldTuple = readonly [
+  id: number,
+  status: RunStatus,
+  epoch: number,
+  claimId: StoredText | null,
+  seq: number,
+  bytes: number,
+  mailSeq: number,
+  mailDone: number,
+  dueAt: number | null,
   /** 1 while somebody holds the lease. */
-  readonly held: number;
+  held: number,
+];
+
+const HELD_COLUMNS =
+  "id, status, epoch, claim_id, seq, bytes, mail_seq, mail_done, due_at, owner IS NOT NULL";
+
+function toHeldRow([id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, dueAt, held]: HeldTuple) {
+  return { id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, dueAt, held };
 }
 
 const PATCH_COLUMNS: readonly (readonly [Exclude<keyof RunPatch, "attributes" | "queue">, string])[] = [
@@ -48,11 +58,9 @@ const PATCH_COLUMNS: readonly (readonly [Exclude<keyof RunPatch, "attributes" | 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
 
 export function commit(connection: Connection, tables: Tables, clock: StoreClock): Commit {
-  const selectRun = connection.prepare<HeldRow>(
+  const selectRun = connection.prepareTuples<HeldTuple>(
     "select run",
-    `SELECT id, status, epoch, claim_id AS claimId, seq, bytes, mail_seq AS mailSeq, mail_done AS mailDone,
-       due_at AS dueAt, owner IS NOT NULL AS held
-     FROM ${tables.runs} WHERE run_id = ?`,
+    `SELECT ${HELD_COLUMNS} FROM ${tables.runs} WHERE run_id = ?`,
   );
   const insertEvent = connection.prepare(
     "insert event",
@@ -68,8 +76,9 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
   const setAttributes = writeAttributes(connection, tables);
 
   function commitRun(request: RunCommit, times: Times): CommitResult {
-    const row = selectRun.get(toStored(request.runId));
-    if (row === undefined) return { outcome: "finished" };
+    const found = selectRun.get(toStored(request.runId));
+    if (found === undefined) return { outcome: "finished" };
+    const row = toHeldRow(found);
     const last = request.seq + request.events.length;
     if (isRepeated(request, row)) {
       const conflicts = hooks.conflictsBetween(row.id, request.seq, last);

@@ -112,7 +112,7 @@ export class Connection implements Operations {
     return new Statement(this, operation, prepareOn(this.#database, sql));
   }
 
-  /** Prepares a query for many rows. */
+  /** Prepares a query for many rows, or one that is made for every commit. */
   prepareTuples<Row extends readonly unknown[]>(operation: string, sql: string): TupleStatement<Row> {
     return new TupleStatement(this, operation, prepareOn(this.#database, sql));
   }

@@ -13,10 +13,15 @@ import {
   placeAt,
   placeOf,
   type RunFilter,
+  type RunRecord,
+  readRows,
 } from "@perdure/core/world";
+import { isDamage, number, numberOrNull } from "./cells.ts";
 import type { Connection } from "./connection.ts";
-import { type RunRow, runColumns, type Tables, toRunRecord } from "./schema.ts";
-import { toStored } from "./text.ts";
+import { damagedError } from "./errors.ts";
+import { type RunRow, runColumns, toRunRecord } from "./schema.ts";
+import type { Tables } from "./tables.ts";
+import { fromStored, toStored } from "./text.ts";
 
 /** With more runs than so many a field counts as wide. */
 const WIDE = 1_000;
@@ -142,15 +147,24 @@ export function listing(connection: Connection, tables: Tables): Listing {
     return connection.prepare<RunRow>("list runs", text).all(...parts.flatMap(({ values }) => values));
   }
 
+  function recordOf(row: RunRow): RunRecord {
+    try {
+      return toRunRecord(row);
+    } catch (error) {
+      throw isDamage(error) ? damagedError(error, connection.location, `of run ${runIdOf(row)}`) : error;
+    }
+  }
+
   return {
-    listRuns(query) {
-      return connection.read(() => {
-        const found = page(query).map(toRunRecord);
-        const runs = found.slice(0, query.limit);
-        const last = runs.at(-1);
+    async listRuns(query) {
+      const { rows, cursor } = await connection.read(() => {
+        const found = page(query);
+        const rows = found.slice(0, query.limit);
+        const last = rows.at(-1);
         const more = found.length > query.limit && last !== undefined;
-        return { runs, cursor: more ? cursorAt(placeOf(last, query)) : null };
+        return { rows, cursor: more ? cursorAt(placeOfRow(last, query)) : null };
       });
+      return { ...(await readRows(rows, runIdOf, (some) => some.map(recordOf))), cursor };
     },
 
     countRuns(filter) {
@@ -163,6 +177,16 @@ export function listing(connection: Connection, tables: Tables): Listing {
       );
     },
   };
+}
+
+function runIdOf({ runId }: RunRow): string {
+  return fromStored(runId);
+}
+
+function placeOfRow(row: RunRow, filter: RunFilter): ListingPlace {
+  const createdAt = number(row.createdAt, "created_at");
+  const completedAt = numberOrNull(row.completedAt, "completed_at");
+  return placeOf({ runId: runIdOf(row), createdAt, completedAt }, filter);
 }
 
 function keysOf({ attributes = {} }: RunFilter): string[] {

@@ -41,8 +41,8 @@ export class Statement<Row> {
 }
 
 /**
- * A prepared query whose rows are tuples in the order of its columns. Node builds them in a third of the time that it
- * takes for objects, which shows when a long journal is read.
+ * A prepared query whose rows are tuples in the order of its columns. Node builds them in half of the time that it takes for
+ * objects, which shows where a row is read for every commit, or a long journal.
  */
 export class TupleStatement<Row extends readonly unknown[]> {
   readonly #operations: Operations;
@@ -54,6 +54,14 @@ export class TupleStatement<Row extends readonly unknown[]> {
     this.#operation = operation;
     this.#statement = statement;
     returnArrays(statement, true);
+  }
+
+  /** The first row. */
+  get(...parameters: SQLInputValue[]): Row | undefined {
+    this.#operations.operation(this.#operation);
+    const row: unknown = this.#statement.get(...parameters);
+    if (row === undefined || Array.isArray(row)) return row as Row | undefined;
+    return Object.values(row as object) as unknown as Row;
   }
 
   /** All rows. */

@@ -67,6 +67,34 @@ test("the row itself: others are claimed, and it is told once and to whoever ask
   expect(await world.getRuns(["wrun_2"])).toMatchObject([{ runId: "wrun_2" }]);
 });
 
+test("a listing names the rows that cannot be read, and goes on after them", async () => {
+  const path = temporaryFile();
+  await storeWithRuns(path);
+  const database = new DatabaseSync(path);
+  database.exec("UPDATE perdure_runs SET seq = 'secret', attributes = 'secret' WHERE id = 2");
+  database.exec("UPDATE perdure_runs SET attributes = 'secret' WHERE id = 3");
+  database.close();
+
+  const world = await openWorld({ path });
+  const damage = (runId: string, what: string) => ({
+    runId,
+    damage: expect.objectContaining({
+      message: expect.stringMatching(
+        `of run ${runId} in the SQLite World .* are damaged: its column ${what}`,
+      ),
+      damaged: true,
+    }),
+  });
+  const seq = damage("wrun_2", "seq holds a string");
+  const page = await world.listRuns({ limit: 9 });
+  expect(page.runs).toMatchObject([{ runId: "wrun_1" }]);
+  expect(page.damaged).toEqual([damage("wrun_3", "attributes holds no attributes"), seq]);
+  const first = await world.listRuns({ limit: 2, order: "asc" });
+  expect(first).toMatchObject({ runs: [{ runId: "wrun_1" }], damaged: [seq] });
+  const rest = await world.listRuns({ limit: 2, order: "asc", cursor: String(first.cursor) });
+  expect(rest).toMatchObject({ runs: [], damaged: [{ runId: "wrun_3" }], cursor: null });
+});
+
 test("a page of rows: those on other pages are claimed", async () => {
   const path = temporaryFile();
   const world = await openWorld({ path });

@@ -2,6 +2,7 @@
 export { type DescribeWorldOptions, describeWorld } from "./describe-world.ts";
 export {
   checkInvariants,
+  InvariantsBroken,
   type RunSnapshot,
   readStore,
   type StoreSnapshot,

@@ -1,7 +1,7 @@
+import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
-import { type Duration, durationFrom } from "../duration.ts";
+import type { RunEnding } from "../engine/commits/completions.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -12,30 +12,15 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
-import {
-  decode,
-  encode,
-  fingerprint,
-  largestBatch,
-  largestValue,
-  sizeInBatch,
-  storable,
-} from "../serialization/index.ts";
-import type {
-  CreateRun,
-  CreateRunResult,
-  DeliverResult,
-  Message,
-  NewEvent,
-  RunRecord,
-  World,
-} from "../world/index.ts";
-import { batcher } from "./batcher.ts";
+import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
+import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
+import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 
@@ -45,26 +30,6 @@ import { UnattendedRuns } from "./unattended-runs.ts";
  * Values and options are taken as they are when a method is called: they are read and encoded before anything is awaited.
  * What a method's caller awaits keeps the process alive.
  */
-
-/** Options of `start`. */
-export interface StartOptions {
-  /**
-   * At most one run of the workflow comes of all starts with this key, also after it has finished, until `ttl`. At most
-   * 255 characters.
-   *
-   * The key goes with its arguments: the same key with others is an `IdempotencyMismatchError`. A message that a queue
-   * delivers again has often been through JSON once more, so what JSON changes without changing what is meant is the same:
-   * the order of properties; a property or a last argument that is `undefined` or missing; `undefined` or `null` inside an
-   * array or before another argument; `-0` and `0`; a `Date` or a `URL` and its text; one object in two places and two equal
-   * ones. Different are: `null` and a missing property or last argument, another order of an array, `Map` or `Set`, and
-   * all that JSON cannot tell: bigint, `NaN`, bytes, instances of classes.
-   */
-  readonly idempotencyKey?: string;
-  /** How long a finished run holds its key, from the start. Default: as long as the run is stored. */
-  readonly ttl?: Duration;
-  /** What a start gets whose key has a run: that run, or an `IdempotencyConflictError`. Default `"return"`. */
-  readonly onConflict?: "return" | "reject";
-}
 
 /** A live hook, as those outside the workflow see it. */
 export interface HookInfo {
@@ -94,9 +59,6 @@ export interface ResumeOptions {
    */
   readonly idempotencyKey?: string;
 }
-
-/** A workflow as `start` takes it. */
-export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 
 /** What a {@link Client} is made of. */
 export interface ClientOptions {
@@ -134,7 +96,9 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
-    this.#watcher = new RunWatcher(world, clock);
+    this.#watcher = new RunWatcher(world, clock, (runId) =>
+      [...this.workers].some((worker) => worker.holds(runId)),
+    );
     this.#unattended = new UnattendedRuns({
       world,
       clock,
@@ -171,32 +135,22 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const workflow = workflowOf(fn);
-    if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
-    const input = encode(args, "args");
-    const { idempotencyKey, ttl, onConflict = "return" } = options;
-    if (onConflict !== "return" && onConflict !== "reject") {
-      throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
-    }
-    checkKey(idempotencyKey, "idempotencyKey");
-    const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
-    const print = idempotencyKey === undefined ? null : fingerprint(workflow, input);
+    const { workflow, input, key, fingerprint, freeFrom, onConflict } = startRequest(fn, args, options);
     const result = await this.#awaited(async () => {
       await this.open();
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created: NewEvent = { type: "run_created", at: now, id: null, name: workflow, data: input };
+      const created = runCreated(workflow, input, now);
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
         queue: workflow,
         attributes: {},
         state: null,
-        idempotencyKey: idempotencyKey ?? null,
+        idempotencyKey: key ?? null,
         events: [created],
-        names:
-          idempotencyKey === undefined ? [] : [startClaim(workflow, idempotencyKey, print, freeFrom(now))],
+        names: key === undefined ? [] : [startClaim(workflow, key, fingerprint, freeFrom(now))],
         mail: [],
         dueAt: now,
         lease:
@@ -218,10 +172,8 @@ export class Client implements RunAccess {
     });
     if (result.outcome !== "held") return new Run<T>(this, result.runId);
     const { runId, fingerprint: other } = result.name;
-    if (other !== print) throw new IdempotencyMismatchError(workflow, idempotencyKey as string, runId);
-    if (onConflict === "reject") {
-      throw new IdempotencyConflictError(workflow, idempotencyKey as string, runId);
-    }
+    if (other !== fingerprint) throw new IdempotencyMismatchError(workflow, key as string, runId);
+    if (onConflict === "reject") throw new IdempotencyConflictError(workflow, key as string, runId);
     return new Run<T>(this, runId);
   }
 
@@ -238,8 +190,8 @@ export class Client implements RunAccess {
     });
   }
 
-  /** The run's row once it is terminal. */
-  async ended(runId: string): Promise<RunRecord> {
+  /** How the run ended, once it has. */
+  async ended(runId: string): Promise<RunEnding> {
     refuseInWorkflow("run.returnValue");
     return await this.#awaited(async () => {
       await this.open();
@@ -328,23 +280,6 @@ export class Client implements RunAccess {
 
 function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): number {
   return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
-}
-
-function workflowOf(fn: unknown): string {
-  checkNotReplaced(fn);
-  const id = workflowIdOf(fn) ?? (fn as { workflowId?: unknown } | null)?.workflowId;
-  if (typeof id === "string") return id;
-  const name = typeof fn === "function" ? `the function "${(fn as AsyncFunction).name}"` : String(fn);
-  throw new WorkflowRuntimeError(
-    `start() was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
-      "its file (node --import perdure/register), or make it one with workflow(id, fn).",
-  );
-}
-
-function checkKey(key: string | undefined, name: string): void {
-  if (key !== undefined && (typeof key !== "string" || key === "" || key.length > 255)) {
-    throw new TypeError(`${name}: must be a string of 1 to 255 characters, got ${String(key).slice(0, 80)}.`);
-  }
 }
 
 /** These act outside the run, so a replay would do them again: they belong in a step. */

@@ -1,6 +1,9 @@
-import type { HookInfo, ResumedHook, ResumeOptions, StartOptions, WorkflowFunction } from "./client.ts";
+import { currentContext } from "../context.ts";
+import { runsOf, startInWorkflow } from "../workflow-runs.ts";
+import type { HookInfo, ResumedHook, ResumeOptions } from "./client.ts";
 import { Run } from "./run.ts";
 import { defaultClient } from "./runtime.ts";
+import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
@@ -9,7 +12,7 @@ export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOpt
 
 /**
  * Starts a run of a workflow. Resolves when the run is durable; it executes in this process if a worker is here, else in
- * another one.
+ * another one. In a workflow it starts a child: once, however often the workflow is replayed.
  *
  * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`
  * @param args its arguments; they cross the journal by value, as they are at the call
@@ -38,15 +41,21 @@ export async function start(
   argsOrOptions: unknown[] | StartOptions = [],
   options?: StartOptions,
 ): Promise<Run> {
-  const client = defaultClient();
   const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
-  return isOptions
-    ? client.start(workflow, [], argsOrOptions)
-    : client.start(workflow, argsOrOptions as unknown[], options);
+  const args = isOptions ? [] : (argsOrOptions as unknown[]);
+  const given = (isOptions ? argsOrOptions : options) ?? {};
+  const context = currentContext();
+  if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
+  return defaultClient().start(workflow, args, given);
 }
 
-/** A handle of the run with this id. Reads nothing: `await run.exists` tells whether there is one. */
+/**
+ * A handle of the run with this id. Reads nothing: `await run.exists` tells whether there is one. In a workflow, what its
+ * properties give is recorded, and the same in every replay; waiting for `returnValue` takes no slot and no lease.
+ */
 export function getRun<T = unknown>(runId: string): Run<T> {
+  const context = currentContext();
+  if (context?.kind === "workflow") return new Run<T>(runsOf(context.execution), runId);
   return defaultClient().getRun<T>(runId);
 }
 

@@ -1,17 +1,18 @@
 import type { Clock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import { completions } from "../engine/completions.ts";
+import { completions, type RunEnding } from "../engine/commits/completions.ts";
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
-import { isTerminal, type RunRecord, type World } from "../world/index.ts";
+import { isTerminal, type World } from "../world/index.ts";
 
 /**
- * Waiting for runs to end: one watcher per client, whatever the number of runs. It looks at once at a run that is said to
- * have ended. That something has changed makes it look at all awaited runs in one query, the less often the longer none of
+ * Waiting for runs to end: one watcher per client, whatever the number of runs. A run that ends in a worker of this process is
+ * not read: the commit that ended it says how, once the store has acknowledged it. Of other runs the watcher reads the row, at
+ * once when a run is said to have ended. That something has changed makes it look at all awaited runs in one query, the less often the longer none of
  * them ends and the more they are; a slowing poll stands behind it for stores and moments that lose notifications.
  */
 
 interface Waiter {
-  readonly resolve: (run: RunRecord) => void;
+  readonly resolve: (ending: RunEnding) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -24,6 +25,8 @@ const LONGEST_PAUSE = 500;
 export class RunWatcher {
   readonly #world: World;
   readonly #clock: Clock;
+  /** Whether a worker of this process holds the run. */
+  readonly #isHeldHere: (runId: string) => boolean;
   readonly #waiters: Map<string, Waiter[]> = new Map();
   /** Runs to look at without delay. */
   #suspects: Set<string> = new Set();
@@ -38,23 +41,25 @@ export class RunWatcher {
   #looking = false;
   #poll = FIRST_POLL;
 
-  constructor(world: World, clock: Clock) {
+  constructor(world: World, clock: Clock, isHeldHere: (runId: string) => boolean) {
     this.#world = world;
     this.#clock = clock;
+    this.#isHeldHere = isHeldHere;
   }
 
   /**
-   * The run's row once it is terminal. Rejects with `WorkflowRunNotFoundError` if there is no such run. A step that waits
+   * How the run ended, once it has. Rejects with `WorkflowRunNotFoundError` if there is no such run. A step that waits
    * here gives its slot to others meanwhile.
    */
-  ended(runId: string): Promise<RunRecord> {
-    const ended = new Promise<RunRecord>((resolve, reject) => {
+  ended(runId: string): Promise<RunEnding> {
+    const ended = new Promise<RunEnding>((resolve, reject) => {
       const waiters = this.#waiters.get(runId);
       if (waiters === undefined) this.#waiters.set(runId, [{ resolve, reject }]);
       else waiters.push({ resolve, reject });
       this.#pause = SHORTEST_PAUSE;
       this.#start();
-      this.#suspect(runId);
+      if (this.#isHeldHere(runId)) this.#lookAgain();
+      else this.#suspect(runId);
     });
     const context = currentContext();
     return context?.kind === "step" ? context.duringRun(runId, ended) : ended;
@@ -62,7 +67,7 @@ export class RunWatcher {
 
   #start(): void {
     if (this.#stop !== undefined) return;
-    const unsubscribeLocal = completions(this.#world).subscribe((runId) => this.#finished(runId));
+    const unsubscribeLocal = completions(this.#world).subscribe((ending) => this.#endedHere(ending));
     const unsubscribe = this.#world.subscribe((hint) => {
       if (hint.type === "finished") this.#finished(hint.runId);
       else if (hint.type === "changed") this.#noteChange();
@@ -76,6 +81,19 @@ export class RunWatcher {
       this.#suspects.clear();
       this.#changed = false;
     };
+  }
+
+  #endedHere(ending: RunEnding): void {
+    this.#tell(ending.runId, ending);
+    // It may be a suspect by the World's hint, which comes a moment earlier.
+    this.#suspects.delete(ending.runId);
+    this.#stopIfIdle();
+  }
+
+  #stopIfIdle(): void {
+    if (this.#waiters.size > 0) return;
+    this.#stop?.();
+    this.#stop = undefined;
   }
 
   #finished(runId: string): void {
@@ -111,8 +129,19 @@ export class RunWatcher {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
     this.#lookAt = at;
-    if (at <= this.#clock.now()) this.#clock.turn(() => void this.#look());
+    if (at <= this.#clock.now()) this.#clock.turn(() => this.#lookAtSuspects(at));
     else this.#cancelLook = this.#clock.setTimer(at, () => void this.#look());
+  }
+
+  /** A turn cannot be cancelled, and those who were to be looked at may have ended here since. */
+  #lookAtSuspects(at: number): void {
+    if (this.#lookAt !== at) return;
+    if (this.#suspects.size > 0) {
+      void this.#look();
+      return;
+    }
+    this.#lookAt = Number.POSITIVE_INFINITY;
+    this.#lookAgain();
   }
 
   async #look(): Promise<void> {
@@ -131,11 +160,8 @@ export class RunWatcher {
     const waited = this.#waiters.size;
     const answered = await this.#read(runIds);
     this.#looking = false;
-    if (this.#waiters.size === 0) {
-      this.#stop?.();
-      this.#stop = undefined;
-      return;
-    }
+    this.#stopIfIdle();
+    if (this.#stop === undefined) return;
     this.#poll = Math.min(this.#poll * 1.5, SLOWEST_POLL);
     const progress = this.#waiters.size < waited;
     if (all) this.#pause = progress ? SHORTEST_PAUSE : Math.min(this.#pause * 1.5, LONGEST_PAUSE);
@@ -174,7 +200,7 @@ export class RunWatcher {
     for (const { reject } of waiters) reject(error);
   }
 
-  #tell(runId: string, run: RunRecord | null): void {
+  #tell(runId: string, run: RunEnding | null): void {
     const waiters = this.#waiters.get(runId);
     if (waiters === undefined || (run !== null && !isTerminal(run.status))) return;
     this.#waiters.delete(runId);

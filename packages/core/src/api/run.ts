@@ -1,10 +1,12 @@
+import type { RunEnding } from "../engine/commits/completions.ts";
+import type { RunView } from "../engine/system-steps/read-run.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "../errors/index.ts";
 import { decode, decodeError } from "../serialization/index.ts";
-import type { RunRecord, RunStatus } from "../world/index.ts";
+import type { RunStatus } from "../world/index.ts";
 
 /** Options of {@link Run.cancel}. */
 export interface CancelOptions {
@@ -14,8 +16,8 @@ export interface CancelOptions {
 
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
-  getRecord(runId: string): Promise<RunRecord | null>;
-  ended(runId: string): Promise<RunRecord>;
+  getRecord(runId: string): Promise<RunView | null>;
+  ended(runId: string): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined): Promise<void>;
   retry(runId: string): Promise<void>;
 }
@@ -75,7 +77,7 @@ export class Run<T = unknown> {
    * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
    */
   get returnValue(): Promise<T> {
-    return this.#client.ended(this.runId).then((run) => resultOf<T>(run));
+    return this.#client.ended(this.runId).then((ending) => resultOf<T>(ending));
   }
 
   /**
@@ -98,15 +100,15 @@ export class Run<T = unknown> {
     return this.#client.retry(this.runId);
   }
 
-  async #record(): Promise<RunRecord> {
+  async #record(): Promise<RunView> {
     const run = await this.#client.getRecord(this.runId);
     if (run === null) throw new WorkflowRunNotFoundError(this.runId);
     return run;
   }
 }
 
-/** The return value of a terminal run, or its error, thrown. */
-function resultOf<T>(run: RunRecord): T {
+/** The return value of a terminal run, or its error, thrown; made anew for each caller. */
+function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {

@@ -1,23 +1,27 @@
 import type { IdSource } from "../ids.ts";
+import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
 import type { Logger } from "../logger.ts";
 import type { Hint, Lease, NewEvent, World } from "../world/index.ts";
-import { Arrivals } from "./arrivals.ts";
-import { ClaimLoop } from "./claim-loop.ts";
-import { CommitLoop } from "./commit-loop.ts";
-import { CommitResults } from "./commit-results.ts";
-import { HandOver } from "./hand-over.ts";
+import { AfterWork } from "./after-end/after-work.ts";
+import { Arrivals } from "./claims/arrivals.ts";
+import { ClaimLoop } from "./claims/claim-loop.ts";
+import { HandOver } from "./claims/hand-over.ts";
+import { Quarantine } from "./claims/quarantine.ts";
+import { Residents } from "./claims/residents.ts";
+import { Room } from "./claims/room.ts";
+import { CommitLoop } from "./commits/commit-loop.ts";
+import { CommitResults } from "./commits/commit-results.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
-import { LeaseKeeper } from "./lease-keeper.ts";
-import { LeaseRenewal } from "./lease-renewal.ts";
+import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { LeaseRenewal } from "./leases/lease-renewal.ts";
+import type { StoreClock } from "./leases/store-clock.ts";
 import { MailReader } from "./mail-reader.ts";
-import { Quarantine } from "./quarantine.ts";
-import { Residents } from "./residents.ts";
-import { Room } from "./room.ts";
 import type { LiveRun } from "./run/live-run.ts";
 import { RunAlarm } from "./run-alarm.ts";
 import { Stalls } from "./stalls.ts";
-import { StepDispatcher } from "./step-dispatcher.ts";
-import type { StoreClock } from "./store-clock.ts";
+import { StepDispatcher } from "./steps/step-dispatcher.ts";
+import { SystemStepRunner } from "./system-steps/runner.ts";
+import { storeCalls } from "./system-steps/store-calls.ts";
 import { Tick } from "./tick.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
@@ -52,6 +56,8 @@ export class RunPool {
   readonly #mail: MailReader;
   readonly #alarm: RunAlarm;
   readonly #steps: StepDispatcher;
+  readonly #systemSteps: SystemStepRunner;
+  readonly #afterWork: AfterWork;
   readonly #commits: CommitLoop;
   readonly #results: CommitResults;
   readonly #tick: Tick;
@@ -67,12 +73,23 @@ export class RunPool {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
+    const store = storeCalls(world, clock);
+    const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
+    this.#systemSteps = new SystemStepRunner({
+      clock,
+      logger,
+      store,
+      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      onEnded: touch,
+    });
+    this.#afterWork = new AfterWork({ ...options, store });
     this.#tick = new Tick({
       clock,
       keeps: (run) => this.#handOver.keeps(run),
       onBegin: () => this.#residents.keeper?.flush(),
       onDiverged: (run, error) => this.#diverge(run, error, false, null),
       onStep: (run, step) => this.#steps.start(run, step),
+      onSystemStep,
       onGathered: (run) => {
         if (!run.deliverable) this.#stalls.note(run);
         this.#commits.add(run);
@@ -110,6 +127,7 @@ export class RunPool {
       residents: this.#residents,
       quarantine: this.#quarantine,
       touch,
+      onEnded: (claimed) => this.#afterWork.take(claimed),
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
     });
@@ -166,6 +184,7 @@ export class RunPool {
       quarantine: this.#quarantine,
       keeps: (run) => this.#handOver.keeps(run),
       onStep: (run, step) => this.#steps.start(run, step),
+      onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
       onParked: (dueAt) => this.#claims.noteDue(dueAt),
       onDiverged: (run, error) => this.#diverge(run, error, false, null),
@@ -205,6 +224,11 @@ export class RunPool {
     this.#claims.wake();
   }
 
+  /** Whether this run's lease is ours. */
+  holds(runId: string): boolean {
+    return this.#residents.heldRun(runId) !== undefined;
+  }
+
   /** Looks for due runs now. */
   wake(): void {
     this.#claims.wake();
@@ -219,7 +243,10 @@ export class RunPool {
   /** Gives every run back; see {@link HandOver.close}. */
   async close(timeout: number): Promise<void> {
     this.#phase = "closing";
-    const arrived = this.#claims.close().then(() => this.#arrivals.settled());
+    const arrived = this.#claims
+      .close()
+      .then(() => this.#arrivals.settled())
+      .then(() => this.#afterWork.settled());
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     await this.#handOver.close(timeout, arrived);

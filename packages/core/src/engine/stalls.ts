@@ -53,7 +53,7 @@ export class Stalls {
       this.#warned.add(run);
       logger.warn(
         "the workflow waits for something that is not durable, so it would hang after a crash: do it in a step",
-        { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCallSite },
+        { runId: run.runId, workflow: run.workflow, lastCall: run.execution.lastCall },
       );
     }
     run.stopWaiting();

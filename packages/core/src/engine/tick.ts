@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { refreshGuard } from "../determinism/index.ts";
 import type { PendingStep } from "../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
 import { drain } from "../interpreter/replay.ts";
 import type { LiveRun } from "./run/live-run.ts";
 
@@ -19,6 +20,7 @@ export interface TickOptions {
   readonly onDiverged: (run: LiveRun, error: unknown) => void;
   /** A step of which the journal knows may start. */
   readonly onStep: (run: LiveRun, step: PendingStep) => void;
+  readonly onSystemStep: (run: LiveRun, step: PendingSystemStep) => void;
   /** The run may have something to commit, or may wait for its time. */
   readonly onGathered: (run: LiveRun) => void;
   /** What was gathered may go out. */
@@ -83,12 +85,15 @@ export class Tick {
   }
 
   #gather(runs: Iterable<LiveRun>, now: number): void {
-    const { keeps, onStep, onGathered } = this.#options;
+    const { keeps, onStep, onSystemStep, onGathered } = this.#options;
     for (const run of runs) {
       if (!run.lease.held) continue;
       run.gather(now);
       if (run.deliverable) this.#dirty.add(run);
-      if (keeps(run)) for (const step of run.takeRestarts()) onStep(run, step);
+      if (keeps(run)) {
+        for (const step of run.takeRestarts()) onStep(run, step);
+        for (const step of run.takeSystemRestarts()) onSystemStep(run, step);
+      }
       onGathered(run);
     }
   }

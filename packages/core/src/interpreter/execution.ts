@@ -1,10 +1,10 @@
-import { callSite, captureStack } from "../call-site.ts";
+import { callSite, captureStack, keepPlacesAgain, keepsPlace } from "../call-site.ts";
 import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import { type EntityKind, entityId } from "../ids.ts";
 import type { WorkflowMetadata } from "../metadata.ts";
 import { decode, encode, encodeError, storable } from "../serialization/index.ts";
-import type { Outcome, Pending, Request } from "./pending.ts";
+import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
  * One workflow function running as a coroutine: what it has asked for, what it waits for, and how it ended. It knows no kind
@@ -50,6 +50,8 @@ export class Execution {
   readonly requests: Request[] = [];
   /** Set when the workflow function has ended. */
   outcome: Outcome | null = null;
+  /** Set while it is replayed: {@link lastCall} is always a place then, so that a divergence can be found. */
+  replaying = false;
 
   readonly #options: ExecutionOptions;
   readonly #counts: Map<string, number> = new Map();
@@ -63,8 +65,9 @@ export class Execution {
   #random: (() => number) | null = null;
   #ended = false;
   #asked = 0;
-  /** The stack of the last request, formatted only if somebody asks. */
-  #lastCall: { stack?: string } = {};
+  #lastRequest: Request | null = null;
+  /** The stack of the last request, formatted only if somebody asks; `null` if it was not kept. */
+  #lastStack: { stack?: string } | null = null;
 
   constructor(options: ExecutionOptions) {
     this.runId = options.runId;
@@ -131,7 +134,8 @@ export class Execution {
 
   /** The code asks for something. Nothing that is asked for after its end is heard: see {@link over}. */
   request(request: Request): void {
-    this.#lastCall = captureStack();
+    this.#lastRequest = request;
+    this.#lastStack = this.replaying || keepsPlace(this.#options.fn) ? captureStack() : null;
     this.#asked++;
     if (request.answered === true) this.#unanswered.add(request.id);
     this.requests.push(request);
@@ -234,8 +238,14 @@ export class Execution {
     return this.#ended;
   }
 
-  /** Where the code asked for something last, such as `at charge (file:///app/charge.ts:12:20)`; for messages. */
-  get lastCallSite(): string {
-    return callSite(this.#lastCall.stack);
+  /**
+   * Where the code asked for something last, such as `at charge (file:///app/charge.ts:12:20)`, for messages. Where the place was
+   * not kept it is what the code asked for, and the function's next calls keep theirs.
+   */
+  get lastCall(): string {
+    if (this.#lastRequest === null) return "";
+    if (this.#lastStack !== null) return callSite(this.#lastStack.stack);
+    keepPlacesAgain(this.#options.fn);
+    return describeRequest(this.#lastRequest);
   }
 }

@@ -113,6 +113,11 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     return this.#next !== null || this.#races.size > 0 || this.#registrationAwaited;
   }
 
+  /** How many payloads came that nobody has taken. */
+  get left(): number {
+    return this.#buffer.length;
+  }
+
   /** A payload arrived. */
   receive(value: T): void {
     const payload = { value };

@@ -1,4 +1,4 @@
-import type { CommitEvent } from "../world/index.ts";
+import type { CommitEvent, NewEvent } from "../world/index.ts";
 import type { Deferred } from "./deferred.ts";
 
 /** What a workflow has asked for and not got yet, whatever its kind. */
@@ -8,8 +8,8 @@ export interface Pending {
   readonly id: string;
   /** When the engine has to act on it next, ms since the epoch; `null`: as soon as the journal has it. */
   readonly dueAt: number | null;
-  /** What the engine does then: executes an attempt of a step, or tells the code an event of this type. */
-  readonly due: "attempt" | (string & {});
+  /** What the engine does then: executes an attempt of a step, or a system step, or tells the code an event of this type. */
+  readonly due: "attempt" | "system_step" | (string & {});
   readonly result: Deferred<unknown>;
 }
 
@@ -21,6 +21,11 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly data: Uint8Array | null;
   /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
   readonly answered?: boolean;
+}
+
+/** As messages name a request, or its event: `step_created "sendReceipt" (step_…)`. */
+export function describeRequest({ type, name, id }: Pick<NewEvent, "type" | "name" | "id">): string {
+  return `${type}${name === null ? "" : ` "${name}"`}${id === null ? "" : ` (${id})`}`;
 }
 
 /** A value that was decoded before. */

@@ -6,7 +6,7 @@ import { deliver } from "./events.ts";
 import type { Execution } from "./execution.ts";
 import { roleOf } from "./kinds/index.ts";
 import type { RequestRole } from "./kinds/kind.ts";
-import type { Request } from "./pending.ts";
+import { describeRequest as describe, type Request } from "./pending.ts";
 
 /** Bringing a fresh execution to the end of a journal. Every request of the code is matched with the journal, in order. */
 
@@ -43,6 +43,7 @@ export async function replay(
   options: ReplayOptions,
 ): Promise<void> {
   const { clock } = options;
+  execution.replaying = true;
   for (const event of events) {
     if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
     const role = roleOf(event.type);
@@ -73,6 +74,7 @@ export async function replay(
     }
   }
   if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
+  execution.replaying = false;
 }
 
 function mayHearAnswers(execution: Execution): boolean {
@@ -124,7 +126,7 @@ function compare(
     workflow: execution.workflow,
     request: describe(request),
     ...difference,
-    lastCall: execution.lastCallSite,
+    lastCall: execution.lastCall,
   });
 }
 
@@ -149,7 +151,7 @@ function divergence(
   waited = 0,
   difference: Difference | null = null,
 ): ReplayDivergenceError {
-  const { outcome, lastCallSite: site } = execution;
+  const { outcome, lastCall: site } = execution;
   const asked = request === null ? "" : `${describe(request)}${value(difference, "code")}`;
   const silent = outcome !== null ? `nothing more, it ${outcome.type}` : `nothing yet, after ${waited} ms`;
   return new ReplayDivergenceError({
@@ -167,9 +169,4 @@ function divergence(
 /** `, args[0].id: a string of 36 characters` */
 function value(difference: Difference | null, whose: "journal" | "code"): string {
   return difference === null ? "" : `, ${difference.path}: ${difference[whose]}`;
-}
-
-/** `step_created "sendReceipt" (step_…)` */
-function describe({ type, name, id }: Pick<JournalEvent, "type" | "name" | "id">): string {
-  return `${type}${name === null ? "" : ` "${name}"`}${id === null ? "" : ` (${id})`}`;
 }

@@ -29,6 +29,7 @@ export function listRuns(state: MemoryState, query: ListRunsQuery): RunPage {
   const last = page.at(-1);
   return {
     runs: payloads ? page : page.map(withoutPayloads),
+    damaged: [],
     cursor: rows.length > limit && last !== undefined ? cursorAt(placeOf(last, query)) : null,
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { WorldError } from "../errors/index.ts";
 import type { Attributes } from "./run.ts";
 
 /** How a store that knows only strings keeps attributes, and finds runs by them. */
@@ -9,9 +10,18 @@ export function attributesToText(attributes: Attributes): string | null {
   return names.length === 0 ? null : JSON.stringify(attributes);
 }
 
-/** @throws {SyntaxError} for what {@link attributesToText} has not written */
+/** @throws {WorldError} with `damaged` for what {@link attributesToText} has not written */
 export function attributesFromText(text: string | null | undefined): Attributes {
-  return text === null || text === undefined ? {} : (JSON.parse(text) as Attributes);
+  if (text === null || text === undefined) return {};
+  try {
+    return JSON.parse(text) as Attributes;
+  } catch {
+    // The parser's message would quote them.
+    throw new WorldError("The attributes of a run were changed by somebody else; restore a backup.", {
+      retryable: false,
+      damaged: true,
+    });
+  }
 }
 
 /**

@@ -14,14 +14,23 @@ export {
   type RunCommit,
   type RunPatch,
 } from "./commit.ts";
+export { countdown, Overdue, within } from "./deadline.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
-export { cursorAt, fits, type ListingPlace, placeAt, placeOf, withoutPayloads } from "./listing.ts";
+export {
+  cursorAt,
+  fits,
+  type ListingPlace,
+  placeAt,
+  placeOf,
+  readRows,
+  withoutPayloads,
+} from "./listing.ts";
 export { type LocalHintSource, LocalHints } from "./local-hints.ts";
 export type { Address, DeliverResult, FirstMail, Mail, Message } from "./mailbox.ts";
 export type { FirstClaim, HeldName, ListNamesQuery, NameClaim, NamePage } from "./name.ts";
-export type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
+export type { DamagedRun, ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 export {
   afterPrefix,
   type ListRecordsQuery,

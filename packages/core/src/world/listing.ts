@@ -1,4 +1,5 @@
-import type { ListRunsQuery, RunFilter } from "./read.ts";
+import { WorldError } from "../errors/index.ts";
+import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { RunRecord } from "./run.ts";
 
 /** What every adapter would write alike for `listRuns` and `countRuns`: the order, its cursors, and what fits a filter. */
@@ -37,6 +38,30 @@ export function placeAt({ cursor }: Pick<ListRunsQuery, "cursor">): ListingPlace
     throw new TypeError("listRuns: the cursor is none. Pass the `cursor` of the page before, unchanged.");
   }
   return { time, runId: cursor.slice(end + 1) };
+}
+
+/**
+ * Reads the rows of a page. Those that cannot be read are looked for by halves and named, so that they hide no others.
+ *
+ * @param runIdOf the run of a row, which is known without reading the rest of it
+ * @param read gives the records of these rows; where it throws a damaged {@link WorldError}, fewer of them are tried
+ */
+export async function readRows<Row>(
+  rows: readonly Row[],
+  runIdOf: (row: Row) => string,
+  read: (rows: readonly Row[]) => readonly RunRecord[] | Promise<readonly RunRecord[]>,
+): Promise<Pick<RunPage, "runs" | "damaged">> {
+  try {
+    return { runs: await read(rows), damaged: [] };
+  } catch (error) {
+    const [first] = rows;
+    if (first === undefined || !WorldError.is(error) || !error.damaged) throw error;
+    if (rows.length === 1) return { runs: [], damaged: [{ runId: runIdOf(first), damage: error }] };
+    const middle = rows.length >> 1;
+    const before = await readRows(rows.slice(0, middle), runIdOf, read);
+    const after = await readRows(rows.slice(middle), runIdOf, read);
+    return { runs: [...before.runs, ...after.runs], damaged: [...before.damaged, ...after.damaged] };
+  }
 }
 
 /** Tells whether a row fits a filter. */

@@ -52,7 +52,10 @@ export interface ListNamesQuery {
 
 /** What {@link World.listNames} gives. */
 export interface NamePage {
-  /** In an order of the store's that no change of other names changes. */
+  /**
+   * In an order of the store's that no change of other names changes. May be fewer than the `limit` though others follow, where
+   * names were passed over that have become free.
+   */
   readonly names: readonly HeldName[];
   /** Pass it on for the next page; `null` after the last. */
   readonly cursor: string | null;

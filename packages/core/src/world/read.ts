@@ -36,6 +36,14 @@ export interface ListRunsQuery extends RunFilter {
 /** What {@link World.listRuns} gives. */
 export interface RunPage {
   readonly runs: readonly RunRecord[];
+  /** The runs of this page that cannot be read, in place of their rows. */
+  readonly damaged: readonly DamagedRun[];
   /** Pass it on for the next page; `null` after the last. */
   readonly cursor: string | null;
+}
+
+/** A run whose row the store has, and cannot be read. */
+export interface DamagedRun {
+  readonly runId: string;
+  readonly damage: Error;
 }

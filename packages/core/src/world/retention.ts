@@ -6,7 +6,7 @@ const RUNS_AT_ONCE = 200;
 
 /**
  * Deletes the runs that ended before a time, the oldest first, with all that belongs to them; returns how many. It goes page
- * by page, so no worker waits for long, and several processes may do it at once.
+ * by page, so no worker waits for long, and several processes may do it at once. Runs that cannot be read stay.
  *
  * @param completedBefore in ms since the epoch
  *

@@ -99,14 +99,16 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   readonly #options: StoredWorldOptions<Store>;
   #opening: Promise<void> | undefined;
   #opened: Store | undefined;
+  #capabilities: WorldCapabilities;
 
   constructor(options: StoredWorldOptions<Store>) {
     this.name = options.name;
     this.#options = options;
+    this.#capabilities = options.capabilities(undefined);
   }
 
   get capabilities(): WorldCapabilities {
-    return this.#options.capabilities(this.#opened);
+    return this.#capabilities;
   }
 
   describe(): Readonly<Record<string, string | number>> {
@@ -115,9 +117,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
 
   open(): Promise<void> {
     this.#opening ??= outside(this.#options.openStore).then(
-      (store) => {
-        this.#opened = store;
-      },
+      (store) => this.#use(store),
       (error: unknown) => {
         this.#opening = undefined;
         throw error;
@@ -129,9 +129,14 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   async close(): Promise<void> {
     await this.#opening?.catch(() => undefined);
     const store = this.#opened;
-    this.#opened = undefined;
+    this.#use(undefined);
     this.#opening = undefined;
     await store?.close();
+  }
+
+  #use(store: Store | undefined): void {
+    this.#opened = store;
+    this.#capabilities = this.#options.capabilities(store);
   }
 
   async createRuns(batch: readonly CreateRun[], now: number): Promise<readonly CreateRunResult[]> {

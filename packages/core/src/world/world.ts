@@ -148,7 +148,8 @@ export interface World extends Streams {
   /**
    * Pages through the runs that fit a filter, in an order that no change of a run changes: runs created or changed meanwhile
    * neither repeat nor hide others. Each field of a filter has an index; several at once walk the narrowest. A page may be
-   * shorter than its `limit` and not the last.
+   * shorter than its `limit` and not the last. A row that cannot be read is named in place of it, and the others are given as
+   * ever; it rejects only where the store cannot tell which row it is.
    */
   listRuns(query: ListRunsQuery): Promise<RunPage>;
 

@@ -105,7 +105,7 @@ it("nor does a store: what it makes, such as a connection, would keep the caller
         getRuns: note,
         listRuns: note,
         countRuns: note,
-        getHookByToken: note,
+        getNames: note,
         listEvents: note,
         listMail: note,
       };
@@ -122,7 +122,7 @@ it("nor does a store: what it makes, such as a connection, would keep the caller
       world.getRuns([]),
       world.listRuns({ limit: 1 }),
       world.countRuns({}),
-      world.getHookByToken("t"),
+      world.getNames(["n"], 0),
       world.deleteRuns(["run"]),
     ];
     await Promise.allSettled(calls);

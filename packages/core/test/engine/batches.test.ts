@@ -3,7 +3,7 @@ import { WorldError } from "@perdure/core/errors";
 import { Client, memoryWorld, virtualClock } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 import { expect, it } from "vitest";
-import { batcher } from "../../src/api/batcher.ts";
+import { batcher } from "../../src/batcher.ts";
 import { cluster } from "./cluster.ts";
 
 // How calls become requests of the World: cut by bytes and by number, in order, and what is said when no answer comes.
@@ -47,7 +47,7 @@ it("sends starts and payloads in requests of at most the World's largest batch",
     createRuns: (batch, now) => {
       note(
         "start",
-        batch.map(({ event }) => event.data),
+        batch.map(({ events }) => events[0]?.data ?? null),
       );
       return inner.createRuns(batch, now);
     },

@@ -182,6 +182,26 @@ it("names a workflow that waits for something that is not durable, with the plac
   expect(warnings()).toHaveLength(1);
 });
 
+it("keeps the places of a workflow's first thousand calls, and again when one was missed", async () => {
+  const { process, client, clock, settle } = cluster();
+  const event = gate();
+  const work = step("work", async () => {});
+  const flow = workflow("calls often", async (calls: number) => {
+    for (let call = 0; call < calls; call++) await work();
+    await event.promise;
+  });
+  const { logs } = await process();
+  for (const calls of [1_001, 1]) {
+    await client.start(flow, [calls]);
+    await settle();
+    await clock.advance(1_000);
+  }
+  expect(logs.map(({ fields }) => fields.lastCall)).toEqual([
+    expect.stringMatching(/^step_created "work" \(step_\w+\)$/),
+    expect.stringMatching(/determinism\.test\.ts:\d+:\d+/),
+  ]);
+});
+
 it("keeps its own work out of the workflow's context when something not durable goes on", async () => {
   const { process, client, until, settle } = cluster();
   const event = gate();

@@ -132,7 +132,8 @@ it("has a random token by default, the same one in a replay, and metadata for wh
   const first = await process();
   const run = await client.start(flow, []);
   await settle();
-  const [token] = [...state.hooks.keys()];
+  const [held] = state.names.list({ limit: 1, now: clock.now() }).names;
+  const token = held?.name.replace("hook:", "");
   expect(token).toMatch(/^[\w-]{32}$/);
   const info = await client.getHookByToken(token as string);
   expect(info).toMatchObject({ token, runId: run.runId, metadata: { order: 17n, at: new Date(5) } });

@@ -223,3 +223,56 @@ it("tells who waits for a run that cannot be read, and nobody else", async () =>
   await process();
   expect(await until(results)).toEqual(runs.map((_, index) => (index === 7 ? damage : index)));
 });
+
+it("gives the result of a run that ended in a worker of this process without reading it", async () => {
+  const { clock, process, settle } = cluster();
+  const { worker, world, fault } = await process();
+  const client = new Client({ world, clock });
+  client.workers.add(worker);
+  const returned = { list: [1] };
+  const work = step("work", async () => returned);
+  const flow = workflow("executed here", async () => await work());
+  await client.open();
+  await settle();
+  const asked: string[] = [];
+  fault((operation) => void (operation.includes("answer") || asked.push(operation)));
+  const run = await client.start(flow, []);
+  let results: unknown[] = [];
+  void Promise.all([run.returnValue, run.returnValue]).then((values) => {
+    results = values;
+  });
+  await settle();
+  expect(results).toEqual([returned, returned]);
+  // Each caller has an object of its own, and none has the step's.
+  expect(new Set([...results, returned]).size).toBe(3);
+  expect(asked).toEqual(["createRuns", "commit", "commit"]);
+});
+
+it("gives no result before the store has acknowledged the commit that ends the run", async () => {
+  const { clock, state, process, settle } = cluster();
+  const { worker, world, fault } = await process();
+  const client = new Client({ world, clock });
+  client.workers.add(worker);
+  await settle();
+  let acknowledge = (): void => {};
+  const acknowledged = new Promise<void>((resolve) => {
+    acknowledge = resolve;
+  });
+  const isEnded = () => [...state.runs.values()].some(({ row }) => row.status === "completed");
+  fault(async () => {
+    if (isEnded()) await acknowledged;
+  });
+  const run = await client.start(
+    workflow("ended", async () => 7),
+    [],
+  );
+  let result: unknown;
+  void run.returnValue.then((value) => {
+    result = value;
+  });
+  await settle();
+  expect([isEnded(), result]).toEqual([true, undefined]);
+  acknowledge();
+  await settle();
+  expect(result).toBe(7);
+});

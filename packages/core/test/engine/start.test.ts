@@ -141,7 +141,7 @@ it("does not let one start that the store refuses spoil those beside it", async 
   const world = {
     ...inner,
     createRuns: async (...[batch, now]: Parameters<typeof inner.createRuns>) => {
-      if (batch.some(({ event }) => (event.data?.length ?? 0) > 1_000)) {
+      if (batch.some(({ events }) => (events[0]?.data?.length ?? 0) > 1_000)) {
         throw new WorldError("too large", { retryable: false });
       }
       return await inner.createRuns(batch, now);

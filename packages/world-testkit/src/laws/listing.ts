@@ -245,6 +245,7 @@ async function allRuns(
   let page = await world.listRuns(query);
   for (;;) {
     equal(page.runs.length <= query.limit, true, "a page has at most `limit` runs");
+    same(page.damaged, [], "whole rows are not damaged");
     rows.push(...page.runs);
     // New runs come in while it pages: the older pages must end all the same.
     if (page.cursor === null || rows.length > 1_000) return rows;

@@ -5,6 +5,7 @@ import { readStore } from "../invariants/index.ts";
 import type { Law } from "../law.ts";
 import {
   bytesOf,
+  eventOf,
   finishing,
   firstClaim,
   firstMail,
@@ -121,24 +122,35 @@ export const nameStarts: Law = {
       const world = await stage.open();
       const claims = [firstClaim("a", { keepFor: null }), firstClaim("b", { freeAt: START + 1_000_000 })];
       const old = await leasedRun(world, { names: claims });
-      const ended = await write(world, finishing(old));
+      const taken = taking("hook-1", "d", { keepFor: null });
+      const ended = await write(world, finishing(old, START, [taken]));
       const request = newRun({
         names: [
           ...claims.map((claim) => ({ ...claim, from: old.runId, id: `new ${claim.id}` })),
           firstClaim("c", { from: old.runId }),
+          firstClaim("d", { from: old.runId, fingerprint: "print", data: bytesOf("new") }),
         ],
+        events: [eventOf("run_created", { at: START + 4 })],
       });
+      const runIds = request.names.map(() => request.runId);
       for (let sending = 0; sending < 2; sending++) {
         same(await createOne(world, request), { outcome: "created", lease: null });
-        same(await holdersOf(world, ["a", "b", "c"]), [request.runId, request.runId, request.runId]);
+        same(await holdersOf(world, ["a", "b", "c", "d"]), runIds);
       }
-      equal((await holderOf(world, "a"))?.id, "new a");
+      same(await holderOf(world, "d"), {
+        name: "d",
+        id: "d",
+        runId: request.runId,
+        fingerprint: "print",
+        data: bytesOf("new"),
+        createdAt: START + 4,
+      });
       same((await world.listNames({ runId: old.runId, limit: 9, now: START })).names, []);
       const sent = await deliverOne(world, toName("a", "m1"));
       same(sent, { outcome: "delivered", runId: request.runId, id: "new a" });
       same(await rowOf(world, old.runId), ended, "the old run stays as it is");
       equal(await world.deleteRuns([old.runId]), 1);
-      same(await holdersOf(world, ["a", "b", "c"]), [request.runId, request.runId, request.runId]);
+      same(await holdersOf(world, ["a", "b", "c", "d"]), runIds);
     },
 
     "a name does not pass from a run that goes on, nor from another run": async (stage) => {

@@ -5,16 +5,17 @@ export const listingBugs: readonly Bug[] = [
   bug("listing", "pages are counted, not anchored", ({ world }) => ({
     async listRuns({ cursor, ...query }) {
       const from = Number(cursor ?? 0);
-      const { runs } = await world.listRuns({ ...query, limit: from + query.limit + 1 });
+      const { runs, damaged } = await world.listRuns({ ...query, limit: from + query.limit + 1 });
       const page = runs.slice(from, from + query.limit);
-      return { runs: page, cursor: runs.length > from + query.limit ? String(from + query.limit) : null };
+      const next = from + query.limit;
+      return { runs: page, damaged, cursor: runs.length > next ? String(next) : null };
     },
   })),
   bug("listing", "the page is cut before it is filtered", ({ world }) => ({
     async listRuns({ statuses, ...query }) {
       const page = await world.listRuns(query);
       const runs = page.runs.filter((run) => statuses?.includes(run.status) ?? true);
-      return { runs, cursor: runs.length === 0 ? null : page.cursor };
+      return { ...page, runs, cursor: runs.length === 0 ? null : page.cursor };
     },
   })),
   ...(["workflow", "queue", "statuses", "attributes", "createdFrom", "createdBefore"] as const).map((field) =>
@@ -25,6 +26,12 @@ export const listingBugs: readonly Bug[] = [
       }),
     ),
   ),
+  bug("listing", "whole rows are called damaged", ({ world }) => ({
+    async listRuns(query) {
+      const page = await world.listRuns(query);
+      return { ...page, damaged: page.runs.map(({ runId }) => ({ runId, damage: new Error("damaged") })) };
+    },
+  })),
   bug("listing", "one of several statuses counts", ({ world }) =>
     asking(world, (filter) =>
       filter.statuses === undefined ? filter : { ...filter, statuses: filter.statuses.slice(0, 1) },

@@ -1,11 +1,13 @@
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
-import type { Attempt, AttemptResult } from "../attempt.ts";
+import type { Attempt, AttemptResult } from "../steps/attempt.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 
 export type Incoming =
   | AttemptEnded
+  | SystemStepEnded
   | { readonly type: "due"; readonly entry: Pending }
   | { readonly type: "mail"; readonly mail: Mail };
 
@@ -13,6 +15,14 @@ export interface AttemptEnded {
   readonly type: "attempt_ended";
   readonly attempt: Attempt;
   readonly result: AttemptResult;
+}
+
+export interface SystemStepEnded {
+  readonly type: "system_step_ended";
+  readonly step: PendingSystemStep;
+  /** Its result, or with `failed` its error, encoded. */
+  readonly data: Uint8Array | null;
+  readonly failed: boolean;
 }
 
 export class Inbox {

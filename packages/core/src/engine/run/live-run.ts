@@ -1,7 +1,9 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
-import { interruptedError } from "../step-outcome.ts";
+import { ENGINE_QUEUE } from "../engine-queue.ts";
+import { interruptedError } from "../steps/step-outcome.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
 import { RunCancel } from "./run-cancel.ts";
@@ -20,6 +22,7 @@ export interface OutgoingCommit {
   readonly request: RunCommit;
   /** Steps whose bodies may start then. */
   readonly steps: readonly PendingStep[];
+  readonly systemSteps: readonly PendingSystemStep[];
   /** When the lease runs out if it is held, in monotonic time. */
   readonly leaseUntil: number;
 }
@@ -122,7 +125,7 @@ export class LiveRun {
 
   /** Something waits here for a tick or a commit. */
   get hasWork(): boolean {
-    return this.turn.hasWork || this.steps.waiting;
+    return this.turn.hasWork || this.steps.waiting || this.steps.system.waiting;
   }
 
   /** After a drain: what the code asked for, and how it ended, is ready for the next commit. */
@@ -138,6 +141,13 @@ export class LiveRun {
     return this.steps.takeStarts();
   }
 
+  /** The same for system steps. */
+  takeSystemRestarts(): readonly PendingSystemStep[] {
+    const { outbox, over } = this.turn;
+    if (this.lease.state !== "held" || outbox.hasEvents || over || !this.steps.system.waiting) return [];
+    return this.steps.system.take();
+  }
+
   /** The next commit, or `null` if there is nothing to say. */
   nextCommit({ now, elapsed }: Moment, { ttl, handOver, limit }: CommitTerms): OutgoingCommit | null {
     const { lease, turn, mail } = this;
@@ -148,9 +158,12 @@ export class LiveRun {
     const { events, patch, whole } = turn.outbox.take(limit);
     const change: LeaseChange = whole ? last : { type: "hold", ttl };
     const request = { ...lease.id, seq: lease.seq, events, mailDone: mail.done, run: patch, lease: change };
-    const starts = this.steps.takeStarts(whole ? undefined : turn.outbox.ids());
+    const unwritten = whole ? undefined : turn.outbox.ids();
+    const starts = this.steps.takeStarts(unwritten);
+    const systemSteps = this.steps.system.take(unwritten);
     lease.beginCommit(change, elapsed);
-    return { run: this, request, steps: change.type === "hold" ? starts : [], leaseUntil: elapsed + ttl };
+    const steps = change.type === "hold" ? starts : [];
+    return { run: this, request, steps, systemSteps, leaseUntil: elapsed + ttl };
   }
 
   /** The commit is durable. True if the execution was told something and has to drain. */
@@ -213,7 +226,7 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) return { type: "park", dueAt: null };
+    if (this.turn.over) return this.#lastLease(now);
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);
@@ -224,9 +237,16 @@ export class LiveRun {
     return this.#mayPark(handOver, now) ? { type: "park", dueAt } : { type: "hold", ttl };
   }
 
+  /** What it owes is done by whoever serves the engine's queue. */
+  #lastLease(now: number): LeaseChange {
+    if (!this.turn.owes) return { type: "park", dueAt: null };
+    this.turn.outbox.patch({ queue: ENGINE_QUEUE });
+    return { type: "park", dueAt: now };
+  }
+
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */
   #mayPark(handOver: boolean, now: number): boolean {
-    if (this.steps.busy) return false;
+    if (this.steps.busy || this.steps.system.busy) return false;
     if (handOver) return this.turn.mayLeave;
     const dueLater = (this.nextDueAt ?? Number.POSITIVE_INFINITY) > now;
     return dueLater && !this.steps.waiting && this.mail.complete && this.turn.mayRest;

@@ -1,13 +1,17 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
+import { isSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
-import type { Attempt } from "../attempt.ts";
+import type { Attempt } from "../steps/attempt.ts";
+import { systemStepOf } from "../system-steps/index.ts";
 import { Dues } from "./dues.ts";
+import { RunSystemSteps } from "./run-system-steps.ts";
 
 /** The steps of a run that may start, those that are under way, and when the next one, or a sleep, is due. */
 export class RunSteps {
   /** Attempts that are queued or under way, by step id. */
   readonly attempts: Map<string, Attempt> = new Map();
+  readonly system: RunSystemSteps = new RunSystemSteps();
   readonly #execution: Execution;
   #toStart: PendingStep[] = [];
   #dues: Dues;
@@ -26,6 +30,14 @@ export class RunSteps {
     return this.#toStart.length > 0;
   }
 
+  /** A system step is not done that is owed although the run ends. */
+  get owed(): boolean {
+    if (this.system.busy) return true;
+    return [...this.#execution.pending.values()].some(
+      (entry) => isSystemStep(entry) && systemStepOf(entry.name).owed,
+    );
+  }
+
   /** When a sleep ends or an attempt is due next, or `null`. */
   get nextDueAt(): number | null {
     return this.#dues.next;
@@ -35,6 +47,7 @@ export class RunSteps {
   await(entry: Pending): void {
     if (entry.dueAt !== null) this.#dues.add(entry.id, entry.dueAt);
     else if (isStep(entry)) this.#toStart.push(entry);
+    else if (isSystemStep(entry)) this.system.add(entry);
   }
 
   /**

@@ -1,13 +1,15 @@
+import { childrenOf } from "../../interpreter/children.ts";
 import { asWritten, deliver, journalled } from "../../interpreter/events.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
 import { hearingOf } from "../../interpreter/kinds/index.ts";
 import { applyRetry, type PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import { encode } from "../../serialization/index.ts";
 import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
-import type { Attempt } from "../attempt.ts";
-import { judgeFailure } from "../step-outcome.ts";
+import type { Attempt } from "../steps/attempt.ts";
+import { judgeFailure } from "../steps/step-outcome.ts";
 import { type AttemptEnded, Inbox, type Incoming } from "./inbox.ts";
 import type { MailCursor } from "./mail-cursor.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
@@ -36,6 +38,7 @@ export class Turn {
   readonly #execution: Execution;
   readonly #inbox: Inbox = new Inbox();
   readonly #machine: Machine<CodeState> = codeMachine();
+  #owes = false;
   #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
 
   constructor(options: TurnOptions) {
@@ -96,6 +99,11 @@ export class Turn {
       !awaitsAnswer &&
       outcome === null
     );
+  }
+
+  /** The run has ended, and the journal says, or may say, what is to be done then. */
+  get owes(): boolean {
+    return this.#owes;
   }
 
   /** The end of an attempt waits to be delivered. */
@@ -164,6 +172,9 @@ export class Turn {
     }
     requests.length = 0;
     if (outcome === null) return;
+    const left = payloadsLeft(this.#execution);
+    if (left !== null) this.outbox.append("payloads_left", now, null, null, encode(left, "left"));
+    this.#owes = left !== null || this.#owesChildren() || this.#options.steps.owed;
     this.outbox.end(outcome, cancelOf(this.#execution).record, now);
     this.#machine.move("over");
     this.#options.steps.close();
@@ -186,8 +197,12 @@ export class Turn {
     return true;
   }
 
-  /** A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. */
-  endCancelled(mail: Mail, now: number): void {
+  /**
+   * A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. What it owes
+   * then, if it had begun, is in the journal.
+   */
+  endCancelled(mail: Mail, began: boolean, now: number): void {
+    this.#owes = began;
     this.#options.mail.consume(mail.mailSeq);
     const reason = reasonOf(mail.data);
     const record: CancelRecord = { reason, finishing: [], until: now };
@@ -212,6 +227,11 @@ export class Turn {
     this.#inbox.clear();
   }
 
+  #owesChildren(): boolean {
+    const { tied, sharing } = childrenOf(this.#execution);
+    return tied || (sharing && cancelOf(this.#execution).record !== null);
+  }
+
   #deliver(incoming: Incoming, now: number): boolean {
     switch (incoming.type) {
       case "attempt_ended":
@@ -219,6 +239,11 @@ export class Turn {
       case "due": {
         const { id, due } = incoming.entry;
         return due !== "attempt" && this.#execution.pending.has(id) && this.#tell(due, now, id, null);
+      }
+      case "system_step_ended": {
+        const { step, data, failed } = incoming;
+        if (this.#execution.pending.get(step.id) !== step) return false;
+        return this.#tell(failed ? "system_step_failed" : "system_step_completed", now, step.id, data);
       }
       case "mail":
         return this.#readMail(incoming.mail, now);

@@ -13,6 +13,8 @@ interface Hooks extends KindState {
   readonly live: Map<string, WorkflowHook>;
   /** Those whose answer has not come. */
   readonly asked: Map<string, WorkflowHook>;
+  /** Those that may have payloads which nobody has taken. */
+  readonly made: Set<WorkflowHook>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
 }
@@ -26,6 +28,7 @@ function newHooks(): Hooks {
   return {
     live,
     asked: new Map(),
+    made: new Set(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
@@ -36,17 +39,19 @@ function newHooks(): Hooks {
 
 /** A workflow creates a hook. */
 export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
-  const { live, asked, known } = hooksOf(execution);
+  const { live, asked, made, known } = hooksOf(execution);
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
   const hook = new WorkflowHook<T>(id, token, () => {
     if (execution.over) return;
     live.delete(id);
+    if (hook.left === 0) made.delete(hook as WorkflowHook);
     execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
   });
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
+  made.add(hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
   const claim = {
     name: hookName(token),
@@ -59,6 +64,12 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   };
   execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
   return hook;
+}
+
+/** How many payloads each hook got that the code has not taken, by hook id; `null` if there are none. */
+export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
+  const left = [...hooksOf(execution).made].filter((hook) => hook.left > 0);
+  return left.length === 0 ? null : Object.fromEntries(left.map((hook) => [hook.id, hook.left]));
 }
 
 /** Lets a replay give hooks without a token of their own those that they got when they were created. */
@@ -109,6 +120,8 @@ export const hookKind: Kind = {
       journalled() {},
       difference: () => null,
     },
+    // Beside the run's end: what is sent on to whoever has the tokens then.
+    payloads_left: { role: "nothing" },
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {

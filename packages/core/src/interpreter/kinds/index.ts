@@ -3,10 +3,11 @@ import { hookKind } from "./hook.ts";
 import type { EventRole, Hearing, Kind } from "./kind.ts";
 import { runKind } from "./run.ts";
 import { stepKind } from "./step.ts";
+import { systemStepKind } from "./system-step.ts";
 import { waitKind } from "./wait.ts";
 
 /** The registry of kinds. A new kind is a file beside these, and a place in this list. */
-const KINDS: readonly Kind[] = [runKind, stepKind, waitKind, hookKind, cancelKind];
+const KINDS: readonly Kind[] = [runKind, stepKind, systemStepKind, waitKind, hookKind, cancelKind];
 
 const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));
 const hearings = new Map(KINDS.flatMap(({ messages = {} }) => Object.entries(messages)));

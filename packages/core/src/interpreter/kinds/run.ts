@@ -1,6 +1,31 @@
+import type { NewEvent } from "../../world/index.ts";
 import type { Kind } from "./kind.ts";
 
 /** The run itself: `run_created` by whoever starts it, `run_started` with its execution, and its end. */
+
+/**
+ * The version of the rules by which a journal is told to the code: above all the order of deliveries. It is the `id` of each
+ * `run_created`, so that a journal that was begun under other rules is replayed by those. There has been one so far.
+ */
+const ENGINE_VERSION = "1";
+
+/** How a journal begins. */
+export function runCreated(workflow: string, args: Uint8Array | null, at: number): NewEvent {
+  return { type: "run_created", at, id: ENGINE_VERSION, name: workflow, data: args };
+}
+
+/**
+ * Whether this version knows the rules under which a journal was begun.
+ *
+ * @throws {TypeError} if not: the run is parked until the worker is updated
+ */
+export function checkEngine(first: Pick<NewEvent, "id"> | undefined): void {
+  if (first === undefined || first.id === ENGINE_VERSION) return;
+  throw new TypeError(
+    `The run was started by a version of perdure with the engine ${first.id}, and this one has the engine ${ENGINE_VERSION}: update it.`,
+  );
+}
+
 export const runKind: Kind = {
   events: {
     run_created: { role: "nothing" },

@@ -1,0 +1,83 @@
+import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
+import { type Duration, durationFrom } from "../duration.ts";
+import { WorkflowRuntimeError } from "../errors/index.ts";
+import { encode, fingerprint } from "../serialization/index.ts";
+
+/** What `start` is asked for, read and encoded in the call. */
+
+/** Options of `start`. */
+export interface StartOptions {
+  /**
+   * At most one run of the workflow comes of all starts with this key, also after it has finished, until `ttl`. At most
+   * 255 characters.
+   *
+   * The key goes with its arguments: the same key with others is an `IdempotencyMismatchError`. A message that a queue
+   * delivers again has often been through JSON once more, so what JSON changes without changing what is meant is the same:
+   * the order of properties; a property or a last argument that is `undefined` or missing; `undefined` or `null` inside an
+   * array or before another argument; `-0` and `0`; a `Date` or a `URL` and its text; one object in two places and two equal
+   * ones. Different are: `null` and a missing property or last argument, another order of an array, `Map` or `Set`, and
+   * all that JSON cannot tell: bigint, `NaN`, bytes, instances of classes.
+   */
+  readonly idempotencyKey?: string;
+  /** How long a finished run holds its key, from the start. Default: as long as the run is stored. */
+  readonly ttl?: Duration;
+  /** What a start gets whose key has a run: that run, or an `IdempotencyConflictError`. Default `"return"`. */
+  readonly onConflict?: "return" | "reject";
+  /**
+   * For a run that a workflow starts: `"cancel"` cancels it when the one that started it ends, however it ends; `"leave"` never
+   * does. Default: it is cancelled if the one that started it ends cancelled.
+   */
+  readonly onParentEnd?: "cancel" | "leave";
+}
+
+/** A workflow as `start` takes it. */
+export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
+
+/** A start, as it was asked for. */
+export interface StartRequest {
+  readonly workflow: string;
+  /** The encoded arguments. */
+  readonly input: Uint8Array | null;
+  readonly key: string | undefined;
+  /** Of workflow and arguments; `null` without a key. */
+  readonly fingerprint: string | null;
+  /** When the key is free, for a start at a time; `null`: when the run is deleted. */
+  readonly freeFrom: (now: number) => number | null;
+  readonly onConflict: "return" | "reject";
+}
+
+/** Reads what was passed to `start`. Throws for what cannot be meant. */
+export function startRequest(fn: unknown, args: unknown, options: StartOptions): StartRequest {
+  const workflow = workflowOf(fn);
+  if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
+  const input = encode(args, "args");
+  const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd } = options;
+  if (onConflict !== "return" && onConflict !== "reject") {
+    throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
+  }
+  if (onParentEnd !== undefined && onParentEnd !== "cancel" && onParentEnd !== "leave") {
+    throw new TypeError(`onParentEnd: must be "cancel" or "leave", got ${JSON.stringify(onParentEnd)}.`);
+  }
+  checkKey(key, "idempotencyKey");
+  const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
+  const print = key === undefined ? null : fingerprint(workflow, input);
+  return { workflow, input, key, fingerprint: print, freeFrom, onConflict };
+}
+
+function workflowOf(fn: unknown): string {
+  checkNotReplaced(fn);
+  const id = workflowIdOf(fn) ?? (fn as { workflowId?: unknown } | null)?.workflowId;
+  if (typeof id === "string") return id;
+  const name = typeof fn === "function" ? `the function "${(fn as AsyncFunction).name}"` : String(fn);
+  throw new WorkflowRuntimeError(
+    `start() was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
+      "its file (node --import perdure/register), or make it one with workflow(id, fn).",
+  );
+}
+
+/** Refuses what cannot be a key. */
+export function checkKey(key: string | undefined, name: string): void {
+  if (key !== undefined && (typeof key !== "string" || key === "" || key.length > 255)) {
+    throw new TypeError(`${name}: must be a string of 1 to 255 characters, got ${String(key).slice(0, 80)}.`);
+  }
+}

@@ -1,0 +1,34 @@
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
+
+/** The system steps of a run that may be executed, and those that are. One that waits for a message is neither. */
+export class RunSystemSteps {
+  #toStart: PendingSystemStep[] = [];
+  readonly #underWay: Set<PendingSystemStep> = new Set();
+
+  /** Something of it would be lost here if the run were given back now; another owner would do it again. */
+  get busy(): boolean {
+    return this.#toStart.length > 0 || this.#underWay.size > 0;
+  }
+
+  /** One may start. */
+  get waiting(): boolean {
+    return this.#toStart.length > 0;
+  }
+
+  add(step: PendingSystemStep): void {
+    this.#toStart.push(step);
+  }
+
+  /** Takes those that may start, but for those whose `system_step_created` is not written yet. */
+  take(unwritten: ReadonlySet<string | null> = new Set()): readonly PendingSystemStep[] {
+    const taken = this.#toStart.filter(({ id }) => !unwritten.has(id));
+    this.#toStart = this.#toStart.filter(({ id }) => unwritten.has(id));
+    for (const step of taken) this.#underWay.add(step);
+    return taken;
+  }
+
+  /** It was executed; what it waits for beyond that comes by mail. */
+  ended(step: PendingSystemStep): void {
+    this.#underWay.delete(step);
+  }
+}

@@ -1,0 +1,26 @@
+import { readRun } from "./read-run.ts";
+import { sendMessage } from "./send-message.ts";
+import { startRun } from "./start-run.ts";
+import type { SystemStep } from "./system-step.ts";
+import { watchRun } from "./watch-run.ts";
+
+/** The registry of system steps. A new one is a file beside these, and a place in this list. */
+const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
+  start_run: startRun,
+  watch_run: watchRun,
+  read_run: readRun,
+  send_message: sendMessage,
+};
+
+/**
+ * The system step of this name.
+ *
+ * @throws {TypeError} for a name that this version does not know: the run is parked until the worker is updated
+ */
+export function systemStepOf(name: string): SystemStep {
+  const step = Object.hasOwn(SYSTEM_STEPS, name) ? SYSTEM_STEPS[name] : undefined;
+  if (step !== undefined) return step;
+  throw new TypeError(
+    `The journal holds a system step ${JSON.stringify(name)}, which this version of perdure does not know: update it.`,
+  );
+}

@@ -1,0 +1,83 @@
+import { type Clock, delay } from "../../clock.ts";
+import { WorldError } from "../../errors/index.ts";
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
+import type { Logger } from "../../logger.ts";
+import { decode, encode, encodeError, storable } from "../../serialization/index.ts";
+import type { LiveRun } from "../run/live-run.ts";
+import { systemStepOf } from "./index.ts";
+import type { StoreCalls } from "./store-calls.ts";
+import type { SystemStep } from "./system-step.ts";
+
+/** Executes the system steps of held runs. They take no slot, and are repeated until the store answers or the run is gone. */
+
+export interface SystemStepRunnerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: StoreCalls;
+  /** The run cannot go on in this worker. */
+  readonly onDiverged: (run: LiveRun, error: unknown) => void;
+  /** A step was executed: the run may have something to deliver. */
+  readonly onEnded: (run: LiveRun) => void;
+}
+
+const PAUSE = 1_000;
+
+export class SystemStepRunner {
+  readonly #options: SystemStepRunnerOptions;
+
+  constructor(options: SystemStepRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Executes a step whose `system_step_created` is durable. */
+  start(run: LiveRun, step: PendingSystemStep): void {
+    void this.#execute(run, step).finally(() => run.steps.system.ended(step));
+  }
+
+  async #execute(run: LiveRun, step: PendingSystemStep): Promise<void> {
+    const { clock, logger, store, onDiverged, onEnded } = this.#options;
+    const { runId, workflow, execution } = run;
+    let body: SystemStep;
+    try {
+      body = systemStepOf(step.name);
+    } catch (error) {
+      onDiverged(run, error);
+      return;
+    }
+    while (!run.lease.ended && run.lease.held && execution.pending.get(step.id) === step) {
+      try {
+        const result = await body.execute({ runId, id: step.id, input: decode(step.input) }, store);
+        if (result.type === "completed") {
+          const data = storable(encode(result.value, "result"), "result", execution.largestValue);
+          this.#end(run, step, data, false);
+        } else {
+          run.steps.system.ended(step);
+          onEnded(run);
+        }
+        return;
+      } catch (error) {
+        if (!WorldError.is(error) || !error.retryable) {
+          this.#end(run, step, encodeError(error), true);
+          return;
+        }
+        logger.warn(
+          "the store did not answer a system step: it is asked again. Check that it can be reached",
+          {
+            runId,
+            workflow,
+            step: step.name,
+            error,
+          },
+        );
+        await delay(clock, PAUSE);
+      }
+    }
+  }
+
+  #end(run: LiveRun, step: PendingSystemStep, data: Uint8Array | null, failed: boolean): void {
+    run.steps.system.ended(step);
+    if (run.lease.ended) return;
+    run.turn.receive({ type: "system_step_ended", step, data, failed });
+    this.#options.onEnded(run);
+  }
+}

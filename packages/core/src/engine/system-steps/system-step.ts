@@ -1,0 +1,23 @@
+import type { StoreCalls } from "./store-calls.ts";
+
+/** A system step as it is executed: which run asks what. */
+export interface SystemStepCall {
+  readonly runId: string;
+  /** Of the step; what the body makes in the store has ids that are derived from it. */
+  readonly id: string;
+  /** Decoded. */
+  readonly input: unknown;
+}
+
+/** What an execution of a system step gives. Its error is thrown. */
+export type SystemStepResult =
+  | { readonly type: "completed"; readonly value: unknown }
+  /** The result comes by mail: see `SYSTEM_STEP_RESULT`. */
+  | { readonly type: "waiting" };
+
+/** The body of a system step. Idempotent: it may be executed any number of times, also after the run has gone on. */
+export interface SystemStep {
+  /** It is done although the run ended before it was: nothing that the code asked for is lost. */
+  readonly owed: boolean;
+  readonly execute: (call: SystemStepCall, store: StoreCalls) => Promise<SystemStepResult>;
+}

@@ -1,0 +1,90 @@
+import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import { type Deferred, deferred, rejected } from "../deferred.ts";
+import { firstDifference } from "../difference.ts";
+import type { Execution } from "../execution.ts";
+import type { Pending } from "../pending.ts";
+import type { Kind } from "./kind.ts";
+
+/**
+ * System steps: steps whose bodies are the engine's, such as the start of a child. `system_step_created`, then
+ * `system_step_completed` or `system_step_failed`. What they do to the store is idempotent: it is done once the journal has
+ * the request, and again after a crash, until the journal has its result.
+ */
+
+/** A system step between its `system_step_created` and its end. */
+export interface PendingSystemStep extends Pending {
+  readonly due: "system_step";
+  /** Which one: see `engine/system-steps`. */
+  readonly name: string;
+  /** What it is asked, encoded; the journal's once the step is in it. */
+  input: Uint8Array | null;
+  readonly result: Deferred<unknown>;
+}
+
+/** The type of the message that completes a system step which waits for one; its data is the result. */
+export const SYSTEM_STEP_RESULT = "system_step_result";
+
+/** A workflow calls a system step. `input` is given the step's id, from which it makes ids of its own. */
+export function callSystemStep<T>(
+  execution: Execution,
+  name: string,
+  input: (id: string) => unknown,
+): Promise<T> {
+  if (execution.over) return new Promise(() => {});
+  const id = execution.nextId("sys", name);
+  let encoded: Uint8Array | null;
+  try {
+    encoded = storable(encode(input(id), "input"), "input", execution.largestValue);
+  } catch (error) {
+    return rejected(error);
+  }
+  const step: PendingSystemStep = {
+    id,
+    due: "system_step",
+    name,
+    input: encoded,
+    dueAt: null,
+    result: deferred(),
+  };
+  execution.pending.set(id, step);
+  execution.request({ type: "system_step_created", id, name, data: encoded });
+  return step.result.promise as Promise<T>;
+}
+
+/** Whether what the run waits for is a system step. */
+export function isSystemStep(entry: Pending | undefined): entry is PendingSystemStep {
+  return entry?.due === "system_step";
+}
+
+export const systemStepKind: Kind = {
+  events: {
+    system_step_created: {
+      role: "request",
+      strict: true,
+      journalled(execution, event) {
+        const step = execution.pending.get(event.id ?? "");
+        if (isSystemStep(step)) step.input = event.data;
+      },
+      difference: (event, request) => firstDifference("input", event.data, request.data),
+    },
+    system_step_completed: {
+      role: "delivery",
+      deliver(execution, event, known) {
+        const value = known === undefined ? decode(event.data) : known.value;
+        execution.settle(event.id)?.result.resolve(value);
+      },
+    },
+    system_step_failed: {
+      role: "delivery",
+      deliver(execution, event) {
+        execution.settle(event.id)?.result.reject(decodeError(event.data as Uint8Array));
+      },
+    },
+  },
+  messages: {
+    [SYSTEM_STEP_RESULT](execution, { id, data }) {
+      if (id === null || !isSystemStep(execution.pending.get(id))) return null;
+      return { type: "system_step_completed", id, data, known: { value: decode(data) } };
+    },
+  },
+};
