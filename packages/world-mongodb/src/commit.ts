@@ -63,9 +63,9 @@ export function commit(store: CommitStore): Commit {
   const endSeqs = new Map<string, number>();
 
   function remember({ _id, endSeq }: RunHead): void {
-    if (endSeq === undefined) return;
     if (endSeqs.size >= REMEMBERED) endSeqs.clear();
-    endSeqs.set(_id, endSeq);
+    if (endSeq === undefined) endSeqs.delete(_id);
+    else endSeqs.set(_id, endSeq);
   }
 
   /** Whether a commit can be written without a look at the run. */
