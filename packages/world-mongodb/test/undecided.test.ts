@@ -157,6 +157,31 @@ test.each(["publish runs", "insert messages"])(
   },
 );
 
+test("a message that is first mail of a slow start and is sent to the name meanwhile is in one mailbox, once", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  const message = { messageId: "m", type: "hook_received", at: NOW, data: new Uint8Array([1]) };
+  const start = wanting("slow", ["x"], { mail: [{ ...message, id: "x" }] });
+  const [gate, reached] = [signal(), signal()];
+  const slow = await stoppingAt(database, "publish runs", () => {
+    reached.give();
+    return gate.given;
+  });
+  const starting = slow.createRuns([start], NOW);
+  await reached.given;
+  expect(await world.deliver([{ ...message, to: { name: "x" } }], NOW)).toEqual([
+    { outcome: "no_such_name" },
+  ]);
+  gate.give();
+  expect(await starting).toMatchObject([{ outcome: "created" }]);
+  expect(await world.listMail([{ runId: "slow", after: 0 }])).toMatchObject([[message]]);
+  expect(await world.deliver([{ ...message, to: { name: "x" } }], NOW)).toMatchObject([
+    { outcome: "delivered" },
+  ]);
+  expect(await world.getRuns(["slow"])).toMatchObject([{ mailSeq: 1 }]);
+  await checkInvariants(world);
+});
+
 test("starts and commits that want the same names in opposite order all come to an end", async () => {
   const database = await temporaryDatabase();
   const worlds = [await openWorld(database), await openWorld(database)] as const;
