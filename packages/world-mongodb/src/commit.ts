@@ -135,6 +135,7 @@ export function commit(store: CommitStore): Commit {
       if (named === "stale") continue;
       const full = run.tailSize >= FULL_TAIL;
       if (full && request.restart !== true) await journal.copyTail(run);
+      await names.settle(named.passed, run);
       const change = rowAfter(prepared, run, now);
       const { list } = named;
       const taken = await runs.update("commit run", run, {

@@ -16,6 +16,8 @@ export interface NamedCommit {
   readonly conflicts: readonly NameConflict[];
   /** The names that the run has after it. */
   readonly list: readonly StoredName[];
+  /** Names that it frees and that have passed to the run from another. */
+  readonly passed: readonly string[];
   /** The names whose documents are of no use after it. */
   readonly freed: readonly string[];
   /** The large values to which nothing refers after it. */
@@ -69,6 +71,7 @@ export async function namesOfCommit(
     entries: written,
     conflicts,
     list: left,
+    passed: released.filter(({ passed }) => passed).map(({ name }) => name),
     freed: released.map(({ name }) => name).filter((name) => !kept.has(name)),
     unused: unused.filter((value) => value !== undefined),
   };

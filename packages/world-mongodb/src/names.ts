@@ -13,9 +13,11 @@
  * Two writes confirm claims: the update of a commit, and the one that makes a draft a run (`start.ts`). Each is one update of one
  * document on the condition that it has the `rev` of its claims, so it confirms all of them or none.
  *
- * A claim is taken over by compare-and-set on the name's document, if it is dead or its run has ended and its time has
- * passed (or the one who asks may have it from that run). The one that counted until now stays beside the new one, as
- * `before`, and counts for as long as the new one does not: a name that was asked for in vain is where it was.
+ * A claim is taken over by compare-and-set on the name's document, if it is dead, or its run has ended and its time has
+ * passed. Where who asks may have a name of a run before its time, the claim that counts stays beside the new one, as
+ * `before`: a name that was asked for in vain is where it was. It goes before the new one ever stops to count, so what has
+ * passed on does not come back: the commit that releases a name removes it first, and a run that is being deleted lists its
+ * names to the last.
  *
  * An undecided claim is waited for a little. If nothing comes, its process has died: adding one to the run's `rev` makes the
  * claim dead, and whoever was only slow finds its own write impossible and begins anew. Everybody takes names in one order, so
@@ -77,6 +79,8 @@ export interface Names {
   take(wishes: readonly Wish[], run: RunVersion, now: number, tried?: boolean): Promise<Taken>;
   /** Gives up what a run that did not come to be has taken. */
   giveBack(names: readonly string[], run: Pick<RunVersion, "incarnation">): Promise<void>;
+  /** Settles that names have passed to a run that lists them: nothing counts but its own claims. */
+  settle(passed: readonly string[], run: RunVersion): Promise<void>;
   /** Removes names that a commit has freed. `run` as it was before that commit. */
   forget(freed: readonly string[], run: RunVersion): Promise<void>;
   /**
@@ -116,11 +120,10 @@ export function names(connection: Connection, collections: Collections, runs: Ru
       return "undecided";
     }
     if (holding === null) return { before: null };
+    if (isFree(holding, now)) return { before: null };
     const { claim, run: holder } = holding;
     const passes =
-      isFree(holding, now) ||
-      claim.incarnation === run.incarnation ||
-      (isTerminal(holder.status) && holder._id === wish.from);
+      claim.incarnation === run.incarnation || (isTerminal(holder.status) && holder._id === wish.from);
     return passes ? { before: claim } : holding;
   }
 
@@ -211,6 +214,12 @@ export function names(connection: Connection, collections: Collections, runs: Ru
       await connection.delete("delete names", collections.names, { ...mine, before: { $exists: false } });
     },
 
+    async settle(passed, { incarnation, rev }) {
+      if (passed.length === 0) return;
+      const filter = { _id: { $in: passed }, incarnation, rev: { $lt: rev } };
+      await connection.updateMany("settle names", collections.names, filter, { $unset: { before: "" } });
+    },
+
     async forget(freed, run) {
       if (freed.length === 0) return;
       await connection.delete("delete names", collections.names, {
@@ -266,13 +275,14 @@ export function wishOf(
 }
 
 /** What a run document lists of a claim that is made under its `rev`. */
-export function listed({ _id, id, data, keepFor, freeAt }: Wish, rev: number): StoredName {
+export function listed({ _id, id, data, keepFor, freeAt, from }: Wish, rev: number): StoredName {
   const value = referenceOf(data);
   return {
     name: _id,
     id,
     rev,
     ...(keepFor === 0 && freeAt === 0 && { ends: true }),
+    ...(from !== null && { passed: true }),
     ...(value !== undefined && { value }),
   };
 }
@@ -291,9 +301,14 @@ function versionOf({ _id, incarnation, rev }: NameDocument): RunVersion {
   return { _id, incarnation, rev };
 }
 
-function counts(claim: StoredClaim, name: string, run: NameOwner | undefined): run is NameOwner {
-  if (run?.incarnation !== claim.incarnation || run.hidden === true) return false;
+/** Whether a document lists a claim, be it a run's or not. */
+function lists(run: NameOwner | undefined, claim: StoredClaim, name: string): run is NameOwner {
+  if (run?.incarnation !== claim.incarnation) return false;
   return run.names?.some((each) => each.name === name && each.rev === claim.rev) === true;
+}
+
+function counts(claim: StoredClaim, name: string, run: NameOwner | undefined): run is NameOwner {
+  return lists(run, claim, name) && run.hidden === undefined;
 }
 
 function isUndecided(claim: StoredClaim, run: NameOwner | undefined): run is NameOwner {
@@ -305,7 +320,10 @@ function holdingOf(document: NameDocument, found: ReadonlyMap<string, NameOwner>
   for (const claim of [document, document.before]) {
     if (claim === undefined) continue;
     const run = found.get(claim.run);
-    if (counts(claim, document._id, run)) return { name: document, claim: plain(claim), run };
+    if (!lists(run, claim, document._id)) continue;
+    if (run.hidden === undefined) return { name: document, claim: plain(claim), run };
+    // It counted until its run began to be deleted.
+    if (run.draft === undefined) return null;
   }
   return null;
 }

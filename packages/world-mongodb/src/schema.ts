@@ -172,6 +172,8 @@ export interface StoredName {
   readonly rev: number;
   /** It is free as soon as the run has ended. */
   readonly ends?: true;
+  /** It may have passed to this run from another one, whose claim is beside this run's as long as nothing else is said. */
+  readonly passed?: true;
   /** Where its data is, if that is large. */
   readonly value?: string;
 }
@@ -230,7 +232,7 @@ export interface NameDocument extends StoredClaim {
   readonly _id: string;
   /** The whole name, where the `_id` has only its beginning. */
   readonly name?: string;
-  /** The claim that counts for as long as the newer one does not. */
+  /** The claim that counts if the newer one never did. */
   readonly before?: StoredClaim;
 }
 

@@ -239,6 +239,25 @@ test("a name that was asked for in vain is where it was", async () => {
   await checkInvariants(world);
 });
 
+test.each(["delete names", "delete mail of runs", "delete names of runs"])(
+  'a name that has passed on does not come back when a process dies before "%s"',
+  async (point) => {
+    const database = await temporaryDatabase();
+    const world = await openWorld(database);
+    await world.createRuns([newRun("first", { names: [firstClaim("x", { keepFor: null })], lease })], NOW);
+    await world.commit([finish("first", 1, NOW)], NOW);
+    const names = [firstClaim("x", { from: "first", keepFor: point === "delete names" ? 0 : null })];
+    await world.createRuns([newRun("second", { names, lease })], NOW);
+    const dying = await stoppingAt(database, point, () => Promise.reject(new Error("dead")));
+    const ending = dying.commit([finish("second", 1, NOW)], NOW).then(() => dying.deleteRuns(["second"]));
+    await expect(ending).rejects.toThrow("dead");
+    expect(await world.getNames(["x"], NOW)).toEqual([null]);
+    expect((await world.listNames({ runId: "first", limit: 10, now: NOW })).names).toEqual([]);
+    expect(await world.createRuns([wanting("third", ["x"])], NOW)).toMatchObject([{ outcome: "created" }]);
+    await checkInvariants(world);
+  },
+);
+
 test("a run that releases a name and takes it again has the new claim, and has the old one until then", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
