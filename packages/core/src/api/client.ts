@@ -12,6 +12,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { attributesGiven } from "../interpreter/kinds/attributes.ts";
 import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
@@ -135,21 +136,24 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const { workflow, input, key, fingerprint, freeFrom, onConflict } = startRequest(fn, args, options);
+    const { workflow, input, key, fingerprint, freeFrom, onConflict, attributes } = startRequest(
+      fn,
+      args,
+      options,
+    );
     const result = await this.#awaited(async () => {
       await this.open();
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created = runCreated(workflow, input, now);
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
         queue: workflow,
-        attributes: {},
+        attributes,
         state: null,
         idempotencyKey: key ?? null,
-        events: [created],
+        events: [runCreated(workflow, input, now), ...attributesGiven(attributes, now)],
         names: key === undefined ? [] : [startClaim(workflow, key, fingerprint, freeFrom(now))],
         mail: [],
         dueAt: now,
@@ -163,7 +167,7 @@ export class Client implements RunAccess {
       try {
         const result = await this.#create(request);
         if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, created, leaseUntil);
+          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
         return result.outcome === "held" ? result : { ...result, runId: request.runId };
       } finally {

@@ -7,7 +7,7 @@
 export interface NameClaim {
   /** Any string of at most 600 characters. */
   readonly name: string;
-  /** What in the run has the name, such as a hook's id; a run has at most one name under an id. */
+  /** What in the run has the name, such as a hook's id. The core claims no second name under an id under which the run has one. */
   readonly id: string;
   /** Kept for whoever finds the name held. */
   readonly fingerprint: string | null;

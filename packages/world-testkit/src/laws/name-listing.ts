@@ -112,7 +112,11 @@ export const nameListing: Law = {
       );
       for (const query of [{ limit: 3 }, { limit: 3, prefix: "token" }, { limit: 3, runId: run.runId }]) {
         const round = JSON.stringify(query).length;
+        let left = names.length;
         const meddle = async (page: readonly HeldName[]) => {
+          // In the order of a store, new names may come before all the old ones that are left.
+          if (left === 0) return;
+          left--;
           const events = page.flatMap(({ name, id }) => [
             releasing(id),
             taking(`${round} later ${id}`, `token-z-${round}-${name}`),

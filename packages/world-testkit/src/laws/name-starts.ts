@@ -10,12 +10,12 @@ import {
   firstClaim,
   firstMail,
   holding,
+  leaseOf,
   newRun,
   releasing,
   START,
   taking,
   toName,
-  toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
@@ -168,9 +168,9 @@ export const nameStarts: Law = {
 
     "a name stays where it was when the new run does not come to be": async (stage) => {
       const world = await stage.open();
-      const owner = await leasedRun(world, { names: [firstClaim("taken")] });
-      await deliverOne(world, toRun(owner.runId, "m1"));
+      await leasedRun(world, { names: [firstClaim("taken")] });
       const old = await leasedRun(world, { names: [firstClaim("a", { keepFor: null })] });
+      await deliverOne(world, toName("a", "m1"));
       await write(world, finishing(old));
       const passing = firstClaim("a", { from: old.runId });
       const before = await readStore(world);
@@ -184,13 +184,44 @@ export const nameStarts: Law = {
       );
       same(
         results.map((result) => (result.outcome === "held" ? result.name.name : result)),
-        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: owner.runId }],
+        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: old.runId }],
       );
       same(await readStore(world), before);
       const next = newRun({ names: [passing] });
       equal((await createOne(world, next)).outcome, "created");
       const late = await createOne(world, newRun({ names: [passing] }));
       equal(holderIn(late), next.runId, "it passes once");
+    },
+
+    "a name that has passed on does not come back": async (stage) => {
+      const world = await stage.open();
+      const request = newRun({ names: [firstClaim("a", { keepFor: null })], lease: leaseOf() });
+      const old = await leasedRun(world, request);
+      const ended = await write(world, finishing(old));
+      const passing = [firstClaim("a", { from: old.runId, keepFor: 5 })];
+      const free = [
+        async () => {
+          const next = await leasedRun(world, { names: passing });
+          await write(world, finishing(await write(world, holding(next, [releasing("a")]))));
+        },
+        async () => {
+          const next = await leasedRun(world, { names: [firstClaim("a")] });
+          await write(world, finishing(next));
+        },
+        async () => {
+          const next = await leasedRun(world, { names: [firstClaim("a", { keepFor: null })] });
+          await write(world, finishing(next));
+          equal(await world.deleteRuns([next.runId]), 1);
+        },
+      ];
+      for (const [index, loses] of free.entries()) {
+        await loses();
+        same(await createOne(world, request), { outcome: "created", lease: null });
+        same(await holderOf(world, "a"), null, `way ${index}`);
+        const listed = await world.listNames({ runId: old.runId, limit: 9, now: START });
+        same(listed.names, [], `way ${index}`);
+      }
+      same(await rowOf(world, old.runId), ended);
     },
 
     "a name passes on within a batch": async (stage) => {

@@ -96,30 +96,32 @@ export const endBugs: readonly Bug[] = [
       message.atEnd ? { ...message, messageId: `${message.messageId} ${renamed++}` } : message,
     ),
   ),
-  bug("end-mail", "a delivery that saw the run before its end comes after it", (planted) => ({
-    async deliver(batch, now) {
-      const before = new Map(
-        batch.flatMap(({ to }) => {
-          const row = "runId" in to ? stored(planted, to.runId)?.row : undefined;
-          return row ? [[row.runId, row.status] as const] : [];
-        }),
-      );
-      await gap();
-      for (const [runId, status] of before) {
-        const run = stored(planted, runId);
-        if (run) run.row = { ...run.row, status };
-      }
-      const after = new Map(
-        [...before.keys()].map((runId) => [runId, stored(planted, runId)?.row.completedAt]),
-      );
-      const results = await planted.world.deliver(batch, now);
-      for (const [runId, completedAt] of after) {
-        const run = stored(planted, runId);
-        if (run && typeof completedAt === "number") run.row = { ...run.row, status: "completed" };
-      }
-      return results;
-    },
-  })),
+  ...(["end-mail", "after-end"] as const).map((law) =>
+    bug(law, "a delivery that saw the run before its end comes after it", (planted) => ({
+      async deliver(batch, now) {
+        const before = new Map(
+          batch.flatMap(({ to }) => {
+            const row = "runId" in to ? stored(planted, to.runId)?.row : undefined;
+            return row ? [[row.runId, row.status] as const] : [];
+          }),
+        );
+        await gap();
+        for (const [runId, status] of before) {
+          const run = stored(planted, runId);
+          if (run) run.row = { ...run.row, status };
+        }
+        const results = await planted.world.deliver(batch, now);
+        for (const runId of before.keys()) {
+          const run = stored(planted, runId);
+          if (run && run.row.completedAt !== null) {
+            run.row = { ...run.row, status: "completed" };
+            planted.state.setRow(run, { dueAt: null });
+          }
+        }
+        return results;
+      },
+    })),
+  ),
   bug("end-mail", "a restart empties the end mail", (planted) => ({
     async commit(batch, now) {
       for (const { runId, restart } of batch) {

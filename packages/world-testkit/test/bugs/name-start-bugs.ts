@@ -56,6 +56,18 @@ export const nameStartBugs: readonly Bug[] = [
       return results;
     },
   })),
+  bug("name-starts", "a name that was given up is the run's again that had it before", (planted) => ({
+    async createRuns(batch, now) {
+      const results = await planted.world.createRuns(batch, now);
+      for (const { runId, names } of batch) {
+        const run = stored(planted, runId);
+        const [claim] = names;
+        if (run === undefined || claim === undefined || planted.state.names.get(claim.name, now)) continue;
+        if (claim.keepFor === null) planted.state.names.take(run, claim, run.row.createdAt);
+      }
+      return results;
+    },
+  })),
   bug("name-starts", "the old run is touched when a name passes", (planted) => ({
     async createRuns(batch, now) {
       const results = await planted.world.createRuns(batch, now);

@@ -3,7 +3,6 @@ import { hookName } from "../../names.ts";
 import { decode } from "../../serialization/index.ts";
 import type { JournalEvent, Mail, Message, RunRecord } from "../../world/index.ts";
 import { systemStepOf } from "../system-steps/index.ts";
-import type { StartRunInput } from "../system-steps/start-run.ts";
 
 /** What a run that has ended owes, as its journal and its mailbox tell. */
 
@@ -14,18 +13,12 @@ export interface Debts {
     readonly name: string;
     readonly input: Uint8Array | null;
   }[];
-  /** Cancels of its children, and payloads that nobody read, for the hooks that have the tokens now. */
+  /** Payloads that nobody read, for the hooks that have the tokens now. */
   readonly messages: readonly Message[];
 }
 
-export function debtsOf(
-  row: RunRecord,
-  journal: readonly JournalEvent[],
-  mail: readonly Mail[],
-  now: number,
-): Debts {
-  const messages = [...cancelsOf(row, journal, now), ...payloadsOf(row, journal, mail)];
-  return { steps: stepsOf(journal), messages };
+export function debtsOf(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Debts {
+  return { steps: stepsOf(journal), messages: payloadsOf(row, journal, mail) };
 }
 
 function stepsOf(journal: readonly JournalEvent[]): Debts["steps"] {
@@ -38,16 +31,20 @@ function stepsOf(journal: readonly JournalEvent[]): Debts["steps"] {
   return [...open.values()].filter(({ name }) => systemStepOf(name).owed);
 }
 
-function cancelsOf({ runId, status }: RunRecord, journal: readonly JournalEvent[], now: number): Message[] {
-  const messages: Message[] = [];
-  for (const { type, name, data } of journal) {
-    if (type !== "system_step_created" || name !== "start_run") continue;
-    const { runId: child, onParentEnd } = decode(data) as StartRunInput;
-    if (onParentEnd === "leave" || (onParentEnd === null && status !== "cancelled")) continue;
-    const messageId = derivedMessageId("cancel", runId, child);
-    messages.push({ messageId, to: { runId: child }, type: "cancel_requested", at: now, data: null });
-  }
-  return messages;
+/** Whether there may be a child that is cancelled with this run. */
+export function mayCancelChildren(journal: readonly JournalEvent[]): boolean {
+  return journal.some(
+    ({ type, name }) => type === "children_kept" || (type === "system_step_created" && name === "start_run"),
+  );
+}
+
+/** The cancel of a child, unless it is left alone. */
+export function cancelOfChild(parent: RunRecord, child: RunRecord, now: number): Message[] {
+  const { $onParentEnd: onParentEnd } = child.attributes;
+  const tied = onParentEnd === "cancel" || (onParentEnd === undefined && parent.status === "cancelled");
+  if (!tied) return [];
+  const messageId = derivedMessageId("cancel", parent.runId, child.runId);
+  return [{ messageId, to: { runId: child.runId }, type: "cancel_requested", at: now, data: null }];
 }
 
 function payloadsOf(
