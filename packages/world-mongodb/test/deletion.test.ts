@@ -100,6 +100,34 @@ test("a start that is under way while runs are deleted begins anew, and one that
   }
 });
 
+test("a draft that is being removed cannot become a run", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  const mail = [{ messageId: "m", id: "order", type: "hook_received", at: NOW, data: large }];
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let starting: Promise<unknown> | undefined;
+  const removing = await meetingAt(database, "delete mail of runs", async () => {
+    go();
+    await starting;
+  });
+  await new Promise<void>((reached) => {
+    starting = meetingAt(database, "publish runs", () => {
+      reached();
+      return gate;
+    }).then((slow) => slow.createRuns([newRun("run", { names, mail })], NOW));
+  });
+  expect(await removing.deleteRuns(["none"])).toBe(0);
+  expect(await starting).toMatchObject([{ outcome: "created" }]);
+  expect(await world.listMail([{ runId: "run", after: 0 }])).toMatchObject([
+    [{ messageId: "m", data: large }],
+  ]);
+  expect(await world.getNames(["order"], NOW)).toMatchObject([{ runId: "run" }]);
+  await checkInvariants(world);
+});
+
 test("a run that has work left is not deleted", async () => {
   const world = await openWorld(await temporaryDatabase());
   await world.createRuns(
