@@ -1,5 +1,7 @@
+import { isShielded } from "../contexts.ts";
 import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
+import type { NewEvent } from "../world/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 
 /** Hooks as the workflow function sees them: payloads in order, none swallowed by the loser of a race. */
@@ -29,7 +31,8 @@ export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
   [Symbol.dispose](): void;
 }
 
-interface Payload<T> {
+/** A payload, and the event that brought it. */
+export interface Payload<T> extends Pick<NewEvent, "name" | "data"> {
   readonly value: T;
 }
 
@@ -40,20 +43,27 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   readonly token: string;
   readonly id: string;
   readonly #onDispose: () => void;
+  readonly #onWait: () => Promise<never> | null;
   /** Payloads that nobody has taken. */
   readonly #buffer: Payload<T>[] = [];
   readonly #registration: Deferred<{ runId: string } | null> = deferred();
   #registered = false;
   #registrationAwaited = false;
   #next: Deferred<Delivery<T>> | null = null;
+  /** It is awaited inside a `shield`. */
+  #shielded = false;
   /** Races that the hook is in. */
   readonly #races: Set<Deferred<Offer>> = new Set();
   #conflict: { runId: string } | null = null;
   #disposed = false;
 
-  /** @param onDispose called once, unless another hook has the token */
-  constructor(id: string, token: string, onDispose: () => void) {
+  /**
+   * @param onDispose called once, unless another hook has the token
+   * @param onWait called before the code waits for a payload; what it gets instead, if not `null`
+   */
+  constructor(id: string, token: string, onDispose: () => void, onWait: () => Promise<never> | null) {
     this.#onDispose = onDispose;
+    this.#onWait = onWait;
     this.id = id;
     this.token = token;
   }
@@ -119,17 +129,16 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   }
 
   /** They, in order. */
-  get payloads(): readonly unknown[] {
-    return this.#buffer.map(({ value }) => value);
+  get payloads(): readonly Payload<T>[] {
+    return this.#buffer;
   }
 
   /** A payload arrived. */
-  receive(value: T): void {
-    const payload = { value };
+  receive(payload: Payload<T>): void {
     for (const race of this.#races) race.resolve(this.#offer(payload));
     this.#races.clear();
     if (this.#next === null) this.#buffer.push(payload);
-    else this.#settle({ done: false, value });
+    else this.#settle({ done: false, value: payload.value });
   }
 
   /** The journal tells whether the token is ours. */
@@ -139,6 +148,11 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     this.#conflict = conflict;
     this.#registration.resolve(conflict);
     if (conflict !== null) this.fail(this.#conflictError(conflict));
+  }
+
+  /** The run was cancelled: rejects what is awaited now, unless a `shield` is around it. */
+  cancel(error: unknown): void {
+    if (!this.#shielded) this.fail(error);
   }
 
   /** Rejects what is awaited now. */
@@ -154,7 +168,10 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (payload !== undefined) return Promise.resolve({ done: false, value: payload.value });
     if (this.#conflict !== null) return rejected(this.#conflictError(this.#conflict));
     if (this.#disposed) return Promise.resolve({ done: true });
+    const cancelled = this.#onWait();
+    if (cancelled !== null) return cancelled;
     this.#next ??= deferred();
+    this.#shielded = isShielded();
     return this.#next.promise;
   }
 

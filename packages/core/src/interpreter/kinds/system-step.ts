@@ -1,3 +1,4 @@
+import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
@@ -45,6 +46,7 @@ export function callSystemStep<T>(
     input: encoded,
     dueAt: null,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(id, step);
   execution.request({ type: "system_step_created", id, name, data: encoded });
