@@ -12,14 +12,15 @@ import { Connection } from "./connection.ts";
 import { type HintChannel, Hints } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate, type Versions } from "./migrations.ts";
+import { nameReads } from "./names.ts";
 import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
-import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { createRuns } from "./start.ts";
 import { streams } from "./streams.ts";
+import { type Tables, tablesOf } from "./tables.ts";
 
 // While one batch is flushed to the disk, the next ones fill. More than this only makes them smaller.
 const COMMITS_IN_FLIGHT = 4;
@@ -62,18 +63,18 @@ export async function migrateStore(config: Config): Promise<Versions> {
 async function openStore(config: Config): Promise<PostgresStore> {
   const { connection, tables, settings } = await connect(config);
   const { callersClock } = config;
-  const { getRuns, ...others } = reads(connection, tables);
+  const { getHolders, ...names } = nameReads(connection, tables, callersClock);
   const hints = new Hints(settings.described.notifications === "on" ? channelOf(connection, config) : null);
   return {
     server: settings,
     settings: settings.described,
     hints,
-    createRuns: createRuns(connection, tables, callersClock, getRuns),
+    createRuns: createRuns(connection, tables, callersClock, getHolders),
     claim: claim(connection, tables, callersClock),
     renew: renew(connection, tables, callersClock),
     commit: commit(connection, tables, callersClock),
     deliver: deliver(connection, tables, callersClock),
-    reads: { getRuns, ...others },
+    reads: { ...reads(connection, tables), ...names },
     deleteRuns: deleteRuns(connection, tables),
     records: records(connection, tables, callersClock),
     streams: streams(connection, tables),
