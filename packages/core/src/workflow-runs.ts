@@ -1,13 +1,13 @@
 import { Run, type RunAccess } from "./api/run.ts";
 import { type StartOptions, startRequest } from "./api/start-request.ts";
-import type { RunEnding } from "./engine/completions.ts";
+import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
 import type { StartRunInput } from "./engine/system-steps/start-run.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
-import { childrenOf } from "./interpreter/children.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
@@ -21,7 +21,11 @@ export async function startInWorkflow<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { workflow, input, key, freeFrom, onConflict, fingerprint } = startRequest(fn, args, options);
+  const { workflow, input, key, freeFrom, onConflict, fingerprint, attributes } = startRequest(
+    fn,
+    args,
+    options,
+  );
   storable(input, "args", execution.largestValue);
   const { onParentEnd = null } = options;
   const children = childrenOf(execution);
@@ -34,9 +38,12 @@ export async function startInWorkflow<T>(
       runId: childRunId(id, now),
       workflow,
       args: input,
-      attributes: { $parent: execution.runId },
+      attributes: {
+        ...attributes,
+        $parent: execution.runId,
+        ...(onParentEnd !== null && { $onParentEnd: onParentEnd }),
+      },
       key: key === undefined ? null : { key, fingerprint: fingerprint ?? "", freeAt, onConflict },
-      onParentEnd,
     };
   });
   return new Run<T>(runsOf(execution), runId);

@@ -1,7 +1,7 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import type { RunEnding } from "../engine/completions.ts";
+import type { RunEnding } from "../engine/commits/completions.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -12,19 +12,12 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { attributesGiven } from "../interpreter/kinds/attributes.ts";
 import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
-import type {
-  CreateRun,
-  CreateRunResult,
-  DeliverResult,
-  Message,
-  NewEvent,
-  RunRecord,
-  World,
-} from "../world/index.ts";
+import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
@@ -143,21 +136,24 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const { workflow, input, key, fingerprint, freeFrom, onConflict } = startRequest(fn, args, options);
+    const { workflow, input, key, fingerprint, freeFrom, onConflict, attributes } = startRequest(
+      fn,
+      args,
+      options,
+    );
     const result = await this.#awaited(async () => {
       await this.open();
       storable(input, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created = runCreated(workflow, input, now);
       const request: CreateRun = {
         runId: this.#ids.runId(now),
         workflow,
         queue: workflow,
-        attributes: {},
+        attributes,
         state: null,
         idempotencyKey: key ?? null,
-        events: [created],
+        events: [runCreated(workflow, input, now), ...attributesGiven(attributes, now)],
         names: key === undefined ? [] : [startClaim(workflow, key, fingerprint, freeFrom(now))],
         mail: [],
         dueAt: now,
@@ -171,7 +167,7 @@ export class Client implements RunAccess {
       try {
         const result = await this.#create(request);
         if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, created, leaseUntil);
+          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
         return result.outcome === "held" ? result : { ...result, runId: request.runId };
       } finally {

@@ -1,7 +1,9 @@
 import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
 import { type Duration, durationFrom } from "../duration.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import { encode, fingerprint } from "../serialization/index.ts";
+import type { Attributes } from "../world/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
 
@@ -28,6 +30,11 @@ export interface StartOptions {
    * does. Default: it is cancelled if the one that started it ends cancelled.
    */
   readonly onParentEnd?: "cancel" | "leave";
+  /**
+   * What the run is searched by, name → text. At most 64, names and texts of at most 255 characters; names that begin with `$`
+   * are perdure's own.
+   */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** A workflow as `start` takes it. */
@@ -44,6 +51,7 @@ export interface StartRequest {
   /** When the key is free, for a start at a time; `null`: when the run is deleted. */
   readonly freeFrom: (now: number) => number | null;
   readonly onConflict: "return" | "reject";
+  readonly attributes: Attributes;
 }
 
 /** Reads what was passed to `start`. Throws for what cannot be meant. */
@@ -61,7 +69,9 @@ export function startRequest(fn: unknown, args: unknown, options: StartOptions):
   checkKey(key, "idempotencyKey");
   const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
   const print = key === undefined ? null : fingerprint(workflow, input);
-  return { workflow, input, key, fingerprint: print, freeFrom, onConflict };
+  const given = options.attributes === undefined ? {} : checkAttributes(options.attributes, "attributes");
+  const attributes = withChanges({}, given, "attributes");
+  return { workflow, input, key, fingerprint: print, freeFrom, onConflict, attributes };
 }
 
 function workflowOf(fn: unknown): string {

@@ -118,6 +118,11 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     return this.#buffer.length;
   }
 
+  /** They, in order. */
+  get payloads(): readonly unknown[] {
+    return this.#buffer.map(({ value }) => value);
+  }
+
   /** A payload arrived. */
   receive(value: T): void {
     const payload = { value };

@@ -1,4 +1,5 @@
 import { IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
+import { attributesGiven } from "../../interpreter/kinds/attributes.ts";
 import { runCreated } from "../../interpreter/kinds/run.ts";
 import { startClaim } from "../../names.ts";
 import type { CreateRun } from "../../world/index.ts";
@@ -13,8 +14,6 @@ export interface StartRunInput {
   /** The encoded arguments. */
   readonly args: Uint8Array | null;
   readonly attributes: Readonly<Record<string, string>>;
-  /** Whether it is cancelled when its parent ends; `null`: if the parent ends cancelled. */
-  readonly onParentEnd: "cancel" | "leave" | null;
   readonly key: {
     readonly key: string;
     readonly fingerprint: string;
@@ -35,7 +34,7 @@ export const startRun: SystemStep = {
       attributes,
       state: null,
       idempotencyKey: key?.key ?? null,
-      events: [runCreated(workflow, args, at)],
+      events: [runCreated(workflow, args, at), ...attributesGiven(attributes, at)],
       names: key === null ? [] : [startClaim(workflow, key.key, key.fingerprint, key.freeAt)],
       mail: [],
       dueAt: at,

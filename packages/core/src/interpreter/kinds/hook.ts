@@ -4,7 +4,7 @@ import type { NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, WorkflowHook } from "../hook.ts";
-import type { Kind, RequestRole } from "./kind.ts";
+import type { Carried, Kind, RequestRole } from "./kind.ts";
 
 /** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
 
@@ -13,10 +13,17 @@ interface Hooks extends KindState {
   readonly live: Map<string, WorkflowHook>;
   /** Those whose answer has not come. */
   readonly asked: Map<string, WorkflowHook>;
+  /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
+  readonly held: Map<string, HeldHook>;
   /** Those that may have payloads which nobody has taken. */
   readonly made: Set<WorkflowHook>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
+}
+
+interface HeldHook {
+  readonly id: string;
+  readonly payloads: unknown[];
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -28,6 +35,7 @@ function newHooks(): Hooks {
   return {
     live,
     asked: new Map(),
+    held: new Map(),
     made: new Set(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
@@ -39,7 +47,12 @@ function newHooks(): Hooks {
 
 /** A workflow creates a hook. */
 export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
-  const { live, asked, made, known } = hooksOf(execution);
+  const { live, asked, made, known, held } = hooksOf(execution);
+  const kept = options.token === undefined ? undefined : held.get(options.token);
+  if (options.token !== undefined && kept !== undefined) {
+    held.delete(options.token);
+    return adopt<T>(execution, options.token, kept);
+  }
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
@@ -66,10 +79,37 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   return hook;
 }
 
+/** The code asks for a hook that the run has already, with what came for it. */
+function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
+  const { live, made } = hooksOf(execution);
+  const hook = new WorkflowHook<T>(id, token, () => {
+    if (execution.over) return;
+    live.delete(id);
+    if (hook.left === 0) made.delete(hook as WorkflowHook);
+    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+  });
+  if (execution.over) return hook;
+  live.set(id, hook as WorkflowHook);
+  made.add(hook as WorkflowHook);
+  execution.request({ type: "hook_adopted", id, name: token, data: null });
+  hook.registered(null);
+  for (const payload of payloads) hook.receive(payload as T);
+  return hook;
+}
+
+/** What a hook is in the next generation, or in a run that is started with it. */
+export function hookHeld(id: string, token: string): Carried {
+  return { type: "hook_held", id, name: token, data: null };
+}
+
 /** How many payloads each hook got that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const left = [...hooksOf(execution).made].filter((hook) => hook.left > 0);
-  return left.length === 0 ? null : Object.fromEntries(left.map((hook) => [hook.id, hook.left]));
+  const { made, held } = hooksOf(execution);
+  const left = [
+    ...[...made].map((hook) => [hook.id, hook.left] as const),
+    ...[...held.values()].map(({ id, payloads }) => [id, payloads.length] as const),
+  ].filter(([, count]) => count > 0);
+  return left.length === 0 ? null : Object.fromEntries(left);
 }
 
 /** Lets a replay give hooks without a token of their own those that they got when they were created. */
@@ -78,6 +118,11 @@ export function knowTokens(execution: Execution, events: readonly NewEvent[]): v
   for (const { type, id, name } of events) {
     if (roleOfToken(type) && id !== null && name !== null) known.set(id, name);
   }
+}
+
+function heldUnder(execution: Execution, id: string | null): HeldHook | undefined {
+  const { held } = hooksOf(execution);
+  return held.size === 0 ? undefined : [...held.values()].find((hook) => hook.id === id);
 }
 
 function roleOfToken(type: string): boolean {
@@ -120,20 +165,52 @@ export const hookKind: Kind = {
       journalled() {},
       difference: () => null,
     },
+    hook_held: {
+      role: "note",
+      note(execution, { id, name }) {
+        hooksOf(execution).held.set(name ?? "", { id: id ?? "", payloads: [] });
+      },
+    },
+    payload_kept: {
+      role: "note",
+      note(execution, { id, data }) {
+        heldUnder(execution, id)?.payloads.push(decode(data));
+      },
+    },
+    hook_adopted: {
+      role: "request",
+      strict: true,
+      journalled() {},
+      difference: () => null,
+    },
     // Beside the run's end: what is sent on to whoever has the tokens then.
     payloads_left: { role: "nothing" },
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
+        const payload = known === undefined ? decode(event.data) : known.value;
         const hook = hooksOf(execution).live.get(event.id ?? "");
-        hook?.receive(known === undefined ? decode(event.data) : known.value);
+        if (hook !== undefined) hook.receive(payload);
+        else heldUnder(execution, event.id)?.payloads.push(payload);
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
-      if (id === null || !hooksOf(execution).live.has(id)) return null;
+      if (id === null) return null;
+      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
       return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
+  },
+  carry(execution) {
+    const { live, held } = hooksOf(execution);
+    const kept = (id: string, token: string, payloads: readonly unknown[]): Carried[] => [
+      hookHeld(id, token),
+      ...payloads.map((value) => ({ type: "payload_kept", id, name: null, data: encode(value, "payload") })),
+    ];
+    return [
+      ...[...live.values()].flatMap((hook) => kept(hook.id, hook.token, hook.payloads)),
+      ...[...held].flatMap(([token, { id, payloads }]) => kept(id, token, payloads)),
+    ];
   },
 };
