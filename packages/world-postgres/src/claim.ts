@@ -9,8 +9,8 @@
  */
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { type ClaimedRow, journals } from "./journals.ts";
 import { CLAIM, RENEW } from "./functions/claim.ts";
+import { type ClaimedRow, journals } from "./journals.ts";
 import { whole } from "./packing.ts";
 import { callOf, valuesOf } from "./parameters.ts";
 import { numberOrNull, toRunRecord } from "./schema.ts";

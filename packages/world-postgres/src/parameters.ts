@@ -53,7 +53,9 @@ export function column<Request, Row>(
 
 /** `p_wait int, p_name type, …`: the parameters in the head of the function. */
 export function signatureOf(parameters: Parameters<never>): string {
-  return ["p_wait int", ...Object.entries(parameters).map(([name, { type }]) => `${name} ${type}`)].join(", ");
+  return ["p_wait int", ...Object.entries(parameters).map(([name, { type }]) => `${name} ${type}`)].join(
+    ", ",
+  );
 }
 
 /** `SELECT * FROM function($1::type, …)`. */

@@ -4,12 +4,7 @@
  * Level: READ COMMITTED (see `connection.ts`). Each record is locked and then looked at, in the order of their keys, so that
  * batches cannot wait for each other in a circle; two writers that make one record meet on the primary key.
  */
-import {
-  afterPrefix,
-  type OpenStore,
-  type RecordWriteResult,
-  type StoredRecord,
-} from "@perdure/core/world";
+import { afterPrefix, type OpenStore, type RecordWriteResult, type StoredRecord } from "@perdure/core/world";
 import { sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { storeNow } from "./functions/clauses.ts";

@@ -111,8 +111,7 @@ test.each([
   ["runs", "id int"],
   ["events", "run bigint, seq int"],
   ["mail", "address text"],
-  ["hooks", "id int"],
-  ["startkeys", "a int"],
+  ["names", "id int"],
   ["records", "key text, value text"],
 ])("a foreign table %s (%s)", async (name, columns) => {
   const schema = temporarySchema();
@@ -203,7 +202,7 @@ test("a server without TLS, and one that is no Postgres", async () => {
 test("lengths and times that are not whole milliseconds", async () => {
   const world = await openWorld({ url: await serverUrl(), schema: temporarySchema() });
   const runs = [
-    newRun("wrun_1", { dueAt: NOW - 0.5, event: { ...event("run_created"), at: NOW + 0.25 } }),
+    newRun("wrun_1", { dueAt: NOW - 0.5, events: [{ ...event("run_created"), at: NOW + 0.25 }] }),
     newRun("wrun_2", { lease: { ...lease, ttl: 333.3 } }),
   ];
   await world.createRuns(runs, NOW + 0.1);

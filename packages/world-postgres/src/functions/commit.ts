@@ -162,7 +162,13 @@ ${actOnNames(tables)}
     CASE WHEN e.length >= 0 AND v_holders[e.place] IS NULL THEN substr(p_bytes, e.start, e.length) END,
     v_holders[e.place]
   FROM ${rowsOf("e", {
-    ...{ commit: "p_event_commits", seq: "p_event_seqs", type: "p_event_types", at: "p_event_ats", id: "p_event_ids" },
+    ...{
+      commit: "p_event_commits",
+      seq: "p_event_seqs",
+      type: "p_event_types",
+      at: "p_event_ats",
+      id: "p_event_ids",
+    },
     ...{ name: "p_event_names", start: "p_event_offsets", length: "p_event_lengths" },
   })}
   WHERE v_ids[e.commit] <> 0;
@@ -195,8 +201,21 @@ ${changeRows(tables)}
     error = CASE c.error_length WHEN -2 THEN r.error WHEN -1 THEN NULL
       ELSE substr(p_bytes, c.error_start, c.error_length) END
   FROM ${rowsOf("c", {
-    ...{ id: "v_ids", seq: "p_seqs", count: "p_counts", size: "p_sizes", mail_done: "p_mail_done", ends: "p_ends" },
-    ...{ holds: "p_holds", due: "p_dues", status: "p_statuses", started: "p_started", completed: "p_completed" },
+    ...{
+      id: "v_ids",
+      seq: "p_seqs",
+      count: "p_counts",
+      size: "p_sizes",
+      mail_done: "p_mail_done",
+      ends: "p_ends",
+    },
+    ...{
+      holds: "p_holds",
+      due: "p_dues",
+      status: "p_statuses",
+      started: "p_started",
+      completed: "p_completed",
+    },
     ...{ lost_claims: "p_lost_claims", output_start: "p_output_offsets", output_length: "p_output_lengths" },
     ...{ error_start: "p_error_offsets", error_length: "p_error_lengths" },
   })}

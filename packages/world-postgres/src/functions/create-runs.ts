@@ -185,7 +185,13 @@ BEGIN${LIMIT_WAITS}
       CASE WHEN c.owner IS NOT NULL THEN ${leaseEnd("c.ttl")} ELSE c.due + v_shift END, c.created, c.key
     FROM ${rowsOf("c", {
       ...{ run_id: "p_run_ids", workflow: "p_workflows", queue: "p_queues", due: "p_dues", key: "p_keys" },
-      ...{ owner: "p_owners", claim_id: "p_claim_ids", ttl: "p_ttls", created: "p_created", count: "p_counts" },
+      ...{
+        owner: "p_owners",
+        claim_id: "p_claim_ids",
+        ttl: "p_ttls",
+        created: "p_created",
+        count: "p_counts",
+      },
       size: "p_sizes",
     })}
     WHERE v_outcomes[c.place] = 'new'
@@ -216,7 +222,13 @@ BEGIN${LIMIT_WAITS}
     SELECT v_ids[e.run], e.seq, e.type, e.at, e.id, e.name,
       CASE WHEN e.length >= 0 THEN substr(p_bytes, e.start, e.length) END
     FROM ${rowsOf("e", {
-      ...{ run: "p_event_runs", seq: "p_event_seqs", type: "p_event_types", at: "p_event_ats", id: "p_event_ids" },
+      ...{
+        run: "p_event_runs",
+        seq: "p_event_seqs",
+        type: "p_event_types",
+        at: "p_event_ats",
+        id: "p_event_ids",
+      },
       ...{ name: "p_event_names", start: "p_event_offsets", length: "p_event_lengths" },
     })}
     WHERE v_outcomes[e.run] = 'new';

@@ -73,7 +73,13 @@ BEGIN${LIMIT_WAITS}
       coalesce(n.id, c.id) AS part, coalesce(a.id, b.id) AS id, coalesce(a.run_id, b.run_id) AS run_id,
       coalesce(a.status, b.status) ${ENDED} AS has_ended, coalesce(a.owner, b.owner) IS NULL AS wakes
     FROM ${rowsOf("c", {
-      ...{ message_id: "p_message_ids", run_id: "p_run_ids", id: "p_ids", name: "p_names", at_end: "p_at_end" },
+      ...{
+        message_id: "p_message_ids",
+        run_id: "p_run_ids",
+        id: "p_ids",
+        name: "p_names",
+        at_end: "p_at_end",
+      },
     })}
     LEFT JOIN ${mail} m ON m.message_id = c.message_id
     LEFT JOIN ${runs} sent ON sent.id = m.run
@@ -112,7 +118,14 @@ BEGIN${LIMIT_WAITS}
       + row_number() OVER (PARTITION BY c.run, c.at_end ORDER BY c.place),
     c.message_id, c.type, c.id, c.at, CASE WHEN c.length >= 0 THEN substr(p_bytes, c.start, c.length) END
   FROM ${rowsOf("c", {
-    ...{ run: "v_targets", message_id: "p_message_ids", type: "p_types", id: "v_ids", at: "p_ats", at_end: "p_at_end" },
+    ...{
+      run: "v_targets",
+      message_id: "p_message_ids",
+      type: "p_types",
+      id: "v_ids",
+      at: "p_ats",
+      at_end: "p_at_end",
+    },
     ...{ start: "p_offsets", length: "p_lengths" },
   })}
   JOIN ${runs} r ON r.id = c.run
