@@ -113,5 +113,6 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
   if (context === undefined) throw new ContextError("setAttributes()", "a workflow or a step");
   const changes = checkAttributes(attributes, "setAttributes()");
   if (context.kind === "workflow") setAttributesIn(context.execution, changes);
-  else await context.send(SET_ATTRIBUTES, encode(changes, "attributes"));
+  else
+    await context.store.send(context.workflow.workflowRunId, SET_ATTRIBUTES, encode(changes, "attributes"));
 }

@@ -21,31 +21,24 @@ export async function startInWorkflow<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { workflow, input, key, freeFrom, onConflict, fingerprint, attributes } = startRequest(
-    fn,
-    args,
-    options,
-  );
-  storable(input, "args", execution.largestValue);
-  const { onParentEnd = null } = options;
-  const children = childrenOf(execution);
-  if (onParentEnd === "cancel") children.tied = true;
-  if (onParentEnd === null) children.sharing = true;
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  storable(asked.args, "args", execution.largestValue);
+  const { onParentEnd } = options;
+  if (onParentEnd === "cancel") childrenOf(execution).tied = true;
+  const attributes = {
+    ...asked.attributes,
+    $parent: execution.runId,
+    ...(onParentEnd !== undefined && { $onParentEnd: onParentEnd }),
+  };
   const now = execution.now();
-  const runId = await callSystemStep<string>(execution, "start_run", (id): StartRunInput => {
-    const freeAt = freeFrom(now);
-    return {
-      runId: childRunId(id, now),
-      workflow,
-      args: input,
-      attributes: {
-        ...attributes,
-        $parent: execution.runId,
-        ...(onParentEnd !== null && { $onParentEnd: onParentEnd }),
-      },
-      key: key === undefined ? null : { key, fingerprint: fingerprint ?? "", freeAt, onConflict },
-    };
-  });
+  const runId = await callSystemStep<string>(
+    execution,
+    "start_run",
+    (id): StartRunInput => ({
+      run: { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) },
+      onConflict,
+    }),
+  );
   return new Run<T>(runsOf(execution), runId);
 }
 

@@ -115,13 +115,13 @@ export class AfterWork {
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
-          .execute({ runId: row.runId, id, input: decode(input) }, store)
+          .execute({ runId: row.runId, id, input }, store)
           // Its caller has ended: there is nobody to tell.
           .catch(unlessRetryable),
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
-    if (mayCancelChildren(journal)) await this.#cancelChildren(row);
+    if (mayCancelChildren(row, journal)) await this.#cancelChildren(row);
   }
 
   /** Those that have not ended, a page at a time: it may have started any number. */

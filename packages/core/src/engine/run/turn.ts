@@ -231,12 +231,19 @@ export class Turn {
   #hear(heard: Heard | null, now: number): boolean {
     if (heard === null) return false;
     if (heard.patch !== undefined) this.outbox.patch(heard.patch);
-    return this.#tell(heard.type, now, heard.id, heard.data, heard.known);
+    return this.#tell(heard.type, now, heard.id, heard.data, heard.known, heard.name);
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell(type: string, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
-    const event = this.outbox.append(type, now, id, null, data);
+  #tell(
+    type: string,
+    now: number,
+    id: string | null,
+    data: Uint8Array | null,
+    known?: Known,
+    name: string | null = null,
+  ): boolean {
+    const event = this.outbox.append(type, now, id, name, data);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

@@ -1,9 +1,10 @@
-import { hookName } from "../../names.ts";
+import { hookClaim } from "../../names.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
-import { type HookOptions, WorkflowHook } from "../hook.ts";
+import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
+import type { Known } from "../pending.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 
 /** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
@@ -21,9 +22,28 @@ interface Hooks extends KindState {
   readonly known: Map<string, string>;
 }
 
+/** The type of a message with a payload that starts a run if nobody has the token; its data is an {@link OrStart}. */
+export const HOOK_RECEIVED_OR_START = "hook_received_or_start";
+
+/** A payload with what is started for it if no run has the token. */
+export interface OrStart {
+  /** Encoded. */
+  readonly payload: Uint8Array | null;
+  /** See `interpreter/new-run.ts`. */
+  readonly start: unknown;
+}
+
+/** The `name` of events whose data is an {@link OrStart}. */
+export const OR_START = "or_start";
+
 interface HeldHook {
   readonly id: string;
-  readonly payloads: unknown[];
+  readonly payloads: Payload<unknown>[];
+}
+
+function payloadOf({ name, data }: Pick<NewEvent, "name" | "data">, known?: Known): Payload<unknown> {
+  const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
+  return { value: known === undefined ? decode(bytes) : known.value, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -66,15 +86,7 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   live.set(id, hook as WorkflowHook);
   made.add(hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
-  const claim = {
-    name: hookName(token),
-    id,
-    fingerprint: null,
-    data: metadata,
-    keepFor: 0,
-    freeAt: 0,
-    refusedAs: "hook_conflict",
-  };
+  const claim = { ...hookClaim(token, id, metadata), refusedAs: "hook_conflict" };
   execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
   return hook;
 }
@@ -93,7 +105,7 @@ function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHoo
   made.add(hook as WorkflowHook);
   execution.request({ type: "hook_adopted", id, name: token, data: null });
   hook.registered(null);
-  for (const payload of payloads) hook.receive(payload as T);
+  for (const payload of payloads) hook.receive(payload as Payload<T>);
   return hook;
 }
 
@@ -173,8 +185,8 @@ export const hookKind: Kind = {
     },
     payload_kept: {
       role: "note",
-      note(execution, { id, data }) {
-        heldUnder(execution, id)?.payloads.push(decode(data));
+      note(execution, { id, name, data }) {
+        heldUnder(execution, id)?.payloads.push(payloadOf({ name, data }));
       },
     },
     hook_adopted: {
@@ -188,7 +200,7 @@ export const hookKind: Kind = {
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        const payload = known === undefined ? decode(event.data) : known.value;
+        const payload = payloadOf(event, known);
         const hook = hooksOf(execution).live.get(event.id ?? "");
         if (hook !== undefined) hook.receive(payload);
         else heldUnder(execution, event.id)?.payloads.push(payload);
@@ -201,12 +213,18 @@ export const hookKind: Kind = {
       if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
       return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
+    [HOOK_RECEIVED_OR_START](execution, { id, data }) {
+      if (id === null) return null;
+      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
+      const { value } = payloadOf({ name: OR_START, data });
+      return { type: "hook_received", id, name: OR_START, data, known: { value } };
+    },
   },
   carry(execution) {
     const { live, held } = hooksOf(execution);
-    const kept = (id: string, token: string, payloads: readonly unknown[]): Carried[] => [
+    const kept = (id: string, token: string, payloads: readonly Payload<unknown>[]): Carried[] => [
       hookHeld(id, token),
-      ...payloads.map((value) => ({ type: "payload_kept", id, name: null, data: encode(value, "payload") })),
+      ...payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data })),
     ];
     return [
       ...[...live.values()].flatMap((hook) => kept(hook.id, hook.token, hook.payloads)),
