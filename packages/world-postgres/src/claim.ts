@@ -20,20 +20,36 @@ import { fromStored, fromStoredOrNull } from "./text.ts";
 /** The last row of a claim's answer. */
 interface TimesRow extends Pick<ClaimedRow, "due_at" | "created_at"> {
   readonly id: null;
+  /** Nothing was taken, and something waits in the outbox. */
+  readonly lost: boolean;
 }
 
 export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
-export function claim(connection: Connection, tables: Tables, callersClock: boolean): Claim {
+export function claim(
+  connection: Connection,
+  tables: Tables,
+  callersClock: boolean,
+  move: () => Promise<void>,
+): Claim {
   const text = callOf(tables.functions.claim, CLAIM);
   const readJournals = journals(connection, tables);
 
+  async function take(request: ClaimRequest) {
+    const values = valuesOf(CLAIM, { now: callersClock ? whole(request.now) : null, request });
+    const rows = await connection.call<ClaimedRow | TimesRow>("claim", text, values);
+    const isTaken = (row: ClaimedRow | TimesRow): row is ClaimedRow => row.id !== null;
+    return { taken: rows.filter(isTaken), times: rows.find((row): row is TimesRow => row.id === null) };
+  }
+
   return async (request) => {
     const { now, cached, eventLimit } = request;
-    const values = valuesOf(CLAIM, { now: callersClock ? whole(now) : null, request });
-    const rows = await connection.call<ClaimedRow | TimesRow>("claim", text, values);
-    const taken = rows.filter((row) => row.id !== null);
-    const times = rows.find((row) => row.id === null);
+    let { taken, times } = await take(request);
+    if (times?.lost === true) {
+      // There was time, and something waits in the outbox. Where that fails it is left to the next look.
+      await move().catch(() => undefined);
+      ({ taken, times } = await take(request));
+    }
     const wanted = taken.map((row) => {
       const copy = cached.get(fromStored(row.run_id));
       const isCached = copy?.claimId === fromStoredOrNull(row.last_claim_id) && copy?.seq === row.seq;

@@ -14,7 +14,8 @@ import { callOf, valuesOf } from "./parameters.ts";
 import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
-interface AnswerRow {
+/** The answer to one message. */
+export interface DeliverRow {
   readonly place: number;
   readonly outcome: DeliverResult["outcome"];
   readonly run_id: string | null;
@@ -31,36 +32,59 @@ export function deliver(connection: Connection, tables: Tables, callersClock: bo
   const text = callOf(tables.functions.deliver, DELIVER);
 
   return async (batch, now) => {
-    if (batch.length === 0) return { results: [], runIds: [], due: false };
-    // A message that is in the batch twice is one message, with one answer.
-    const distinct = new Map<string, Message>();
-    for (const message of batch) {
-      if (!distinct.has(message.messageId)) distinct.set(message.messageId, message);
-    }
     const answers = new Map<string | undefined, DeliverResult>();
-    /** Messages that their runs must hear of, which is not so of end mail. */
-    const fresh: AnswerRow[] = [];
-    for (const part of inCalls([...distinct.values()], ({ data }) => [data])) {
-      const bytes = new Bytes();
-      const messages = part.map((message) => ({ message, data: bytes.add(message.data) }));
-      const values = valuesOf(DELIVER, {
-        now: callersClock ? whole(now) : null,
-        messages,
-        bytes: bytes.toBuffer(),
-      });
-      const rows = await connection.call<AnswerRow>("deliver", text, values);
+    const runIds = new Set<string>();
+    let due = false;
+    for (const { part, values } of deliverCalls(batch, now, callersClock)) {
+      const rows = await connection.call<DeliverRow>("deliver", text, values);
       for (const row of rows) answers.set(part[row.place - 1]?.messageId, toResult(row));
-      fresh.push(...rows.filter((row) => row.fresh && part[row.place - 1]?.atEnd !== true));
+      const mail = newMailOf(part, rows);
+      for (const runId of mail.runIds) runIds.add(runId);
+      due ||= mail.due;
     }
-    return {
-      results: batch.map(({ messageId }) => answers.get(messageId) as DeliverResult),
-      runIds: [...new Set(fresh.map(({ run_id }) => fromStored(run_id ?? "")))],
-      due: fresh.some(({ wakes }) => wakes),
-    };
+    const results = batch.map(({ messageId }) => answers.get(messageId) as DeliverResult);
+    return { results, runIds: [...runIds], due };
   };
 }
 
-function toResult({ outcome, run_id, id }: AnswerRow): DeliverResult {
+/** Some messages, and the values of the call that delivers them. */
+interface SentMessages {
+  readonly part: readonly Message[];
+  readonly values: readonly unknown[];
+}
+
+/** The calls that a batch of messages takes. */
+export function* deliverCalls(
+  batch: readonly Message[],
+  now: number,
+  callersClock: boolean,
+): Generator<SentMessages> {
+  // A message that is in the batch twice is one message, with one answer.
+  const distinct = new Map<string, Message>();
+  for (const message of batch) {
+    if (!distinct.has(message.messageId)) distinct.set(message.messageId, message);
+  }
+  for (const part of inCalls([...distinct.values()], ({ data }) => [data])) {
+    const bytes = new Bytes();
+    const messages = part.map((message) => ({ message, data: bytes.add(message.data) }));
+    const call = { now: callersClock ? whole(now) : null, messages, bytes: bytes.toBuffer() };
+    yield { part, values: valuesOf(DELIVER, call) };
+  }
+}
+
+/** What a call delivered that runs must hear of, which is not so of end mail. */
+export function newMailOf(
+  part: readonly Message[],
+  rows: readonly DeliverRow[],
+): Pick<Delivery, "runIds" | "due"> {
+  const fresh = rows.filter((row) => row.fresh && part[row.place - 1]?.atEnd !== true);
+  return {
+    runIds: [...new Set(fresh.map(({ run_id }) => fromStored(run_id ?? "")))],
+    due: fresh.some(({ wakes }) => wakes),
+  };
+}
+
+function toResult({ outcome, run_id, id }: DeliverRow): DeliverResult {
   const runId = fromStored(run_id ?? "");
   switch (outcome) {
     case "delivered":

@@ -41,13 +41,12 @@ export function column<Request, Row>(
   rows: (request: Request) => readonly Row[],
   of: (row: Row) => unknown,
 ): Parameter<Request> {
-  const isText = type === "text" || type === "boolean";
+  if (type === "text" || type === "boolean") {
+    return { type: `${type}[]`, of: (request) => rows(request).map((row) => of(row) ?? null) };
+  }
   return {
     type: `${type}[]`,
-    of: (request) => {
-      const values = rows(request).map((row) => of(row) ?? null);
-      return isText ? values : numbers(values as (number | null)[]);
-    },
+    of: (request) => numbers(rows(request).map((row) => (of(row) ?? null) as number | null)),
   };
 }
 

@@ -17,6 +17,7 @@ import {
 } from "./functions/streams.ts";
 import { writeRecordsFunction } from "./functions/write-records.ts";
 import { createNames } from "./names-schema.ts";
+import { createOutbox } from "./outbox-schema.ts";
 import { createRecords } from "./records-schema.ts";
 import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
@@ -113,6 +114,7 @@ export function createTables(tables: Tables): string {
 
     ${createNames(tables)}
     ${createRecords(tables)}
+    ${createOutbox(tables)}
     ${createRunsFunction(tables)}
     ${claimFunction(tables)}
     ${renewFunction(tables)}
@@ -137,6 +139,7 @@ export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   names: "name,run,id",
   attributes: "key,run",
   records: "key,version",
+  outbox: "id,transaction,request",
   streams: "id,run,name",
   stream_writers: "id,stream,name",
   stream_chunks: "stream,place,writer",

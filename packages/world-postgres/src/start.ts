@@ -43,8 +43,7 @@ export function createRuns(
   const text = callOf(tables.functions.createRuns, CREATE_RUNS);
 
   /** The answers by run id. */
-  async function send(batch: readonly CreateRun[], now: number): Promise<Map<string, CreateRunResult>> {
-    const values = valuesOf(CREATE_RUNS, callWith(batch, now, callersClock));
+  async function send({ part, values }: SentStarts, now: number): Promise<Map<string, CreateRunResult>> {
     const rows = await connection.call<AnswerRow>("create runs", text, values);
     const names = rows.flatMap(({ outcome, about }) =>
       outcome === "held" && about !== null ? [fromStored(about)] : [],
@@ -53,7 +52,7 @@ export function createRuns(
     const answers = new Map<string, CreateRunResult>();
     const again: CreateRun[] = [];
     for (const row of rows) {
-      const request = batch[row.place - 1];
+      const request = part[row.place - 1];
       if (request === undefined) continue;
       const about = fromStored(row.about ?? "");
       if (row.outcome === "held") {
@@ -68,25 +67,42 @@ export function createRuns(
         answers.set(request.runId, created(request, row.outcome !== "created"));
       }
     }
-    if (again.length > 0) for (const [runId, answer] of await send(again, now)) answers.set(runId, answer);
+    for (const call of startCalls(again, now, callersClock)) {
+      for (const [runId, answer] of await send(call, now)) answers.set(runId, answer);
+    }
     return answers;
   }
 
   return async (batch, now) => {
     if (batch.length === 0) return { results: [], due: false };
-    // A run that is in the batch twice is the same request, sent twice.
-    const distinct = new Map<string, CreateRun>();
-    for (const request of batch) {
-      if (!distinct.has(request.runId)) distinct.set(request.runId, request);
-    }
     const answers = new Map<string, CreateRunResult>();
-    for (const part of inCalls([...distinct.values()], bytesIn)) {
-      for (const [runId, answer] of await send(part, now)) answers.set(runId, answer);
+    for (const call of startCalls(batch, now, callersClock)) {
+      for (const [runId, answer] of await send(call, now)) answers.set(runId, answer);
     }
     const results = batch.map(({ runId }) => answers.get(runId) as CreateRunResult);
     const due = results.some((result) => result.outcome === "created" && result.lease === null);
     return { results, due };
   };
+}
+
+/** Some starts, and the values of the call that makes them. */
+interface SentStarts {
+  readonly part: readonly CreateRun[];
+  readonly values: readonly unknown[];
+}
+
+/** The calls that a batch of starts takes. */
+export function* startCalls(
+  batch: readonly CreateRun[],
+  now: number,
+  callersClock: boolean,
+): Generator<SentStarts> {
+  // A run that is in the batch twice is the same request, sent twice.
+  const distinct = new Map<string, CreateRun>();
+  for (const request of batch) if (!distinct.has(request.runId)) distinct.set(request.runId, request);
+  for (const part of inCalls([...distinct.values()], bytesIn)) {
+    yield { part, values: valuesOf(CREATE_RUNS, callWith(part, now, callersClock)) };
+  }
 }
 
 function created({ runId, lease }: CreateRun, isLeased: boolean): CreateRunResult {

@@ -9,6 +9,7 @@ export interface Tables {
   readonly names: string;
   readonly attributes: string;
   readonly records: string;
+  readonly outbox: string;
   readonly streams: string;
   readonly streamWriters: string;
   readonly streamChunks: string;
@@ -46,6 +47,7 @@ export function tablesOf(schema: string, namespace: string): Tables {
     names: name("names"),
     attributes: name("attributes"),
     records: name("records"),
+    outbox: name("outbox"),
     streams: name("streams"),
     streamWriters: name("stream_writers"),
     streamChunks: name("stream_chunks"),

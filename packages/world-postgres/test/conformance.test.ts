@@ -1,4 +1,5 @@
 import { describeWorld } from "@perdure/world-testkit";
+import pg from "pg";
 import { postgresWorld } from "../src/index.ts";
 import { dropSchema, newSchema, serverUrl, superuser } from "./store.ts";
 
@@ -17,6 +18,16 @@ describeWorld({
         const { rows } = await admin.query(`
           SELECT (SELECT count(*)::int FROM ${schema}.events) AS events, (SELECT count(*)::int FROM ${schema}.mail) AS messages`);
         return rows[0];
+      },
+      async begin() {
+        const client = new pg.Client(url);
+        await client.connect();
+        await client.query("BEGIN");
+        const end = async (how: string) => {
+          await client.query(how);
+          await client.end();
+        };
+        return { transaction: client, commit: () => end("COMMIT"), rollback: () => end("ROLLBACK") };
       },
       destroy: () => dropSchema(schema),
     };

@@ -29,10 +29,10 @@ export const CLAIM: Parameters<ClaimCall> = {
 
 /**
  * `claim_1`: gives the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
- * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock. The payloads of a
+ * which the claim judged (`created_at`), and whether it had time for what waits in the outbox (`lost`). A question to which the answer is “nothing” takes no lock. The payloads of a
  * row stay where they are: one that cannot be read must not hold up the others.
  */
-export function claimFunction({ functions, runs }: Tables): string {
+export function claimFunction({ functions, runs, outbox }: Tables): string {
   return `
 CREATE FUNCTION ${functions.claim}(${signatureOf(CLAIM)}) RETURNS TABLE (
   id bigint, run_id text, workflow text, queue text, status text, epoch int, claim_id text, lost_claims int,
@@ -106,6 +106,7 @@ BEGIN${LIMIT_WAITS}
 
   due_at := v_next;
   created_at := v_now;
+  lost := cardinality(v_taken) = 0 AND (SELECT o.id FROM ${outbox} o ORDER BY o.id LIMIT 1) IS NOT NULL;
   RETURN NEXT;${REFUSE_LATE}
 END $$;`;
 }
