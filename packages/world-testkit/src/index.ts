@@ -11,4 +11,4 @@ export {
 } from "./invariants/index.ts";
 export { CaseSkipped, type Law, runCase, runLaw, Stage } from "./law.ts";
 export { laws } from "./laws/index.ts";
-export type { CreateTarget, WorldTarget } from "./target.ts";
+export type { CreateTarget, Stored, WorldTarget } from "./target.ts";

@@ -10,8 +10,20 @@ export interface WorldTarget {
   open(options: { readonly beforeOperation?: OperationProbe }): Promise<World>;
   /** Ends a World as SIGKILL would: its connections are dropped, nothing is finished or rolled back in good order. */
   kill(world: World): Promise<void>;
+  /**
+   * Counts what is stored, past the World: rows, documents or entries. Without it, the case that needs it is skipped.
+   */
+  stored?(): Promise<Stored>;
   /** Removes the store. All Worlds on it are closed or killed by then. */
   destroy(): Promise<void>;
+}
+
+/** How much of runs is in a store, whether or not anybody can read it any more. */
+export interface Stored {
+  /** Events of all journals. */
+  readonly events: number;
+  /** Messages of all mailboxes, or what is kept of them. */
+  readonly messages: number;
 }
 
 /** Makes a new, empty store that no other test uses: a file, a schema, a database or a key prefix. */

@@ -5,6 +5,7 @@ import type { Bug } from "./bugs/bug.ts";
 import { commitBugs } from "./bugs/commit-bugs.ts";
 import { listingBugs } from "./bugs/listing-bugs.ts";
 import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
+import { nameBugs } from "./bugs/name-bugs.ts";
 import { readBugs } from "./bugs/read-bugs.ts";
 import { recordBugs } from "./bugs/record-bugs.ts";
 import { scheduleBugs } from "./bugs/schedule-bugs.ts";
@@ -19,6 +20,7 @@ const bugs: readonly Bug[] = [
   ...scheduleBugs,
   ...commitBugs,
   ...mailboxBugs,
+  ...nameBugs,
   ...readBugs,
   ...listingBugs,
   ...recordBugs,

@@ -38,7 +38,7 @@ export interface HeldName {
 
 /** What {@link World.listNames} takes. */
 export interface ListNamesQuery {
-  /** Only names that begin with it, compared exactly. Default: all. */
+  /** Only names that begin with it, compared exactly; not one that splits a surrogate pair. Default: all. */
   readonly prefix?: string;
   /** Only names of this run. */
   readonly runId?: string;

@@ -40,8 +40,9 @@ export const CONTRACT_VERSION = 2;
  * - **Strings.** Ids, names and keys are any strings of at most 255 characters (names: 600), compared exactly (NUL, emoji and
  *   case included).
  * - **Names.** A name has at most one holder: a run, and an id in it. It is the run's until the run releases it or, once the run
- *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted). Then it is free
- *   for readers and claims alike, whether or not the store has removed it.
+ *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted; `keepFor: 0`: the
+ *   end counts as passed, whatever the clocks say). Then it is free for readers and claims alike, whether or not the store has
+ *   removed it.
  */
 export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */

@@ -9,8 +9,8 @@ export { type RunSnapshot, readStore, type StoreSnapshot, snapshotOfState } from
 export { violationsOf, violationsOfRun } from "./violations.ts";
 
 /**
- * Reads the whole store and requires every invariant: journals dense, rows the fold of their journals, tokens and
- * start keys unique, every live run live. Nobody may write meanwhile.
+ * Reads the whole store and requires every invariant: journals dense, rows the fold of their journals, names unique, every
+ * live run live. Nobody may write meanwhile.
  *
  * @param options.now with it, unread mail must have made its run due by then
  * @throws an `Error` that names every broken invariant

@@ -62,7 +62,7 @@ export const streamEnds: Law = {
         const held = await leasedRun(world);
         await append(world, chunksOf(held.runId, "a", 0, ["0"]));
         const events = [{ ...stepCreated("end"), type, id: null, name: null }];
-        const patch = { run: { status, completedAt: START }, lease: { type: "finish" } } as const;
+        const patch = { run: { status, completedAt: START }, lease: { type: "park", dueAt: null } } as const;
         await write(world, holding(held, events, patch));
         const end = await read(other, held.runId, 0);
         deepEqual([end.chunks.map(textOf), end.length, end.closed], [["0"], 1, true]);

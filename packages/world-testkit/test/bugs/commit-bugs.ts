@@ -1,4 +1,4 @@
-import type { RunCommit, World } from "@perdure/core/world";
+import { endsRun, type RunCommit, type World } from "@perdure/core/world";
 import type { Planted } from "../memory-target.ts";
 import { type Bug, bug, gap, stored } from "./bug.ts";
 
@@ -99,9 +99,9 @@ export const commitBugs: readonly Bug[] = [
   bug("commit-once", "a commit that finished, sent again, frees tokens of others", (planted) => ({
     async commit(batch, now) {
       const results = await planted.world.commit(batch, now);
-      for (const { lease, events } of batch) {
-        if (lease.type !== "finish" || events[0]?.type !== "hook_disposed") continue;
-        for (const run of planted.state.runs.values()) if (now > 0) planted.state.freeToken(run, "hook-2");
+      for (const commit of batch) {
+        if (!endsRun(commit) || commit.events[0]?.release === undefined) continue;
+        for (const run of planted.state.runs.values()) planted.state.names.release(run, "hook-2");
       }
       return results;
     },
@@ -140,9 +140,9 @@ export const commitBugs: readonly Bug[] = [
   bug("commit-atomic", "a finished run comes due again", (planted) => ({
     async commit(batch, now) {
       const results = await planted.world.commit(batch, now);
-      for (const { runId, lease } of batch) {
-        const run = stored(planted, runId);
-        if (run && lease.type === "finish") planted.state.setRow(run, { dueAt: now + 1 });
+      for (const commit of batch) {
+        const run = stored(planted, commit.runId);
+        if (run && endsRun(commit)) planted.state.setRow(run, { dueAt: now + 1 });
       }
       return results;
     },

@@ -1,4 +1,4 @@
-import { type Bug, bug, stored } from "./bug.ts";
+import { type Bug, bug, gap, stored } from "./bug.ts";
 
 export const startBugs: readonly Bug[] = [
   bug("open", "opening a store again empties it", ({ world, state }) => ({
@@ -13,25 +13,19 @@ export const startBugs: readonly Bug[] = [
     },
   })),
 
-  bug("start-once", "the key is not looked at", ({ world }) => ({
+  bug("start-once", "names are not looked at", ({ world }) => ({
     createRuns: (batch, now) =>
       world.createRuns(
-        batch.map((run) => ({ ...run, startKey: null })),
+        batch.map((run) => ({ ...run, names: [] })),
         now,
       ),
   })),
-  bug("start-once", "the key is looked up first and taken later", (planted) => ({
+  bug("start-once", "names are looked up first and taken later", ({ world, state }) => ({
     async createRuns(batch, now) {
-      const { world, state } = planted;
-      const free = batch.map(
-        ({ workflow, startKey }) =>
-          startKey !== null && state.keyHolder(workflow, startKey.key) === undefined,
-      );
-      await new Promise((resolve) => setImmediate(resolve));
+      const free = batch.map(({ names }) => names.every(({ name }) => state.names.get(name, now) === null));
+      await gap();
       return world.createRuns(
-        batch.map((run, index) =>
-          free[index] ? { ...run, workflow: `${run.workflow}\u0000${run.runId}` } : run,
-        ),
+        batch.map((run, index) => (free[index] ? { ...run, names: [] } : run)),
         now,
       );
     },
@@ -55,46 +49,10 @@ export const startBugs: readonly Bug[] = [
       });
     },
   })),
-  bug("start-once", "another fingerprint is no mismatch", ({ world }) => ({
-    async createRuns(batch, now) {
-      const results = await world.createRuns(batch, now);
-      return results.map((result) =>
-        result.outcome === "mismatch" ? { outcome: "exists", run: result.run } : result,
-      );
-    },
-  })),
   bug("start-once", "the first lease is not taken with the run", ({ world }) => ({
     createRuns: (batch, now) =>
       world.createRuns(
         batch.map((run) => ({ ...run, lease: null })),
-        now,
-      ),
-  })),
-
-  bug("start-keys", "a key does not end", ({ world }) => ({
-    createRuns: (batch, now) =>
-      world.createRuns(
-        batch.map((run) => ({ ...run, startKey: run.startKey && { ...run.startKey, expiresAt: null } })),
-        now,
-      ),
-  })),
-  bug("start-keys", "a key ends with its run", (planted) => ({
-    createRuns(batch, now) {
-      for (const { workflow, startKey } of batch) {
-        const holder = startKey && planted.state.keyHolder(workflow, startKey.key);
-        if (holder && holder.row.dueAt === null) planted.state.deleteRun(holder);
-      }
-      return planted.world.createRuns(batch, now);
-    },
-  })),
-  bug("start-keys", "a key ends at its time though its run goes on", ({ world, state }) => ({
-    createRuns: (batch, now) =>
-      world.createRuns(
-        batch.map((run) => {
-          const holder = run.startKey && state.keyHolder(run.workflow, run.startKey.key);
-          const expired = holder?.startKey && (holder.startKey.expiresAt ?? now + 1) <= now;
-          return expired ? { ...run, startKey: null } : run;
-        }),
         now,
       ),
   })),
