@@ -1,5 +1,7 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { closingLine } from "./tooling/vitest/closing-line.ts";
+import { LongestFirst } from "./tooling/vitest/longest-first.ts";
 import { sourceAliases } from "./tooling/vitest/source-aliases.ts";
 
 // One vitest for the whole repository: tests read the sources of every package, spawned processes the builds.
@@ -9,7 +11,10 @@ export default defineConfig({
     include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/fixtures/**", "**/dist/**"],
     reporters: ["default", closingLine()],
-    testTimeout: 30_000,
+    // Half of the time of most files is spent waiting, for servers and for processes.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    sequence: { sequencer: LongestFirst },
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     globalSetup: ["./tooling/testbed/src/vitest-setup.ts"],
   },

@@ -7,17 +7,37 @@ import ts from "typescript";
 /** TypeScript's diagnostic for a module without declarations: what is re-exported from it would silently be absent. */
 const CANNOT_FIND_MODULE = 2307;
 
+/** A module that users can import: `perdure/api`. */
+export interface PublicEntry {
+  readonly specifier: string;
+  readonly exports: readonly PublicExport[];
+}
+
+export interface PublicExport {
+  readonly name: string;
+  readonly kind: "value" | "type";
+  /** Whether it, or what it is another name of, has a doc comment that says something before its tags. */
+  readonly documented: boolean;
+}
+
+const options: ts.CompilerOptions = {
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  noEmit: true,
+};
+const host = hostThatParsesOnce();
+
 interface Manifest {
   name: string;
   exports: Record<string, string | { types: string; default: string }>;
 }
 
 /**
- * One line per importable name of a built package: `perdure/api: start (value)`, sorted.
+ * The entries of a built package in the order of its manifest, the names of each sorted.
  *
  * @throws when a declared entry, or one that it re-exports from, has not been built
  */
-export function publicExports(packageDir: string): string[] {
+export function publicEntries(packageDir: string): PublicEntry[] {
   const manifest = JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8")) as Manifest;
   const entries = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
     typeof target === "string"
@@ -26,10 +46,11 @@ export function publicExports(packageDir: string): string[] {
   );
   const program = ts.createProgram(
     entries.map(({ file }) => file),
-    { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, noEmit: true },
+    options,
+    host,
   );
   const checker = program.getTypeChecker();
-  return entries.flatMap(({ specifier, file }) => {
+  return entries.map(({ specifier, file }) => {
     const source = program.getSourceFile(file);
     if (source === undefined) {
       throw new Error(`${file} is missing: run "pnpm build" first`);
@@ -40,12 +61,30 @@ export function publicExports(packageDir: string): string[] {
     }
     const module = checker.getSymbolAtLocation(source);
     const symbols = module === undefined ? [] : checker.getExportsOfModule(module);
-    const lines = symbols.map((symbol) => `${specifier}: ${symbol.name} (${kindOf(symbol, checker)})`);
-    return lines.length === 0 ? [`${specifier}: nothing`] : lines.sort();
+    const exports = symbols.map((symbol) => publicExport(symbol, checker));
+    return { specifier, exports: exports.sort((a, b) => (a.name < b.name ? -1 : 1)) };
   });
 }
 
-function kindOf(symbol: ts.Symbol, checker: ts.TypeChecker): "value" | "type" {
+function publicExport(symbol: ts.Symbol, checker: ts.TypeChecker): PublicExport {
   const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-  return target.flags & ts.SymbolFlags.Value ? "value" : "type";
+  const isDocumented = (of: ts.Symbol): boolean => of.getDocumentationComment(checker).length > 0;
+  return {
+    name: symbol.name,
+    kind: target.flags & ts.SymbolFlags.Value ? "value" : "type",
+    documented: isDocumented(symbol) || isDocumented(target),
+  };
+}
+
+/** What packages share, TypeScript's own library above all, is parsed once for all of them. */
+function hostThatParsesOnce(): ts.CompilerHost {
+  const host = ts.createCompilerHost(options);
+  const parsed = new Map<string, ts.SourceFile | undefined>();
+  return {
+    ...host,
+    getSourceFile(file, languageVersion) {
+      if (!parsed.has(file)) parsed.set(file, host.getSourceFile(file, languageVersion));
+      return parsed.get(file);
+    },
+  };
 }

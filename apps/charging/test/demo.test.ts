@@ -117,10 +117,11 @@ describe("the demo", { timeout: 240_000 }, () => {
       [["--customers", "2", "--kills", "3"], "--kills 3 needs at least as many customers"],
       [["--without-keys", "--client", "stripe"], "--without-keys goes with --client fetch"],
     ];
-    for (const [flags, message] of cases) {
+    const check = async ([flags, message]: (typeof cases)[number]): Promise<void> => {
       const ended = await demo(...flags);
       expect(ended.stderr).toContain(message);
       expect(ended.code).toBe(1);
-    }
+    };
+    await Promise.all(cases.map(check));
   });
 });

@@ -109,7 +109,7 @@ describe("a key in flight", () => {
   it("answers 409 to a second request until the first is done, and 400 when that one differs", async () => {
     faults = [{ kind: "slow", delayMs: 50 }];
     const first = stripe.charges.create(charge, { idempotencyKey: "k1" });
-    await vi.waitUntil(() => sleeping.length === 1);
+    await vi.waitUntil(() => sleeping.length === 1, 10_000);
     await expect(stripe.charges.create(charge, { idempotencyKey: "k1" })).rejects.toMatchObject({
       statusCode: 409,
       code: "idempotency_key_in_use",

@@ -14,6 +14,9 @@ export interface EsbuildPlugin {
  * Compiles directives in an esbuild or tsup build.
  *
  * @example
+ * import perdure from "@perdure/compiler/esbuild";
+ * import { build } from "esbuild";
+ *
  * await build({ entryPoints: ["src/app.ts"], bundle: true, platform: "node", format: "esm", plugins: [perdure()] });
  */
 const perdure: (options?: PluginOptions) => EsbuildPlugin = createUnplugin(factory).esbuild;

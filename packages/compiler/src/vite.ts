@@ -13,6 +13,9 @@ export interface VitePlugin {
  * Compiles directives in Vite and in Vitest.
  *
  * @example
+ * import perdure from "@perdure/compiler/vite";
+ * import { defineConfig } from "vite";
+ *
  * export default defineConfig({ plugins: [perdure()] });
  */
 const perdure: (options?: PluginOptions) => VitePlugin = createUnplugin(factory).vite;

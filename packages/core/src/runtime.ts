@@ -2,7 +2,7 @@
 export {
   type Configuration,
   configure,
-  createLocalWorker as createWorker,
+  createWorker,
   getWorld,
   setDefaultWorld,
   setWorld,

@@ -1,6 +1,6 @@
 import { Run, type RunAccess } from "./api/run.ts";
 import { type StartOptions, startRequest } from "./api/start-request.ts";
-import type { RunEnding } from "./engine/completions.ts";
+import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
 import type { StartRunInput } from "./engine/system-steps/start-run.ts";

@@ -23,7 +23,7 @@ const CONFLICT = {
   errorLabels: ["TransientTransactionError"],
 };
 
-const LANES = 4;
+const LANES = 8;
 
 /** The faults, and how many commands lie between two that meet them. */
 const FAULTS: readonly (readonly [string, Fault, number])[] = [

@@ -11,7 +11,8 @@ import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "@perd
 import type { Connection } from "./connection.ts";
 import { type ClaimedRow, journals } from "./journals.ts";
 import { callOf, numbers, whole } from "./packing.ts";
-import { numberOrNull, type Tables, toRunRecord } from "./schema.ts";
+import { numberOrNull, toRunRecord } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, toStored } from "./text.ts";
 
 /** The last row of a claim's answer. */

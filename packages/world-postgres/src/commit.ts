@@ -13,7 +13,7 @@
 import type { CommitResult, HookConflict, RunCommit, RunPatch } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { answerOf, Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES: readonly string[] = [

@@ -14,10 +14,10 @@ import {
   type EventsTable,
   type MailTable,
   type RunRow,
-  type Tables,
   toJournalEvent,
   toMail,
 } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored } from "./text.ts";
 
 /** A row of `runs` as a claim gives it. */

@@ -16,7 +16,8 @@ import {
 import { type RawBuilder, sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { whole } from "./packing.ts";
-import { numberOrNull, type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import { numberOrNull, type RunRow, toRunRecord } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored } from "./text.ts";
 
 type Sql = RawBuilder<unknown>;

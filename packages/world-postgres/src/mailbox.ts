@@ -9,7 +9,7 @@
 import type { DeliverResult, Delivery, Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, toStored } from "./text.ts";
 
 const TYPES: readonly string[] = [

@@ -7,7 +7,8 @@ import { WorldError } from "@perdure/core/errors";
 import { CompiledQuery } from "kysely";
 import type { Execute } from "./calls.ts";
 import type { Connection } from "./connection.ts";
-import { createTables, FIRST_COLUMNS, type Tables } from "./schema.ts";
+import { createTables, FIRST_COLUMNS } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */
 export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [createTables];

@@ -13,11 +13,11 @@ import {
   type HooksTable,
   type MailTable,
   type Schema,
-  type Tables,
   toJournalEvent,
   toMail,
   toRunRecord,
 } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored } from "./text.ts";
 
 export type GetRuns = (runIds: readonly string[]) => Promise<readonly (RunRecord | null)[]>;

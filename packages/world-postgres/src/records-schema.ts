@@ -1,5 +1,5 @@
 /** The table of records. */
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 /** Part of version 1. Keys are compared by their bytes, so that all with one prefix lie together in the primary key. */
 export function createRecords({ records, prefix }: Tables): string {

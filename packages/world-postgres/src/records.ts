@@ -15,7 +15,8 @@ import { sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { storeNow } from "./functions/clauses.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
-import { type Bigint, numberOrNull, type Tables } from "./schema.ts";
+import { type Bigint, numberOrNull } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES = ["bigint", "int", "text[]", "text[]", "text[]", "bigint[]", "int[]", "int[]", "bytea"];

@@ -6,7 +6,7 @@
  */
 import type { Connection } from "./connection.ts";
 import { callOf } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { toStored } from "./text.ts";
 
 // A transaction deletes so many runs, or, of runs with long journals, as many as have so many rows.

@@ -10,7 +10,7 @@ import { changesOf } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
 import type { GetRuns } from "./reads.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored, toStoredOrNull } from "./text.ts";
 
 const TYPES: readonly string[] = [

@@ -10,7 +10,7 @@ import type { AppendChunks, AppendResult, Streams } from "@perdure/core/world";
 import { sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { Bytes, callOf, inCalls, numbers } from "./packing.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored } from "./text.ts";
 
 const APPEND = ["text[]", "text[]", "text[]", "int[]", "int[]", "int[]", "int[]", "bytea"];

@@ -16,10 +16,10 @@ import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
-import { type Tables, tablesOf } from "./schema.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { createRuns } from "./start.ts";
 import { streams } from "./streams.ts";
+import { type Tables, tablesOf } from "./tables.ts";
 
 // While one batch is flushed to the disk, the next ones fill. More than this only makes them smaller.
 const COMMITS_IN_FLIGHT = 4;

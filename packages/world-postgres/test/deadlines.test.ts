@@ -102,12 +102,12 @@ test("who listens on a connection that has gone silent finds out, and listens on
   const telling = await openWorld({ url: await serverUrl(), schema });
   const hints: Hint[] = [];
   hearing.subscribe((hint) => hints.push(hint));
-  await vi.waitUntil(() => hints.length === 1, 5_000);
+  await vi.waitUntil(() => hints.length === 1, 20_000);
   proxy.freeze();
   // That it listens again is a hint: it may have missed something.
-  await vi.waitUntil(() => hints.length > 1, 5_000);
+  await vi.waitUntil(() => hints.length > 1, 20_000);
   await telling.createRuns([newRun("wrun_1")], NOW);
-  await vi.waitUntil(() => hints.some(({ type }) => type === "due"), 5_000);
+  await vi.waitUntil(() => hints.some(({ type }) => type === "due"), 20_000);
 });
 
 test("a server that takes the connection and says nothing", async () => {
@@ -177,7 +177,7 @@ test.each(Object.entries(connections))("what was given up is not written later, 
       [`"${schema}"`],
     );
     return rows.length === 0;
-  }, 5_000);
+  }, 20_000);
   await admin.query(`DROP TRIGGER slow ON ${schema}.runs`);
   expect(await world.listEvents("wrun_1", 1, 10)).toEqual([]);
 

@@ -16,8 +16,8 @@ test("the server crashes under load and comes back: every step once, nothing los
   expect(world.describe()).toMatchObject({ fsync: "on", synchronousCommit: "on" });
 
   let restarted: Promise<void> | undefined;
-  await chargeOnce(world, { runs: 60, steps: 10 }, (done) => {
-    if (done >= 200) restarted ??= server.restart("immediate");
+  await chargeOnce(world, { runs: 40, steps: 6 }, (done) => {
+    if (done >= 80) restarted ??= server.restart("immediate");
   });
   await restarted;
   expect(restarted).toBeDefined();
@@ -38,8 +38,8 @@ test("connections killed in the middle of commits: each commit is in once", asyn
     );
     return rowCount ?? 0;
   };
-  await chargeOnce(world, { runs: 40, steps: 20 }, (done) => {
-    if (done % 25 === 0) kills.push(kill());
+  await chargeOnce(world, { runs: 24, steps: 12 }, (done) => {
+    if (done % 10 === 0) kills.push(kill());
   });
   const killed = (await Promise.all(kills)).reduce((sum, one) => sum + one, 0);
   expect(killed).toBeGreaterThan(10);

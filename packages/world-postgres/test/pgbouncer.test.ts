@@ -34,7 +34,7 @@ test("what the pooler says when it cannot serve is told", async () => {
 
 test("two worker processes behind two connections: every step body once, no prepared statement", async () => {
   const url = await pooledUrl();
-  await shareRuns(url, { runs: 100, steps: 20, atOnce: 30 });
+  await shareRuns(url, { runs: 60, steps: 8, atOnce: 20 });
   expect(await preparedStatements(url, 2)).toEqual([]);
 }, 120_000);
 
@@ -46,7 +46,7 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
   const slow = step("test/slow", async () => {
     bodies++;
     const expiries = new Set<string>();
-    while (expiries.size < 5) {
+    while (expiries.size < 4) {
       const { rows } = await admin.query(`SELECT due_at FROM ${schema}.runs`);
       expiries.add(rows[0]?.due_at);
       await delay(50);
@@ -59,7 +59,7 @@ test("a lease is renewed for as long as its step lasts, with another worker wait
     await openWorld({ url, schema, clock: "store" }),
   ];
   for (const world of worlds) {
-    const worker = new EngineWorker({ world, leaseTtl: 1_000, pollInterval: 100 });
+    const worker = new EngineWorker({ world, leaseTtl: 3_000, pollInterval: 100 });
     onTestFinished(() => worker.close());
     await worker.start();
   }
@@ -76,9 +76,9 @@ test("pooler and server restart under load: every step once, nothing lost", asyn
   onTestFinished(() => pooler.stop());
   const world = await openWorld({ url: pooler.url, clock: "store" });
   const restarts: Promise<void>[] = [];
-  await chargeOnce(world, { runs: 40, steps: 10 }, (done) => {
-    if (done === 100) restarts.push(pooler.restart());
-    if (done === 250) restarts.push(server.restart("immediate"));
+  await chargeOnce(world, { runs: 30, steps: 8 }, (done) => {
+    if (done === 60) restarts.push(pooler.restart());
+    if (done === 140) restarts.push(server.restart("immediate"));
   });
   await Promise.all(restarts);
   expect(restarts).toHaveLength(2);
@@ -91,10 +91,10 @@ test("in session mode notifications work where they are asked for", async () => 
   const hints: Hint[] = [];
   listener.subscribe((hint) => hints.push(hint));
   // That it listens is itself a hint: something may have changed before.
-  await vi.waitUntil(() => hints.length > 0);
+  await vi.waitUntil(() => hints.length > 0, 10_000);
   await writer.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 1_000 } })], NOW);
   expect(await writer.commit([finish("wrun_1", 1, NOW)], NOW)).toMatchObject([{ outcome: "committed" }]);
-  await vi.waitUntil(() => hints.some((hint) => "runId" in hint && hint.runId === "wrun_1"));
+  await vi.waitUntil(() => hints.some((hint) => "runId" in hint && hint.runId === "wrun_1"), 10_000);
 });
 
 /** The names of all prepared statements in the sessions of a pooler that has so many. */

@@ -10,7 +10,7 @@ interface Reading {
   readonly indexed: number;
 }
 
-const FILLED = 200_000;
+const FILLED = 60_000;
 const schemas = { empty: newSchema(), filled: newSchema() };
 const worlds: Partial<Record<keyof typeof schemas, World>> = {};
 

@@ -50,8 +50,9 @@ test("batches of starts and of messages go in several calls; a long journal come
     callTimeout: 60_000,
     beforeOperation: (operation) => void operations.push(operation),
   });
-  const data = new Uint8Array(25 * MIB);
-  const ids = ["wrun_1", "wrun_2", "wrun_3"];
+  // Two of them are more than a call carries, and one is more than a page.
+  const data = new Uint8Array(33 * MIB);
+  const ids = ["wrun_1", "wrun_2"];
   const starts = ids.map((runId) => newRun(runId, { lease, event: holding(data) }));
   expect(await world.createRuns(starts, NOW)).toMatchObject(ids.map(() => ({ outcome: "created" })));
   const messages = ids.map((messageId) => ({
@@ -63,19 +64,19 @@ test("batches of starts and of messages go in several calls; a long journal come
   const counted = (name: string) => operations.filter((operation) => operation === name).length;
   expect([counted("create runs"), counted("deliver")]).toEqual([2, 2]);
 
-  await world.commit([hold("wrun_1", 1, [holding(data), holding(data), event("step_created", "last")])], NOW);
+  await world.commit([hold("wrun_1", 1, [event("step_created", "s"), event("step_completed", "s")])], NOW);
   const { runs } = await world.claim(claiming({ now: NOW + 60_000 }));
   const claimed = runs.find(({ run }) => run.runId === "wrun_1");
-  expect([claimed?.events.length, claimed?.damage]).toEqual([2, null]);
+  expect([claimed?.events.length, claimed?.damage]).toEqual([1, null]);
   const seqs: number[] = [];
   const pages: number[] = [];
-  while (seqs.length < 4) {
+  while (seqs.length < 3) {
     const page = await world.listEvents("wrun_1", seqs.length, 1_000);
     pages.push(page.length);
     seqs.push(...page.map(({ seq }) => seq));
   }
   expect([seqs, pages]).toEqual([
-    [1, 2, 3, 4],
-    [2, 2],
+    [1, 2, 3],
+    [1, 2],
   ]);
 }, 120_000);

@@ -10,7 +10,7 @@ import { type Hint, HintListeners, parseHint } from "@perdure/core/world";
 import { Redis } from "ioredis";
 import type { Caller } from "./caller.ts";
 import type { Client } from "./client.ts";
-import { every } from "./watch.ts";
+import { every } from "./timers.ts";
 
 export interface HintsOptions {
   readonly client: Client;

@@ -2,7 +2,7 @@
 import { deleteOldRuns, type World } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { reading } from "./script.ts";
-import { every } from "./watch.ts";
+import { every } from "./timers.ts";
 
 const time = reading("read the time", "return redis.call('TIME')");
 

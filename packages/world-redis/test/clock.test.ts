@@ -46,9 +46,9 @@ it("a sleep lasts as long as it says when the starter and the first worker are a
     const events = await world.listEvents(run.runId, 0, 10);
 
     return events.some(({ type }) => type === "wait_created");
-  }, 5_000);
+  }, 20_000);
   await first.close();
   machine.ahead = 0;
   await startWorker(world);
   expect(await new Client({ world }).getRun(run.runId).returnValue).toBe("awake");
-}, 10_000);
+}, 60_000);

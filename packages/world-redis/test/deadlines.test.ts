@@ -109,7 +109,7 @@ it("a subscription whose connection is half open gets a new one, and says that s
   await vi.waitUntil(async () => {
     await other.createRuns([newRun(`run-${heard.length}-${Math.random()}`)], NOW);
     return heard.length > 0;
-  });
+  }, 10_000);
   proxy.stall();
   heard.length = 0;
   await vi.waitUntil(() => heard.some(({ type }) => type === "changed"), { timeout: 10_000 });

@@ -13,7 +13,10 @@ it("whatever anybody publishes, from any database, ends nothing", async () => {
   world.subscribe((hint) => heard.push(hint));
   const channel = `perdure:${namespace}:hints`;
   const stranger = connectTo(`${url}/7`);
-  await vi.waitUntil(async () => Number(((await stranger.pubsub("NUMSUB", channel)) as unknown[])[1]) === 1);
+  await vi.waitUntil(
+    async () => Number(((await stranger.pubsub("NUMSUB", channel)) as unknown[])[1]) === 1,
+    10_000,
+  );
   const junk = [
     "x",
     "",
@@ -32,6 +35,6 @@ it("whatever anybody publishes, from any database, ends nothing", async () => {
   }
   await stranger.publish(channel, 'x\n{"type":"finished","runId":"run-1","more":{}}\nnull');
   await world.createRuns([newRun("run-1")], NOW);
-  await vi.waitUntil(() => heard.some(({ type }) => type === "due"));
+  await vi.waitUntil(() => heard.some(({ type }) => type === "due"), 10_000);
   expect(heard).toEqual([{ type: "finished", runId: "run-1" }, { type: "due" }]);
 });

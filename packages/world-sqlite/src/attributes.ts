@@ -4,7 +4,7 @@
  */
 import { type Attributes, attributeKeys, attributesToText } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 /** Gives a run, which is stored, these attributes in place of those that it had. */
 export type WriteAttributes = (run: number, attributes: Attributes) => void;

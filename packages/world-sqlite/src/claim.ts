@@ -24,12 +24,12 @@ import {
   type MailRow,
   RUN_COLUMNS,
   type RunRow,
-  type Tables,
   toJournal,
   toMail,
   toRunRecord,
 } from "./schema.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { toStored } from "./text.ts";
 
 interface DueRow {

@@ -6,6 +6,16 @@ import { readFileSync, readlinkSync } from "node:fs";
 
 const { bigint: hrtime } = process.hrtime;
 
+/** What the clocks of the machine say at one moment. */
+export interface Reading {
+  /** Within one boot the monotonic clock goes on; its readings of two boots have nothing to do with each other. */
+  readonly boot: string;
+  /** Milliseconds. */
+  readonly monotonic: number;
+  /** The time of day, in milliseconds since the epoch. */
+  readonly wall: number;
+}
+
 /** Milliseconds of a clock that nobody sets; it means the same to all processes of one boot. */
 export function monotonicNow(): number {
   return Number(hrtime() / 1_000n) / 1_000;

@@ -15,9 +15,9 @@ import {
 import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { hookTokens } from "./hooks.ts";
-import type { Tables } from "./schema.ts";
 import type { Statement } from "./statement.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */

@@ -3,9 +3,9 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { OperationProbe, WorldCapabilities } from "@perdure/core/world";
+import type { Reading } from "./clock.ts";
 import { fileOf } from "./driver.ts";
 import { DEFAULT_PATH, fileAt } from "./location.ts";
-import type { Reading } from "./store-clock.ts";
 
 /** How much of the disk an acknowledged commit has reached; SQLite's `PRAGMA synchronous` in WAL mode. */
 export type Synchronous =

@@ -3,7 +3,7 @@
  */
 import type { HookConflict } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored } from "./text.ts";
 
 interface OwnerRow {

@@ -19,7 +19,8 @@ import {
 import { isDamage, number, numberOrNull } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { damagedError } from "./errors.ts";
-import { type RunRow, runColumns, type Tables, toRunRecord } from "./schema.ts";
+import { type RunRow, runColumns, toRunRecord } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, toStored } from "./text.ts";
 
 /** With more runs than so many a field counts as wide. */

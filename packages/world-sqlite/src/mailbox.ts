@@ -10,8 +10,8 @@ import {
   type RunStatus,
 } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored } from "./text.ts";
 
 interface SentRow {

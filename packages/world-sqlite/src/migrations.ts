@@ -4,8 +4,9 @@
  */
 import { WorldError } from "@perdure/core/errors";
 import type { Connection } from "./connection.ts";
-import { createTables, type Tables } from "./schema.ts";
+import { createTables } from "./schema.ts";
 import { createStreamTables } from "./streams.ts";
+import type { Tables } from "./tables.ts";
 
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */
 export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [

@@ -14,11 +14,11 @@ import {
   type MailRow,
   RUN_COLUMNS,
   type RunRow,
-  type Tables,
   toJournal,
   toMail,
   toRunRecord,
 } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, type StoredText, toStored } from "./text.ts";
 
 interface HookRow {

@@ -1,7 +1,7 @@
 /**
  * The table of records. A key is kept as bytes, so that NUL is a byte like others and all keys with a prefix lie together.
  */
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 // UTF-8 has no such byte. In front of a key: it is no UTF-8. Behind a prefix: after all keys with that prefix.
 const NO_UTF8 = Buffer.of(0xff);

@@ -6,8 +6,8 @@ import { bytesOrNull, Damage, isDamage, numberOrNull, text } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { damagedError } from "./errors.ts";
 import { endOfKeys, fromStoredKey, nextKey, toStoredKey } from "./records-schema.ts";
-import type { Tables } from "./schema.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { type StoredText, toStored } from "./text.ts";
 
 // A batch of n removes at most so many times n records that have expired.

@@ -3,8 +3,8 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
 import { deleteStreams } from "./streams.ts";
+import type { Tables } from "./tables.ts";
 import { type StoredText, toStored } from "./text.ts";
 
 // A transaction that has deleted so many rows ends, so that no worker waits for long. One run is never split.

@@ -1,45 +1,11 @@
 /**
- * The tables of one namespace, their names, and how their rows become records.
+ * The tables of one namespace, and how their rows become records.
  */
 import { attributesFromText, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { bytesOrNull, Damage, number, numberOrNull, text, textOrNull } from "./cells.ts";
 import { createRecords } from "./records-schema.ts";
+import type { Tables } from "./tables.ts";
 import type { StoredText } from "./text.ts";
-
-/** The names of one namespace's tables. */
-export interface Tables {
-  readonly schema: string;
-  readonly runs: string;
-  readonly events: string;
-  readonly mail: string;
-  readonly hooks: string;
-  readonly startKeys: string;
-  readonly attributes: string;
-  readonly records: string;
-  readonly clock: string;
-  readonly streams: string;
-  readonly writers: string;
-  readonly chunks: string;
-}
-
-/** A namespace is a prefix of table names: it costs nothing in keys, indexes and statements. */
-export function tablesOf(namespace: string): Tables {
-  const prefix = namespace === "" ? "perdure" : `perdure_${namespace}`;
-  return {
-    schema: `${prefix}_schema`,
-    runs: `${prefix}_runs`,
-    events: `${prefix}_events`,
-    mail: `${prefix}_mail`,
-    hooks: `${prefix}_hooks`,
-    startKeys: `${prefix}_startkeys`,
-    attributes: `${prefix}_attributes`,
-    records: `${prefix}_records`,
-    clock: `${prefix}_clock`,
-    streams: `${prefix}_streams`,
-    writers: `${prefix}_writers`,
-    chunks: `${prefix}_chunks`,
-  };
-}
 
 /**
  * Version 1.

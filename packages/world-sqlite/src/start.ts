@@ -4,8 +4,9 @@
 import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
 import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import { RUN_COLUMNS, type RunRow, type Tables, toRunRecord } from "./schema.ts";
+import { RUN_COLUMNS, type RunRow, toRunRecord } from "./schema.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
+import type { Tables } from "./tables.ts";
 import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 interface KeyRow extends RunRow {

@@ -4,8 +4,9 @@
  * one row that ties the two together, and its time goes on from there by the monotonic clock: no step of the time of day
  * ends a lease. Neither clock is JavaScript's `Date`, so a process in which that is wrong or replaced does no harm.
  */
+import type { Reading } from "./clock.ts";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 
 /** The times of one call. */
 export interface Times {
@@ -21,16 +22,6 @@ export interface StoreClock {
   read(callersNow: number): Times;
   /** As {@link read} without writing; `null` when the clock must be set first, which takes a write transaction. */
   glance(callersNow: number): Times | null;
-}
-
-/** What the clocks of the machine say at one moment. */
-export interface Reading {
-  /** Within one boot the monotonic clock goes on; its readings of two boots have nothing to do with each other. */
-  readonly boot: string;
-  /** Milliseconds. */
-  readonly monotonic: number;
-  /** The time of day, in milliseconds since the epoch. */
-  readonly wall: number;
 }
 
 /** The store's time at one reading of the monotonic clock. */

@@ -11,7 +11,7 @@ import {
 } from "@perdure/core/world";
 import { bytesOrNull, text } from "./cells.ts";
 import type { Connection } from "./connection.ts";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "./tables.ts";
 import { fromStored, type StoredText, toStored } from "./text.ts";
 
 /**

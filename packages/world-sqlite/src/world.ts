@@ -3,7 +3,7 @@
  */
 import { LocalHints, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
 import { claim, renew } from "./claim.ts";
-import { bootId, monotonicNow } from "./clock.ts";
+import { bootId, monotonicNow, type Reading } from "./clock.ts";
 import { commit } from "./commit.ts";
 import { type Config, capabilitiesOf } from "./config.ts";
 import { Connection } from "./connection.ts";
@@ -13,10 +13,10 @@ import { migrate } from "./migrations.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
-import { tablesOf } from "./schema.ts";
 import { createRuns } from "./start.ts";
-import { callersClock, machineClock, type Reading } from "./store-clock.ts";
+import { callersClock, machineClock } from "./store-clock.ts";
 import { streams } from "./streams.ts";
+import { tablesOf } from "./tables.ts";
 import { watchForChanges } from "./watch.ts";
 
 /** A World on the file, or the database, of the configuration. */

@@ -2,8 +2,9 @@ import { DatabaseSync } from "node:sqlite";
 import type { RunCommit, World } from "@perdure/core/world";
 import { CLAIM_ID, claiming, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { Reading } from "../src/clock.ts";
 import { resolveConfig } from "../src/config.ts";
-import { corrected, isOff, type Reading } from "../src/store-clock.ts";
+import { corrected, isOff } from "../src/store-clock.ts";
 import { worldOf } from "../src/world.ts";
 import { openWorld, temporaryFile } from "./store.ts";
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { World } from "@perdure/core/world";
 import { start } from "perdure/api";
 import { configure, createWorker, type Worker } from "perdure/runtime";
+import type { BenchWorld } from "./bench-world.ts";
 import { type Call, observe } from "./observed-world.ts";
 import { sequence } from "./programs.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 /** What a measurement works with. `start` of `perdure/api` goes to this World while it lasts. */
 export interface Engine {

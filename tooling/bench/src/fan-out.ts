@@ -1,9 +1,9 @@
 /** `fanOut`: `Promise.all` over many steps of one run, from `start` to the result. */
 import { start } from "perdure/api";
+import type { BenchWorld } from "./bench-world.ts";
 import { withEngine, withFolder } from "./engine.ts";
 import { fanOut } from "./programs.ts";
 import { round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface FanOutFigures {
   readonly steps: number;

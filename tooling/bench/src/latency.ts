@@ -3,10 +3,10 @@
  * `throughput`: measured in a process that is cold, and again after a run of ten times the length.
  */
 import { start } from "perdure/api";
+import type { BenchWorld } from "./bench-world.ts";
 import { withEngine, withFolder } from "./engine.ts";
 import { clockingOf, sequence } from "./programs.ts";
 import { percentile, round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface LatencyFigures {
   readonly steps: number;

@@ -1,9 +1,9 @@
 /** `long`: one run of many steps. Does the last tenth cost what the first costs? Times are taken in the step bodies. */
 import { start } from "perdure/api";
+import type { BenchWorld } from "./bench-world.ts";
 import { withEngine, withFolder } from "./engine.ts";
 import { clockingOf, sequence } from "./programs.ts";
 import { round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface LongFigures {
   readonly steps: number;

@@ -1,4 +1,6 @@
 /** All figures of one World, one after the other, each on a store of its own. */
+
+import type { BenchWorld } from "./bench-world.ts";
 import { withFolder } from "./engine.ts";
 import { type FanOutFigures, measureFanOut } from "./fan-out.ts";
 import { type LatencyFigures, measureLatency } from "./latency.ts";
@@ -8,7 +10,6 @@ import { measureRaw, type RawFigures } from "./raw.ts";
 import { measureReplay, type ReplayFigures } from "./replay.ts";
 import type { Sizes } from "./sizes.ts";
 import { measureThroughput, type ThroughputFigures } from "./throughput.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 /** What the benchmark prints. */
 export interface Result {

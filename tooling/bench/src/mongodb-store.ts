@@ -3,9 +3,9 @@ import { basename } from "node:path";
 import { type Mongodb, mongodb } from "@perdure/testbed/mongodb";
 import { mongodbWorld } from "@perdure/world-mongodb";
 import { BSON, MongoClient } from "mongodb";
+import type { BenchWorld } from "./bench-world.ts";
 import type { RawStore } from "./raw-sqlite.ts";
 import { type Sizes, sizesAt } from "./sizes.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 /** A server in memory that looks through every document for every command takes so much of the work. */
 const PARTIAL_SCALE = 0.04;

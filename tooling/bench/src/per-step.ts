@@ -1,9 +1,9 @@
 /** `perStep`: what one step of a sequential run costs the store: commits, calls of any kind, and bytes that stay. */
 import { start } from "perdure/api";
+import type { BenchWorld } from "./bench-world.ts";
 import { withEngine, withFolder } from "./engine.ts";
 import { sequence } from "./programs.ts";
 import { round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface PerStepFigures {
   readonly commits: number;

@@ -3,8 +3,8 @@ import { basename } from "node:path";
 import { postgres } from "@perdure/testbed/postgres";
 import { postgresWorld } from "@perdure/world-postgres";
 import pg from "pg";
+import type { BenchWorld } from "./bench-world.ts";
 import type { RawStore } from "./raw-sqlite.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export function postgresStore(): BenchWorld {
   let url = "";

@@ -1,7 +1,8 @@
 /** `raw`: one durable insert, and durable inserts of 100 rows, by the store's bare driver in this process. */
+
+import type { BenchWorld } from "./bench-world.ts";
 import { withFolder } from "./engine.ts";
 import { percentile, round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 const ROWS = 100;
 

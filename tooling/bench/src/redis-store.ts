@@ -3,8 +3,8 @@ import { basename } from "node:path";
 import { redis } from "@perdure/testbed/redis";
 import { redisWorld } from "@perdure/world-redis";
 import { Redis } from "ioredis";
+import type { BenchWorld } from "./bench-world.ts";
 import type { RawStore } from "./raw-sqlite.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 /** @param appendfsync when the server's file reaches the disk: every second, or before each answer */
 export function redisStore(name: string, appendfsync: "everysec" | "always"): BenchWorld {

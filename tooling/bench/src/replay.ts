@@ -7,10 +7,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ClaimResult, RunCommit, World } from "@perdure/core/world";
 import { resumeHook, start } from "perdure/api";
 import { createWorker } from "perdure/runtime";
+import type { BenchWorld } from "./bench-world.ts";
 import { withEngine, withFolder } from "./engine.ts";
 import { parked } from "./programs.ts";
 import { round } from "./statistics.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface ReplayFigures {
   /** Length of the journal when the last event was delivered to the workflow. */

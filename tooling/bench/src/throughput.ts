@@ -2,8 +2,9 @@
  * `throughput`: many runs at once, from the first `start` to the last result. Measured twice in one process: `cold`, before
  * the JIT compiler has seen the work, as after a deploy; then again, as a worker that has been up for a minute does it.
  */
+
+import type { BenchWorld } from "./bench-world.ts";
 import { runMany, withEngine, withFolder } from "./engine.ts";
-import type { BenchWorld } from "./worlds.ts";
 
 export interface ThroughputFigures {
   readonly runs: number;

@@ -1,7 +1,7 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import type { RunEnding } from "../engine/completions.ts";
+import type { RunEnding } from "../engine/commits/completions.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -16,15 +16,7 @@ import { runCreated } from "../interpreter/kinds/run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, startClaim } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
-import type {
-  CreateRun,
-  CreateRunResult,
-  DeliverResult,
-  Message,
-  NewEvent,
-  RunRecord,
-  World,
-} from "../world/index.ts";
+import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";

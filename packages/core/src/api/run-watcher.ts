@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { currentContext } from "../context.ts";
-import { completions, type RunEnding } from "../engine/completions.ts";
+import { completions, type RunEnding } from "../engine/commits/completions.ts";
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isTerminal, type World } from "../world/index.ts";
 

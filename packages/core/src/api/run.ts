@@ -1,4 +1,4 @@
-import type { RunEnding } from "../engine/completions.ts";
+import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
 import {
   WorkflowRunCancelledError,

@@ -1,7 +1,7 @@
 import { keptAlive, systemClock } from "../clock.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
-import { createWorker, EngineWorker, type Worker } from "../engine/worker.ts";
+import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
@@ -107,8 +107,17 @@ export function defaultClient(): Client {
   return clientOf(getWorld());
 }
 
-/** Creates a worker that new runs of this process may begin in. See {@link WorkerOptions}. */
-export function createLocalWorker(options: WorkerOptions): Worker {
+/**
+ * Creates a worker, in which new runs of this process may begin. Call `start()` to let it work.
+ *
+ * @throws {TypeError} for an option out of range, {@link WorkflowNotRegisteredError} for a function that is no workflow
+ * @example
+ * ```ts
+ * const worker = createWorker({ world: sqliteWorld({ path: "app.db" }) });
+ * await worker.start();
+ * ```
+ */
+export function createWorker(options: WorkerOptions): Worker {
   const worker = localWorker(options);
   const { configuration, ownWorkers, staffed } = state();
   staffed.add(options.world);
@@ -122,8 +131,7 @@ export function createLocalWorker(options: WorkerOptions): Worker {
 
 function localWorker(options: WorkerOptions): Worker {
   checkVersion(options.world);
-  const worker = createWorker(options);
-  if (!(worker instanceof EngineWorker)) return worker;
+  const worker = new EngineWorker(options);
   const { workers } = clientOf(options.world);
   workers.add(worker);
   const close = worker.close.bind(worker);

@@ -1,5 +1,5 @@
-import type { DetachedBodies } from "./detached-bodies.ts";
-import type { Slots } from "./slots.ts";
+import type { DetachedBodies } from "./steps/detached-bodies.ts";
+import type { Slots } from "./steps/slots.ts";
 
 /** How a worker is, for a health check of the process that it is in. */
 export interface WorkerHealth {

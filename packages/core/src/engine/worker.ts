@@ -9,9 +9,9 @@ import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { ENGINE_QUEUE } from "./engine-queue.ts";
 import type { WorkerHealth } from "./health.ts";
+import { StoreClock } from "./leases/store-clock.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
-import { StoreClock } from "./store-clock.ts";
 import { catchStrayRejections } from "./stray-rejections.ts";
 import {
   type CloseOptions,
@@ -41,7 +41,7 @@ export interface Worker {
 
 const DEFAULT_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"];
 
-/** The engine's worker; {@link createWorker} gives it out as {@link Worker}. */
+/** The engine's worker; `createWorker` gives it out as {@link Worker}. */
 export class EngineWorker implements Worker {
   readonly id: string;
   readonly world: World;
@@ -193,18 +193,4 @@ export class EngineWorker implements Worker {
   #workflows(): readonly string[] {
     return [...registry.workflows.keys()].filter((id) => this.#executes(id));
   }
-}
-
-/**
- * Creates a worker. Call `start()` to let it work.
- *
- * @throws {TypeError} for an option out of range, {@link WorkflowNotRegisteredError} for a function that is no workflow
- * @example
- * ```ts
- * const worker = createWorker({ world: sqliteWorld({ path: "app.db" }) });
- * await worker.start();
- * ```
- */
-export function createWorker(options: WorkerOptions): Worker {
-  return new EngineWorker(options);
 }

@@ -39,6 +39,7 @@ const REGISTRY = Symbol.for("perdure.classes");
  *
  * @example
  * class Point {
+ *   constructor(readonly x: number, readonly y: number) {}
  *   static [WORKFLOW_SERIALIZE](point: Point) { return { x: point.x, y: point.y }; }
  *   static [WORKFLOW_DESERIALIZE](data: { x: number; y: number }) { return new Point(data.x, data.y); }
  * }

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
-import { newExecution, replayJournal } from "../engine/loader.ts";
+import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { decodeError } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
 

@@ -5,7 +5,6 @@ import type {
   RecordWriteResult,
   StoredRecord,
 } from "../world/index.ts";
-import type { MemoryState } from "./memory-state.ts";
 import { SortedStrings } from "./sorted-strings.ts";
 
 // A write looks at so many records and removes those that have expired: the next ones of all, in turn.
@@ -68,7 +67,7 @@ function hasExpired({ expiresAt }: MemoryRecord, now: number): boolean {
 }
 
 /** `World.writeRecords` for one write of the batch, in memory. */
-export function writeRecord({ records }: MemoryState, write: RecordWrite, now: number): RecordWriteResult {
+export function writeRecord(records: MemoryRecords, write: RecordWrite, now: number): RecordWriteResult {
   const { key, writeId, ifVersion, value, ttl } = write;
   records.sweep(now);
   const record = records.get(key, now);
@@ -80,7 +79,7 @@ export function writeRecord({ records }: MemoryState, write: RecordWrite, now: n
 }
 
 /** `World.listRecords`, in memory. */
-export function listRecords({ records }: MemoryState, query: ListRecordsQuery, now: number): RecordPage {
+export function listRecords(records: MemoryRecords, query: ListRecordsQuery, now: number): RecordPage {
   const { prefix, limit, cursor } = query;
   const page: StoredRecord[] = [];
   for (const key of records.keys(prefix, cursor)) {

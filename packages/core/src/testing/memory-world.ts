@@ -91,8 +91,8 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     readRecords: (keys, now) =>
       verb("readRecords", () => keys.map((key) => state.records.get(key, time(now).now))),
     writeRecords: (batch, now) =>
-      verb("writeRecords", () => batch.map((write) => writeRecord(state, write, time(now).now))),
-    listRecords: (query) => verb("listRecords", () => listRecords(state, query, time(query.now).now)),
+      verb("writeRecords", () => batch.map((write) => writeRecord(state.records, write, time(now).now))),
+    listRecords: (query) => verb("listRecords", () => listRecords(state.records, query, time(query.now).now)),
     ...memoryStreams(state, verb),
     subscribe: (listener) => state.subscribe(listener),
   };

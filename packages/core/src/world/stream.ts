@@ -71,6 +71,7 @@ export interface ListStreamsQuery {
   readonly cursor?: string;
 }
 
+/** What `listStreams` found, and where to go on. */
 export interface StreamPage {
   /** The names, in an order of the store's. */
   readonly names: readonly string[];

@@ -1,6 +1,6 @@
 import type { LeaseKeeper as Located } from "@perdure/core/world";
 import { expect, it, onTestFinished } from "vitest";
-import { LeaseKeeper } from "../../src/engine/lease-keeper.ts";
+import { LeaseKeeper } from "../../src/engine/leases/lease-keeper.ts";
 import { closeOnSignal } from "../../src/engine/shutdown-signals.ts";
 import { silentLogger } from "../../src/logger.ts";
 

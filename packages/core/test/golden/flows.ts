@@ -46,15 +46,7 @@ const fails = workflow("golden//fails", async () => {
 
 export const flows: Readonly<
   Record<
-    | "steps"
-    | "parallel"
-    | "sleeps"
-    | "determinism"
-    | "values"
-    | "hooks"
-    | "cancelled"
-    | "fails"
-    | "children",
+    "steps" | "parallel" | "sleeps" | "determinism" | "values" | "hooks" | "cancelled" | "fails" | "children",
     (...args: never[]) => Promise<unknown>
   >
 > = {

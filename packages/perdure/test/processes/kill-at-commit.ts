@@ -1,14 +1,14 @@
 /**
- * `kill-at-commit <before|after> <k>`: starts a run of 20 steps and ends itself by SIGKILL before its k-th commit is
+ * `kill-at-commit <before|after> <k>`: starts a run of 8 steps and ends itself by SIGKILL before its k-th commit is
  * sent, or after it is durable.
  */
 import { start } from "perdure/api";
 import { configure } from "perdure/runtime";
+import { eightSteps } from "./eight-steps.ts";
 import { world } from "./place.ts";
-import { twentySteps } from "./twenty-steps.ts";
 
 const [when = "", k = ""] = process.argv.slice(2);
-const flow = twentySteps(`${when} ${k}`);
+const flow = eightSteps(`${when} ${k}`);
 
 const commit = world.commit.bind(world);
 let commits = 0;

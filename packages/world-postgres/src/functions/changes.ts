@@ -1,5 +1,5 @@
 /** What a batch changes of rows now and then: their queue, attributes and state. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 
 /**
  * Part of a function: does what `p_changes` says, a JSON array of objects that name their row by its place in `v_ids`. It is

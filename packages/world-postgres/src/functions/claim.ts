@@ -1,5 +1,5 @@
 /** The database's side of `claim` and `renew`. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**

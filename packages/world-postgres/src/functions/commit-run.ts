@@ -1,5 +1,5 @@
 /** The database's side of a commit of one run, the kind that sequential workflows make. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { LIMIT_WAITS, leaseEnd, REFUSE_LATE, SETTINGS_WITHOUT_JOINS, storeNow } from "./clauses.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** The database's side of `commit`: one call is one batch, one round trip and one transaction. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { changeRows } from "./changes.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 

@@ -1,5 +1,5 @@
 /** The database's side of `createRuns`: keys first, then all new runs at once. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /** `create_runs_1`. One element per run in every array; no run id twice. A start without key has a NULL fingerprint. */

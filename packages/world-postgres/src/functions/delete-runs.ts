@@ -1,5 +1,5 @@
 /** The database's side of `deleteRuns`: a few whole runs in one transaction. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
 import { deleteStreams } from "./streams.ts";
 

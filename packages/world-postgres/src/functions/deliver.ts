@@ -1,5 +1,5 @@
 /** The database's side of `deliver`: lock the addressed runs, look again, number the new messages. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /** `deliver_1`. A message has a run id or a token, the other is NULL; no message id twice. */

@@ -1,5 +1,5 @@
 /** The database's side of streams: their tables, and the functions that write them. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
 
 const ENDED = "IN ('completed', 'failed', 'cancelled')";

@@ -1,5 +1,5 @@
 /** The database's side of `writeRecords`: look at each record under its lock, write it, sweep. */
-import type { Tables } from "../schema.ts";
+import type { Tables } from "../tables.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
 
 /**

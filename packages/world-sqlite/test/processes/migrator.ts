@@ -2,7 +2,7 @@
 import { resolveConfig } from "../../src/config.ts";
 import { Connection } from "../../src/connection.ts";
 import { MIGRATIONS, migrate } from "../../src/migrations.ts";
-import { type Tables, tablesOf } from "../../src/schema.ts";
+import { type Tables, tablesOf } from "../../src/tables.ts";
 import { ready } from "./go.ts";
 
 const [path = "", versions = ""] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
-import type { Attempt, AttemptResult } from "../attempt.ts";
+import type { Attempt, AttemptResult } from "../steps/attempt.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 

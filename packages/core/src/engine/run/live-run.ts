@@ -3,7 +3,7 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
 import { ENGINE_QUEUE } from "../engine-queue.ts";
-import { interruptedError } from "../step-outcome.ts";
+import { interruptedError } from "../steps/step-outcome.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
 import { RunCancel } from "./run-cancel.ts";

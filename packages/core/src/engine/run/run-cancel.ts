@@ -3,8 +3,8 @@ import type { Execution } from "../../interpreter/execution.ts";
 import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
-import type { Attempt, FailedAttempt } from "../attempt.ts";
-import type { Verdict } from "../step-outcome.ts";
+import type { Attempt, FailedAttempt } from "../steps/attempt.ts";
+import type { Verdict } from "../steps/step-outcome.ts";
 import type { RunSteps } from "./run-steps.ts";
 
 /** What a cancel does to the steps of a run: those that have begun may end, for a time. See docs/cancellation.md. */

@@ -2,7 +2,7 @@ import type { Execution } from "../../interpreter/execution.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { isSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
-import type { Attempt } from "../attempt.ts";
+import type { Attempt } from "../steps/attempt.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import { Dues } from "./dues.ts";
 import { RunSystemSteps } from "./run-system-steps.ts";

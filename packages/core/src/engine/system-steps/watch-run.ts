@@ -2,7 +2,7 @@ import { WorkflowRunNotFoundError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { encode } from "../../serialization/index.ts";
 import { isTerminal, type RunRecord } from "../../world/index.ts";
-import type { RunEnding } from "../completions.ts";
+import type { RunEnding } from "../commits/completions.ts";
 import type { SystemStep } from "./system-step.ts";
 
 /**

@@ -1,0 +1,157 @@
+import type { Clock } from "../../clock.ts";
+import { WorldError } from "../../errors/index.ts";
+import { derivedMessageId } from "../../ids.ts";
+import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
+import type { Logger } from "../../logger.ts";
+import { decode, encode } from "../../serialization/index.ts";
+import type {
+  ClaimedRun,
+  JournalEvent,
+  LeaseChange,
+  Mail,
+  Message,
+  RunRecord,
+  World,
+} from "../../world/index.ts";
+import { firstEvents, readJournal } from "../claims/loader.ts";
+import { systemStepOf } from "../system-steps/index.ts";
+import type { StoreCalls } from "../system-steps/store-calls.ts";
+import { endingOf, WATCH, type Watcher } from "../system-steps/watch-run.ts";
+import { debtsOf } from "./debts.ts";
+
+/**
+ * What a run owes when it has ended, however it ended: system steps that were not done, cancels of its children, payloads that
+ * nobody read, and the answers to those who watch it. It is read from journal and mailbox, done under a claim, and done again
+ * by whoever claims the run next, until the commit that gives the lease back: everything has ids of its own, so it is done once.
+ */
+
+export interface AfterWorkOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly leaseTtl: number;
+  readonly store: StoreCalls;
+}
+
+/** End mail is answered in pages of so many. */
+const PAGE = 500;
+
+export class AfterWork {
+  readonly #options: AfterWorkOptions;
+  /** Runs whose work is being done. */
+  readonly #underWay: Set<Promise<void>> = new Set();
+
+  constructor(options: AfterWorkOptions) {
+    this.#options = options;
+  }
+
+  /** Does what a claimed run that has ended owes. */
+  take(claimed: ClaimedRun): void {
+    const { logger } = this.#options;
+    const { runId, workflow } = claimed.run;
+    const work = this.#do(claimed).catch((error: unknown) => {
+      logger.warn(
+        "what a run owes after its end could not be done: a worker does it when its lease is over",
+        {
+          runId,
+          workflow,
+          error,
+        },
+      );
+    });
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  async #do(claimed: ClaimedRun): Promise<void> {
+    const { world, leaseTtl } = this.#options;
+    const { run: row, mail } = claimed;
+    const journal = await this.#journal(claimed);
+    await this.#payDebts(row, journal, mail);
+    let endDone = row.endDone;
+    while (endDone < row.endSeq) {
+      const page = await world.listEndMail(row.runId, endDone, PAGE);
+      const last = page.at(-1)?.mailSeq;
+      if (last === undefined) break;
+      await this.#answer(row, page);
+      endDone = last;
+      // The lease goes on, and what was answered is not answered again.
+      if (endDone < row.endSeq) await this.#commit(row, endDone, { type: "hold", ttl: leaseTtl });
+    }
+    await this.#commit(row, endDone, { type: "park", dueAt: null });
+  }
+
+  /** A journal that cannot be read owes nothing that anybody could know of. */
+  async #journal({ run: row, events, damage }: ClaimedRun): Promise<readonly JournalEvent[]> {
+    const { world, logger } = this.#options;
+    const { runId, workflow } = row;
+    if (damage === null) {
+      const first = events.length > 0 ? { events, damage: null } : await firstEvents(world, row);
+      if (first.damage === null) return await readJournal(world, row, first.events);
+    }
+    logger.error(
+      "the journal of a run that has ended cannot be read, so what it owes is not known and not done",
+      {
+        runId,
+        workflow,
+        error: damage,
+      },
+    );
+    return [];
+  }
+
+  async #payDebts(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Promise<void> {
+    const { store } = this.#options;
+    const { steps, messages } = debtsOf(row, journal, mail, store.now());
+    await Promise.all(
+      steps.map(({ id, name, input }) =>
+        systemStepOf(name)
+          .execute({ runId: row.runId, id, input: decode(input) }, store)
+          // Its caller has ended: there is nobody to tell.
+          .catch(unlessRetryable),
+      ),
+    );
+    await Promise.all(messages.map((message) => store.deliver(message)));
+  }
+
+  async #answer(row: RunRecord, watches: readonly Mail[]): Promise<void> {
+    const { store } = this.#options;
+    const data = encode(endingOf(row), "end");
+    const answers = watches
+      .filter(({ type }) => type === WATCH)
+      .map((watch): Message => {
+        const { runId, id } = decode(watch.data) as Watcher;
+        const messageId = derivedMessageId("end", row.runId, runId, id);
+        return { messageId, to: { runId, id }, type: SYSTEM_STEP_RESULT, at: store.now(), data };
+      });
+    await Promise.all(answers.map((answer) => store.deliver(answer)));
+  }
+
+  async #commit(
+    { runId, epoch, claimId, seq, mailSeq }: RunRecord,
+    endDone: number,
+    lease: LeaseChange,
+  ): Promise<void> {
+    const { world, clock } = this.#options;
+    const request = {
+      runId,
+      epoch,
+      claimId: claimId ?? "",
+      seq,
+      events: [],
+      mailDone: mailSeq,
+      run: { endDone },
+      lease,
+    };
+    await world.commit([request], clock.now());
+  }
+}
+
+function unlessRetryable(error: unknown): void {
+  if (WorldError.is(error) && error.retryable) throw error;
+}

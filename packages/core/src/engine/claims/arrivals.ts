@@ -1,0 +1,252 @@
+import type { Clock } from "../../clock.ts";
+import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
+import type { IdSource } from "../../ids.ts";
+import type { Execution } from "../../interpreter/execution.ts";
+import type { Logger } from "../../logger.ts";
+import { outside } from "../../outside.ts";
+import { largestValue } from "../../serialization/index.ts";
+import {
+  type ClaimedRun,
+  isTerminal,
+  type JournalEvent,
+  type Lease,
+  type NewEvent,
+  type RunRecord,
+  type World,
+} from "../../world/index.ts";
+import { wasInterrupted } from "../run/divergence.ts";
+import { LiveRun } from "../run/live-run.ts";
+import { firstEvents, newExecution, type Replayed, replayClaimed } from "./loader.ts";
+import { wokenSince } from "./poison.ts";
+import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
+import type { Residents } from "./residents.ts";
+
+/** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
+
+export interface ArrivalsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly strictReplay: boolean;
+  readonly residents: Residents;
+  readonly quarantine: Quarantine;
+  /** The next tick has to look at the run. */
+  readonly touch: (run: LiveRun) => void;
+  /** A run that has ended and has work left. */
+  readonly onEnded: (claimed: ClaimedRun) => void;
+  /** A journal that was being read is in memory no more. */
+  readonly onLoaded: () => void;
+  /**
+   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
+   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
+   */
+  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
+}
+
+/** Bytes of journal that are read and replayed at once, but for the last run of a claim. */
+const JOURNALS_IN_MEMORY = 64 * 1024 * 1024;
+
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+  /** Bytes of the journals that are being read and replayed. */
+  #loading = 0;
+  /** Runs that are claimed, and not resident before their journal is read. */
+  readonly #onTheirWay: Set<Promise<void>> = new Set();
+  #closed = false;
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+  }
+
+  /** How many more bytes of journals may be brought into memory; they leave it when they are replayed. */
+  get journalRoom(): number {
+    return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
+  }
+
+  /** Resolves when no claimed run is on its way to the residents. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#onTheirWay);
+  }
+
+  /** What is still on its way is left to its lease. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** A run that was created under a lease of this worker. */
+  created(lease: Lease, workflow: string, event: NewEvent, leaseUntil: number): void {
+    const { residents, touch } = this.#options;
+    if (residents.isOutdated(lease)) return;
+    const run = this.#newRun(lease.runId, workflow, [event]);
+    residents.take(run, lease, leaseUntil);
+    run.hold({ seq: 1, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    touch(run);
+  }
+
+  /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
+  claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
+    const { clock, residents, quarantine, touch } = this.#options;
+    const { run: row, events, mail } = claimed;
+    if (isTerminal(row.status)) {
+      this.#options.onEnded(claimed);
+      return;
+    }
+    const lease = leaseOf(claimed);
+    const known = residents.heldRun(row.runId);
+    // Our own lease ran out and came back to us: the old incarnation is another's.
+    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
+    const parked = residents.unpark(row.runId);
+    const now = Math.max(clock.now(), claimNow);
+    if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
+      residents.take(parked, lease, leaseUntil);
+      parked.hold(row, 0);
+      parked.schedule(false, now);
+      parked.receiveMail(mail);
+      parked.wake(now);
+      touch(parked);
+      return;
+    }
+    parked?.end();
+    if (events.length === 0 && claimed.damage === null) {
+      const loaded = this.#loadEvicted(claimed, leaseUntil, now);
+      this.#onTheirWay.add(loaded);
+      this.#whileLoading(
+        row,
+        loaded.finally(() => this.#onTheirWay.delete(loaded)),
+      );
+      return;
+    }
+    const fresh = this.#newRun(row.runId, row.workflow, events);
+    const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
+    if (suspect && quarantine.active) {
+      quarantine.refuse(claimed, lease);
+      return;
+    }
+    residents.take(fresh, lease, leaseUntil);
+    this.#whileLoading(row, suspect ? this.#loadAlone(fresh, claimed, now) : this.#load(fresh, claimed, now));
+  }
+
+  #whileLoading({ bytes }: RunRecord, loaded: Promise<void>): void {
+    this.#loading += bytes;
+    void loaded.finally(() => {
+      this.#loading -= bytes;
+      this.#options.onLoaded();
+    });
+  }
+
+  async #loadAlone(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    await this.#options.quarantine.admit(run, claimed);
+    if (!run.lease.ended) await this.#load(run, claimed, now);
+  }
+
+  /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
+  async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
+    const { world, logger, residents } = this.#options;
+    const { runId, workflow } = claimed.run;
+    const lease = leaseOf(claimed);
+    try {
+      const { events, damage } = await firstEvents(world, claimed.run);
+      if (this.#closed || residents.isOutdated(lease)) return;
+      const run = this.#newRun(runId, workflow, events);
+      residents.take(run, lease, leaseUntil);
+      await this.#load(run, { ...claimed, events, damage }, now);
+    } catch (error) {
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
+    }
+  }
+
+  async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
+    const { clock, logger, residents, touch } = this.#options;
+    const { run: row, mail } = claimed;
+    let replayed: Replayed;
+    try {
+      replayed = await replayClaimed(run.execution, claimed, this.#options);
+    } catch (error) {
+      const { runId } = row;
+      logger.warn(
+        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+        { runId, error },
+      );
+      residents.drop(run);
+      return;
+    }
+    if (run.lease.ended) return;
+    const { journal, obstacle } = replayed;
+    const began = journal.length > 1;
+    // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
+    const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
+    run.hold(row, lastAt);
+    const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
+    const cancel = mail.find(({ type }) => type === "cancel_requested");
+    if (cancel !== undefined && (!began || obstacle !== null)) {
+      run.turn.endCancelled(cancel, began, clock.now());
+    } else if (obstacle !== null) {
+      run.receiveMail(mail);
+      this.#park(run, claimed, obstacle, { lost, now });
+    } else {
+      if (row.status === "diverged") run.clearDivergence(began);
+      if (began) {
+        run.turn.replayed();
+        run.schedule(lost, now);
+      }
+      run.receiveMail(mail);
+    }
+    touch(run);
+  }
+
+  /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
+  #park(
+    run: LiveRun,
+    { run: row, mail }: ClaimedRun,
+    obstacle: unknown,
+    { lost, now }: { readonly lost: boolean; readonly now: number },
+  ): void {
+    const { onDiverged } = this.#options;
+    if (!PoisonedRunError.is(obstacle)) {
+      onDiverged(run, obstacle, lost, null);
+    } else if (wokenSince(row, mail)) {
+      onDiverged(run, obstacle, lost, now);
+      run.forgive(SUSPECT_AFTER);
+    } else {
+      onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
+    const { world, clock, ids, logger, random, touch } = this.#options;
+    const execution: Execution = newExecution({
+      runId,
+      workflow,
+      events,
+      largestValue: largestValue(world),
+      clock: () => clock.now(),
+      // The guard would answer a workflow's call from what others can know.
+      newToken: () => outside(() => ids.token()),
+      onActivity: () => {
+        if (run.lease.held && run.turn.settled) touch(run);
+      },
+      onStray: (error) => {
+        if (!run.lease.held) return;
+        logger.warn(
+          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
+          {
+            runId,
+            workflow,
+            error,
+          },
+        );
+      },
+    });
+    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
+    return run;
+  }
+}
+
+function leaseOf({ run: { runId, epoch, claimId } }: ClaimedRun): Lease {
+  return { runId, epoch, claimId: claimId ?? "" };
+}

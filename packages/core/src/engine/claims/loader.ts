@@ -1,0 +1,153 @@
+import type { Clock } from "../../clock.ts";
+import { contexts } from "../../contexts.ts";
+import { workflowFunction } from "../../define/registry.ts";
+import {
+  DamagedRunError,
+  PoisonedRunError,
+  WorkflowNotRegisteredError,
+  WorldError,
+} from "../../errors/index.ts";
+import { Execution } from "../../interpreter/execution.ts";
+import { knowTokens } from "../../interpreter/kinds/hook.ts";
+import { checkEngine } from "../../interpreter/kinds/run.ts";
+import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
+import type { Logger } from "../../logger.ts";
+import type { ClaimedRun, JournalEvent, RunRecord, World } from "../../world/index.ts";
+import { EVENT_PAGE } from "./claim-loop.ts";
+import { poisonOf } from "./poison.ts";
+import { POISONED_AFTER } from "./quarantine.ts";
+
+/** Bringing a run into memory: the rest of its journal, a fresh execution, and the replay. */
+
+export interface LoadRequest {
+  readonly runId: string;
+  readonly workflow: string;
+  /** The beginning of its journal; at least `run_created`. */
+  readonly events: readonly Pick<JournalEvent, "data">[];
+  readonly largestValue: number;
+  readonly clock: () => number;
+  readonly newToken: () => string;
+  readonly onActivity: () => void;
+  readonly onStray: (reason: unknown) => void;
+}
+
+/** Where a run's journal begins and ends. */
+type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq">;
+
+/** A fresh execution, not begun. */
+export function newExecution({ events, ...options }: LoadRequest): Execution {
+  const { workflow } = options;
+  const fn = workflowFunction(workflow);
+  if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
+  const enter = <T>(execution: Execution, call: () => T): T =>
+    contexts.run({ kind: "workflow", execution }, call);
+  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter });
+}
+
+/**
+ * The whole journal of a run, given its row and the beginning.
+ *
+ * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; what else it throws, as it is
+ */
+export async function readJournal(
+  world: World,
+  { runId, firstSeq, seq }: JournalPlace,
+  first: readonly JournalEvent[],
+): Promise<readonly JournalEvent[]> {
+  const events = [...first];
+  for (let last = firstSeq - 1 + events.length; last < seq; last = firstSeq - 1 + events.length) {
+    const page = await pageOf(world, runId, last);
+    if (page.length === 0) {
+      throw new DamagedRunError(runId, `its journal ends at event ${last}, its row says ${seq}`);
+    }
+    events.push(...page);
+  }
+  const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
+  if (gap >= 0 || events.length > seq - firstSeq + 1) {
+    throw new DamagedRunError(
+      runId,
+      gap >= 0
+        ? `event ${firstSeq + gap} of its journal is missing`
+        : `its journal goes up to event ${firstSeq - 1 + events.length}, its row says ${seq}`,
+    );
+  }
+  return events;
+}
+
+/** The beginning of a journal that no claim has brought, or how it is damaged. Rejects with what else the store throws. */
+export async function firstEvents(
+  world: World,
+  { runId, firstSeq }: JournalPlace,
+): Promise<Pick<ClaimedRun, "events" | "damage">> {
+  try {
+    return { events: await pageOf(world, runId, firstSeq - 1), damage: null };
+  } catch (error) {
+    if (DamagedRunError.is(error)) return { events: [], damage: error };
+    throw error;
+  }
+}
+
+async function pageOf(world: World, runId: string, after: number): Promise<readonly JournalEvent[]> {
+  try {
+    return await world.listEvents(runId, after, EVENT_PAGE);
+  } catch (error) {
+    // Such as a file that was deleted: that says nothing of the run.
+    if (!WorldError.is(error) || !error.damaged) throw error;
+    throw new DamagedRunError(runId, `its journal cannot be read after event ${after}`, { cause: error });
+  }
+}
+
+/** Brings a fresh execution to the end of its journal. Throws what parks the run as diverged. */
+export async function replayJournal(
+  execution: Execution,
+  events: readonly JournalEvent[],
+  options: ReplayOptions,
+): Promise<void> {
+  knowTokens(execution, events);
+  await replay(execution, events, options);
+}
+
+/** A journal, and what keeps the run from following it. */
+export interface Replayed {
+  readonly journal: readonly JournalEvent[];
+  /** An error, or whatever else was thrown; `null` for none. */
+  readonly obstacle: unknown;
+}
+
+/** What a replay of a claimed run needs of its worker. */
+export interface ReplayTerms {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly strictReplay: boolean;
+}
+
+/** Brings the execution to the end of its journal, or tells what stands in the way. Rejects with what may pass. */
+export async function replayClaimed(
+  execution: Execution,
+  claimed: ClaimedRun,
+  { world, clock, logger, strictReplay: strict }: ReplayTerms,
+): Promise<Replayed> {
+  const { run: row, damage } = claimed;
+  let journal: readonly JournalEvent[] = [];
+  try {
+    if (damage !== null) throw new DamagedRunError(row.runId, damage.message, { cause: damage });
+    journal = await readJournal(world, row, claimed.events);
+    if (row.lostClaims >= POISONED_AFTER) throw poisonOf(row, journal);
+  } catch (error) {
+    if (DamagedRunError.is(error) || PoisonedRunError.is(error)) return { journal, obstacle: error };
+    throw error;
+  }
+  const onDifference = (fields: RequestDifference): void =>
+    logger.warn(
+      "a replay asked for the same with other values, and the journal's are used: the code was changed, or is not deterministic. Look at what it computes at this path; strictReplay makes this an error",
+      { ...fields },
+    );
+  try {
+    checkEngine(journal[0]);
+    if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
+    return { journal, obstacle: null };
+  } catch (error) {
+    return { journal, obstacle: error };
+  }
+}

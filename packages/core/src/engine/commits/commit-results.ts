@@ -1,0 +1,115 @@
+import type { Clock } from "../../clock.ts";
+import { LeaseLostError } from "../../errors/index.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
+import type { Logger } from "../../logger.ts";
+import { type CommitResult, endsRun, type World } from "../../world/index.ts";
+import type { Quarantine } from "../claims/quarantine.ts";
+import type { Residents } from "../claims/residents.ts";
+import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
+import { completions, type RunEnding } from "./completions.ts";
+
+/** What follows when a commit is durable, or when another worker has the run. */
+
+export interface CommitResultsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly residents: Residents;
+  readonly quarantine: Quarantine;
+  /** Whether this worker goes on with the run. */
+  readonly keeps: (run: LiveRun) => boolean;
+  /** A step of which the journal knows may start. */
+  readonly onStep: (run: LiveRun, step: PendingStep) => void;
+  readonly onSystemStep: (run: LiveRun, step: PendingSystemStep) => void;
+  /** The store says that this is the run's last message. */
+  readonly onMail: (run: LiveRun, mailSeq: number) => void;
+  /** The run was given back, and is due at this time. */
+  readonly onParked: (dueAt: number) => void;
+  /** The run cannot go on with what it was told. */
+  readonly onDiverged: (run: LiveRun, error: unknown) => void;
+  readonly touch: (run: LiveRun) => void;
+}
+
+export class CommitResults {
+  readonly #options: CommitResultsOptions;
+
+  constructor(options: CommitResultsOptions) {
+    this.#options = options;
+  }
+
+  take(commit: OutgoingCommit, result: CommitResult): void {
+    const { run } = commit;
+    const { world, residents } = this.#options;
+    const ending = result.outcome === "committed" ? endingOf(commit) : null;
+    if (run.lease.ended) {
+      // It was given up here meanwhile; those who wait for its end hear of it all the same.
+      if (ending !== null) completions(world).finished(ending);
+    } else if (result.outcome !== "committed") {
+      this.#refused(run, result);
+    } else {
+      const told = this.#tell(commit, result);
+      this.#durable(commit, result.mailSeq, told);
+      if (ending !== null) {
+        residents.release(run);
+        completions(world).finished(ending);
+      }
+    }
+  }
+
+  /** The store does not answer for this lease any more. */
+  lose(run: LiveRun): void {
+    this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
+  }
+
+  #refused(run: LiveRun, result: CommitResult): void {
+    if (result.outcome === "out_of_step") {
+      this.#options.logger.error(
+        "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
+          "whether the store lost acknowledged writes, in a fail-over or a restore",
+        { runId: run.runId, ...result },
+      );
+    }
+    this.lose(run);
+  }
+
+  /** True if the run's code was told something and has to drain. */
+  #tell(commit: OutgoingCommit, result: CommitResult & { outcome: "committed" }): boolean {
+    try {
+      return commit.run.committed(commit, result);
+    } catch (error) {
+      this.#options.onDiverged(commit.run, error);
+      return false;
+    }
+  }
+
+  #durable({ run, request, steps, systemSteps }: OutgoingCommit, mailSeq: number, told: boolean): void {
+    const { clock, quarantine, keeps, onStep, onSystemStep, onMail, touch } = this.#options;
+    if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
+    const { lease } = request;
+    if (endsRun(request)) return;
+    if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
+    if (lease.type !== "hold") return;
+    if (keeps(run)) for (const step of steps) onStep(run, step);
+    for (const step of systemSteps) onSystemStep(run, step);
+    onMail(run, mailSeq);
+    // What has gathered meanwhile goes out, or the run parks.
+    if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
+  }
+
+  #park(run: LiveRun, dueAt: number | null): void {
+    const { residents, quarantine, keeps, onParked } = this.#options;
+    // A suspect is alone the next time as well, so it comes back by way of the quarantine.
+    const kept = keeps(run) && !run.turn.diverged && !quarantine.isSuspect(run);
+    residents.release(run);
+    if (kept) residents.park(run);
+    else run.end();
+    if (dueAt !== null) onParked(dueAt);
+  }
+}
+
+/** What is recorded of the run's end, or `null` where the commit does not end it. */
+function endingOf({ run: { runId, workflow }, request }: OutgoingCommit): RunEnding | null {
+  const { status, output = null, error = null } = request.run;
+  return !endsRun(request) || status === undefined ? null : { runId, workflow, status, output, error };
+}

@@ -1,0 +1,34 @@
+import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
+
+/** Attempts of steps, as the parts of the engine see each other's. */
+
+/** How one attempt ended. */
+export type AttemptResult =
+  | {
+      readonly type: "completed";
+      readonly value: Uint8Array | null;
+      /** What the workflow gets: a copy, read back from `value`. */
+      readonly decoded: unknown;
+    }
+  | FailedAttempt;
+
+/** An attempt that did not succeed. */
+export interface FailedAttempt {
+  readonly type: "failed";
+  readonly error: unknown;
+  readonly reason: RetryRecord["reason"];
+}
+
+/** One attempt that is under way or queued. */
+export interface Attempt {
+  readonly step: PendingStep;
+  readonly attempt: number;
+  /** The body was called. */
+  readonly started: boolean;
+  /** The body's signal was aborted and the body may know: how it ends may be its answer to that. */
+  readonly heardAbort: boolean;
+  /** Aborts the body's signal; the attempt goes on, and its result counts. */
+  interrupt(reason: unknown): void;
+  /** Aborts the body's signal and ends the attempt; its result no longer counts. */
+  abort(reason: unknown): void;
+}

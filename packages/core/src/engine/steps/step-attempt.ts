@@ -1,0 +1,253 @@
+import type { Clock } from "../../clock.ts";
+import type { Context } from "../../context.ts";
+import { contexts } from "../../contexts.ts";
+import { lengthMs } from "../../define/retry-policy.ts";
+import { FatalError, SerializationError, StepTimeoutError } from "../../errors/index.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { WorkflowMetadata } from "../../metadata.ts";
+import { decode, encode, storable } from "../../serialization/index.ts";
+import type { Attempt, AttemptResult } from "./attempt.ts";
+import { AttemptSignal } from "./attempt-signal.ts";
+import type { DetachedBodies } from "./detached-bodies.ts";
+import type { RunningBodies, RunningBody } from "./running-bodies.ts";
+import type { Slot, Slots } from "./slots.ts";
+import { stepFacts } from "./step-outcome.ts";
+
+/**
+ * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
+ * a step context. When the attempt is over before its body, the body is detached: what it returns no longer counts here.
+ */
+
+/** What an attempt asks and tells. Nothing any more once it is aborted. */
+export interface AttemptListener {
+  /** Whether the body may begin, after the attempt has waited. */
+  mayBegin(): boolean;
+  /** It may not: the attempt is over without having begun. */
+  onPostponed(): void;
+  /** Called once, unless it was postponed. */
+  onEnd(result: AttemptResult): void;
+}
+
+/** What an attempt has from the execution that asked for it. */
+export interface StepOwner {
+  readonly metadata: WorkflowMetadata;
+  readonly largestValue: number;
+}
+
+/** What the attempts of one worker share. */
+export interface AttemptHost {
+  readonly clock: Clock;
+  readonly slots: Slots;
+  readonly detached: DetachedBodies;
+  readonly bodies: RunningBodies;
+  /** The body of an attempt waits for the end of a run. */
+  readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
+}
+
+export class StepAttempt implements Attempt {
+  readonly step: PendingStep;
+  readonly attempt: number;
+  readonly #host: AttemptHost;
+  readonly #owner: StepOwner;
+  readonly #listener: AttemptListener;
+  readonly #signal: AttemptSignal = new AttemptSignal();
+  #phase: "waiting" | "running" | "over" = "waiting";
+  #started = false;
+  #timedOut = false;
+  #startedAt = 0;
+  #slot: Slot | null = null;
+  #leaveQueue: () => void = () => {};
+  #cancelTimeout: () => void = () => {};
+  /** Called when the body has settled. */
+  #onSettled: () => void = () => {};
+
+  constructor(host: AttemptHost, step: PendingStep, owner: StepOwner, listener: AttemptListener) {
+    this.#host = host;
+    this.step = step;
+    this.attempt = step.attempt;
+    this.#owner = owner;
+    this.#listener = listener;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get heardAbort(): boolean {
+    return this.#signal.heard;
+  }
+
+  /** Begins as soon as it can. */
+  start(): void {
+    const former = this.#host.bodies.get(this.step.id);
+    if (former === undefined) this.#enqueue(false);
+    else this.#waitFor(former);
+  }
+
+  interrupt(reason: unknown): void {
+    this.#signal.abort(reason);
+  }
+
+  abort(reason: unknown): void {
+    this.#leave();
+    this.#signal.abort(reason);
+  }
+
+  /** A body of this step runs already. The attempt's timeout holds for this wait, and anew for its own body. */
+  #waitFor({ attempt, settled }: RunningBody): void {
+    const { step } = this;
+    try {
+      this.#limit((ms) => this.#end(timedOut(new StepTimeoutError(stepFacts(step), ms, attempt))));
+    } catch (error) {
+      queueMicrotask(() => this.#end({ type: "failed", error, reason: "error" }));
+      return;
+    }
+    void settled.then((result) => {
+      if (this.#phase === "over") return;
+      this.#cancelTimeout();
+      if (result !== null) this.#end(result);
+      else if (this.#host.bodies.has(step.id)) this.start();
+      else this.#enqueue(true);
+    });
+  }
+
+  #enqueue(waited: boolean): void {
+    let late = waited;
+    this.#leaveQueue = this.#host.slots.request(this.#owner.metadata.workflowRunId, (slot) => {
+      this.#begin(slot, late);
+    });
+    late = true;
+  }
+
+  #begin(slot: Slot, late: boolean): void {
+    if (this.#host.bodies.has(this.step.id)) {
+      slot.release();
+      this.start();
+    } else if (late && !this.#listener.mayBegin()) {
+      this.#phase = "over";
+      slot.release();
+      this.#listener.onPostponed();
+    } else {
+      this.#run(slot);
+    }
+  }
+
+  #run(slot: Slot): void {
+    const { bodies, clock } = this.#host;
+    this.#phase = "running";
+    this.#started = true;
+    this.#startedAt = clock.now();
+    this.#slot = slot;
+    this.#onSettled = () => slot.release();
+    const settled = this.#execute().then((result) => {
+      bodies.delete(this.step.id);
+      this.#end(result);
+      this.#onSettled();
+      const usable = result.type === "completed" && !this.#timedOut && !this.#signal.heard;
+      return usable ? result : null;
+    });
+    bodies.set(this.step.id, { attempt: this.attempt, settled });
+  }
+
+  /** Tells how the attempt ended, once. */
+  #end(result: AttemptResult): void {
+    if (this.#phase === "over") return;
+    this.#leave();
+    this.#listener.onEnd(result);
+  }
+
+  /** The attempt is over, its body perhaps not. */
+  #leave(): void {
+    const phase = this.#phase;
+    this.#phase = "over";
+    this.#cancelTimeout();
+    if (phase === "waiting") this.#leaveQueue();
+    if (phase !== "running" || this.#slot === null || !this.#host.bodies.has(this.step.id)) return;
+    const { metadata } = this.#owner;
+    const body = {
+      runId: metadata.workflowRunId,
+      workflow: metadata.workflowName,
+      step: this.step.definition.id,
+      stepId: this.step.id,
+      attempt: this.attempt,
+      since: new Date(this.#startedAt).toISOString(),
+    };
+    this.#onSettled = this.#host.detached.add(body, this.#slot);
+  }
+
+  /** Sets the timer of the step's timeout, if it has one. Throws if that is no length of time. */
+  #limit(onTime: (ms: number) => void): void {
+    const { timeout } = this.step.definition.options;
+    if (timeout === undefined) return;
+    const { clock } = this.#host;
+    const ms = lengthMs(timeout);
+    this.#cancelTimeout = clock.setTimer(clock.now() + ms, () => onTime(ms));
+  }
+
+  async #execute(): Promise<AttemptResult> {
+    const { step } = this;
+    const { metadata, largestValue } = this.#owner;
+    const signal = this.#signal;
+    const context: Context = {
+      kind: "step",
+      workflow: metadata,
+      step: {
+        stepName: step.definition.id,
+        stepId: step.id,
+        attempt: this.attempt,
+        stepStartedAt: new Date(this.#startedAt),
+        get signal() {
+          return signal.signal;
+        },
+      },
+      duringRun: (runId, ended) => this.#duringRun(runId, ended),
+    };
+    try {
+      this.#limit((ms) => {
+        this.#timedOut = true;
+        const error = new StepTimeoutError(stepFacts(step), ms);
+        this.#signal.abort(error);
+        this.#end(timedOut(error));
+      });
+      const args = decode(step.args) as unknown[];
+      const value = await contexts.run(context, () => step.definition.fn.apply(step.thisArg, args));
+      return { type: "completed", ...storedResult(value, largestValue) };
+    } catch (error) {
+      return { type: "failed", error, reason: "error" };
+    }
+  }
+
+  /** What the body waits for may need the slot that it has. */
+  #duringRun<T>(runId: string, ended: Promise<T>): Promise<T> {
+    const slot = this.#slot;
+    if (slot === null || this.#phase !== "running") return ended;
+    const waited = slot.lendDuring(ended);
+    this.#host.onWaitsForRun(this.step, this.#owner, runId);
+    return waited;
+  }
+}
+
+function timedOut(error: StepTimeoutError): AttemptResult {
+  return { type: "failed", error, reason: "timeout" };
+}
+
+/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
+function storedResult(
+  result: unknown,
+  largest: number,
+): { readonly value: Uint8Array | null; readonly decoded: unknown } {
+  try {
+    const value = storable(encode(result, "result"), "result", largest);
+    return { value, decoded: readBack(value) };
+  } catch (cause) {
+    throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readBack(value: Uint8Array | null): unknown {
+  try {
+    return decode(value);
+  } catch (cause) {
+    throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
+  }
+}

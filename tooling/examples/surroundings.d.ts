@@ -1,0 +1,26 @@
+// What examples take as given: a program of the reader's.
+import type { Run } from "@perdure/core/api";
+import type { World } from "@perdure/core/world";
+
+declare global {
+  const world: World;
+  const run: Run<string>;
+  const now: number;
+  const source: string;
+  const token: string;
+  const payload: { readonly ok: boolean };
+  const orderId: string;
+  const order: { readonly id: string };
+  const response: Response;
+  const stripe: {
+    readonly charges: {
+      create(charge: { customer: string }, options: { idempotencyKey: string }): Promise<{ id: string }>;
+    };
+  };
+
+  function createCharge(of: string | typeof order): Promise<{ id: string }>;
+  function ship(of: typeof order): Promise<void>;
+  function unlock(of: typeof order): Promise<void>;
+  function chargeCustomer(customerId: string, amount: number): Promise<string>;
+  function myWorkflow(of: typeof payload): Promise<void>;
+}
