@@ -13,8 +13,8 @@ interface Hooks extends KindState {
   readonly live: Map<string, WorkflowHook>;
   /** Those whose answer has not come. */
   readonly asked: Map<string, WorkflowHook>;
-  /** Those that may have payloads which nobody has taken. */
-  readonly made: Set<WorkflowHook>;
+  /** All whose token the run has, or had: what was delivered before a hook was disposed of may be read after that. */
+  readonly made: Map<string, WorkflowHook>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
 }
@@ -28,7 +28,7 @@ function newHooks(): Hooks {
   return {
     live,
     asked: new Map(),
-    made: new Set(),
+    made: new Map(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
@@ -46,12 +46,11 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   const hook = new WorkflowHook<T>(id, token, () => {
     if (execution.over) return;
     live.delete(id);
-    if (hook.left === 0) made.delete(hook as WorkflowHook);
     execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
   });
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
-  made.add(hook as WorkflowHook);
+  made.set(id, hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
   const claim = {
     name: hookName(token),
@@ -68,7 +67,7 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
 
 /** How many payloads each hook got that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const left = [...hooksOf(execution).made].filter((hook) => hook.left > 0);
+  const left = [...hooksOf(execution).made.values()].filter((hook) => hook.left > 0);
   return left.length === 0 ? null : Object.fromEntries(left.map((hook) => [hook.id, hook.left]));
 }
 
@@ -86,13 +85,16 @@ function roleOfToken(type: string): boolean {
 
 function answered(conflictOf: (event: NewEvent) => { runId: string } | null): RequestRole["journalled"] {
   return (execution, event) => {
-    const { live, asked } = hooksOf(execution);
+    const { live, asked, made } = hooksOf(execution);
     const hook = asked.get(event.id ?? "");
     if (hook === undefined) return;
     asked.delete(hook.id);
     const conflict = conflictOf(event);
     execution.answer(hook.id, () => {
-      if (conflict !== null) live.delete(hook.id);
+      if (conflict !== null) {
+        live.delete(hook.id);
+        made.delete(hook.id);
+      }
       hook.registered(conflict);
     });
   };
@@ -125,14 +127,14 @@ export const hookKind: Kind = {
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        const hook = hooksOf(execution).live.get(event.id ?? "");
+        const hook = hooksOf(execution).made.get(event.id ?? "");
         hook?.receive(known === undefined ? decode(event.data) : known.value);
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
-      if (id === null || !hooksOf(execution).live.has(id)) return null;
+      if (id === null || !hooksOf(execution).made.has(id)) return null;
       return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
   },
