@@ -201,10 +201,12 @@ export class Turn {
    * A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. What it owes
    * then, if it had begun, is in the journal.
    */
-  endCancelled(mail: Mail, began: boolean, now: number): void {
+  endCancelled(cancel: Mail, began: boolean, now: number): void {
+    const { mail } = this.#options;
     this.#owes = began;
-    this.#options.mail.consume(mail.mailSeq);
-    const reason = reasonOf(mail.data);
+    // What came before it and was not read is looked at when the run has ended: payloads are sent on.
+    if (cancel.mailSeq === mail.done + 1) mail.consume(cancel.mailSeq);
+    const reason = reasonOf(cancel.data);
     const record: CancelRecord = { reason, finishing: [], until: now };
     this.outbox.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
     this.outbox.endCancelled(reason, now);
