@@ -1,6 +1,21 @@
 import type { JournalEvent, RunStatus } from "@perdure/core/world";
 import { LawBroken } from "./failure.ts";
 
+/** A system step as the journal has it. */
+export interface SystemCall {
+  readonly id: string;
+  readonly name: string;
+  /** Decoded. */
+  readonly input: unknown;
+}
+
+/** What `start_run` is asked for, as far as laws are about it. */
+export interface ChildCall {
+  readonly runId: string;
+  readonly onParentEnd: "cancel" | "leave" | null;
+  readonly key: { readonly key: string } | null;
+}
+
 /**
  * What a journal says of its run, read event by event without the engine. Refuses events that cannot follow what came
  * before.
@@ -23,8 +38,22 @@ export class RunFold {
   readonly openWaits: Map<string, number> = new Map();
   /** Live hooks with their tokens. */
   readonly hooks: Map<string, string> = new Map();
+  /** The tokens of all hooks that it ever had. */
+  readonly tokens: Map<string, string> = new Map();
+  /** The payloads of each hook, in order. */
+  readonly payloads: Map<string, (Uint8Array | null)[]> = new Map();
+  /** How many of a hook's last payloads the code has not taken, as it said at its end. */
+  left: Readonly<Record<string, number>> = {};
+  /** All system steps that it asked for, by id. */
+  readonly asked: Map<string, SystemCall> = new Map();
+  /** Those whose result it waits for. */
+  readonly openSystem: Map<string, SystemCall> = new Map();
+  /** Those whose result the journal has. */
+  readonly closedSystem: Set<string> = new Set();
   readonly #ids: Set<string> = new Set();
   #length = 0;
+  /** It has said what it leaves: only its end can follow. */
+  #ending = false;
   #lastAt = 0;
 
   readonly #decode: (data: Uint8Array | null) => unknown;
@@ -53,6 +82,12 @@ export class RunFold {
     return at;
   }
 
+  /** The runs that it asked to have started. */
+  get children(): readonly ChildCall[] {
+    const calls = [...this.asked.values()].filter(({ name }) => name === "start_run");
+    return calls.map(({ input }) => input as ChildCall);
+  }
+
   apply(event: JournalEvent): void {
     const { type, seq, at } = event;
     this.#length++;
@@ -64,6 +99,7 @@ export class RunFold {
     this.#lastAt = at;
     if ((seq === 1) !== (type === "run_created")) this.#refuse(event, "run_created comes first and once");
     if (this.terminal) this.#refuse(event, `the run is ${this.status}`);
+    if (this.#ending && !type.startsWith("run_")) this.#refuse(event, "the code has ended");
     this.#change(event);
   }
 
@@ -104,27 +140,50 @@ export class RunFold {
       case "hook_created":
         this.#new(event);
         this.hooks.set(id, event.name ?? "");
+        this.tokens.set(id, event.name ?? "");
+        this.payloads.set(id, []);
         return;
       case "hook_conflict":
         this.#new(event);
         return;
       case "hook_received":
-        if (!this.hooks.has(id)) this.#refuse(event, "the hook is not live");
+        if (!this.tokens.has(id)) this.#refuse(event, "the hook never had a token");
+        this.payloads.get(id)?.push(event.data);
         return;
       case "hook_disposed":
         if (!this.#ids.has(id)) this.#refuse(event, "there is no such hook");
         this.hooks.delete(id);
+        return;
+      case "system_step_created": {
+        this.#new(event);
+        const call = { id, name: event.name ?? "", input: this.#decode(event.data) };
+        this.asked.set(id, call);
+        this.openSystem.set(id, call);
+        return;
+      }
+      case "system_step_completed":
+      case "system_step_failed":
+        if (!this.openSystem.delete(id)) this.#refuse(event, "the system step is not under way");
+        this.closedSystem.add(id);
+        return;
+      case "payloads_left":
+        this.left = this.#decode(event.data) as Record<string, number>;
+        this.#ending = true;
         return;
       case "run_cancel_requested":
         if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
         this.cancelRequested = true;
         this.#giveUpSteps(event);
         this.openWaits.clear();
+        this.openSystem.clear();
         return;
       case "run_completed":
       case "run_failed":
       case "run_cancelled":
         this.#end(event);
+        return;
+      default:
+        this.#refuse(event, "there is no such event");
     }
   }
 
@@ -162,6 +221,7 @@ export class RunFold {
     if (status === "completed") this.output = event.data;
     else this.error = event.data;
     this.hooks.clear();
+    this.openSystem.clear();
   }
 
   #new(event: JournalEvent): void {
