@@ -14,6 +14,13 @@ export interface WorldTarget {
    * Counts what is stored, past the World: rows, documents or entries. Without it, the case that needs it is skipped.
    */
   stored?(): Promise<Stored>;
+  /**
+   * Begins a transaction as a user's program does, over a connection of its own. Needed where `capabilities.joining` is true; a
+   * World is open by then.
+   */
+  begin?(): Promise<UserTransaction>;
+  /** The store has one writer: while a transaction of the user's is open, Worlds wait for its end. Default false. */
+  readonly oneWriter?: boolean;
   /** Removes the store. All Worlds on it are closed or killed by then. */
   destroy(): Promise<void>;
 }
@@ -24,6 +31,14 @@ export interface Stored {
   readonly events: number;
   /** Messages of all mailboxes, or what is kept of them. */
   readonly messages: number;
+}
+
+/** A transaction of a user's on the store. */
+export interface UserTransaction {
+  /** What `World.joining` takes. */
+  readonly transaction: unknown;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
 }
 
 /** Makes a new, empty store that no other test uses: a file, a schema, a database or a key prefix. */

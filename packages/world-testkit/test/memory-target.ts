@@ -1,4 +1,4 @@
-import { type MemoryRun, MemoryState, memoryWorld } from "@perdure/core/testing";
+import { type MemoryRun, MemoryState, MemoryTransaction, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 import type { WorldTarget } from "../src/index.ts";
 
@@ -38,6 +38,14 @@ export async function memoryTarget(
           state.messages.size,
           count(({ mailbox, endMail }) => mailbox.length + endMail.length),
         ),
+      };
+    },
+    async begin() {
+      const transaction = new MemoryTransaction(state);
+      return {
+        transaction,
+        commit: async () => transaction.commit(),
+        rollback: async () => transaction.rollback(),
       };
     },
     async destroy() {},

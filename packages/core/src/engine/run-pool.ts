@@ -1,23 +1,23 @@
-import type { IdSource } from "../ids.ts";
 import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
-import type { Logger } from "../logger.ts";
-import type { Hint, Lease, NewEvent, World } from "../world/index.ts";
+import type { Hint, Lease, NewEvent } from "../world/index.ts";
 import { AfterWork } from "./after-end/after-work.ts";
 import { Arrivals } from "./claims/arrivals.ts";
 import { ClaimLoop } from "./claims/claim-loop.ts";
 import { HandOver } from "./claims/hand-over.ts";
+import { parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
+import { giveBack } from "./leases/give-back.ts";
 import { LeaseKeeper } from "./leases/lease-keeper.ts";
 import { LeaseRenewal } from "./leases/lease-renewal.ts";
-import type { StoreClock } from "./leases/store-clock.ts";
 import { MailReader } from "./mail-reader.ts";
 import type { LiveRun } from "./run/live-run.ts";
 import { RunAlarm } from "./run-alarm.ts";
+import type { RunPoolOptions } from "./run-pool-options.ts";
 import { Stalls } from "./stalls.ts";
 import { StepDispatcher } from "./steps/step-dispatcher.ts";
 import { SystemStepRunner } from "./system-steps/runner.ts";
@@ -25,27 +25,6 @@ import { storeCalls } from "./system-steps/store-calls.ts";
 import { Tick } from "./tick.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
-
-export interface RunPoolOptions {
-  readonly world: World;
-  readonly workerId: string;
-  readonly clock: StoreClock;
-  readonly ids: IdSource;
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly queues: () => readonly string[];
-  readonly concurrency: number;
-  readonly maxRuns: number;
-  readonly maxDetached: number;
-  readonly leaseTtl: number;
-  readonly stallTimeout: number;
-  readonly pollInterval: number;
-  readonly divergenceRetry: number;
-  readonly strictReplay: boolean;
-  readonly keepProcessAlive: () => () => void;
-  /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
-  readonly keeperThread: boolean;
-}
 
 export class RunPool {
   readonly #options: RunPoolOptions;
@@ -73,13 +52,15 @@ export class RunPool {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
-    const store = storeCalls(world, clock);
+    const store = storeCalls(world, clock, options.ids);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
+    const onDiverged = (run: LiveRun, error: unknown): void =>
+      parkDiverged(run, { error, lost: false, retryAt: null }, options);
     this.#systemSteps = new SystemStepRunner({
       clock,
       logger,
       store,
-      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      onDiverged,
       onEnded: touch,
     });
     this.#afterWork = new AfterWork({ ...options, store });
@@ -87,7 +68,7 @@ export class RunPool {
       clock,
       keeps: (run) => this.#handOver.keeps(run),
       onBegin: () => this.#residents.keeper?.flush(),
-      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      onDiverged,
       onStep: (run, step) => this.#steps.start(run, step),
       onSystemStep,
       onGathered: (run) => {
@@ -129,7 +110,7 @@ export class RunPool {
       touch,
       onEnded: (claimed) => this.#afterWork.take(claimed),
       onLoaded: () => this.#claims.roomFreed(),
-      onDiverged: (run, error, lost, retryAt) => this.#diverge(run, error, lost, retryAt),
+      onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
     this.#claims = new ClaimLoop({
       ...options,
@@ -163,6 +144,7 @@ export class RunPool {
     this.#steps = new StepDispatcher({
       ...options,
       renewal: this.#renewal,
+      send: store.send,
       onEnded: (run) => {
         touch(run);
         this.#claims.roomFreed();
@@ -187,7 +169,7 @@ export class RunPool {
       onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
       onParked: (dueAt) => this.#claims.noteDue(dueAt),
-      onDiverged: (run, error) => this.#diverge(run, error, false, null),
+      onDiverged,
       touch,
     });
     this.#commits = new CommitLoop({
@@ -235,8 +217,8 @@ export class RunPool {
   }
 
   /** Takes a run that was created under a lease of this worker. */
-  adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
-    if (this.#phase === "closed") void this.#giveBack(lease);
+  adopt(lease: Lease, workflow: string, created: readonly NewEvent[], leaseUntil: number): void {
+    if (this.#phase === "closed") void giveBack(lease, this.#options);
     else this.#arrivals.created(lease, workflow, created, leaseUntil);
   }
 
@@ -260,49 +242,10 @@ export class RunPool {
     this.#residents.clear();
   }
 
-  /** A run that was created for this worker when it had closed. */
-  async #giveBack({ runId, epoch, claimId }: Lease): Promise<void> {
-    const { world, clock, logger } = this.#options;
-    const now = clock.now();
-    const lease = { type: "park", dueAt: now } as const;
-    try {
-      await world.commit([{ runId, epoch, claimId, seq: 1, events: [], mailDone: 0, run: {}, lease }], now);
-    } catch (error) {
-      logger.warn(
-        "a run could not be given back to the store: a worker takes it up again when its lease is over",
-        { runId, error },
-      );
-    }
-  }
-
-  // What the loops report.
-
-  /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
-  #diverge(run: LiveRun, error: unknown, lost: boolean, retryAt: number | null): void {
-    const { clock, logger, divergenceRetry } = this.#options;
-    const { runId, workflow } = run;
-    logger.error(
-      retryAt === Number.POSITIVE_INFINITY
-        ? "a run is parked until run.retry() is called, since workers that executed it were lost again and again"
-        : "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
-      { runId, workflow, error },
-    );
-    run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
-  }
-
   #onHint(hint: Hint): void {
-    switch (hint.type) {
-      case "due":
-      case "changed":
-        this.#claims.wake();
-        break;
-      case "mail": {
-        const run = this.#residents.heldRun(hint.runId);
-        if (run !== undefined) this.#mail.look(run);
-        break;
-      }
-      case "finished":
-        break;
-    }
+    if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
+    if (hint.type !== "mail") return;
+    const run = this.#residents.heldRun(hint.runId);
+    if (run !== undefined) this.#mail.look(run);
   }
 }

@@ -92,7 +92,8 @@ export const afterEnd: Law = {
 
     "its lease is renewed, runs out and is taken over like any other": async (stage) => {
       const [world, other] = (await stage.openMany(2)) as [World, World];
-      const run = await write(world, holdingEnd(await leasedRun(world)));
+      const ends = holdingEnd(await leasedRun(world));
+      const run = await write(world, ends);
       const renewal = { leases: [leaseIn(run)], ttl: TTL, now: START + 5 };
       same(await world.renew(renewal), [{ outcome: "renewed", mailSeq: 0 }]);
       equal(await claimOne(other, { now: EXPIRY }), undefined);
@@ -100,7 +101,7 @@ export const afterEnd: Law = {
       same([taken?.lost, taken?.run.epoch, taken?.run.lostClaims], [true, 2, 1]);
       same(await world.renew({ ...renewal, now: EXPIRY + 5 }), [{ outcome: "lost" }]);
       const before = await readStore(world);
-      for (const commit of [holding(run), parking(run, null)]) {
+      for (const commit of [holding(run), parking(run, null), ends]) {
         same(
           await commitOne(world, commit, EXPIRY + 6),
           { outcome: "finished" },
@@ -215,6 +216,30 @@ export const afterEnd: Law = {
         equal(only(claimed?.mail ?? []).messageId, `2 of ${run.runId}`);
         const done = await write(world, parking(claimed?.run ?? run, null, [], { mailDone: 2 }));
         same([done.dueAt, done.mailDone], [null, 2]);
+      }
+    },
+
+    "a delivery and the end race: the run is due with the mail, or the sender hears of the end": async (
+      stage,
+    ) => {
+      const [world, other] = (await stage.openMany(2)) as [World, World];
+      for (let round = 0; round < 60; round++) {
+        const name = `name-${round}`;
+        const run = await leasedRun(world, { names: [firstClaim(name)] });
+        const byName = round % 3 === 0;
+        const message = byName ? toName(name, `m${round}`) : toRun(run.runId, `m${round}`);
+        const acts = [
+          () => deliverOne(other, message, EXPIRY),
+          () => commitOne(world, parkingEnd(run, round % 4 < 2 ? null : EXPIRY + 9), EXPIRY),
+        ];
+        if (round % 2) acts.reverse();
+        const outcomes = (await Promise.all(acts.map((act) => act()))).map(({ outcome }) => outcome);
+        const row = await rowOf(world, run.runId);
+        const refused = byName ? "no_such_name" : "finished";
+        const delivered = outcomes.includes("delivered");
+        deepEqual(outcomes.sort(), ["committed", delivered ? "delivered" : refused], `round ${round}`);
+        const asked = round % 4 < 2 ? null : EXPIRY + 9;
+        same([row.mailSeq, row.dueAt], delivered ? [1, EXPIRY] : [0, asked], `round ${round}`);
       }
     },
 

@@ -43,6 +43,7 @@ export const commitFenced: Law = {
       const { events, run: patch } = everything(run);
       await write(other, holding(taken.run, events, { run: patch }), EXPIRY);
       await refused(world, run, { outcome: "fenced" });
+      await refused(world, { ...run, seq: run.seq + 9 }, { outcome: "fenced" });
     },
 
     "another claim under the same epoch": async (stage) => {

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import type { RunCommit, World } from "@perdure/core/world";
 import { claimOne, commitOne, deliverOne, journalOf, leasedRun, rowOf, write } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
@@ -119,6 +119,19 @@ export const commitOnce: Law = {
         });
         same(await rowOf(world, run.runId), before);
       }
+    },
+
+    "what is consumed stays so, also when a commit that says less comes late": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      for (const id of ["m1", "m2", "m3"]) await deliverOne(world, toRun(run.runId, id));
+      equal((await write(world, holding(run, [], { mailDone: 2 }))).mailDone, 2);
+      equal((await write(world, holding(run, [], { mailDone: 1 }))).mailDone, 2);
+      equal((await write(world, parking(run, null, [stepCreated("step-1")], { mailDone: 0 }))).mailDone, 2);
+      deepEqual(
+        (await claimOne(world))?.mail.map(({ messageId }) => messageId),
+        ["m3"],
+      );
     },
 
     "a commit sent again after another worker took over is fenced": async (stage) => {

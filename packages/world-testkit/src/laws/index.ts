@@ -9,6 +9,7 @@ import { deliver } from "./deliver.ts";
 import { endMail } from "./end-mail.ts";
 import { firstMessages } from "./first-mail.ts";
 import { generations } from "./generations.ts";
+import { joining } from "./joining.ts";
 import { journal } from "./journal.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
 import { listing } from "./listing.ts";
@@ -48,6 +49,7 @@ export const laws: readonly Law[] = [
   afterEnd,
   deliver,
   endMail,
+  joining,
   names,
   nameStarts,
   nameTimes,

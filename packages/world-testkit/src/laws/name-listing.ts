@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { HeldName, ListNamesQuery, World } from "@perdure/core/world";
-import { holderOf, leasedRun, write } from "../acts.ts";
+import { commitOne, conflictsOf, deliverOne, holderOf, leasedRun, write } from "../acts.ts";
 import type { Law } from "../law.ts";
-import { bytesOf, finishing, firstClaim, holding, releasing, START, taking } from "../requests.ts";
+import { bytesOf, finishing, firstClaim, holding, releasing, START, taking, toName } from "../requests.ts";
 import { same } from "../same.ts";
 
 /** Prefixes that mean something to a careless store, and names that differ where it may cut them. */
@@ -59,7 +59,20 @@ export const nameListing: Law = {
         names: names.map((name, id) => firstClaim(name, { id: `${id}` })),
       });
       const other = await leasedRun(world, { names: [firstClaim("hook:other"), firstClaim("other")] });
-      for (const name of names) equal((await holderOf(world, name))?.name, name, JSON.stringify(name));
+      for (const [index, name] of names.entries()) {
+        const id = `${index}`;
+        const what = JSON.stringify(name);
+        const { createdAt } = run;
+        const held = { name, id, runId: run.runId, fingerprint: null, data: null, createdAt };
+        same(await holderOf(world, name), held, what);
+        const sent = await deliverOne(world, toName(name, `m${index}`));
+        same(sent, { outcome: "delivered", runId: run.runId, id }, what);
+      }
+      const asking = holding(
+        other,
+        names.map((name, index) => taking(`lost ${index}`, name)),
+      );
+      equal(conflictsOf(await commitOne(world, asking)).length, names.length);
       for (const prefix of [...PREFIXES, "hook", "", "x".repeat(599), "🔑".repeat(299)]) {
         const mine = names.filter((name) => name.startsWith(prefix)).sort();
         const others = ["hook:other", "other"].filter((name) => name.startsWith(prefix));
@@ -99,10 +112,14 @@ export const nameListing: Law = {
       );
       for (const query of [{ limit: 3 }, { limit: 3, prefix: "token" }, { limit: 3, runId: run.runId }]) {
         const round = JSON.stringify(query).length;
+        let left = names.length;
         const meddle = async (page: readonly HeldName[]) => {
+          // In the order of a store, new names may come before all the old ones that are left.
+          if (left === 0) return;
+          left--;
           const events = page.flatMap(({ name, id }) => [
             releasing(id),
-            taking(`${round} later ${id}`, `${name}-${round}-later`),
+            taking(`${round} later ${id}`, `token-z-${round}-${name}`),
           ]);
           row = await write(writer, holding(row, events));
         };

@@ -5,16 +5,17 @@ import { readStore } from "../invariants/index.ts";
 import type { Law } from "../law.ts";
 import {
   bytesOf,
+  eventOf,
   finishing,
   firstClaim,
   firstMail,
   holding,
+  leaseOf,
   newRun,
   releasing,
   START,
   taking,
   toName,
-  toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
@@ -121,24 +122,35 @@ export const nameStarts: Law = {
       const world = await stage.open();
       const claims = [firstClaim("a", { keepFor: null }), firstClaim("b", { freeAt: START + 1_000_000 })];
       const old = await leasedRun(world, { names: claims });
-      const ended = await write(world, finishing(old));
+      const taken = taking("hook-1", "d", { keepFor: null });
+      const ended = await write(world, finishing(old, START, [taken]));
       const request = newRun({
         names: [
           ...claims.map((claim) => ({ ...claim, from: old.runId, id: `new ${claim.id}` })),
           firstClaim("c", { from: old.runId }),
+          firstClaim("d", { from: old.runId, fingerprint: "print", data: bytesOf("new") }),
         ],
+        events: [eventOf("run_created", { at: START + 4 })],
       });
+      const runIds = request.names.map(() => request.runId);
       for (let sending = 0; sending < 2; sending++) {
         same(await createOne(world, request), { outcome: "created", lease: null });
-        same(await holdersOf(world, ["a", "b", "c"]), [request.runId, request.runId, request.runId]);
+        same(await holdersOf(world, ["a", "b", "c", "d"]), runIds);
       }
-      equal((await holderOf(world, "a"))?.id, "new a");
+      same(await holderOf(world, "d"), {
+        name: "d",
+        id: "d",
+        runId: request.runId,
+        fingerprint: "print",
+        data: bytesOf("new"),
+        createdAt: START + 4,
+      });
       same((await world.listNames({ runId: old.runId, limit: 9, now: START })).names, []);
       const sent = await deliverOne(world, toName("a", "m1"));
       same(sent, { outcome: "delivered", runId: request.runId, id: "new a" });
       same(await rowOf(world, old.runId), ended, "the old run stays as it is");
       equal(await world.deleteRuns([old.runId]), 1);
-      same(await holdersOf(world, ["a", "b", "c"]), [request.runId, request.runId, request.runId]);
+      same(await holdersOf(world, ["a", "b", "c", "d"]), runIds);
     },
 
     "a name does not pass from a run that goes on, nor from another run": async (stage) => {
@@ -156,9 +168,9 @@ export const nameStarts: Law = {
 
     "a name stays where it was when the new run does not come to be": async (stage) => {
       const world = await stage.open();
-      const owner = await leasedRun(world, { names: [firstClaim("taken")] });
-      await deliverOne(world, toRun(owner.runId, "m1"));
+      await leasedRun(world, { names: [firstClaim("taken")] });
       const old = await leasedRun(world, { names: [firstClaim("a", { keepFor: null })] });
+      await deliverOne(world, toName("a", "m1"));
       await write(world, finishing(old));
       const passing = firstClaim("a", { from: old.runId });
       const before = await readStore(world);
@@ -172,13 +184,44 @@ export const nameStarts: Law = {
       );
       same(
         results.map((result) => (result.outcome === "held" ? result.name.name : result)),
-        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: owner.runId }],
+        ["taken", "taken", { outcome: "mailed", messageId: "m1", runId: old.runId }],
       );
       same(await readStore(world), before);
       const next = newRun({ names: [passing] });
       equal((await createOne(world, next)).outcome, "created");
       const late = await createOne(world, newRun({ names: [passing] }));
       equal(holderIn(late), next.runId, "it passes once");
+    },
+
+    "a name that has passed on does not come back": async (stage) => {
+      const world = await stage.open();
+      const request = newRun({ names: [firstClaim("a", { keepFor: null })], lease: leaseOf() });
+      const old = await leasedRun(world, request);
+      const ended = await write(world, finishing(old));
+      const passing = [firstClaim("a", { from: old.runId, keepFor: 5 })];
+      const free = [
+        async () => {
+          const next = await leasedRun(world, { names: passing });
+          await write(world, finishing(await write(world, holding(next, [releasing("a")]))));
+        },
+        async () => {
+          const next = await leasedRun(world, { names: [firstClaim("a")] });
+          await write(world, finishing(next));
+        },
+        async () => {
+          const next = await leasedRun(world, { names: [firstClaim("a", { keepFor: null })] });
+          await write(world, finishing(next));
+          equal(await world.deleteRuns([next.runId]), 1);
+        },
+      ];
+      for (const [index, loses] of free.entries()) {
+        await loses();
+        same(await createOne(world, request), { outcome: "created", lease: null });
+        same(await holderOf(world, "a"), null, `way ${index}`);
+        const listed = await world.listNames({ runId: old.runId, limit: 9, now: START });
+        same(listed.names, [], `way ${index}`);
+      }
+      same(await rowOf(world, old.runId), ended);
     },
 
     "a name passes on within a batch": async (stage) => {

@@ -2,7 +2,18 @@ import { deepEqual, equal } from "node:assert/strict";
 import { isTerminal, type NameClaim, type RunRecord, type World } from "@perdure/core/world";
 import { commitOne, conflictsOf, createOne, deliverOne, holderOf, leasedRun, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
-import { eventOf, finishing, firstClaim, holding, newRun, START, TTL, taking, toName } from "../requests.ts";
+import {
+  eventOf,
+  finishing,
+  firstClaim,
+  holding,
+  leaseOf,
+  newRun,
+  START,
+  TTL,
+  taking,
+  toName,
+} from "../requests.ts";
 import { same } from "../same.ts";
 
 /** When the runs of these cases end. */
@@ -100,6 +111,17 @@ export const nameTimes: Law = {
       equal((await createOne(world, next, END + 10)).outcome, "created");
       equal(await world.deleteRuns([ended.runId]), 1);
       equal((await holderOf(world, "order-1", END + 10))?.runId, next.runId);
+    },
+
+    "deleting the new run of a name does not give it back to the old one": async (stage) => {
+      const world = await stage.open();
+      const old = await endedRun(world, "order-1", { keepFor: 10 }, "start");
+      const next = newRun({ names: [firstClaim("order-1", { keepFor: null })], lease: leaseOf() });
+      equal((await createOne(world, next, END + 10)).outcome, "created");
+      await write(world, finishing(await rowOf(world, next.runId), END + 10));
+      equal(await world.deleteRuns([next.runId]), 1);
+      for (const now of [START, END + 9, END + 10]) equal(await holderOf(world, "order-1", now), null);
+      same((await world.listNames({ runId: old.runId, limit: 9, now: START })).names, []);
     },
 
     "a run whose name has become another's frees nobody's": async (stage) => {

@@ -236,10 +236,7 @@ export const restart: Law = {
           row = await write(world, restarting(row, steps(`${round}`, 1 + ((round * 5) % 9))));
           row = await write(world, holding(row, steps(`${round}`, 11).slice(row.seq - row.firstSeq + 1)));
         }
-        await write(
-          world,
-          restarting(row, [eventOf("run_created")], { lease: { type: "park", dueAt: START } }),
-        );
+        await write(world, restarting(row, steps("", 1), { lease: { type: "park", dueAt: START } }));
       };
       await Promise.all([
         reading(),

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { CreateRunResult } from "@perdure/core/world";
-import { claimOne, createOne, holderOf, journalOf, leasedRun, only, rowOf, write } from "../acts.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import type { CreateRunResult, World } from "@perdure/core/world";
+import { claimOne, createOne, holderOf, journalOf, leasedRun, mailOf, only, rowOf, write } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
 import type { Law } from "../law.ts";
 import {
@@ -9,6 +10,7 @@ import {
   bytesOf,
   eventOf,
   firstClaim,
+  firstMail,
   holding,
   leaseOf,
   newRun,
@@ -172,6 +174,56 @@ export const startOnce: Law = {
       for (const result of results) {
         same(result, { outcome: "created", lease: { runId: run.runId, epoch: 1, claimId: lease.claimId } });
       }
+    },
+
+    "a reader finds a new run whole, or not at all": async (stage) => {
+      const [world, reader] = (await stage.openMany(2)) as [World, World];
+      const runs = Array.from({ length: 30 }, (_, index) => {
+        const [one, two] = [`${index}-one`, `${index}-two`];
+        return newRun({
+          events: [eventOf("run_created"), ...["a", "b"].map(stepCreated)],
+          names: [firstClaim(one), firstClaim(two)],
+          mail: [firstMail(`m1 of ${index}`, one), firstMail(`m2 of ${index}`, two)],
+        });
+      });
+      let writing = true;
+      const reading = async () => {
+        for (let turns = 0; writing || turns < runs.length; turns++) {
+          const run = runs[turns % runs.length];
+          if (run === undefined) break;
+          const names = run.names.map(({ name }) => name);
+          const first = turns % 2 === 0 ? await holderOf(reader, names[turns % 4 === 0 ? 0 : 1] ?? "") : null;
+          const [row] = await reader.getRuns([run.runId]);
+          equal(first === null || row !== null, true, "a name that is held is that of a run");
+          if (row) {
+            same([row?.seq, row?.mailSeq], [3, 2]);
+            equal((await journalOf(reader, run.runId)).length, 3);
+            equal((await mailOf(reader, run.runId)).length, 2);
+            same(
+              (await reader.getNames(names, START)).map((held) => held?.runId),
+              [run.runId, run.runId],
+            );
+          }
+          await turn();
+        }
+      };
+      const write30 = async () => {
+        for (const run of runs) equal((await createOne(world, run)).outcome, "created");
+      };
+      await Promise.all([
+        reading(),
+        write30().finally(() => {
+          writing = false;
+        }),
+      ]);
+    },
+
+    "the key given to a start is for reading only": async (stage) => {
+      const world = await stage.open();
+      const batch = [1, 2].map(() => newRun({ idempotencyKey: "order-1" }));
+      deepEqual(outcomes(await world.createRuns(batch, START)), ["created", "created"]);
+      for (const { runId } of batch) equal((await rowOf(world, runId)).idempotencyKey, "order-1");
+      equal(await holderOf(world, "order-1"), null);
     },
 
     "the first lease is given again only while the run still has it": async (stage) => {

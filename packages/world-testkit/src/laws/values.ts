@@ -4,6 +4,7 @@ import {
   claimOne,
   createOne,
   deliverOne,
+  endMailOf,
   holderOf,
   journalOf,
   leasedRun,
@@ -20,6 +21,7 @@ import {
   eventOf,
   finishing,
   firstClaim,
+  firstMail,
   holding,
   leaseOf,
   newRun,
@@ -100,7 +102,13 @@ export const values: Law = {
       const world = await stage.open();
       const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
       for (const data of [all, new Uint8Array(0), null]) {
-        const run = await leasedRun(world, { events: [eventOf("run_created", { data })] });
+        const first = firstClaim(`first ${data?.length}`, { data });
+        const mail = [firstMail(`first ${data?.length}`, first.id, { data })];
+        const events = [eventOf("run_created", { data }), eventOf("step_created", { data })];
+        const run = await leasedRun(world, { events, names: [first], mail });
+        await deliverOne(world, toRun(run.runId, `end of ${run.runId}`, { data, atEnd: true }));
+        same((await holderOf(world, first.name))?.data, data);
+        same(only(await endMailOf(world, run.runId)).data, data);
         const token = `token of ${run.runId}`;
         const held = await write(
           world,
@@ -110,7 +118,7 @@ export const values: Law = {
         );
         await deliverOne(world, toRun(run.runId, `mail of ${run.runId}`, { data }));
         for (const event of await journalOf(world, run.runId)) same(event.data, data);
-        same(only(await mailOf(world, run.runId)).data, data);
+        for (const message of await mailOf(world, run.runId)) same(message.data, data);
         same((await holderOf(world, token))?.data, data);
         same(held.error, data);
         const completed = { status: "completed", completedAt: START, output: data } as const;
@@ -122,12 +130,19 @@ export const values: Law = {
     "the caller may use its bytes again": async (stage) => {
       const world = await stage.open();
       const data = bytesOf("before");
-      const run = await leasedRun(world, { events: [eventOf("run_created", { data })] });
+      const run = await leasedRun(world, {
+        events: [eventOf("run_created", { data })],
+        names: [firstClaim("a", { data })],
+        mail: [firstMail("m0", "a", { data })],
+      });
       await deliverOne(world, toRun(run.runId, "m1", { data }));
+      await deliverOne(world, toRun(run.runId, "e1", { data, atEnd: true }));
       await write(world, holding(run, [{ ...stepCreated("step-1"), data }]));
       data.fill(0);
       for (const event of await journalOf(world, run.runId)) same(event.data, bytesOf("before"));
-      same(only(await mailOf(world, run.runId)).data, bytesOf("before"));
+      const mail = [...(await mailOf(world, run.runId)), ...(await endMailOf(world, run.runId))];
+      for (const message of mail) same(message.data, bytesOf("before"));
+      same((await holderOf(world, "a"))?.data, bytesOf("before"));
     },
 
     "names, and ids of names, are kept apart exactly": async (stage) => {

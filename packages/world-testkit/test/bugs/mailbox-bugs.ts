@@ -1,4 +1,4 @@
-import { type Bug, bug, gap, stored } from "./bug.ts";
+import { type Bug, bug, delivering, gap, stored } from "./bug.ts";
 
 let renamed = 0;
 
@@ -65,6 +65,22 @@ export const mailboxBugs: readonly Bug[] = [
     async deliver(batch, now) {
       const results = await world.deliver(batch, now);
       return results.map((result) => (result.outcome === "finished" ? { outcome: "no_such_run" } : result));
+    },
+  })),
+  bug("deliver", "what in a run a message is for is not kept", ({ world }) =>
+    delivering(world, ({ to, ...message }) => ({
+      ...message,
+      to: "runId" in to ? { runId: to.runId } : to,
+    })),
+  ),
+  bug("deliver", "a message to something that is gone is refused", ({ world, state }) => ({
+    async deliver(batch, now) {
+      const results = await world.deliver(batch, now);
+      return results.map((result, index) => {
+        const to = batch[index]?.to;
+        if (to === undefined || !("runId" in to) || to.id === undefined) return result;
+        return state.runs.get(to.runId)?.names.has(to.id) ? result : { outcome: "no_such_run" };
+      });
     },
   })),
 ];

@@ -33,15 +33,6 @@ export const readBugs: readonly Bug[] = [
   bug("reads", "unknown runs are left out", ({ world }) => ({
     getRuns: async (runIds) => (await world.getRuns(runIds)).filter((row) => row !== null),
   })),
-  bug("reads", "names of all runs are listed", ({ world }) => ({
-    listNames: ({ runId: _, ...query }) => world.listNames(query),
-  })),
-  bug("reads", "the last page is not reached", ({ world }) => ({
-    async listNames(query) {
-      const page = await world.listNames(query);
-      return page.names.length < query.limit ? { names: [], cursor: null } : page;
-    },
-  })),
   bug("reads", "mail is listed in the order of the run ids", ({ world }) => ({
     listMail: (runs) => world.listMail(runs.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))),
   })),

@@ -1,4 +1,5 @@
-import { type Bug, bug, gap, stored } from "./bug.ts";
+import { firstClaim } from "../../src/requests.ts";
+import { type Bug, bug, gap, starting, stored } from "./bug.ts";
 
 export const startBugs: readonly Bug[] = [
   bug("open", "opening a store again empties it", ({ world, state }) => ({
@@ -11,6 +12,10 @@ export const startBugs: readonly Bug[] = [
     async close() {
       for (const run of state.runs.values()) state.setRow(run, { owner: null, dueAt: 0 });
     },
+  })),
+
+  bug("open", "the verbs of streams do nothing where there are none", ({ world }) => ({
+    capabilities: { ...world.capabilities, streams: false },
   })),
 
   bug("start-once", "names are not looked at", ({ world }) => ({
@@ -55,5 +60,61 @@ export const startBugs: readonly Bug[] = [
         batch.map((run) => ({ ...run, lease: null })),
         now,
       ),
+  })),
+  bug("start-once", "the names of a run are there before the run", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const [ghost] = [...state.runs.values()];
+      const free = batch.flatMap(({ runId, names }) => {
+        const able =
+          ghost && names.length > 1 && names.every(({ name }) => state.names.get(name, now) === null);
+        return able ? [{ run: { ...ghost, row: { ...ghost.row, runId }, names: new Map() }, names }] : [];
+      });
+      for (const { run, names } of free) for (const claim of names) state.names.take(run, claim, now);
+      await gap();
+      for (const { run } of free) state.names.releaseAll(run);
+      return world.createRuns(batch, now);
+    },
+  })),
+  bug("start-once", "the mail of a run is put in after it is made", ({ world }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(
+        batch.map((run) => ({ ...run, mail: [] })),
+        now,
+      );
+      await gap();
+      const sends = batch.flatMap(({ runId, mail }) =>
+        mail.map(({ id, ...message }) => ({ ...message, to: { runId, id } })),
+      );
+      await world.deliver(sends, now);
+      return results;
+    },
+  })),
+  bug("start-once", "a key is held by one run", ({ world }) =>
+    starting(world, (run) => {
+      const key = run.idempotencyKey;
+      return key === null ? run : { ...run, names: [...run.names, firstClaim(key)] };
+    }),
+  ),
+  bug("start-once", "only the first event is written", (planted) => ({
+    async createRuns(batch, now) {
+      const results = await planted.world.createRuns(batch, now);
+      for (const { runId } of batch) {
+        const run = stored(planted, runId);
+        if (run === undefined || run.journal.length <= 1) continue;
+        run.journal.length = 1;
+        planted.state.setRow(run, { seq: 1 });
+      }
+      return results;
+    },
+  })),
+  bug("start-once", "a run was created when its last event was", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(batch, now);
+      for (const { runId, events } of batch) {
+        const run = state.runs.get(runId);
+        if (run) state.setRow(run, { createdAt: events.at(-1)?.at ?? now });
+      }
+      return results;
+    },
   })),
 ];

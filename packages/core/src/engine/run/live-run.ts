@@ -2,7 +2,6 @@ import type { Execution } from "../../interpreter/execution.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
-import { ENGINE_QUEUE } from "../engine-queue.ts";
 import { interruptedError } from "../steps/step-outcome.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
@@ -155,9 +154,17 @@ export class LiveRun {
     const last = this.#nextLease(ttl, handOver, now);
     if (last === null || (turn.outbox.isEmpty && last.type === "hold")) return null;
     if (lease.lostClaims > 0 && turn.outbox.hasProgress) turn.outbox.patch({ lostClaims: 0 });
-    const { events, patch, whole } = turn.outbox.take(limit);
+    const { events, patch, whole, restart } = turn.outbox.take(limit);
     const change: LeaseChange = whole ? last : { type: "hold", ttl };
-    const request = { ...lease.id, seq: lease.seq, events, mailDone: mail.done, run: patch, lease: change };
+    const request = {
+      ...lease.id,
+      seq: lease.seq,
+      restart,
+      events,
+      mailDone: mail.done,
+      run: patch,
+      lease: change,
+    };
     const unwritten = whole ? undefined : turn.outbox.ids();
     const starts = this.steps.takeStarts(unwritten);
     const systemSteps = this.steps.system.take(unwritten);
@@ -226,7 +233,10 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) return this.#lastLease(now);
+    if (this.turn.over) {
+      const { owes, continues } = this.turn.outbox;
+      return { type: "park", dueAt: owes || continues ? now : null };
+    }
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);
@@ -235,13 +245,6 @@ export class LiveRun {
     }
     const dueAt = handOver ? now : this.nextDueAt;
     return this.#mayPark(handOver, now) ? { type: "park", dueAt } : { type: "hold", ttl };
-  }
-
-  /** What it owes is done by whoever serves the engine's queue. */
-  #lastLease(now: number): LeaseChange {
-    if (!this.turn.owes) return { type: "park", dueAt: null };
-    this.turn.outbox.patch({ queue: ENGINE_QUEUE });
-    return { type: "park", dueAt: now };
   }
 
   /** Parking needs that nothing is under way here: no attempt, no event to deliver, no answer to wait for. */

@@ -1,36 +1,22 @@
-import { childrenOf } from "../../interpreter/children.ts";
 import { asWritten, deliver, journalled } from "../../interpreter/events.ts";
 import type { Execution } from "../../interpreter/execution.ts";
-import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
-import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
+import { cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { hearingOf } from "../../interpreter/kinds/index.ts";
-import { applyRetry, type PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Heard } from "../../interpreter/kinds/kind.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import { encode } from "../../serialization/index.ts";
 import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
-import type { Attempt } from "../steps/attempt.ts";
-import { judgeFailure } from "../steps/step-outcome.ts";
-import { type AttemptEnded, Inbox, type Incoming } from "./inbox.ts";
-import type { MailCursor } from "./mail-cursor.ts";
+import { lostAttempt } from "../steps/attempt.ts";
+import { endOfAttempt } from "./attempt-end.ts";
+import { Inbox, type Incoming } from "./inbox.ts";
+import { writeDebts } from "./last-debts.ts";
+import { nextGeneration } from "./next-generation.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
-import type { RunCancel } from "./run-cancel.ts";
-import type { RunSteps } from "./run-steps.ts";
 import { type CodeState, codeMachine, type Machine } from "./states.ts";
+import type { TurnOptions } from "./turn-options.ts";
 
 /** The code's side of a run: what it has to hear, one thing at a time, and what the journal has to hear from it. Knows no lease. */
-
-export interface TurnOptions {
-  readonly execution: Execution;
-  readonly steps: RunSteps;
-  readonly mail: MailCursor;
-  readonly cancel: RunCancel;
-  readonly random: () => number;
-  /**
-   * Whether an event is told when it is durable, and not before. For a run whose last owner was lost: if the code that hears
-   * it is what ends its workers, the step before it is not executed again and again.
-   */
-  readonly cautious: () => boolean;
-}
 
 export class Turn {
   readonly outbox: Outbox;
@@ -38,7 +24,6 @@ export class Turn {
   readonly #execution: Execution;
   readonly #inbox: Inbox = new Inbox();
   readonly #machine: Machine<CodeState> = codeMachine();
-  #owes = false;
   #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
 
   constructor(options: TurnOptions) {
@@ -73,9 +58,7 @@ export class Turn {
 
   /** Nothing is on its way to the code, or from it to the journal, so it may wait without being held. */
   get mayRest(): boolean {
-    const { requests, awaitsAnswer, stalled } = this.#execution;
-    if (this.#withheld !== null || !this.#inbox.isEmpty) return false;
-    return requests.length === 0 && !awaitsAnswer && this.state !== "fresh" && !stalled;
+    return this.#quiet && this.#inbox.isEmpty && this.state !== "fresh" && !this.#execution.stalled;
   }
 
   /**
@@ -83,27 +66,13 @@ export class Turn {
    * begun leaves its mail unread.
    */
   get mayLeave(): boolean {
-    if (this.state === "fresh") return true;
-    const { requests, awaitsAnswer } = this.#execution;
-    return this.#withheld === null && this.#inbox.isEmpty && requests.length === 0 && !awaitsAnswer;
+    return this.state === "fresh" || (this.#quiet && this.#inbox.isEmpty);
   }
 
   /** There is something to deliver and nothing that forbids it. */
   get deliverable(): boolean {
-    const { requests, awaitsAnswer, outcome } = this.#execution;
-    return (
-      this.state === "settled" &&
-      this.#withheld === null &&
-      this.#inbox.hasNext(this.#options.steps.busy) &&
-      requests.length === 0 &&
-      !awaitsAnswer &&
-      outcome === null
-    );
-  }
-
-  /** The run has ended, and the journal says, or may say, what is to be done then. */
-  get owes(): boolean {
-    return this.#owes;
+    if (this.state !== "settled" || !this.#quiet || this.#execution.outcome !== null) return false;
+    return this.#inbox.hasNext(this.#options.steps.busy);
   }
 
   /** The end of an attempt waits to be delivered. */
@@ -119,7 +88,8 @@ export class Turn {
   /** Calls the workflow function: `run_started`. */
   begin(now: number): void {
     const event = this.outbox.append("run_started", now, null, null, null);
-    this.outbox.patch({ status: "running", startedAt: event.at });
+    const first = this.#execution.generation === 0;
+    this.outbox.patch({ status: "running", ...(first && { startedAt: event.at }) });
     this.#machine.move("draining");
     this.#execution.begin(event.at);
   }
@@ -130,15 +100,8 @@ export class Turn {
 
   /** The worker that executed the step is gone, or gives it up. */
   interrupted(step: PendingStep, error: unknown, reason: "owner_lost" | "shutdown"): void {
-    const attempt: Attempt = {
-      step,
-      attempt: step.attempt,
-      started: true,
-      heardAbort: false,
-      interrupt(): void {},
-      abort(): void {},
-    };
-    this.receive({ type: "attempt_ended", attempt, result: { type: "failed", error, reason } });
+    const result = { type: "failed", error, reason } as const;
+    this.receive({ type: "attempt_ended", attempt: lostAttempt(step), result });
   }
 
   /**
@@ -172,9 +135,15 @@ export class Turn {
     }
     requests.length = 0;
     if (outcome === null) return;
-    const left = payloadsLeft(this.#execution);
-    if (left !== null) this.outbox.append("payloads_left", now, null, null, encode(left, "left"));
-    this.#owes = left !== null || this.#owesChildren() || this.#options.steps.owed;
+    if (outcome.type === "continued") {
+      // What the next generation inherits is known when the store has answered.
+      if (this.#execution.awaitsAnswer) return;
+      this.outbox.beginAnew(nextGeneration(this.#execution, outcome.args, now));
+      this.#machine.move("over");
+      this.#options.steps.close();
+      return;
+    }
+    writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     this.outbox.end(outcome, cancelOf(this.#execution).record, now);
     this.#machine.move("over");
     this.#options.steps.close();
@@ -203,13 +172,10 @@ export class Turn {
    */
   endCancelled(cancel: Mail, began: boolean, now: number): void {
     const { mail } = this.#options;
-    this.#owes = began;
+    if (began) this.outbox.owe();
     // What came before it and was not read is looked at when the run has ended: payloads are sent on.
     if (cancel.mailSeq === mail.done + 1) mail.consume(cancel.mailSeq);
-    const reason = reasonOf(cancel.data);
-    const record: CancelRecord = { reason, finishing: [], until: now };
-    this.outbox.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
-    this.outbox.endCancelled(reason, now);
+    this.outbox.endUnheard(reasonOf(cancel.data), now);
     this.#machine.move("over");
   }
 
@@ -229,15 +195,16 @@ export class Turn {
     this.#inbox.clear();
   }
 
-  #owesChildren(): boolean {
-    const { tied, sharing } = childrenOf(this.#execution);
-    return tied || (sharing && cancelOf(this.#execution).record !== null);
+  /** Whatever the code asked for is in the journal, and it has heard what is. */
+  get #quiet(): boolean {
+    const { requests, awaitsAnswer } = this.#execution;
+    return this.#withheld === null && requests.length === 0 && !awaitsAnswer;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
     switch (incoming.type) {
       case "attempt_ended":
-        return this.#attemptEnded(incoming, now);
+        return this.#hear(endOfAttempt(incoming, { ...this.#options, outbox: this.outbox }, now), now);
       case "due": {
         const { id, due } = incoming.entry;
         return due !== "attempt" && this.#execution.pending.has(id) && this.#tell(due, now, id, null);
@@ -252,41 +219,33 @@ export class Turn {
     }
   }
 
-  #attemptEnded({ attempt, result }: AttemptEnded, now: number): boolean {
-    const { step } = attempt;
-    if (this.#execution.pending.get(step.id) !== step || step.attempt !== attempt.attempt) return false;
-    if (result.type === "completed") {
-      return this.#tell("step_completed", now, step.id, result.value, { value: result.decoded });
-    }
-    const { cancel, random, steps } = this.#options;
-    const verdict = cancel.judge(
-      attempt,
-      result,
-      judgeFailure(step, result.error, result.reason, now, random),
-    );
-    if (verdict.type === "fail") return this.#tell("step_failed", now, step.id, verdict.error);
-    const { record } = verdict;
-    const progress = record.reason === "error" || record.reason === "timeout";
-    this.outbox.append("step_retrying", now, step.id, null, encode(record, "retry"), progress);
-    applyRetry(step, record);
-    steps.await(step);
-    return false;
-  }
-
   #readMail(mail: Mail, now: number): boolean {
     const heard = hearingOf(mail.type)?.(this.#execution, mail) ?? null;
     this.#options.mail.consume(mail.mailSeq);
     this.#inbox.mailRead();
-    if (heard !== null) return this.#tell(heard.type, now, heard.id, heard.data, heard.known);
+    if (heard !== null) return this.#hear(heard, now);
     const { cancel } = this.#options;
     if (mail.type !== "cancel_requested" || cancel.begun) return false;
     const record = cancel.begin(reasonOf(mail.data), now);
     return this.#tell("run_cancel_requested", now, null, encode(record, "cancel"));
   }
 
+  #hear(heard: Heard | null, now: number): boolean {
+    if (heard === null) return false;
+    if (heard.patch !== undefined) this.outbox.patch(heard.patch);
+    return this.#tell(heard.type, now, heard.id, heard.data, heard.known, heard.name);
+  }
+
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell(type: string, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
-    const event = this.outbox.append(type, now, id, null, data);
+  #tell(
+    type: string,
+    now: number,
+    id: string | null,
+    data: Uint8Array | null,
+    known?: Known,
+    name: string | null = null,
+  ): boolean {
+    const event = this.outbox.append(type, now, id, name, data);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

@@ -19,6 +19,18 @@ export interface FailedAttempt {
   readonly reason: RetryRecord["reason"];
 }
 
+/** An attempt whose worker is gone, or gives it up: its body may have begun, and nobody hears how it ends. */
+export function lostAttempt(step: PendingStep): Attempt {
+  return {
+    step,
+    attempt: step.attempt,
+    started: true,
+    heardAbort: false,
+    interrupt(): void {},
+    abort(): void {},
+  };
+}
+
 /** One attempt that is under way or queued. */
 export interface Attempt {
   readonly step: PendingStep;

@@ -2,16 +2,17 @@ import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
-import { FatalError, SerializationError, StepTimeoutError } from "../../errors/index.ts";
+import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
-import { decode, encode, storable } from "../../serialization/index.ts";
+import { decode } from "../../serialization/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { stepFacts } from "./step-outcome.ts";
+import { storedResult } from "./stored-result.ts";
 
 /**
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
@@ -40,6 +41,8 @@ export interface AttemptHost {
   readonly slots: Slots;
   readonly detached: DetachedBodies;
   readonly bodies: RunningBodies;
+  /** Sends a message to a run. */
+  readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   /** The body of an attempt waits for the end of a run. */
   readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
 }
@@ -201,6 +204,7 @@ export class StepAttempt implements Attempt {
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
+      send: (type, data) => this.#host.send(metadata.workflowRunId, type, data),
     };
     try {
       this.#limit((ms) => {
@@ -229,25 +233,4 @@ export class StepAttempt implements Attempt {
 
 function timedOut(error: StepTimeoutError): AttemptResult {
   return { type: "failed", error, reason: "timeout" };
-}
-
-/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
-function storedResult(
-  result: unknown,
-  largest: number,
-): { readonly value: Uint8Array | null; readonly decoded: unknown } {
-  try {
-    const value = storable(encode(result, "result"), "result", largest);
-    return { value, decoded: readBack(value) };
-  } catch (cause) {
-    throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
-  }
-}
-
-function readBack(value: Uint8Array | null): unknown {
-  try {
-    return decode(value);
-  } catch (cause) {
-    throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
-  }
 }

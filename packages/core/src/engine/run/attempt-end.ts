@@ -1,0 +1,28 @@
+import type { Heard } from "../../interpreter/kinds/kind.ts";
+import { applyRetry } from "../../interpreter/kinds/step.ts";
+import { judgeFailure } from "../steps/step-outcome.ts";
+import type { AttemptEnded } from "./inbox.ts";
+import type { Outbox } from "./outbox.ts";
+import type { TurnOptions } from "./turn-options.ts";
+
+/** What the code is told when an attempt has ended: `null` if nobody waits for it, or another attempt comes. */
+export function endOfAttempt(
+  { attempt, result }: AttemptEnded,
+  parts: Pick<TurnOptions, "execution" | "steps" | "cancel" | "random"> & { readonly outbox: Outbox },
+  now: number,
+): Heard | null {
+  const { execution, steps, cancel, random, outbox } = parts;
+  const { step } = attempt;
+  const { id } = step;
+  if (execution.pending.get(id) !== step || step.attempt !== attempt.attempt) return null;
+  if (result.type === "completed") {
+    return { type: "step_completed", id, data: result.value, known: { value: result.decoded } };
+  }
+  const judged = judgeFailure(step, result.error, result.reason, now, random);
+  const verdict = cancel.judge(attempt, result, judged);
+  if (verdict.type === "fail") return { type: "step_failed", id, data: verdict.error };
+  outbox.retry(id, verdict.record, now);
+  applyRetry(step, verdict.record);
+  steps.await(step);
+  return null;
+}
