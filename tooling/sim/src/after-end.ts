@@ -23,7 +23,7 @@ export function owes({ row, mailbox, endMail }: MemoryRun, fold: RunFold): strin
 }
 
 function mustCancel({ onParentEnd }: ChildCall, status: RunStatus): boolean {
-  return onParentEnd === "cancel" || (onParentEnd === null && status === "cancelled");
+  return onParentEnd === "cancel" || (onParentEnd === undefined && status === "cancelled");
 }
 
 export class AfterEnd {
@@ -40,10 +40,10 @@ export class AfterEnd {
     const broken = (what: string): never => {
       throw new LawBroken("work after the end is done", what, run.row.runId);
     };
+    for (const call of fold.children) {
+      if (!this.#isStarted(call)) broken(`its child ${call.runId} was not started`);
+    }
     for (const { id, name, input } of fold.asked.values()) {
-      if (name === "start_run" && !this.#isStarted(input as ChildCall)) {
-        broken(`its child ${(input as ChildCall).runId} was not started`);
-      }
       if (name === "send_message" && !this.#isSent(id, (input as { to: { runId: string } }).to.runId)) {
         broken(`its message ${id} was not sent`);
       }
@@ -69,7 +69,7 @@ export class AfterEnd {
 
   #isStarted({ runId, key }: ChildCall): boolean {
     if (this.#state.runs.has(runId)) return true;
-    return key !== null && [...this.#state.runs.values()].some(({ row }) => row.idempotencyKey === key.key);
+    return key !== undefined && [...this.#state.runs.values()].some(({ row }) => row.idempotencyKey === key);
   }
 
   #isSent(messageId: string, to: string): boolean {

@@ -4,7 +4,7 @@ import { snapshotOfState, violationsOf, violationsOfRun } from "@perdure/world-t
 import { isActor } from "./actors/index.ts";
 import { AfterEnd, owes } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
-import { type ChildCall, RunFold, type SystemCall } from "./fold.ts";
+import { childOf, RunFold, type SystemCall } from "./fold.ts";
 
 /** The laws that hold after every write, read from the store itself. */
 
@@ -213,9 +213,9 @@ export class Checks {
     if (type !== "system_step_completed" || call === undefined) return;
     const value = decode(data);
     if (call.name === "start_run") {
-      const { runId: asked, key } = call.input as ChildCall;
+      const { runId: asked, key } = childOf(call);
       const row = this.#state.runs.get(String(value))?.row;
-      if (key === null ? row?.runId === asked : row?.idempotencyKey === key.key) return;
+      if (key === undefined ? row?.runId === asked : row?.idempotencyKey === key) return;
       throw new LawBroken(
         "children are started once",
         `${asked} was asked for, ${String(value)} given`,

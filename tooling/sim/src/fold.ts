@@ -9,11 +9,24 @@ export interface SystemCall {
   readonly input: unknown;
 }
 
-/** What `start_run` is asked for, as far as laws are about it. */
+/** A run that `start_run` is asked for, as far as laws are about it. */
 export interface ChildCall {
   readonly runId: string;
-  readonly onParentEnd: "cancel" | "leave" | null;
-  readonly key: { readonly key: string } | null;
+  /** `undefined`: it is cancelled if its parent ends cancelled. */
+  readonly onParentEnd: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** What a `start_run` asks for. */
+export function childOf({ input }: SystemCall): ChildCall {
+  const { run } = input as {
+    readonly run: {
+      readonly runId: string;
+      readonly attributes: Readonly<Record<string, string>>;
+      readonly key: { readonly key: string } | null;
+    };
+  };
+  return { runId: run.runId, onParentEnd: run.attributes.$onParentEnd, key: run.key?.key };
 }
 
 /**
@@ -85,7 +98,7 @@ export class RunFold {
   /** The runs that it asked to have started. */
   get children(): readonly ChildCall[] {
     const calls = [...this.asked.values()].filter(({ name }) => name === "start_run");
-    return calls.map(({ input }) => input as ChildCall);
+    return calls.map(childOf);
   }
 
   apply(event: JournalEvent): void {
@@ -109,7 +122,7 @@ export class RunFold {
       case "run_created":
         return;
       case "run_started":
-        if (this.status !== "pending" || event.seq !== 2) this.#refuse(event, "it has begun before");
+        if (this.status !== "pending") this.#refuse(event, "it has begun before");
         this.status = "running";
         this.startedAt = event.at;
         return;
@@ -165,6 +178,9 @@ export class RunFold {
       case "system_step_failed":
         if (!this.openSystem.delete(id)) this.#refuse(event, "the system step is not under way");
         this.closedSystem.add(id);
+        return;
+      case "attributes_given":
+        if (this.status !== "pending") this.#refuse(event, "the run has begun");
         return;
       case "payloads_left":
         this.left = this.#decode(event.data) as Record<string, number>;
