@@ -1,7 +1,7 @@
 import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
 import { isTerminal, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { snapshotOfState, violationsOf, violationsOfRun } from "@perdure/world-testkit/invariants";
-import { isActor } from "./actors/index.ts";
+import { isActor } from "./actors/loop.ts";
 import { AfterEnd, owes } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
@@ -70,7 +70,9 @@ export class Checks {
     const { row, journal, mailbox, endMail } = run;
     const mail = mailbox.filter(({ mailSeq }) => mailSeq > row.mailDone);
     const snapshot = { row, journal, mail, endMail: endMail.slice(row.endDone) };
-    if (!isActor(row)) {
+    if (isActor(row)) {
+      if (row.owner === null) checkWoken(row, now);
+    } else {
       const seen = this.#journal(run, now);
       this.#row(row, seen);
       this.#tokens(run, seen.fold, now);
@@ -293,7 +295,7 @@ export class Checks {
       if (isLate) broken(`the run has ended and is due only at ${row.dueAt}`);
       return;
     }
-    const { owner, dueAt, mailSeq, mailDone } = row;
+    const { owner, dueAt } = row;
     // A poisoned run waits for somebody who has mended it.
     if (row.status === "diverged" && owner === null && row.lostClaims >= SUSPECT_AFTER) return;
     if (dueAt === null && (owner !== null || (fold.hooks.size === 0 && fold.openSystem.size === 0)))
@@ -301,9 +303,7 @@ export class Checks {
     // A diverged run waits for other code, and not for what its journal says.
     if (owner !== null || row.status === "diverged") return;
     if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
-    if (mailSeq > mailDone && (dueAt === null || dueAt > now)) {
-      broken(`message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`);
-    }
+    checkWoken(row, now);
     const isDue = dueAt !== null && dueAt <= now;
     for (const call of isDue ? [] : fold.openSystem.values()) {
       if (!this.#isWaiting(row.runId, call)) broken(`nobody will do its system step ${call.name} ${call.id}`);
@@ -313,6 +313,16 @@ export class Checks {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }
+}
+
+/** A message wakes a run that nobody holds. */
+function checkWoken({ runId, mailSeq, mailDone, dueAt }: RunRecord, now: number): void {
+  if (mailSeq === mailDone || (dueAt !== null && dueAt <= now)) return;
+  throw new LawBroken(
+    "liveness of a parked run",
+    `message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`,
+    runId,
+  );
 }
 
 /** A body begins only once its `step_created` is durable, so the same commit cannot know how it ended. */

@@ -37,7 +37,9 @@ export function checkAskedFor(
     const { $parent: parent = "" } = target.attributes;
     const status = state.runs.get(parent)?.row.status;
     const child = foldOf(parent)?.children.find(({ runId }) => runId === to.runId);
-    const due = child?.onParentEnd === "cancel" || (child !== undefined && child.onParentEnd === undefined && status === "cancelled");
+    const due =
+      child?.onParentEnd === "cancel" ||
+      (child !== undefined && child.onParentEnd === undefined && status === "cancelled");
     if (status === undefined || !isTerminal(status) || !due) broken(`its parent is ${status}`);
   }
 }

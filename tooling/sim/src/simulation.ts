@@ -1,6 +1,7 @@
 import type { MemoryRun } from "@perdure/core/testing";
 import type { RunRecord } from "@perdure/core/world";
-import { Actors, isActor } from "./actors/index.ts";
+import { Actors } from "./actors/actors.ts";
+import { isActor } from "./actors/loop.ts";
 import { isOver } from "./after-end.ts";
 import { Bodies } from "./bodies.ts";
 import { Cluster } from "./cluster.ts";
@@ -34,7 +35,7 @@ export interface SimResult {
 
 /** How long runs may take to end once there are no more faults, in ms of virtual time. */
 const PATIENCE = 15 * 60_000;
-const TRACE_LENGTH = Number(process.env.TL ?? 60);
+const TRACE_LENGTH = 60;
 /** Far more macrotasks than a whole cluster has to do in one millisecond. */
 const TURNS_AT_ONE_TIME = 20_000;
 
@@ -156,7 +157,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   return {
     seed,
     broken: law,
-    trace: law === null ? [] : trace.about(process.env.TL ? null : law.runId, TRACE_LENGTH),
+    trace: law === null ? [] : trace.about(law.runId, TRACE_LENGTH),
     programs: plays.length,
     events: [...store.state.runs.values()].reduce((sum, { journal }) => sum + journal.length, 0),
     turns: scheduler.turns,

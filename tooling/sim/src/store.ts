@@ -1,6 +1,6 @@
 import { MemoryState, memoryWorld } from "@perdure/core/testing";
 import type { RunCommit, RunRecord, World } from "@perdure/core/world";
-import { checkCounted } from "./actors/index.ts";
+import { checkCounted } from "./actors/counter.ts";
 import { type CheckOptions, Checks } from "./checks.ts";
 import type { Plant } from "./config.ts";
 import { LawBroken } from "./failure.ts";

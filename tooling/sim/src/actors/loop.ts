@@ -11,7 +11,7 @@ import type {
 } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
 import { pause } from "../process.ts";
-import type { Actor } from "./index.ts";
+import type { Actor } from "./actor.ts";
 
 /**
  * A run that hears messages and begins its journal anew again and again. A generation begins with all that was heard before;

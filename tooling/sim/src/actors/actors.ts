@@ -1,4 +1,3 @@
-import type { World } from "@perdure/core/world";
 import type { ClusterConfig, Fault } from "../config.ts";
 import type { Network } from "../network.ts";
 import { newProcess, type SimProcess } from "../process.ts";
@@ -7,6 +6,7 @@ import { type Random, randomOf } from "../random.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Store } from "../store.ts";
 import type { Trace } from "../trace.ts";
+import type { Actor } from "./actor.ts";
 import { checkCounts, count } from "./counter.ts";
 import { checkHeard, createLoop, sendToLoop, tendLoop } from "./loop.ts";
 
@@ -14,22 +14,6 @@ import { checkHeard, createLoop, sendToLoop, tendLoop } from "./loop.ts";
  * Parts of the World that the engine does not use yet, used by small actors of the simulation: a run that begins its journal
  * anew again and again, and a record that several count in.
  */
-
-export { checkCounted } from "./counter.ts";
-export { isActor } from "./loop.ts";
-
-/** What an actor works with. It may die at any await, and begins anew then. */
-export interface Actor {
-  /** The same over all its lives. */
-  readonly place: number;
-  readonly process: SimProcess;
-  readonly world: World;
-  readonly random: Random;
-  readonly leaseTtl: number;
-  /** The loop has ended. */
-  readonly over: () => boolean;
-  readonly fail: (error: unknown) => void;
-}
 
 export interface ActorsOptions {
   readonly seed: number;
