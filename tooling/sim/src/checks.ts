@@ -304,7 +304,7 @@ export class Checks {
     if (owner !== null || row.status === "diverged") return;
     if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
     checkWoken(row, now);
-    const isDue = dueAt !== null && dueAt <= now;
+    const isDue = dueAt !== null && dueAt <= now + patience;
     for (const call of isDue ? [] : fold.openSystem.values()) {
       if (!this.#isWaiting(row.runId, call)) broken(`nobody will do its system step ${call.name} ${call.id}`);
     }
