@@ -7,6 +7,7 @@ import type { StartRunInput } from "./engine/system-steps/start-run.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
 import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { encode, storable } from "./serialization/index.ts";
@@ -24,9 +25,7 @@ export async function startInWorkflow<T>(
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
   storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;
-  const children = childrenOf(execution);
-  if (onParentEnd === "cancel") children.tied = true;
-  if (onParentEnd === undefined) children.sharing = true;
+  if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
     $parent: execution.runId,
@@ -63,10 +62,11 @@ export function runsOf(execution: Execution): RunAccess {
       if (runId === execution.runId) {
         throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
       }
-      return await callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+      return await (cancelledAgain(execution) ??
+        callSystemStep<RunEnding>(execution, "watch_run", () => runId));
     },
-    async cancel(runId, reason) {
-      await send(runId, "cancel_requested", encode(reason, "reason"));
+    async cancel(runId, reason, mode) {
+      await send(runId, mode === "terminate" ? TERMINATE : "cancel_requested", encode(reason, "reason"));
     },
     async retry(runId) {
       const outcome = await send(runId, "wake", null);

@@ -63,6 +63,8 @@ export class RunFold {
   readonly openSystem: Map<string, SystemCall> = new Map();
   /** Those whose result the journal has. */
   readonly closedSystem: Set<string> = new Set();
+  /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
+  readonly spared: Set<string> = new Set();
   readonly #ids: Set<string> = new Set();
   #length = 0;
   /** It has said what it leaves: only its end can follow. */
@@ -105,8 +107,8 @@ export class RunFold {
     const { type, seq, at } = event;
     this.#length++;
     if (seq !== this.#length) this.#broken("journal order", `event ${this.#length} has seq ${seq}`);
-    // The first event bears the time of whoever started the run, whose clock may be wrong.
-    if (at < this.#lastAt && seq > 2) {
+    // What comes before the execution bears the time of whoever started the run, whose clock may be wrong.
+    if (at < this.#lastAt && this.startedAt !== null) {
       this.#broken("journal order", `event ${seq} is older than the one before it`);
     }
     this.#lastAt = at;
@@ -136,7 +138,7 @@ export class RunFold {
         return;
       case "step_completed":
       case "step_failed":
-        if (!this.openSteps.delete(id)) this.#refuse(event, "the step is not under way");
+        if (!this.openSteps.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the step is not under way");
         this.closedSteps.add(id);
         return;
       case "wait_created":
@@ -144,6 +146,7 @@ export class RunFold {
         this.openWaits.set(id, this.#decode(event.data) as number);
         return;
       case "wait_completed": {
+        if (this.spared.delete(id)) return;
         const due = this.openWaits.get(id);
         if (due === undefined) this.#refuse(event, "the sleep is not under way");
         else if (event.at < due) this.#refuse(event, `the sleep ends at ${due}`);
@@ -176,7 +179,7 @@ export class RunFold {
       }
       case "system_step_completed":
       case "system_step_failed":
-        if (!this.openSystem.delete(id)) this.#refuse(event, "the system step is not under way");
+        if (!this.openSystem.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the system step is not under way");
         this.closedSystem.add(id);
         return;
       case "attributes_given":
@@ -189,6 +192,7 @@ export class RunFold {
       case "run_cancel_requested":
         if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
         this.cancelRequested = true;
+        for (const id of [...this.openWaits.keys(), ...this.openSystem.keys()]) this.spared.add(id);
         this.#giveUpSteps(event);
         this.openWaits.clear();
         this.openSystem.clear();
@@ -209,13 +213,18 @@ export class RunFold {
     for (const id of finishing) {
       if (!this.openSteps.has(id)) this.#refuse(event, `step ${id} is not under way`);
     }
-    for (const id of [...this.openSteps.keys()]) if (!finishing.includes(id)) this.openSteps.delete(id);
+    for (const id of [...this.openSteps.keys()]) {
+      if (finishing.includes(id)) continue;
+      this.openSteps.delete(id);
+      this.spared.add(id);
+    }
   }
 
   #retrying(event: JournalEvent): void {
     const id = event.id ?? "";
     const retries = this.retries.get(id);
-    if (retries === undefined || !this.openSteps.has(id)) this.#refuse(event, "the step is not under way");
+    const isOpen = this.openSteps.has(id);
+    if (retries === undefined || !(isOpen || this.spared.has(id))) this.#refuse(event, "the step is not under way");
     const { attempt, retryAt } = this.#decode(event.data) as { attempt: number; retryAt: number };
     if (attempt !== (retries ?? 0) + 1) {
       this.#broken(
@@ -224,7 +233,7 @@ export class RunFold {
       );
     }
     this.retries.set(id, attempt);
-    this.openSteps.set(id, retryAt);
+    if (isOpen) this.openSteps.set(id, retryAt);
   }
 
   #end(event: JournalEvent): void {
@@ -238,6 +247,7 @@ export class RunFold {
     else this.error = event.data;
     this.hooks.clear();
     this.openSystem.clear();
+    this.spared.clear();
   }
 
   #new(event: JournalEvent): void {

@@ -4,6 +4,7 @@ import {
   getStepMetadata,
   getWorkflowMetadata,
   RetryableError,
+  shield,
   sleep,
   step,
   workflow,
@@ -123,8 +124,10 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
         return await execute(node.node, scope);
       } finally {
         cleanups?.(node.key, "entered");
-        await steps.patient(node.cleanup);
-        if (node.rest > 0) await sleep(node.rest);
+        await shield(async () => {
+          await steps.patient(node.cleanup);
+          if (node.rest > 0) await sleep(node.rest);
+        });
         cleanups?.(node.key, "left");
       }
     case "hook":

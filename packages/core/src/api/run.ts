@@ -12,13 +12,18 @@ import type { RunStatus } from "../world/index.ts";
 export interface CancelOptions {
   /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
   readonly reason?: string;
+  /**
+   * `"graceful"`: the code hears of it, and its `finally` blocks run. `"terminate"`: the run ends at once without its code, also
+   * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
+   */
+  readonly mode?: "graceful" | "terminate";
 }
 
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
   getRecord(runId: string): Promise<RunView | null>;
   ended(runId: string): Promise<RunEnding>;
-  cancel(runId: string, reason: string | undefined): Promise<void>;
+  cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
   retry(runId: string): Promise<void>;
 }
 
@@ -86,7 +91,13 @@ export class Run<T = unknown> {
    * run ends `cancelled`. A run that has already ended stays as it is.
    */
   cancel(options: CancelOptions = {}): Promise<void> {
-    return this.#client.cancel(this.runId, options.reason);
+    const { reason, mode = "graceful" } = options;
+    if (mode !== "graceful" && mode !== "terminate") {
+      throw new TypeError(
+        `cancel({ mode }): must be "graceful" or "terminate", got ${JSON.stringify(mode)}.`,
+      );
+    }
+    return this.#client.cancel(this.runId, reason, mode);
   }
 
   /**

@@ -121,7 +121,7 @@ export class AfterWork {
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
-    if (mayCancelChildren(journal)) await this.#cancelChildren(row);
+    if (mayCancelChildren(row, journal)) await this.#cancelChildren(row);
   }
 
   /** Those that have not ended, a page at a time: it may have started any number. */

@@ -38,9 +38,10 @@ function stepsOf(journal: readonly JournalEvent[]): readonly Debt[] {
 }
 
 /** Whether there may be a child that is cancelled with this run. */
-export function mayCancelChildren(journal: readonly JournalEvent[]): boolean {
+export function mayCancelChildren({ status }: RunRecord, journal: readonly JournalEvent[]): boolean {
+  if (status === "cancelled") return true;
   return journal.some(
-    ({ type, name }) => type === "children_kept" || (type === "system_step_created" && name === "start_run"),
+    ({ type, name }) => type === "children_tied" || (type === "system_step_created" && name === "start_run"),
   );
 }
 

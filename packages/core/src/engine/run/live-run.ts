@@ -119,7 +119,8 @@ export class LiveRun {
 
   /** There is something to deliver and nothing that forbids it. */
   get deliverable(): boolean {
-    return this.lease.held && !this.lease.leaving && this.turn.deliverable && !this.working;
+    if (!this.lease.held || this.lease.leaving || !this.turn.deliverable) return false;
+    return this.turn.terminated || !this.working;
   }
 
   /** Something waits here for a tick or a commit. */

@@ -5,6 +5,7 @@ import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
+import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 
 /** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
@@ -60,7 +61,7 @@ function newHooks(): Hooks {
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
-      for (const hook of live.values()) hook.fail(error);
+      for (const hook of live.values()) hook.cancel(error);
     },
   };
 }
@@ -76,11 +77,16 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
-  const hook = new WorkflowHook<T>(id, token, () => {
-    if (execution.over) return;
-    live.delete(id);
-    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-  });
+  const hook = new WorkflowHook<T>(
+    id,
+    token,
+    () => {
+      if (execution.over) return;
+      live.delete(id);
+      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+    },
+    () => cancelledAgain(execution),
+  );
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
   made.set(id, hook as WorkflowHook);
@@ -93,11 +99,16 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
 /** The code asks for a hook that the run has already, with what came for it. */
 function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
   const { live, made } = hooksOf(execution);
-  const hook = new WorkflowHook<T>(id, token, () => {
-    if (execution.over) return;
-    live.delete(id);
-    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-  });
+  const hook = new WorkflowHook<T>(
+    id,
+    token,
+    () => {
+      if (execution.over) return;
+      live.delete(id);
+      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+    },
+    () => cancelledAgain(execution),
+  );
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
   made.set(id, hook as WorkflowHook);

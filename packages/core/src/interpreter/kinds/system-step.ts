@@ -1,3 +1,4 @@
+import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
@@ -63,6 +64,7 @@ export function callSystemStep<T>(
     input: encoded,
     dueAt: null,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(id, step);
   unansweredOf(execution).names.set(id, name);
