@@ -253,7 +253,8 @@ export class LiveRun {
     if (this.steps.busy || this.steps.system.busy) return false;
     if (handOver) return this.turn.mayLeave;
     const dueLater = (this.nextDueAt ?? Number.POSITIVE_INFINITY) > now;
-    return dueLater && !this.steps.waiting && this.mail.complete && this.turn.mayRest;
+    const starts = this.steps.waiting || this.steps.system.waiting;
+    return dueLater && !starts && this.mail.complete && this.turn.mayRest;
   }
 }
 
