@@ -33,7 +33,7 @@ export function measureReplay(kind: BenchWorld, steps: number): Promise<ReplayFi
         if (method === "claim" && (result as ClaimResult).runs.some((each) => each.run.runId === run.runId)) {
           claimed = began;
         }
-        if (method === "commit" && (args[0] as RunCommit[]).some(({ lease }) => lease.type === "finish")) {
+        if (method === "commit" && (args[0] as RunCommit[]).some(endsRun)) {
           completed = ended;
         }
       });
