@@ -4,7 +4,7 @@
  * journal, replaying it, and one live commit.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { ClaimResult, RunCommit, World } from "@perdure/core/world";
+import { type ClaimResult, endsRun, type RunCommit, type World } from "@perdure/core/world";
 import { resumeHook, start } from "perdure/api";
 import { createWorker } from "perdure/runtime";
 import type { BenchWorld } from "./bench-world.ts";
