@@ -218,7 +218,7 @@ export class RunPool {
 
   /** Takes a run that was created under a lease of this worker. */
   adopt(lease: Lease, workflow: string, created: readonly NewEvent[], leaseUntil: number): void {
-    if (this.#phase === "closed") void giveBack(lease, this.#options);
+    if (this.#phase === "closed") void giveBack(lease, created.length, this.#options);
     else this.#arrivals.created(lease, workflow, created, leaseUntil);
   }
 
@@ -244,8 +244,7 @@ export class RunPool {
 
   #onHint(hint: Hint): void {
     if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
-    if (hint.type !== "mail") return;
-    const run = this.#residents.heldRun(hint.runId);
+    const run = hint.type === "mail" ? this.#residents.heldRun(hint.runId) : undefined;
     if (run !== undefined) this.#mail.look(run);
   }
 }

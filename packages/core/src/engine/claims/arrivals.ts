@@ -1,9 +1,6 @@
-import type { Clock } from "../../clock.ts";
 import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
-import type { IdSource } from "../../ids.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import type { Logger } from "../../logger.ts";
 import { outside } from "../../outside.ts";
 import { largestValue } from "../../serialization/index.ts";
 import {
@@ -13,38 +10,15 @@ import {
   type Lease,
   type NewEvent,
   type RunRecord,
-  type World,
 } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
 import { LiveRun } from "../run/live-run.ts";
+import type { ArrivalsOptions } from "./arrivals-options.ts";
 import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
-import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
-import type { Residents } from "./residents.ts";
+import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
-
-export interface ArrivalsOptions {
-  readonly world: World;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly strictReplay: boolean;
-  readonly residents: Residents;
-  readonly quarantine: Quarantine;
-  /** The next tick has to look at the run. */
-  readonly touch: (run: LiveRun) => void;
-  /** A run that has ended and has work left. */
-  readonly onEnded: (claimed: ClaimedRun) => void;
-  /** A journal that was being read is in memory no more. */
-  readonly onLoaded: () => void;
-  /**
-   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
-   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
-   */
-  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
-}
 
 /** Bytes of journal that are read and replayed at once, but for the last run of a claim. */
 const JOURNALS_IN_MEMORY = 64 * 1024 * 1024;

@@ -5,10 +5,15 @@ import type { AttemptEnded } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
 import type { TurnOptions } from "./turn-options.ts";
 
+/** What decides over the end of an attempt. */
+export type AttemptParts = Pick<TurnOptions, "execution" | "steps" | "cancel" | "random"> & {
+  readonly outbox: Outbox;
+};
+
 /** What the code is told when an attempt has ended: `null` if nobody waits for it, or another attempt comes. */
 export function endOfAttempt(
   { attempt, result }: AttemptEnded,
-  parts: Pick<TurnOptions, "execution" | "steps" | "cancel" | "random"> & { readonly outbox: Outbox },
+  parts: AttemptParts,
   now: number,
 ): Heard | null {
   const { execution, steps, cancel, random, outbox } = parts;

@@ -97,6 +97,7 @@ export class Inbox {
   }
 }
 
+/** Whether it asks for the run's end without its code. */
 function isTermination(incoming: Incoming): boolean {
   return incoming.type === "mail" && incoming.mail.type === TERMINATE;
 }

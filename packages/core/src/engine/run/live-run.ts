@@ -3,6 +3,7 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
 import { interruptedError } from "../steps/step-outcome.ts";
+import type { CommitTerms } from "./commit-terms.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
 import { RunCancel } from "./run-cancel.ts";
@@ -24,16 +25,6 @@ export interface OutgoingCommit {
   readonly systemSteps: readonly PendingSystemStep[];
   /** When the lease runs out if it is held, in monotonic time. */
   readonly leaseUntil: number;
-}
-
-/** How the next commit is made. */
-export interface CommitTerms {
-  /** Lease length in milliseconds. */
-  readonly ttl: number;
-  /** Give the run back as soon as possible. */
-  readonly handOver: boolean;
-  /** The most bytes of events. */
-  readonly limit: number;
 }
 
 export interface LiveRunOptions {
@@ -234,10 +225,7 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) {
-      const { owes, continues } = this.turn.outbox;
-      return { type: "park", dueAt: owes || continues ? now : null };
-    }
+    if (this.turn.over) return { type: "park", dueAt: this.turn.outbox.leavesWork ? now : null };
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);

@@ -56,18 +56,14 @@ export class Outbox {
     this.patch({ queue: ENGINE_QUEUE });
   }
 
-  get owes(): boolean {
-    return this.#owes;
+  /** Another worker goes on with the run: what it owes, or its next generation. */
+  get leavesWork(): boolean {
+    return this.#owes || this.#next !== null;
   }
 
   /** The run continues as new: its journal begins anew with these events. */
   beginAnew(events: readonly CommitEvent[]): void {
     this.#next = events;
-  }
-
-  /** The run goes on, in a journal of its own. */
-  get continues(): boolean {
-    return this.#next !== null;
   }
 
   /** No event may be earlier than this: the journal's time does not go back, whatever clocks do. */

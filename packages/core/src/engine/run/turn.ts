@@ -1,14 +1,12 @@
 import { asWritten, deliver, journalled } from "../../interpreter/events.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { cancelOf, TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import { hearingOf } from "../../interpreter/kinds/index.ts";
 import type { Heard } from "../../interpreter/kinds/kind.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
-import { encode } from "../../serialization/index.ts";
 import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
 import { lostAttempt } from "../steps/attempt.ts";
-import { endOfAttempt } from "./attempt-end.ts";
+import { heardOf } from "./hearing.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { writeDebts } from "./last-debts.ts";
 import { nextGeneration } from "./next-generation.ts";
@@ -205,21 +203,16 @@ export class Turn {
   }
 
   #deliver(incoming: Incoming, now: number): boolean {
-    switch (incoming.type) {
-      case "attempt_ended":
-        return this.#hear(endOfAttempt(incoming, { ...this.#options, outbox: this.outbox }, now), now);
-      case "due": {
-        const { id, due } = incoming.entry;
-        return due !== "attempt" && this.#execution.pending.has(id) && this.#tell(due, now, id, null);
-      }
-      case "system_step_ended": {
-        const { step, data, failed } = incoming;
-        if (this.#execution.pending.get(step.id) !== step) return false;
-        return this.#tell(failed ? "system_step_failed" : "system_step_completed", now, step.id, data);
-      }
-      case "mail":
-        return this.#readMail(incoming.mail, now);
+    if (incoming.type === "mail" && incoming.mail.type === TERMINATE) {
+      this.#terminate(incoming.mail, now);
+      return false;
     }
+    const heard = heardOf(incoming, { ...this.#options, outbox: this.outbox }, now);
+    if (incoming.type === "mail") {
+      this.#options.mail.consume(incoming.mail.mailSeq);
+      this.#inbox.mailRead();
+    }
+    return heard !== null && this.#tell(heard, now);
   }
 
   /** Ends the run where its code stands; what it asked for since it was told something last is not done. */
@@ -236,36 +229,9 @@ export class Turn {
     this.#machine.move("over");
   }
 
-  #readMail(mail: Mail, now: number): boolean {
-    if (mail.type === TERMINATE) {
-      this.#terminate(mail, now);
-      return false;
-    }
-    const heard = hearingOf(mail.type)?.(this.#execution, mail) ?? null;
-    this.#options.mail.consume(mail.mailSeq);
-    this.#inbox.mailRead();
-    if (heard !== null) return this.#hear(heard, now);
-    const { cancel } = this.#options;
-    if (mail.type !== "cancel_requested" || cancel.begun) return false;
-    const record = cancel.begin(reasonOf(mail.data), now);
-    return this.#tell("run_cancel_requested", now, null, encode(record, "cancel"));
-  }
-
-  #hear(heard: Heard | null, now: number): boolean {
-    if (heard === null) return false;
-    if (heard.patch !== undefined) this.outbox.patch(heard.patch);
-    return this.#tell(heard.type, now, heard.id, heard.data, heard.known, heard.name);
-  }
-
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell(
-    type: string,
-    now: number,
-    id: string | null,
-    data: Uint8Array | null,
-    known?: Known,
-    name: string | null = null,
-  ): boolean {
+  #tell({ type, id, name = null, data, known, patch }: Heard, now: number): boolean {
+    if (patch !== undefined) this.outbox.patch(patch);
     const event = this.outbox.append(type, now, id, name, data);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };

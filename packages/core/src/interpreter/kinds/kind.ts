@@ -57,7 +57,7 @@ export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 
 /** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
-  readonly name?: string;
+  readonly name?: string | null;
   readonly known?: Known;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;

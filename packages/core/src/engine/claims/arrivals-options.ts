@@ -1,0 +1,30 @@
+import type { Clock } from "../../clock.ts";
+import type { IdSource } from "../../ids.ts";
+import type { Logger } from "../../logger.ts";
+import type { ClaimedRun, World } from "../../world/index.ts";
+import type { LiveRun } from "../run/live-run.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { Residents } from "./residents.ts";
+
+/** What arrivals need of their worker, and tell it. */
+export interface ArrivalsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly strictReplay: boolean;
+  readonly residents: Residents;
+  readonly quarantine: Quarantine;
+  /** The next tick has to look at the run. */
+  readonly touch: (run: LiveRun) => void;
+  /** A run that has ended and has work left. */
+  readonly onEnded: (claimed: ClaimedRun) => void;
+  /** A journal that was being read is in memory no more. */
+  readonly onLoaded: () => void;
+  /**
+   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
+   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
+   */
+  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
+}
