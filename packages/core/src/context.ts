@@ -10,6 +10,8 @@ import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
 export interface WorkflowContext {
   readonly kind: "workflow";
   readonly execution: Execution;
+  /** Inside a `shield`. */
+  readonly shielded?: boolean;
 }
 
 /** Inside one attempt of a step. */

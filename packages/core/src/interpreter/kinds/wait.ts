@@ -1,3 +1,4 @@
+import { isShielded } from "../../contexts.ts";
 import { type Duration, parseDuration } from "../../duration.ts";
 import { decode, encode } from "../../serialization/index.ts";
 import type { JournalEvent } from "../../world/index.ts";
@@ -5,9 +6,13 @@ import { deferred } from "../deferred.ts";
 import type { Difference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Pending, Request } from "../pending.ts";
+import { cancelledAgain } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
-/** Sleeps: `wait_created` with the time of its end, then `wait_completed`. */
+/** Sleeps: `wait_created` with the time of its end, then `wait_completed`, then or when a message ends the sleep early. */
+
+/** The type of the message that ends a sleep early; it is addressed to the sleep. */
+export const STOP_SLEEP = "stop_sleep";
 
 interface PendingWait extends Pending {
   readonly due: "wait_completed";
@@ -18,12 +23,15 @@ interface PendingWait extends Pending {
 /** A workflow sleeps. */
 export function sleepIn(execution: Execution, duration: Duration): Promise<void> {
   if (execution.over) return new Promise(() => {});
+  const cancelled = cancelledAgain(execution);
+  if (cancelled !== null) return cancelled;
   const dueAt = parseDuration(duration, execution.clock);
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
     due: "wait_completed",
     dueAt,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(wait.id, wait);
   execution.request({ type: "wait_created", id: wait.id, name: null, data: encode(dueAt, "sleep") });
@@ -46,6 +54,12 @@ export const waitKind: Kind = {
       deliver(execution, event) {
         execution.settle(event.id)?.result.resolve(undefined);
       },
+    },
+  },
+  messages: {
+    [STOP_SLEEP](execution, { id }) {
+      if (id === null || execution.pending.get(id)?.due !== "wait_completed") return null;
+      return { type: "wait_completed", id, data: null };
     },
   },
 };
