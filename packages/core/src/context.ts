@@ -18,6 +18,8 @@ export interface StepContext {
   readonly workflow: WorkflowMetadata;
   /** The body waits for `ended`, the end of a run: others may use its slot meanwhile. */
   duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
+  /** Sends the run a message; durable when it resolves. */
+  send(type: string, data: Uint8Array | null): Promise<void>;
 }
 
 export type Context = WorkflowContext | StepContext;

@@ -32,14 +32,20 @@ export function seededIds(random: () => number): IdSource {
 }
 
 /** What an id inside a run names. */
-export type EntityKind = "step" | "sys" | "wait" | "hook";
+export type EntityKind = "step" | "sys" | "wait" | "hook" | "state" | "attributes";
 
 /**
- * The id of the `count`-th (from 1) entity of this name in a run. The same across retries, replays and machines; does
+ * The id of the `count`-th (from 1) entity of this name in a generation of a run. The same across retries, replays and machines; does
  * not move when an unrelated step is added; 162 bits of SHA-256, so unique over all runs; 32 characters.
  */
-export function entityId(kind: EntityKind, runId: string, name: string, count: number): string {
-  const digest = hash("sha256", joined(runId, kind, name, count), "base64url");
+export function entityId(
+  kind: EntityKind,
+  { runId, generation }: { readonly runId: string; readonly generation: number },
+  name: string,
+  count: number,
+): string {
+  const parts = generation === 0 ? [runId, kind, name, count] : [runId, kind, name, count, generation];
+  const digest = hash("sha256", joined(...parts), "base64url");
   return `${kind}_${digest.slice(0, 27)}`;
 }
 

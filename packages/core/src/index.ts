@@ -8,4 +8,12 @@ export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors
 export type { Hook, HookOptions } from "./interpreter/hook.ts";
 export type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
-export { createHook, getStepMetadata, getWorkflowMetadata, sleep } from "./workflow-api.ts";
+export {
+  continueAsNew,
+  createHook,
+  getStepMetadata,
+  getWorkflowMetadata,
+  setAttributes,
+  setState,
+  sleep,
+} from "./workflow-api.ts";

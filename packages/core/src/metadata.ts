@@ -23,4 +23,6 @@ export interface WorkflowMetadata {
   readonly workflowName: string;
   readonly workflowRunId: string;
   readonly workflowStartedAt: Date;
+  /** What the run is searched by, as it is now; in a step, as it was when the attempt began. */
+  readonly attributes: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-import type { FirstClaim } from "./world/index.ts";
+import type { FirstClaim, NameClaim } from "./world/index.ts";
 
 /**
  * The names that the core claims of a World. Each kind has a prefix of its own; within it, no two things have one name,
@@ -8,6 +8,11 @@ import type { FirstClaim } from "./world/index.ts";
 /** The name of a hook's token. */
 export function hookName(token: string): string {
   return `hook:${token}`;
+}
+
+/** Claims the token of a hook, for as long as the hook lives. */
+export function hookClaim(token: string, hookId: string, metadata: Uint8Array | null): NameClaim {
+  return { name: hookName(token), id: hookId, fingerprint: null, data: metadata, keepFor: 0, freeAt: 0 };
 }
 
 /** Claims the key of a start. It is free from `freeAt` on, if its run has ended; `null`: when its run is deleted. */

@@ -2,9 +2,13 @@ import { currentContext, currentExecution } from "./context.ts";
 import type { Duration } from "./duration.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./interpreter/hook.ts";
+import { checkAttributes, SET_ATTRIBUTES, setAttributesIn } from "./interpreter/kinds/attributes.ts";
 import { createHookIn } from "./interpreter/kinds/hook.ts";
+import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
+import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import { encode, storable } from "./serialization/index.ts";
 
 /** What workflow functions and steps call. */
 
@@ -39,6 +43,25 @@ export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
 }
 
 /**
+ * Ends this execution of the workflow and begins it again with other arguments, in the same run: id, start key, attributes,
+ * state, hooks and what was sent to them stay; the journal begins anew, so it does not grow for ever. A `createHook` with the
+ * token of a hook that the run has gives that hook. The function ends where it stands: no `finally` block of it runs.
+ *
+ * @throws {ContextError} outside a workflow, {@link SerializationError} for an argument that cannot be stored
+ * @example
+ * ```ts
+ * if (page % 100 === 0) return await continueAsNew([page + 1]);
+ * ```
+ */
+export function continueAsNew(args: readonly unknown[] = []): Promise<never> {
+  const execution = currentExecution("continueAsNew()");
+  if (!Array.isArray(args))
+    throw new TypeError(`continueAsNew(): args must be an array, got ${typeof args}.`);
+  execution.continueAs(storable(encode([...args], "args"), "args", execution.largestValue));
+  return new Promise(() => {});
+}
+
+/**
  * The step that is being executed: `stepId` is the idempotency key for whatever it calls.
  *
  * @throws {ContextError} outside a step
@@ -57,5 +80,38 @@ export function getStepMetadata(): StepMetadata {
 export function getWorkflowMetadata(): WorkflowMetadata {
   const context = currentContext();
   if (context === undefined) throw new ContextError("getWorkflowMetadata()", "a workflow or a step");
-  return context.kind === "step" ? context.workflow : context.execution.metadata;
+  return context.kind === "step" ? context.workflow : workflowMetadata(context.execution);
+}
+
+/**
+ * Sets what the run shows of itself: `run.getState()` reads it from outside without waking the run. Durable with whatever the
+ * workflow does next.
+ *
+ * @throws {ContextError} outside a workflow, {@link SerializationError} for a value that cannot be stored
+ * @example
+ * ```ts
+ * setState({ done: 3, of: 10 });
+ * ```
+ */
+export function setState(value: unknown): void {
+  setStateIn(currentExecution("setState()"), value);
+}
+
+/**
+ * Sets attributes of the run, by which `listRuns` finds it; `undefined` takes one away. At most 64 of them, names and values of
+ * at most 255 characters; names that begin with `$` are perdure's own. In a step they are durable when it resolves, and the
+ * workflow sees them soon after.
+ *
+ * @throws {ContextError} outside a workflow and its steps, `TypeError` for what cannot be an attribute
+ * @example
+ * ```ts
+ * await setAttributes({ customer: "cus_1", stage: "charged" });
+ * ```
+ */
+export async function setAttributes(attributes: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const context = currentContext();
+  if (context === undefined) throw new ContextError("setAttributes()", "a workflow or a step");
+  const changes = checkAttributes(attributes, "setAttributes()");
+  if (context.kind === "workflow") setAttributesIn(context.execution, changes);
+  else await context.send(SET_ATTRIBUTES, encode(changes, "attributes"));
 }

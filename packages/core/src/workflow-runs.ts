@@ -1,4 +1,3 @@
-import { PARENT } from "./api/listing.ts";
 import { Run, type RunAccess } from "./api/run.ts";
 import { type StartOptions, startRequest } from "./api/start-request.ts";
 import { lengthOf, unlessAborted } from "./api/waiting.ts";
@@ -14,8 +13,8 @@ import {
   WorkflowRuntimeError,
 } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
-import { childrenOf } from "./interpreter/children.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import { childrenOf, PARENT } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { encode, storable } from "./serialization/index.ts";
@@ -30,24 +29,26 @@ export async function startInWorkflow<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { workflow, input, key, freeFrom, onConflict, fingerprint } = startRequest(fn, args, options);
-  storable(input, "args", execution.largestValue);
-  const { onParentEnd = null } = options;
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  storable(asked.args, "args", execution.largestValue);
+  const { onParentEnd } = options;
   const children = childrenOf(execution);
   if (onParentEnd === "cancel") children.tied = true;
-  if (onParentEnd === null) children.sharing = true;
+  if (onParentEnd === undefined) children.sharing = true;
+  const attributes = {
+    ...asked.attributes,
+    [PARENT]: execution.runId,
+    ...(onParentEnd !== undefined && { $onParentEnd: onParentEnd }),
+  };
   const now = execution.now();
-  const runId = await callSystemStep<string>(execution, "start_run", (id): StartRunInput => {
-    const freeAt = freeFrom(now);
-    return {
-      runId: childRunId(id, now),
-      workflow,
-      args: input,
-      attributes: { [PARENT]: execution.runId },
-      key: key === undefined ? null : { key, fingerprint: fingerprint ?? "", freeAt, onConflict },
-      onParentEnd,
-    };
-  });
+  const runId = await callSystemStep<string>(
+    execution,
+    "start_run",
+    (id): StartRunInput => ({
+      run: { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) },
+      onConflict,
+    }),
+  );
   return new Run<T>(runsOf(execution), runId);
 }
 

@@ -55,6 +55,8 @@ it.each<[one: [string, number], other: [string, number]]>([
     ["\udfff", 1],
   ],
 ])("a step %j is not the step %j", (one, other) => {
-  expect(entityId("step", "wrun_1", ...one)).not.toBe(entityId("step", "wrun_1", ...other));
-  expect(entityId("step", "wrun_1", ...one)).toMatch(/^step_[\w-]{27}$/);
+  const run = { runId: "wrun_1", generation: 0 };
+  expect(entityId("step", run, ...one)).not.toBe(entityId("step", run, ...other));
+  expect(entityId("step", run, ...one)).not.toBe(entityId("step", { ...run, generation: 1 }, ...one));
+  expect(entityId("step", run, ...one)).toMatch(/^step_[\w-]{27}$/);
 });

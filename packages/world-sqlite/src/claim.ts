@@ -17,6 +17,7 @@ import { Damage, isDamage } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { RESULT, resultCode } from "./driver.ts";
 import { damagedError } from "./errors.ts";
+import type { Outbox } from "./outbox.ts";
 import {
   EVENT_COLUMNS,
   type EventTuple,
@@ -57,7 +58,7 @@ const MOST_UNREADABLE = 1_000;
 
 export type Claim = (request: ClaimRequest) => Promise<ClaimResult>;
 
-export function claim(connection: Connection, tables: Tables, clock: StoreClock): Claim {
+export function claim(connection: Connection, tables: Tables, clock: StoreClock, outbox: Outbox): Claim {
   const { runs, events, mail } = tables;
   const selectDue = connection.prepare<DueRow>(
     "select due runs",
@@ -82,7 +83,7 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   );
   const selectMail = connection.prepare<MailRow>(
     "select mail",
-    `SELECT ${MAIL_COLUMNS} FROM ${mail} m WHERE m.run = ? AND m.mail_seq > ? ORDER BY m.mail_seq`,
+    `SELECT ${MAIL_COLUMNS} FROM ${mail} m WHERE m.run = ? AND m.at_end = 0 AND m.mail_seq > ? ORDER BY m.mail_seq`,
   );
 
   // Rows that cannot be read or leased. They stay due, and must not be in the way of others.
@@ -180,10 +181,10 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
     }
   }
 
-  function journalOf(id: number, { seq }: RunRecord, limit: number): JournalEvent[] {
-    const events = toJournal(selectEvents.all(id, seq, limit), 0);
-    if (events.length < Math.min(seq, limit)) {
-      throw new Damage(`event ${events.length + 1} of its journal is missing`);
+  function journalOf(id: number, { firstSeq, seq }: RunRecord, limit: number): JournalEvent[] {
+    const events = toJournal(selectEvents.all(id, seq, limit), firstSeq - 1);
+    if (events.length < Math.min(seq - firstSeq + 1, limit)) {
+      throw new Damage(`event ${firstSeq + events.length} of its journal is missing`);
     }
     return events;
   }
@@ -198,12 +199,14 @@ export function claim(connection: Connection, tables: Tables, clock: StoreClock)
   return async (request) => {
     // An idle worker's question takes no lock.
     const idle = await connection.read(() => {
+      if (outbox.waits()) return "outbox";
       const times = clock.glance(request.now);
       if (times === null) return null;
       const { first, left } = look(request, Math.min(request.limit, 1), times.now);
       return first.length > 0 ? null : { runs: [], nextDueAt: left, now: times.now };
     });
-    if (idle !== null) return idle;
+    if (idle === "outbox") await outbox.move().catch(() => undefined);
+    else if (idle !== null) return idle;
     const { nextDueAt, now, ...taken } = await takeReadable(request);
     const runs = await connection.read(() => taken.runs.map((run) => load(run, request)));
     return { runs, nextDueAt, now };

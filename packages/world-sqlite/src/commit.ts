@@ -4,21 +4,24 @@
 
 import type { SQLInputValue } from "node:sqlite";
 import {
+  type CommitEvent,
   type CommitResult,
-  type HookConflict,
+  endsRun,
   isTerminal,
-  type LeaseChange,
+  type NameConflict,
+  type NewEvent,
   type RunCommit,
   type RunPatch,
   type RunStatus,
 } from "@perdure/core/world";
 import { writeAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import { hookTokens } from "./hooks.ts";
+import { names } from "./names.ts";
+import { restarts } from "./restart.ts";
 import type { Statement } from "./statement.ts";
 import type { StoreClock, Times } from "./store-clock.ts";
 import type { Tables } from "./tables.ts";
-import { fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
+import { fromStored, fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
 /** What the checks need of the row. */
 type HeldRow = ReturnType<typeof toHeldRow>;
@@ -33,19 +36,30 @@ type HeldTuple = readonly [
   bytes: number,
   mailSeq: number,
   mailDone: number,
+  endSeq: number,
+  endDone: number,
   dueAt: number | null,
   /** 1 while somebody holds the lease. */
   held: number,
 ];
 
 const HELD_COLUMNS =
-  "id, status, epoch, claim_id, seq, bytes, mail_seq, mail_done, due_at, owner IS NOT NULL";
+  "id, status, epoch, claim_id, seq, bytes, mail_seq, mail_done, end_seq, end_done, due_at, owner IS NOT NULL";
 
-function toHeldRow([id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, dueAt, held]: HeldTuple) {
-  return { id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, dueAt, held };
+function toHeldRow(row: HeldTuple) {
+  const [id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, endSeq, endDone, dueAt, held] = row;
+  return { id, status, epoch, claimId, seq, bytes, mailSeq, mailDone, endSeq, endDone, dueAt, held };
 }
 
-const PATCH_COLUMNS: readonly (readonly [Exclude<keyof RunPatch, "attributes" | "queue">, string])[] = [
+interface WrittenRow {
+  readonly type: StoredText;
+  readonly data: Uint8Array | null;
+}
+
+const PATCH_COLUMNS: readonly (readonly [
+  Exclude<keyof RunPatch, "attributes" | "queue" | "endDone">,
+  string,
+])[] = [
   ["status", "status"],
   ["startedAt", "started_at"],
   ["completedAt", "completed_at"],
@@ -66,12 +80,17 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     "insert event",
     `INSERT INTO ${tables.events} (run, seq, type, at, id, name, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
-  // The payload of a consumed message is in the journal; what stays is its id, for messages sent twice.
-  const clearMail = connection.prepare(
-    "clear mail",
-    `UPDATE ${tables.mail} SET data = NULL WHERE run = ? AND mail_seq > ? AND mail_seq <= ?`,
+  const selectWritten = connection.prepare<WrittenRow>(
+    "select written event",
+    `SELECT type, data FROM ${tables.events} WHERE run = ? AND seq = ?`,
   );
-  const hooks = hookTokens(connection, tables);
+  // The payload of a consumed message is in the journal; what stays is its id, for messages sent twice.
+  const consumeMail = connection.prepare(
+    "consume mail",
+    `UPDATE ${tables.mail} SET data = NULL, at = ? WHERE run = ? AND at_end = 0 AND mail_seq > ? AND mail_seq <= ?`,
+  );
+  const { claim, holder, release, end } = names(connection, tables);
+  const restart = restarts(connection, tables);
   const update = updateRun(connection, tables);
   const setAttributes = writeAttributes(connection, tables);
 
@@ -79,50 +98,59 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     const found = selectRun.get(toStored(request.runId));
     if (found === undefined) return { outcome: "finished" };
     const row = toHeldRow(found);
-    const last = request.seq + request.events.length;
+    const { mailSeq, endSeq } = row;
     if (isRepeated(request, row)) {
-      const conflicts = hooks.conflictsBetween(row.id, request.seq, last);
-      return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
+      return { outcome: "committed", mailSeq, endSeq, conflicts: conflictsWritten(row, request) };
     }
-    if (isTerminal(row.status)) return { outcome: "finished" };
-    if (!isClaimOf(request, row) || row.held === 0) return { outcome: "fenced" };
+    const ours = isClaimOf(request, row) && row.held === 1;
+    if (isTerminal(row.status) && (!ours || request.events.length > 0)) return { outcome: "finished" };
+    if (!ours) return { outcome: "fenced" };
     if (row.seq !== request.seq) return { outcome: "out_of_step", seq: row.seq };
 
-    const conflicts = append(row, request);
-    if (request.mailDone > row.mailDone) clearMail.run(row.id, row.mailDone, request.mailDone);
-    if (request.run.status !== undefined && isTerminal(request.run.status)) hooks.freeAll(row.id);
+    const conflicts = append(row, request, times);
+    const { mailDone, run } = request;
+    if (mailDone > row.mailDone) consumeMail.run(times.now, row.id, row.mailDone, mailDone);
+    if (request.restart === true) restart(row.id, request.seq, mailDone, times.now);
+    if (endsRun(request)) end(row.id, times.now);
     update(row, request, times);
-    if (request.run.attributes !== undefined) setAttributes(row.id, request.run.attributes);
-    return { outcome: "committed", mailSeq: row.mailSeq, conflicts };
+    if (run.attributes !== undefined) setAttributes(row.id, run.attributes);
+    return { outcome: "committed", mailSeq, endSeq, conflicts };
   }
 
-  function append(row: HeldRow, request: RunCommit): HookConflict[] {
-    const conflicts: HookConflict[] = [];
-    let seq = request.seq;
-    for (const event of request.events) {
-      seq += 1;
-      let { type, data } = event;
-      if (type === "hook_created" && event.id !== null && event.name !== null) {
-        const owner = hooks.take(row.id, event.id, event.name, seq);
-        if (owner !== null) {
-          type = "hook_conflict";
-          data = new TextEncoder().encode(owner);
-          conflicts.push({ hookId: event.id, runId: owner });
-        }
-      } else if (type === "hook_disposed" && event.id !== null) {
-        hooks.free(row.id, event.id);
-      }
+  function append(row: HeldRow, { seq, events }: RunCommit, times: Times): NameConflict[] {
+    const conflicts: NameConflict[] = [];
+    for (const [index, asked] of events.entries()) {
+      const holder = nameEvent(row.id, asked, times);
+      const event = holder === null ? asked : refused(asked, holder, conflicts);
       insertEvent.run(
         row.id,
-        seq,
-        type,
+        seq + index + 1,
+        toStored(event.type),
         event.at,
         toStoredOrNull(event.id),
         toStoredOrNull(event.name),
-        data,
+        event.data,
       );
     }
     return conflicts;
+  }
+
+  /** Does what an event says of names; returns the run that has the name if the claim is refused. */
+  function nameEvent(run: number, event: CommitEvent, times: Times): string | null {
+    if (event.release !== undefined) release(run, event.release);
+    if (event.claim === undefined || claim(run, event.claim, event.at, times)) return null;
+    return fromStored(holder(event.claim.name, times.now)?.holder ?? "");
+  }
+
+  /** The answer of the first sending, as the journal tells it. */
+  function conflictsWritten(row: HeldRow, { seq, events }: RunCommit): NameConflict[] {
+    return events.flatMap(({ claim }, index) => {
+      if (claim === undefined) return [];
+      const written = selectWritten.get(row.id, seq + index + 1);
+      if (written === undefined || fromStored(written.type) !== claim.refusedAs) return [];
+      const runId = new TextDecoder("utf-8", { ignoreBOM: true }).decode(written.data ?? undefined);
+      return [{ id: claim.id, runId }];
+    });
   }
 
   return (batch, now) =>
@@ -130,6 +158,13 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
       const times = clock.read(now);
       return batch.map((request) => commitRun(request, times));
     });
+}
+
+function refused(event: CommitEvent, holder: string, conflicts: NameConflict[]): NewEvent {
+  const { claim } = event;
+  if (claim === undefined) return event;
+  conflicts.push({ id: claim.id, runId: holder });
+  return { ...event, type: claim.refusedAs, data: new TextEncoder().encode(holder) };
 }
 
 function isClaimOf(request: RunCommit, row: HeldRow): boolean {
@@ -162,16 +197,21 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
   }
 
   return (row, request, times) => {
-    const { lease, run, events } = request;
+    const { lease, run, events, seq, restart = false } = request;
     // A commit without events can arrive late, after its own repetition: consumed mail does not come back.
     const mailDone = Math.max(row.mailDone, request.mailDone);
+    const endDone = Math.max(row.endDone, run.endDone ?? 0);
     const parameters: SQLInputValue[] = [
-      request.seq + events.length,
-      events.reduce((bytes, { data }) => bytes + (data?.byteLength ?? 0), row.bytes),
+      seq + events.length,
+      events.reduce((bytes, { data }) => bytes + (data?.byteLength ?? 0), restart ? 0 : row.bytes),
       mailDone,
-      dueAfter(row, lease, mailDone, times),
+      dueAfter(row, request, mailDone, endDone, times),
     ];
     let columns = lease.type === "hold" ? "" : ", owner = NULL";
+    if (restart) {
+      columns += ", generation = generation + 1, first_seq = ?";
+      parameters.push(seq + 1);
+    }
     for (const [key, column] of PATCH_COLUMNS) {
       const value = run[key];
       if (value === undefined) continue;
@@ -182,21 +222,26 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
       columns += ", queue = ?";
       parameters.push(toStored(run.queue));
     }
+    if (endDone !== row.endDone) {
+      columns += ", end_done = ?";
+      parameters.push(endDone);
+    }
     parameters.push(row.id);
     statementFor(columns).run(...parameters);
   };
 }
 
-function dueAfter(row: HeldRow, lease: LeaseChange, mailDone: number, times: Times): number | null {
+function dueAfter(
+  row: HeldRow,
+  { lease, run }: RunCommit,
+  mailDone: number,
+  endDone: number,
+  times: Times,
+): number | null {
   const { now } = times;
-  switch (lease.type) {
-    case "hold":
-      return Math.max(row.dueAt ?? 0, now + lease.ttl);
-    case "park":
-      // The transaction holds the write lock: no message can arrive between the look at the row and its update.
-      if (row.mailSeq > mailDone) return now;
-      return lease.dueAt === null ? null : times.at(lease.dueAt);
-    case "finish":
-      return null;
-  }
+  if (lease.type === "hold") return Math.max(row.dueAt ?? 0, now + lease.ttl);
+  // The transaction holds the write lock: no message can arrive between the look at the row and its update.
+  if (row.mailSeq > mailDone) return now;
+  if (isTerminal(run.status ?? row.status) && row.endSeq > endDone) return now;
+  return lease.dueAt === null ? null : times.at(lease.dueAt);
 }

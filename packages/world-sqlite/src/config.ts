@@ -110,6 +110,7 @@ export function capabilitiesOf(config: Config): WorldCapabilities {
     notifications: !inMemory,
     embedded: true,
     streams: true,
+    joining: true,
     commitsInFlight: 1,
     ownClock: config.clock === "store",
     largestValue: LARGEST_VALUE,

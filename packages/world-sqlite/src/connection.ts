@@ -92,6 +92,11 @@ export class Connection implements Operations {
     return fileOf(this.#database);
   }
 
+  /** Whether another connection is on the same database. */
+  isOn(database: DatabaseSync): boolean {
+    return database === this.#database || (this.file !== null && fileOf(database) === this.file);
+  }
+
   /**
    * A connection that may only read opens like any other, and every later write would fail: asks SQLite for the right to
    * write to a table, and changes nothing.

@@ -4,13 +4,18 @@
  */
 import { WorldError } from "@perdure/core/errors";
 import type { Connection } from "./connection.ts";
+import { createNameTable } from "./names.ts";
+import { createOutboxTable } from "./outbox.ts";
 import { createTables } from "./schema.ts";
 import { createStreamTables } from "./streams.ts";
 import type { Tables } from "./tables.ts";
 
 /** What leads from one version to the next: the SQL at index `n` makes version `n + 1`. Released ones never change. */
 export const MIGRATIONS: readonly ((tables: Tables) => string)[] = [
-  (tables) => createTables(tables) + createStreamTables(tables),
+  (tables) =>
+    [createTables, createNameTable, createStreamTables, createOutboxTable]
+      .map((create) => create(tables))
+      .join(""),
 ];
 
 /**

@@ -2,11 +2,10 @@
  * Reading: queries that change nothing and lock nothing. Pages continue after the last key of the page before, so
  * nothing that is created or deleted meanwhile shifts them.
  */
-
-import type { SQLInputValue } from "node:sqlite";
-import type { HookRecord, OpenStore } from "@perdure/core/world";
+import type { JournalEvent, OpenStore } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
 import { listing } from "./listing.ts";
+import { nameReads } from "./name-reads.ts";
 import {
   EVENT_COLUMNS,
   type EventTuple,
@@ -18,38 +17,36 @@ import {
   toMail,
   toRunRecord,
 } from "./schema.ts";
+import type { StoreClock } from "./store-clock.ts";
 import type { Tables } from "./tables.ts";
-import { fromStored, type StoredText, toStored } from "./text.ts";
+import { toStored } from "./text.ts";
 
-interface HookRow {
-  readonly token: StoredText;
-  readonly hookId: StoredText;
-  readonly runId: StoredText;
-  readonly createdAt: number;
-  readonly data: Uint8Array | null;
-}
+/** An event with the number that the run's journal begins with. */
+type PlacedTuple = readonly [...EventTuple, firstSeq: number];
 
 export type Reads = OpenStore["reads"];
 
-export function reads(connection: Connection, tables: Tables): Reads {
-  const { runs, events, mail, hooks } = tables;
+export function reads(connection: Connection, tables: Tables, clock: StoreClock): Reads {
+  const { runs, events, mail } = tables;
   const selectRun = connection.prepare<RunRow>(
     "select run",
     `SELECT ${RUN_COLUMNS} FROM ${runs} r WHERE r.run_id = ?`,
   );
-  const selectEvents = connection.prepareTuples<EventTuple>(
+  const selectEvents = connection.prepareTuples<PlacedTuple>(
     "select events",
-    `SELECT ${EVENT_COLUMNS} FROM ${events}
-     WHERE run = (SELECT id FROM ${runs} WHERE run_id = ?) AND seq > ? ORDER BY seq LIMIT ?`,
+    `SELECT ${EVENT_COLUMNS}, (SELECT first_seq FROM ${runs} WHERE run_id = ?1) FROM ${events}
+     WHERE run = (SELECT id FROM ${runs} WHERE run_id = ?1) AND seq > ?2 ORDER BY seq LIMIT ?3`,
   );
+  const fromRun = `${mail} m WHERE m.run = (SELECT id FROM ${runs} WHERE run_id = ?1)`;
   const selectMail = connection.prepare<MailRow>(
     "select mail",
-    `SELECT ${MAIL_COLUMNS} FROM ${mail} m JOIN ${runs} r ON r.id = m.run
-     WHERE r.run_id = ? AND m.mail_seq > max(?, r.mail_done) ORDER BY m.mail_seq`,
+    `SELECT ${MAIL_COLUMNS} FROM ${fromRun} AND m.at_end = 0
+       AND m.mail_seq > max(?2, (SELECT mail_done FROM ${runs} WHERE run_id = ?1)) ORDER BY m.mail_seq`,
   );
-  const selectHooks = `SELECT h.token, h.hook_id AS hookId, r.run_id AS runId, e.at AS createdAt, e.data
-     FROM ${hooks} h JOIN ${runs} r ON r.id = h.run JOIN ${events} e ON e.run = h.run AND e.seq = h.seq`;
-  const selectHook = connection.prepare<HookRow>("select hook", `${selectHooks} WHERE h.token = ?`);
+  const selectEndMail = connection.prepare<MailRow>(
+    "select end mail",
+    `SELECT ${MAIL_COLUMNS} FROM ${fromRun} AND m.at_end = 1 AND m.mail_seq > ?2 ORDER BY m.mail_seq LIMIT ?3`,
+  );
 
   return {
     getRuns(runIds) {
@@ -64,7 +61,7 @@ export function reads(connection: Connection, tables: Tables): Reads {
     ...listing(connection, tables),
 
     listEvents(runId, after, limit) {
-      return connection.read(() => toJournal(selectEvents.all(toStored(runId), after, limit), after));
+      return connection.read(() => journalAfter(selectEvents.all(toStored(runId), after, limit), after));
     },
 
     listMail(wanted) {
@@ -73,47 +70,15 @@ export function reads(connection: Connection, tables: Tables): Reads {
       );
     },
 
-    getHookByToken(token) {
-      return connection.read(() => {
-        const row = selectHook.get(toStored(token));
-        return row === undefined ? null : toHookRecord(row);
-      });
+    listEndMail(runId, after, limit) {
+      return connection.read(() => selectEndMail.all(toStored(runId), after, limit).map(toMail));
     },
 
-    listHooks({ runId, limit, cursor }) {
-      const conditions: string[] = [];
-      const parameters: SQLInputValue[] = [];
-      if (runId !== undefined) {
-        conditions.push("r.run_id = ?");
-        parameters.push(toStored(runId));
-      }
-      if (cursor !== undefined) {
-        conditions.push("h.token > ?");
-        parameters.push(toStored(cursor));
-      }
-      return connection.read(() => {
-        const select = connection.prepare<HookRow>(
-          "list hooks",
-          `${selectHooks} ${where(conditions)} ORDER BY h.token LIMIT ?`,
-        );
-        const found = select.all(...parameters, limit + 1).map(toHookRecord);
-        const page = found.slice(0, limit);
-        return { hooks: page, cursor: found.length > limit ? (page.at(-1)?.token ?? null) : null };
-      });
-    },
+    ...nameReads(connection, tables, clock),
   };
 }
 
-function where(conditions: readonly string[]): string {
-  return conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
-}
-
-function toHookRecord(row: HookRow): HookRecord {
-  return {
-    token: fromStored(row.token),
-    hookId: fromStored(row.hookId),
-    runId: fromStored(row.runId),
-    createdAt: row.createdAt,
-    data: row.data,
-  };
+function journalAfter(rows: readonly PlacedTuple[], after: number): JournalEvent[] {
+  const events = rows.map(([seq, type, at, id, name, data]): EventTuple => [seq, type, at, id, name, data]);
+  return toJournal(events, Math.max(after, (rows[0]?.[6] ?? 1) - 1));
 }

@@ -5,8 +5,8 @@ import type { OpenStore, RecordWrite, RecordWriteResult, StoredRecord } from "@p
 import { bytesOrNull, Damage, isDamage, numberOrNull, text } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { damagedError } from "./errors.ts";
-import { endOfKeys, fromStoredKey, nextKey, toStoredKey } from "./records-schema.ts";
-import type { StoreClock } from "./store-clock.ts";
+import { endOfKeys, fromStoredKey, nextKey, toStoredKey } from "./keys.ts";
+import { readAt, type StoreClock } from "./store-clock.ts";
 import type { Tables } from "./tables.ts";
 import { type StoredText, toStored } from "./text.ts";
 
@@ -57,15 +57,6 @@ export function records(connection: Connection, tables: Tables, clock: StoreCloc
     return { outcome: "written" };
   }
 
-  /** Reads by the store's clock, under the write lock only where that clock must be set first. */
-  async function readAt<T>(callersNow: number, work: (now: number) => T): Promise<T> {
-    const found = await connection.read(() => {
-      const times = clock.glance(callersNow);
-      return times === null ? null : { answer: work(times.now) };
-    });
-    return found === null ? connection.write(() => work(clock.read(callersNow).now)) : found.answer;
-  }
-
   function toRecord(row: RecordRow, now: number): StoredRecord {
     try {
       return recordOf(row, now);
@@ -75,7 +66,8 @@ export function records(connection: Connection, tables: Tables, clock: StoreCloc
   }
 
   return {
-    readRecords: (keys, callersNow) => readAt(callersNow, (now) => keys.map((key) => read(key, now))),
+    readRecords: (keys, callersNow) =>
+      readAt(connection, clock, callersNow, (now) => keys.map((key) => read(key, now))),
 
     writeRecords: (batch, callersNow) =>
       connection.write(() => {
@@ -86,7 +78,7 @@ export function records(connection: Connection, tables: Tables, clock: StoreCloc
       }),
 
     listRecords: ({ prefix, limit, cursor, now: callersNow }) =>
-      readAt(callersNow, (now) => {
+      readAt(connection, clock, callersNow, (now) => {
         const from = cursor === undefined ? toStoredKey(prefix) : nextKey(cursor);
         const rows = list.all(from, endOfKeys(prefix), now, limit + 1);
         const page = rows.slice(0, limit).map((row) => toRecord(row, now));

@@ -79,6 +79,20 @@ export function machineClock(connection: Connection, tables: Tables, readMachine
   };
 }
 
+/** Reads by the store's clock, under the write lock only where that clock must be set first. */
+export async function readAt<T>(
+  connection: Connection,
+  clock: StoreClock,
+  callersNow: number,
+  work: (now: number) => T,
+): Promise<T> {
+  const found = await connection.read(() => {
+    const times = clock.glance(callersNow);
+    return times === null ? null : { answer: work(times.now) };
+  });
+  return found === null ? connection.write(() => work(clock.read(callersNow).now)) : found.answer;
+}
+
 function timesAt(time: number, callersNow: number): Times {
   const now = Math.floor(time);
   return { now, at: (callersTime) => callersTime - callersNow + now };

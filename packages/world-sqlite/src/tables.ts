@@ -4,8 +4,8 @@ export interface Tables {
   readonly runs: string;
   readonly events: string;
   readonly mail: string;
-  readonly hooks: string;
-  readonly startKeys: string;
+  readonly names: string;
+  readonly outbox: string;
   readonly attributes: string;
   readonly records: string;
   readonly clock: string;
@@ -22,8 +22,8 @@ export function tablesOf(namespace: string): Tables {
     runs: `${prefix}_runs`,
     events: `${prefix}_events`,
     mail: `${prefix}_mail`,
-    hooks: `${prefix}_hooks`,
-    startKeys: `${prefix}_startkeys`,
+    names: `${prefix}_names`,
+    outbox: `${prefix}_outbox`,
     attributes: `${prefix}_attributes`,
     records: `${prefix}_records`,
     clock: `${prefix}_clock`,

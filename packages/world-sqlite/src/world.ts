@@ -8,12 +8,13 @@ import { commit } from "./commit.ts";
 import { type Config, capabilitiesOf } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { worldError } from "./errors.ts";
-import { deliver } from "./mailbox.ts";
+import { deliver, sends } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
+import { outboxOf } from "./outbox.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
-import { createRuns } from "./start.ts";
+import { createRuns, starts } from "./start.ts";
 import { callersClock, machineClock } from "./store-clock.ts";
 import { streams } from "./streams.ts";
 import { tablesOf } from "./tables.ts";
@@ -45,6 +46,9 @@ async function openStore(config: Config): Promise<OpenStore> {
       store: file === null ? (config.database ?? connection) : `${file}\0${config.namespace}`,
       watch: file === null ? null : watching(file, () => connection.dataVersion()),
     });
+    const start = starts(connection, tables);
+    const send = sends(connection, tables);
+    const outbox = outboxOf({ connection, tables, clock, start, send, emit: (told) => hints.emit(told) });
     return {
       hints,
       settings: {
@@ -59,15 +63,16 @@ async function openStore(config: Config): Promise<OpenStore> {
         busyTimeout: config.busyTimeout,
         leasesBy: config.clock === "caller" ? "caller's clock" : "store's clock",
       },
-      createRuns: createRuns(connection, tables, clock),
-      claim: claim(connection, tables, clock),
+      createRuns: createRuns(connection, clock, start),
+      claim: claim(connection, tables, clock, outbox),
       renew: renew(connection, tables, clock),
       commit: commit(connection, tables, clock),
-      deliver: deliver(connection, tables, clock),
-      reads: reads(connection, tables),
+      deliver: deliver(connection, clock, send),
+      reads: reads(connection, tables, clock),
       deleteRuns: deleteRuns(connection, tables),
       records: records(connection, tables, clock),
       streams: streams(connection, tables),
+      outbox,
       async close() {
         hints.close();
         connection.close();

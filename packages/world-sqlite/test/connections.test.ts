@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { claiming, event, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, test } from "vitest";
 import { sqliteWorld } from "../src/index.ts";
@@ -18,10 +18,14 @@ const SHAPES: readonly object[] = [
 
 test.for(SHAPES)("options that shape what a connection answers do not matter: %o", async (options) => {
   const world = await openWorld({ database: new DatabaseSync(":memory:", options) });
-  const startKey = { key: "k", fingerprint: "f", expiresAt: null };
-  await world.createRuns([newRun("wrun_1", { startKey })], NOW);
-  expect(await world.createRuns([newRun("wrun_2", { startKey })], NOW)).toMatchObject([
-    { outcome: "exists", run: { runId: "wrun_1", seq: 1, dueAt: NOW } },
+  const names = [firstClaim("k", { fingerprint: "f" })];
+  await world.createRuns([newRun("wrun_1", { names })], NOW);
+  expect(await world.createRuns([newRun("wrun_2", { names })], NOW)).toMatchObject([
+    {
+      outcome: "held",
+      name: { createdAt: NOW, fingerprint: "f" },
+      run: { runId: "wrun_1", seq: 1, dueAt: NOW },
+    },
   ]);
   await world.deliver([{ messageId: "m", to: { runId: "wrun_1" }, type: "wake", at: NOW, data: null }], NOW);
   const { runs } = await world.claim(claiming());

@@ -77,7 +77,7 @@ test("a value beyond SQLite's own limit is refused for good", async () => {
   const database = new DatabaseSync(":memory:");
   const world = await openWorld({ database });
   const data = new Uint8Array(1_000_000_001);
-  await refuses(world.createRuns([newRun("wrun_1", { event: { ...event("run_created"), data } })], NOW), {
+  await refuses(world.createRuns([newRun("wrun_1", { events: [{ ...event("run_created"), data }] })], NOW), {
     message: /cannot store a value of this size\. .*\(SQLITE_TOOBIG\)/,
     retryable: false,
   });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
-import { event, NOW, newRun } from "@perdure/testbed/requests";
+import { event, firstClaim, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { type SqliteWorldOptions, sqliteWorld } from "../src/index.ts";
 import { openWorld, temporaryDirectory, temporaryFile } from "./store.ts";
@@ -56,6 +56,7 @@ test("in memory: one process, nothing survives, no keeper", async () => {
     commitsInFlight: 1,
     ownClock: false,
     streams: true,
+    joining: true,
     largestValue: 128 * 1024 * 1024,
     leaseKeeper: null,
   });
@@ -83,9 +84,9 @@ test("namespaces share a file and nothing else", async () => {
   const first = await openWorld({ path, namespace: "billing" });
   const second = await openWorld({ path, namespace: "mail" });
   const unnamed = await openWorld({ path });
-  const key = { key: "order-1", fingerprint: "f", expiresAt: null };
+  const names = [firstClaim("order-1")];
   for (const world of [first, second, unnamed]) {
-    expect(await world.createRuns([newRun("wrun_1", { startKey: key })], NOW)).toEqual([
+    expect(await world.createRuns([newRun("wrun_1", { names })], NOW)).toEqual([
       { outcome: "created", lease: null },
     ]);
   }
@@ -98,7 +99,7 @@ test("namespaces share a file and nothing else", async () => {
 test("the largest value is written and read back", async () => {
   const world = await openWorld({ path: temporaryFile(), synchronous: "off" });
   const data = Buffer.alloc(world.capabilities.largestValue ?? 0, 0x61);
-  await world.createRuns([newRun("wrun_1", { event: { ...event("run_created"), data } })], NOW);
+  await world.createRuns([newRun("wrun_1", { events: [{ ...event("run_created"), data }] })], NOW);
   const [read] = await world.listEvents("wrun_1", 0, 1);
   expect(Buffer.compare(read?.data ?? Buffer.alloc(0), data)).toBe(0);
 }, 60_000);

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { deleteOldRuns } from "@perdure/core/world";
-import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, temporaryFile } from "./store.ts";
 
@@ -12,14 +12,14 @@ test("runs that take several transactions to delete: nothing of them stays", asy
     runIds.map((runId) =>
       newRun(runId, {
         lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 },
-        startKey: { key: runId, fingerprint: "f", expiresAt: null },
+        names: [firstClaim(`key of ${runId}`, { keepFor: null })],
       }),
     ),
     NOW,
   );
   const events = Array.from({ length: 1_500 }, (_, index) => event("step_completed", `step-${index}`));
   await world.commit(
-    runIds.map((runId) => hold(runId, 1, [...events, event("hook_created", "h", runId)])),
+    runIds.map((runId) => hold(runId, 1, [...events, taking("h", runId)])),
     NOW,
   );
   await world.deliver(
@@ -28,7 +28,7 @@ test("runs that take several transactions to delete: nothing of them stays", asy
   );
   const ended = runIds.slice(0, 3);
   await world.commit(
-    ended.map((runId, index) => finish(runId, 1_502, NOW + index)),
+    ended.map((runId, index) => ({ ...finish(runId, 1_502, NOW + index), mailDone: 1 })),
     NOW,
   );
 
@@ -38,7 +38,7 @@ test("runs that take several transactions to delete: nothing of them stays", asy
   expect(await world.deleteRuns(runIds)).toBe(1);
 
   const database = new DatabaseSync(path);
-  for (const table of ["events", "mail", "hooks", "startkeys"]) {
+  for (const table of ["events", "mail", "names"]) {
     const { runs } = {
       ...database.prepare(`SELECT count(DISTINCT run) AS runs FROM perdure_${table}`).get(),
     };

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import type { RunCommit, World } from "@perdure/core/world";
-import { CLAIM_ID, claiming, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, firstClaim, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Reading } from "../src/clock.ts";
 import { resolveConfig } from "../src/config.ts";
@@ -91,18 +91,22 @@ test.for([HOUR, -HOUR])(
 );
 
 test.for([HOUR, -HOUR])(
-  "a start key of a caller whose clock is off by %d ms lasts as long as it should",
+  "a name of a caller whose clock is off by %d ms lasts as long as it should",
   async (off) => {
     const machine = new Machine();
     const world = await worldOn(machine, temporaryFile());
     const now = machine.wall + off;
-    const startKey = { key: "k", fingerprint: "f", expiresAt: now + 10 * SECOND };
-    await world.createRuns([newRun("wrun_1", { startKey, lease })], now);
-    const end: RunCommit = { ...hold("wrun_1", 1, []), run: { status: "failed" }, lease: { type: "finish" } };
+    const names = [firstClaim("k", { freeAt: now + 10 * SECOND })];
+    await world.createRuns([newRun("wrun_1", { names, lease })], now);
+    const end: RunCommit = {
+      ...hold("wrun_1", 1, []),
+      run: { status: "failed", completedAt: now },
+      lease: { type: "park", dueAt: null },
+    };
     await world.commit([end], now);
     machine.pass(9 * SECOND);
-    const again = newRun("wrun_2", { startKey });
-    expect(await world.createRuns([again], machine.wall)).toMatchObject([{ outcome: "exists" }]);
+    const again = newRun("wrun_2", { names });
+    expect(await world.createRuns([again], machine.wall)).toMatchObject([{ outcome: "held" }]);
     machine.pass(SECOND);
     expect(await world.createRuns([again], machine.wall)).toMatchObject([{ outcome: "created" }]);
   },

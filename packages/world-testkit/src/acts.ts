@@ -6,10 +6,12 @@ import type {
   CreateRun,
   CreateRunResult,
   DeliverResult,
+  HeldName,
   JournalEvent,
   Lease,
   Mail,
   Message,
+  NameConflict,
   RunCommit,
   RunRecord,
   World,
@@ -56,6 +58,21 @@ export async function journalOf(world: World, runId: string): Promise<readonly J
 
 export async function mailOf(world: World, runId: string, after = 0): Promise<readonly Mail[]> {
   return only(await world.listMail([{ runId, after }]));
+}
+
+export async function endMailOf(world: World, runId: string): Promise<readonly Mail[]> {
+  return world.listEndMail(runId, 0, 1_000_000);
+}
+
+/** Who has a name. */
+export async function holderOf(world: World, name: string, now: number = START): Promise<HeldName | null> {
+  return only(await world.getNames([name], now));
+}
+
+/** The claims that an accepted commit lost. */
+export function conflictsOf(result: CommitResult | undefined): readonly NameConflict[] {
+  equal(result?.outcome, "committed");
+  return result?.outcome === "committed" ? result.conflicts : [];
 }
 
 /** The row of a new run that `ALICE` holds until {@link START} + `TTL`. */

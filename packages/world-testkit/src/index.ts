@@ -2,6 +2,7 @@
 export { type DescribeWorldOptions, describeWorld } from "./describe-world.ts";
 export {
   checkInvariants,
+  InvariantsBroken,
   type RunSnapshot,
   readStore,
   type StoreSnapshot,
@@ -11,4 +12,4 @@ export {
 } from "./invariants/index.ts";
 export { CaseSkipped, type Law, runCase, runLaw, Stage } from "./law.ts";
 export { laws } from "./laws/index.ts";
-export type { CreateTarget, WorldTarget } from "./target.ts";
+export type { CreateTarget, Stored, UserTransaction, WorldTarget } from "./target.ts";

@@ -1,6 +1,6 @@
 import type { OperationProbe, World } from "@perdure/core/world";
 import { checkInvariants } from "./invariants/index.ts";
-import type { CreateTarget, WorldTarget } from "./target.ts";
+import type { CreateTarget, Stored, UserTransaction, WorldTarget } from "./target.ts";
 
 /** How a law is written down and run; no test runner in here, so that a law can also be run from a program. */
 
@@ -58,6 +58,25 @@ export class Stage {
   async kill(world: World): Promise<void> {
     this.#worlds.delete(world);
     await this.#target.kill(world);
+  }
+
+  /** How much is in the store; leaves the case where the target cannot tell. */
+  async stored(): Promise<Stored> {
+    if (this.#target.stored === undefined) this.skip("the target cannot count what is stored");
+    return this.#target.stored();
+  }
+
+  /** Begins a transaction of a user's. */
+  async begin(): Promise<UserTransaction> {
+    if (this.#target.begin === undefined) {
+      throw new TypeError("capabilities.joining is true, so the target needs begin(): see WorldTarget");
+    }
+    return this.#target.begin();
+  }
+
+  /** Whether Worlds wait while a transaction of a user's is open. */
+  get oneWriter(): boolean {
+    return this.#target.oneWriter ?? false;
   }
 
   /** Leaves the case: the World does not claim what it is about. */

@@ -1,12 +1,14 @@
 import type {
+  Claiming,
   ClaimRequest,
+  CommitEvent,
   CreateRun,
-  EventType,
+  FirstClaim,
+  FirstMail,
   Message,
   NewEvent,
   RunCommit,
   RunRecord,
-  StartKey,
 } from "@perdure/core/world";
 
 /** Requests as the engine would send them, for the cases of the suite. Nothing in here is random. */
@@ -41,7 +43,7 @@ export function leaseOf(owner: string = ALICE, ttl: number = TTL): NonNullable<C
   return { owner, claimId: nextClaimId(), ttl };
 }
 
-/** A run that is due at {@link START} in the queue of its workflow's name, without key and lease. */
+/** A run that is due at {@link START} in the queue of its workflow's name, without names, mail and lease. */
 export function newRun(change: Partial<CreateRun> = {}): CreateRun {
   return {
     runId: nextRunId(),
@@ -49,20 +51,27 @@ export function newRun(change: Partial<CreateRun> = {}): CreateRun {
     queue: change.workflow ?? WORKFLOW,
     attributes: {},
     state: null,
-    event: eventOf("run_created"),
+    idempotencyKey: null,
+    events: [eventOf("run_created")],
+    names: [],
+    mail: [],
     dueAt: START,
-    startKey: null,
     lease: null,
     ...change,
   };
 }
 
-/** A start key; held for ever unless it is given an end. */
-export function keyOf(key: string, fingerprint = "fingerprint", expiresAt: number | null = null): StartKey {
-  return { key, fingerprint, expiresAt };
+/** A claim that comes with a new run. Its id is the name, and the name ends with the run, unless it is asked for otherwise. */
+export function firstClaim(name: string, change: Partial<FirstClaim> = {}): FirstClaim {
+  return { name, id: name, fingerprint: null, data: null, keepFor: 0, freeAt: 0, from: null, ...change };
 }
 
-export function eventOf(type: EventType, change: Partial<NewEvent> = {}): NewEvent {
+/** A message that comes with a new run, to what in it has a name under this id. */
+export function firstMail(messageId: string, id: string, change: Partial<FirstMail> = {}): FirstMail {
+  return { messageId, id, type: "hook_received", at: START, data: null, ...change };
+}
+
+export function eventOf(type: string, change: Partial<NewEvent> = {}): NewEvent {
   return { type, at: START, id: null, name: null, data: null, ...change };
 }
 
@@ -70,12 +79,27 @@ export function stepCreated(id: string): NewEvent {
   return eventOf("step_created", { id, name: "step//./suite//charge" });
 }
 
-export function hookCreated(id: string, token: string, data: Uint8Array | null = null): NewEvent {
-  return eventOf("hook_created", { id, name: token, data });
+/** The type under which an event of {@link taking} is written where the name is held. */
+export const REFUSED = "hook_conflict";
+
+/** An event that takes a name under an id. The name ends with the run unless it is asked for otherwise. */
+export function taking(id: string, name: string, change: Partial<Claiming> = {}): CommitEvent {
+  const claim: Claiming = {
+    name,
+    id,
+    fingerprint: null,
+    data: null,
+    keepFor: 0,
+    freeAt: 0,
+    refusedAs: REFUSED,
+    ...change,
+  };
+  return { ...eventOf("hook_created", { id, data: claim.data }), claim };
 }
 
-export function hookDisposed(id: string): NewEvent {
-  return eventOf("hook_disposed", { id });
+/** An event that frees what its run has under an id. */
+export function releasing(id: string): CommitEvent {
+  return { ...eventOf("hook_disposed", { id }), release: id };
 }
 
 /** The fields of a row that a commit names. */
@@ -84,7 +108,7 @@ export type Held = Pick<RunRecord, "runId" | "epoch" | "claimId" | "seq" | "mail
 /** A commit that keeps the lease. */
 export function holding(
   run: Held,
-  events: readonly NewEvent[] = [],
+  events: readonly CommitEvent[] = [],
   change: Partial<RunCommit> = {},
 ): RunCommit {
   const { runId, epoch, seq, mailDone } = run;
@@ -97,7 +121,7 @@ export function holding(
 export function parking(
   run: Held,
   dueAt: number | null,
-  events: readonly NewEvent[] = [],
+  events: readonly CommitEvent[] = [],
   change: Partial<RunCommit> = {},
 ): RunCommit {
   return holding(run, events, { lease: { type: "park", dueAt }, ...change });
@@ -107,12 +131,12 @@ export function parking(
 export function finishing(
   run: Held,
   at: number = START,
-  events: readonly NewEvent[] = [],
+  events: readonly CommitEvent[] = [],
   change: Partial<RunCommit> = {},
 ): RunCommit {
   return holding(run, [...events, eventOf("run_completed", { at })], {
     run: { status: "completed", completedAt: at },
-    lease: { type: "finish" },
+    lease: { type: "park", dueAt: null },
     ...change,
   });
 }
@@ -138,9 +162,9 @@ export function toRun(runId: string, messageId: string, change: Partial<Message>
   return { messageId, to: { runId }, type: "wake", at: START, data: null, ...change };
 }
 
-/** A message to the hook that has the token. */
-export function toToken(token: string, messageId: string, change: Partial<Message> = {}): Message {
-  return { messageId, to: { token }, type: "hook_received", at: START, data: null, ...change };
+/** A message to whoever has the name. */
+export function toName(name: string, messageId: string, change: Partial<Message> = {}): Message {
+  return { messageId, to: { name }, type: "hook_received", at: START, data: null, ...change };
 }
 
 export function bytesOf(text: string): Uint8Array {

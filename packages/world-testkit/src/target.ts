@@ -10,8 +10,35 @@ export interface WorldTarget {
   open(options: { readonly beforeOperation?: OperationProbe }): Promise<World>;
   /** Ends a World as SIGKILL would: its connections are dropped, nothing is finished or rolled back in good order. */
   kill(world: World): Promise<void>;
+  /**
+   * Counts what is stored, past the World: rows, documents or entries. Without it, the case that needs it is skipped.
+   */
+  stored?(): Promise<Stored>;
+  /**
+   * Begins a transaction as a user's program does, over a connection of its own. Needed where `capabilities.joining` is true; a
+   * World is open by then.
+   */
+  begin?(): Promise<UserTransaction>;
+  /** The store has one writer: while a transaction of the user's is open, Worlds wait for its end. Default false. */
+  readonly oneWriter?: boolean;
   /** Removes the store. All Worlds on it are closed or killed by then. */
   destroy(): Promise<void>;
+}
+
+/** How much of runs is in a store, whether or not anybody can read it any more. */
+export interface Stored {
+  /** Events of all journals. */
+  readonly events: number;
+  /** Messages of all mailboxes, or what is kept of them. */
+  readonly messages: number;
+}
+
+/** A transaction of a user's on the store. */
+export interface UserTransaction {
+  /** What `World.joining` takes. */
+  readonly transaction: unknown;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
 }
 
 /** Makes a new, empty store that no other test uses: a file, a schema, a database or a key prefix. */

@@ -12,12 +12,12 @@ import {
 import {
   eventOf,
   finishing,
+  firstClaim,
   holding,
-  hookCreated,
-  hookDisposed,
-  keyOf,
   parking,
+  releasing,
   START,
+  taking,
   toRun,
 } from "../src/requests.ts";
 
@@ -25,8 +25,8 @@ import {
 async function goodStore(): Promise<MemoryState> {
   const state = new MemoryState();
   const world = memoryWorld({ state });
-  const waiting = await leasedRun(world, { startKey: keyOf("order-1") });
-  const events = [hookCreated("hook-1", "token-1"), hookCreated("hook-2", "token-2"), hookDisposed("hook-2")];
+  const waiting = await leasedRun(world, { names: [firstClaim("order-1")] });
+  const events = [taking("hook-1", "token-1"), taking("hook-2", "token-2"), releasing("hook-2")];
   await write(world, parking(waiting, null, events));
   const started = holding(await leasedRun(world), [eventOf("run_started")], {
     run: { status: "running", startedAt: START },
@@ -34,7 +34,7 @@ async function goodStore(): Promise<MemoryState> {
   const running = await write(world, started);
   await world.deliver([toRun(running.runId, "m1"), toRun(running.runId, "m2")], START);
   await write(world, parking(running, null, [], { mailDone: 1 }), START);
-  await write(world, finishing(await leasedRun(world, { startKey: keyOf("order-2") })));
+  await write(world, finishing(await leasedRun(world, { names: [firstClaim("order-2")] })));
   return state;
 }
 
@@ -84,8 +84,6 @@ const broken: readonly (readonly [what: string, Change, found: RegExp])[] = [
   ["another createdAt", row(0, { createdAt: 1 }), /createdAt 1/],
   ["another startedAt", row(1, { startedAt: null }), /startedAt null/],
   ["another completedAt", row(2, { completedAt: null }), /completedAt null/],
-  ["an ended run that is due", row(2, { dueAt: START }), /ended, but with/],
-  ["an ended run that is held", row(2, { owner: "worker" }), /ended, but with/],
   ["a lease without end", row(0, { owner: "worker" }), /leased to worker/],
   ["mail read that never came", row(1, { mailDone: 9 }), /beyond mailSeq/],
   ["mail that is missing", run(1, () => ({ mail: [] })), /0 messages for mailSeq 2/],
@@ -99,36 +97,41 @@ const broken: readonly (readonly [what: string, Change, found: RegExp])[] = [
     run(1, ({ row, mail }) => ({ row: { ...row, mailDone: 0 }, mail: [...mail, ...mail] })),
     /in the mailbox twice/,
   ],
+  ["end mail read that never came", row(0, { endDone: 1 }), /beyond endSeq/],
+  ["end mail that is missing", row(0, { endSeq: 1 }), /0 messages for endSeq 1/],
+  ["end mail that an ended run does not read", row(2, { endSeq: 1 }), /unread mail, but due at null/],
+  ["a generation that begins nowhere", row(0, { generation: 1 }), /generation 1 from seq 1/],
   ["a lost wake-up", row(1, { dueAt: null }), /unread mail/],
   ["a wake-up put off", row(1, { dueAt: START + 1 }), /unread mail, but due at/],
   [
     "a run that nothing wakes",
     run(0, ({ row, journal }) => ({
       row: { ...row, seq: 5 },
-      journal: [...journal, { ...hookDisposed("hook-1"), seq: 5 }],
+      journal: [...journal, { ...releasing("hook-1"), seq: 5 }],
     })),
     /neither diverged nor with a live hook/,
   ],
-  ["a hook that lost its token", (_, store) => ({ ...store, hooks: [] }), /lost its token "token-1"/],
+  ["a hook that lost its name", (_, store) => ({ ...store, names: [] }), /hook-1 of run .* lost its name/],
   [
-    "a token of nobody",
-    (_, store) => ({ ...store, hooks: store.hooks.flatMap((hook) => [hook, { ...hook, token: "other" }]) }),
-    /"other", which the journals do not tell/,
+    "a name of nobody",
+    (_, store) => ({ ...store, names: store.names.map((name) => ({ ...name, runId: "wrun_unknown" })) }),
+    /"token-1" is of run wrun_unknown, which is not stored/,
   ],
   [
-    "a token that is listed twice",
-    (_, store) => ({ ...store, hooks: [...store.hooks, ...store.hooks] }),
-    /listed twice/,
+    "a name that is listed twice",
+    (_, store) => ({ ...store, names: [...store.names, ...store.names] }),
+    /"token-1" is listed twice/,
   ],
   [
-    "a token of two hooks",
-    run(1, ({ row, journal }) => ({
-      row: { ...row, seq: 3 },
-      journal: [...journal, { ...hookCreated("hook-3", "token-1"), seq: 3 }],
-    })),
-    /"token-1" is live for/,
+    "two names under one id",
+    (_, store) => ({ ...store, names: store.names.flatMap((held) => [held, { ...held, name: "other" }]) }),
+    /has name "other", and another one/,
   ],
-  ["a start key of two runs", row(1, { idempotencyKey: "order-1" }), /is held by runs/],
+  [
+    "a name that was freed",
+    (_, store) => ({ ...store, names: store.names.map((held) => ({ ...held, id: "hook-2" })) }),
+    /hook-2 of run .* has a name, though/,
+  ],
 ];
 
 describe("invariants", () => {

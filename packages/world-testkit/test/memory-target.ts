@@ -1,4 +1,4 @@
-import { MemoryState, memoryWorld } from "@perdure/core/testing";
+import { type MemoryRun, MemoryState, MemoryTransaction, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 import type { WorldTarget } from "../src/index.ts";
 
@@ -28,6 +28,25 @@ export async function memoryTarget(
     },
     async kill(world) {
       dead.add(world);
+    },
+    async stored() {
+      const runs = [...state.runs.values()];
+      const count = (of: (run: MemoryRun) => number) => runs.reduce((sum, run) => sum + of(run), 0);
+      return {
+        events: count(({ journal }) => journal.length),
+        messages: Math.max(
+          state.messages.size,
+          count(({ mailbox, endMail }) => mailbox.length + endMail.length),
+        ),
+      };
+    },
+    async begin() {
+      const transaction = new MemoryTransaction(state);
+      return {
+        transaction,
+        commit: async () => transaction.commit(),
+        rollback: async () => transaction.rollback(),
+      };
     },
     async destroy() {},
   };

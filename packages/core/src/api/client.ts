@@ -2,20 +2,21 @@ import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
+import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
+import { startedRun } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
-  IdempotencyConflictError,
-  IdempotencyMismatchError,
   NonDeterminismError,
   WorkflowRunNotFoundError,
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
-import { runCreated } from "../interpreter/kinds/run.ts";
+import type { OrStart } from "../interpreter/kinds/hook.ts";
+import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { hookName, startClaim } from "../names.ts";
+import { hookName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { withinOneTurn } from "./one-delivery.ts";
@@ -60,7 +61,19 @@ export interface ResumeOptions {
    * 255 characters. Default: every call is a payload of its own.
    */
   readonly idempotencyKey?: string;
+  /**
+   * What is started if no run has the token: a workflow, its arguments and options. The new run has the token, and the payload,
+   * from the first moment; of all callers at once one starts it, and the payloads of all are in it.
+   */
+  readonly orStart?: OrStartRequest;
 }
+
+/** A workflow to start, as `start` takes it. */
+export type OrStartRequest = readonly [
+  workflow: unknown,
+  args?: unknown[],
+  options?: Omit<StartOptions, "hook" | "onConflict">,
+];
 
 /** What a {@link Client} is made of. */
 export interface ClientOptions {
@@ -137,46 +150,29 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const { workflow, input, key, fingerprint, freeFrom, onConflict } = startRequest(fn, args, options);
-    const result = await this.#awaited(async () => {
+    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+    const { workflow } = asked;
+    return await this.#awaited(async () => {
       await this.open();
-      storable(input, "args", largestValue(this.world));
+      storable(asked.args, "args", largestValue(this.world));
       const now = this.#clock.now();
       const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const created = runCreated(workflow, input, now);
-      const request: CreateRun = {
-        runId: this.#ids.runId(now),
-        workflow,
-        queue: workflow,
-        attributes: {},
-        state: null,
-        idempotencyKey: key ?? null,
-        events: [created],
-        names: key === undefined ? [] : [startClaim(workflow, key, fingerprint, freeFrom(now))],
-        mail: [],
-        dueAt: now,
-        lease:
-          worker === undefined
-            ? null
-            : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl },
-      };
+      const lease =
+        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
+      const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
+      const request = createRunRequest(run, { at: now, lease, mail: [] });
       const leaseUntil = worker?.leaseEnd() ?? 0;
       const release = worker?.reserve();
       try {
         const result = await this.#create(request);
         if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, created, leaseUntil);
+          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
-        return result.outcome === "held" ? result : { ...result, runId: request.runId };
+        return new Run<T>(this, startedRun({ run, onConflict }, result));
       } finally {
         release?.();
       }
     });
-    if (result.outcome !== "held") return new Run<T>(this, result.runId);
-    const { runId, fingerprint: other } = result.name;
-    if (other !== fingerprint) throw new IdempotencyMismatchError(workflow, key as string, runId);
-    if (onConflict === "reject") throw new IdempotencyConflictError(workflow, key as string, runId);
-    return new Run<T>(this, runId);
   }
 
   getRun<T>(runId: string): Run<T> {
@@ -250,13 +246,34 @@ export class Client implements RunAccess {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const data = encode(payload, "payload");
-    const { idempotencyKey } = options;
+    const { idempotencyKey, orStart } = options;
     checkKey(idempotencyKey, "idempotencyKey");
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
+    if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
     return { token, hookId: result.id, runId: result.runId };
+  }
+
+  async #resumeOrStart(
+    token: string,
+    messageId: string,
+    payload: Uint8Array | null,
+    [fn, args = [], options = {}]: OrStartRequest,
+  ): Promise<ResumedHook> {
+    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
+    checkKey(token, "token");
+    const { runId, hookId } = await this.#awaited(async () => {
+      await this.open();
+      const now = this.#clock.now();
+      const start: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now), hookToken: token };
+      const data = encode({ payload, start } satisfies OrStart, "payload");
+      storable(data, "payload", largestValue(this.world));
+      const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
+      return await resumeOrStart({ messageId, token, data, start }, store);
+    });
+    return { token, hookId, runId };
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {

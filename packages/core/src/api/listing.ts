@@ -1,3 +1,4 @@
+import { PARENT } from "../interpreter/kinds/children.ts";
 import type {
   Attributes,
   DamagedRun,
@@ -65,9 +66,6 @@ export interface RunList {
   /** For the next page; `null` after the last. */
   readonly cursor: string | null;
 }
-
-/** The attribute that keeps the id of the run by which a run was started. */
-export const PARENT = "$parent";
 
 const MOST = 1_000;
 const STATUSES: readonly RunStatus[] = ["pending", "running", "completed", "failed", "cancelled", "diverged"];

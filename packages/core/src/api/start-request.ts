@@ -1,6 +1,8 @@
 import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
 import { type Duration, durationFrom } from "../duration.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
+import type { NewRun, StartKey } from "../interpreter/new-run.ts";
 import { encode, fingerprint } from "../serialization/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
@@ -28,30 +30,34 @@ export interface StartOptions {
    * does. Default: it is cancelled if the one that started it ends cancelled.
    */
   readonly onParentEnd?: "cancel" | "leave";
+  /**
+   * A hook that the run has from the first moment: whoever has the token may send to it before the workflow has begun. The
+   * workflow's first `createHook` with this token is that hook.
+   */
+  readonly hook?: { readonly token: string };
+  /**
+   * What the run is searched by, name → text. At most 64, names and texts of at most 255 characters; names that begin with `$`
+   * are perdure's own.
+   */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** A workflow as `start` takes it. */
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 
-/** A start, as it was asked for. */
-export interface StartRequest {
-  readonly workflow: string;
-  /** The encoded arguments. */
-  readonly input: Uint8Array | null;
-  readonly key: string | undefined;
-  /** Of workflow and arguments; `null` without a key. */
-  readonly fingerprint: string | null;
-  /** When the key is free, for a start at a time; `null`: when the run is deleted. */
-  readonly freeFrom: (now: number) => number | null;
+/** A start, as it was asked for: a run without an id. */
+export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
+  /** The key, for a start at this time. */
+  readonly keyAt: (now: number) => StartKey | null;
   readonly onConflict: "return" | "reject";
 }
 
 /** Reads what was passed to `start`. Throws for what cannot be meant. */
-export function startRequest(fn: unknown, args: unknown, options: StartOptions): StartRequest {
+export function startRequest(fn: unknown, list: unknown, options: StartOptions): StartRequest {
   const workflow = workflowOf(fn, "start()");
-  if (!Array.isArray(args)) throw new TypeError(`args: must be an array, got ${typeof args}.`);
-  const input = encode(args, "args");
-  const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd } = options;
+  if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
+  const args = encode(list, "args");
+  const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd, hook, attributes: given } = options;
   if (onConflict !== "return" && onConflict !== "reject") {
     throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
   }
@@ -59,9 +65,14 @@ export function startRequest(fn: unknown, args: unknown, options: StartOptions):
     throw new TypeError(`onParentEnd: must be "cancel" or "leave", got ${JSON.stringify(onParentEnd)}.`);
   }
   checkKey(key, "idempotencyKey");
+  const hookToken = hook === undefined ? null : hook.token;
+  if (hookToken !== null) checkKey(hookToken, "hook.token");
   const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
-  const print = key === undefined ? null : fingerprint(workflow, input);
-  return { workflow, input, key, fingerprint: print, freeFrom, onConflict };
+  const print = key === undefined ? "" : fingerprint(workflow, args);
+  const keyAt = (now: number): StartKey | null =>
+    key === undefined ? null : { key, fingerprint: print, freeAt: freeFrom(now) };
+  const changes = given === undefined ? {} : checkAttributes(given, "attributes");
+  return { workflow, args, attributes: withChanges({}, changes, "attributes"), hookToken, keyAt, onConflict };
 }
 
 /**

@@ -52,7 +52,7 @@ export class RunPool {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
-    const store = storeCalls(world, clock);
+    const store = storeCalls(world, clock, options.ids);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
@@ -144,6 +144,7 @@ export class RunPool {
     this.#steps = new StepDispatcher({
       ...options,
       renewal: this.#renewal,
+      send: store.send,
       onEnded: (run) => {
         touch(run);
         this.#claims.roomFreed();
@@ -216,7 +217,7 @@ export class RunPool {
   }
 
   /** Takes a run that was created under a lease of this worker. */
-  adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+  adopt(lease: Lease, workflow: string, created: readonly NewEvent[], leaseUntil: number): void {
     if (this.#phase === "closed") void giveBack(lease, this.#options);
     else this.#arrivals.created(lease, workflow, created, leaseUntil);
   }

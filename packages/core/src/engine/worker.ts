@@ -140,7 +140,7 @@ export class EngineWorker implements Worker {
   }
 
   /** Takes a run that was created with this worker's lease. */
-  adopt(lease: Lease, workflow: string, created: NewEvent, leaseUntil: number): void {
+  adopt(lease: Lease, workflow: string, created: readonly NewEvent[], leaseUntil: number): void {
     this.#pool.adopt(lease, workflow, created, leaseUntil);
   }
 

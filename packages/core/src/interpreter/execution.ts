@@ -2,7 +2,6 @@ import { callSite, captureStack, keepPlacesAgain, keepsPlace } from "../call-sit
 import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import { type EntityKind, entityId } from "../ids.ts";
-import type { WorkflowMetadata } from "../metadata.ts";
 import { decode, encode, encodeError, storable } from "../serialization/index.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
@@ -15,6 +14,8 @@ import { describeRequest, type Outcome, type Pending, type Request } from "./pen
 export interface ExecutionOptions {
   readonly runId: string;
   readonly workflow: string;
+  /** How often the run has continued as new. */
+  readonly generation: number;
   readonly fn: AsyncFunction;
   /** The encoded argument list. */
   readonly input: Uint8Array | null;
@@ -43,6 +44,7 @@ export interface KindState {
 export class Execution {
   readonly runId: string;
   readonly workflow: string;
+  readonly generation: number;
   readonly largestValue: number;
   /** What is not settled, in the order in which it was asked for. */
   readonly pending: Map<string, Pending> = new Map();
@@ -72,6 +74,7 @@ export class Execution {
   constructor(options: ExecutionOptions) {
     this.runId = options.runId;
     this.workflow = options.workflow;
+    this.generation = options.generation;
     this.#options = options;
     this.largestValue = options.largestValue;
   }
@@ -85,7 +88,8 @@ export class Execution {
 
   /** The run's own random numbers, the same in every replay. */
   random(): number {
-    const random = this.#random ?? seededRandom(this.runId);
+    const random =
+      this.#random ?? seededRandom(this.generation === 0 ? this.runId : `${this.runId}/${this.generation}`);
     this.#random = random;
     return random();
   }
@@ -94,12 +98,9 @@ export class Execution {
     return `workflow ${this.workflow}, run ${this.runId}`;
   }
 
-  get metadata(): WorkflowMetadata {
-    return {
-      workflowName: this.workflow,
-      workflowRunId: this.runId,
-      workflowStartedAt: new Date(this.#startedAt),
-    };
+  /** When the workflow function was called, by the journal; in a run that continues as new, that of this generation. */
+  get startedAt(): number {
+    return this.#startedAt;
   }
 
   // What the kinds of requests use.
@@ -129,7 +130,7 @@ export class Execution {
     const key = `${kind}\0${name}`;
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
-    return entityId(kind, this.runId, name, count);
+    return entityId(kind, this, name, count);
   }
 
   /** The code asks for something. Nothing that is asked for after its end is heard: see {@link over}. */
@@ -184,6 +185,14 @@ export class Execution {
       (output) => end({ type: "returned", output }),
       (error: unknown) => end({ type: "threw", error: encodeError(error) }),
     );
+  }
+
+  /** The code ends here, and begins again with these arguments in a journal of its own. No `finally` block of it runs. */
+  continueAs(args: Uint8Array | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.outcome = { type: "continued", args };
+    this.#options.onActivity();
   }
 
   /** An event of this time was told to the code. */

@@ -1,5 +1,6 @@
 import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
+import type { NewEvent } from "../world/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 
 /** Hooks as the workflow function sees them: payloads in order, none swallowed by the loser of a race. */
@@ -29,7 +30,8 @@ export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
   [Symbol.dispose](): void;
 }
 
-interface Payload<T> {
+/** A payload, and the event that brought it. */
+export interface Payload<T> extends Pick<NewEvent, "name" | "data"> {
   readonly value: T;
 }
 
@@ -118,13 +120,17 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     return this.#buffer.length;
   }
 
+  /** They, in order. */
+  get payloads(): readonly Payload<T>[] {
+    return this.#buffer;
+  }
+
   /** A payload arrived. */
-  receive(value: T): void {
-    const payload = { value };
+  receive(payload: Payload<T>): void {
     for (const race of this.#races) race.resolve(this.#offer(payload));
     this.#races.clear();
     if (this.#next === null) this.#buffer.push(payload);
-    else this.#settle({ done: false, value });
+    else this.#settle({ done: false, value: payload.value });
   }
 
   /** The journal tells whether the token is ours. */

@@ -1,4 +1,4 @@
-import type { CommitEvent, NewEvent } from "../world/index.ts";
+import type { CommitEvent, NewEvent, RunPatch } from "../world/index.ts";
 import type { Deferred } from "./deferred.ts";
 
 /** What a workflow has asked for and not got yet, whatever its kind. */
@@ -15,6 +15,8 @@ export interface Pending {
 
 /** A request of the code that becomes an event of the journal. */
 export interface Request extends Pick<CommitEvent, "claim" | "release"> {
+  /** What changes in the row with it. */
+  readonly patch?: RunPatch;
   readonly type: string;
   readonly id: string;
   readonly name: string | null;
@@ -36,4 +38,6 @@ export interface Known {
 /** How the workflow function ended, encoded. */
 export type Outcome =
   | { readonly type: "returned"; readonly output: Uint8Array | null }
-  | { readonly type: "threw"; readonly error: Uint8Array };
+  | { readonly type: "threw"; readonly error: Uint8Array }
+  /** It goes on from the beginning, with these arguments. */
+  | { readonly type: "continued"; readonly args: Uint8Array | null };

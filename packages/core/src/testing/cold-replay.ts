@@ -8,7 +8,7 @@ import type { JournalEvent } from "../world/index.ts";
 /** How a replay of a whole journal ended. */
 export interface ColdReplay {
   /** `open`: the function has not ended, or it has and asked for something beyond the journal. */
-  readonly outcome: "returned" | "threw" | "open";
+  readonly outcome: "returned" | "threw" | "continued" | "open";
   /** The encoded return value; `null` unless it returned. */
   readonly output: Uint8Array | null;
   readonly error: unknown;
@@ -28,6 +28,7 @@ export async function coldReplay(
 ): Promise<ColdReplay> {
   const execution = newExecution({
     ...run,
+    generation: 0,
     events: journal,
     largestValue: Number.POSITIVE_INFINITY,
     clock: () => clock.now(),

@@ -8,6 +8,7 @@ export { type IdSource, seededIds } from "../ids.ts";
 export { decode, decodeError } from "../serialization/index.ts";
 export { type ColdReplay, coldReplay } from "./cold-replay.ts";
 export { deploy } from "./deploy.ts";
+export { MemoryTransaction } from "./memory-joining.ts";
 export type { MemoryRun } from "./memory-run.ts";
 export { MemoryState } from "./memory-state.ts";
 export { type MemoryWorldOptions, memoryWorld } from "./memory-world.ts";

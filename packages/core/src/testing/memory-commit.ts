@@ -10,8 +10,12 @@ import {
   type RunRecord,
 } from "../world/index.ts";
 import { keepBytes } from "./bytes.ts";
+import { dropConsumed } from "./memory-mailbox.ts";
 import type { MemoryRun } from "./memory-run.ts";
 import type { MemoryState } from "./memory-state.ts";
+
+// So long a message that was consumed before a restart is known when it is sent again.
+const MESSAGES_KNOWN_MS = 7 * 86_400_000;
 
 /** `World.commit` in memory: the checks, the journal, the names and the row of one commit. */
 
@@ -25,15 +29,16 @@ export function commitRun(state: MemoryState, commit: RunCommit, now: number): C
   if (!ours) return { outcome: "fenced" };
   if (row.seq !== commit.seq) return { outcome: "out_of_step", seq: row.seq };
 
-  if (commit.restart === true) restart(state, run);
+  if (commit.restart === true) restart(state, run, now);
   for (const event of commit.events) run.journal.push(journal(state, run, event, now));
   changeRow(state, run, commit, now);
   return committed(run, commit);
 }
 
-function restart(state: MemoryState, run: MemoryRun): void {
+function restart(state: MemoryState, run: MemoryRun, now: number): void {
   const { generation, seq } = run.row;
   run.journal.length = 0;
+  dropConsumed(state, run, now - MESSAGES_KNOWN_MS);
   state.setRow(run, { generation: generation + 1, firstSeq: seq + 1, bytes: 0 });
 }
 

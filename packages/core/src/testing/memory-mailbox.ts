@@ -16,15 +16,17 @@ export function deliverMessage(state: MemoryState, message: Message, now: number
   if (isTerminal(run.row.status)) return { outcome: "finished", runId };
 
   if (message.atEnd === true) {
-    put(state, run, run.endMail, message, id);
-    state.setRow(run, { endSeq: run.endMail.length });
+    const endSeq = run.row.endSeq + 1;
+    put(state, run, run.endMail, { ...message, mailSeq: endSeq, id });
+    state.setRow(run, { endSeq });
     return { outcome: "delivered", runId, id };
   }
-  put(state, run, run.mailbox, message, id);
+  const mailSeq = run.row.mailSeq + 1;
+  put(state, run, run.mailbox, { ...message, mailSeq, id });
   const { owner, dueAt } = run.row;
   // A run that has been due for longer keeps its place in the queue.
   const wakes = owner === null && (dueAt === null || dueAt > now);
-  state.setRow(run, { mailSeq: run.mailbox.length, dueAt: wakes ? now : dueAt });
+  state.setRow(run, { mailSeq, dueAt: wakes ? now : dueAt });
   state.hint({ type: "mail", runId });
   if (wakes) state.hint({ type: "due" });
   return { outcome: "delivered", runId, id };
@@ -35,11 +37,17 @@ export function put(
   state: MemoryState,
   run: MemoryRun,
   mailbox: Mail[],
-  { messageId, type, at, data }: Omit<Mail, "mailSeq" | "id">,
-  id: string | null,
+  { mailSeq, messageId, type, id, at, data }: Mail,
 ): void {
-  mailbox.push({ mailSeq: mailbox.length + 1, messageId, type, id, at, data: keepBytes(data) });
+  mailbox.push({ mailSeq, messageId, type, id, at, data: keepBytes(data) });
   state.messages.set(messageId, { runId: run.row.runId, id });
+}
+
+/** Drops what was consumed and sent before a time, so that a run that restarts for ever does not grow. */
+export function dropConsumed(state: MemoryState, { row, mailbox }: MemoryRun, sentBefore: number): void {
+  const kept = mailbox.findIndex(({ mailSeq, at }) => mailSeq > row.mailDone || at >= sentBefore);
+  const dropped = mailbox.splice(0, kept === -1 ? mailbox.length : kept);
+  for (const { messageId } of dropped) state.messages.delete(messageId);
 }
 
 function addressOf(

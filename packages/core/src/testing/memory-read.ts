@@ -13,6 +13,7 @@ import {
   type RunRecord,
   withoutPayloads,
 } from "../world/index.ts";
+import { mailAfter } from "./memory-run.ts";
 import type { MemoryState } from "./memory-state.ts";
 
 /** The queries of the memory World, and retention. */
@@ -60,7 +61,7 @@ export function listEvents(
 
 export function listMail(state: MemoryState, runId: string, after: number): readonly Mail[] {
   const run = state.runs.get(runId);
-  return run === undefined ? [] : run.mailbox.slice(Math.max(after, run.row.mailDone));
+  return run === undefined ? [] : mailAfter(run, Math.max(after, run.row.mailDone));
 }
 
 export function listEndMail(

@@ -5,9 +5,9 @@ export interface MemoryRun {
   row: RunRecord;
   /** The journal of this generation: `journal[seq - firstSeq]` has `seq`. */
   readonly journal: JournalEvent[];
-  /** `mailbox[mailSeq - 1]` has `mailSeq`; consumed messages stay, because their ids do. */
+  /** The last message is that of the row's `mailSeq`. Consumed messages stay, because their ids do, until a restart drops them. */
   readonly mailbox: Mail[];
-  /** The end mail, in the same way. */
+  /** The end mail: `endMail[mailSeq - 1]` has `mailSeq`. */
   readonly endMail: Mail[];
   /** The names that the run has, by id. */
   readonly names: Map<string, string>;
@@ -22,4 +22,9 @@ export interface MemoryStream {
   /** How many chunks of each writer are in. */
   readonly writers: Map<string, number>;
   closed: boolean;
+}
+
+/** The messages after a number. */
+export function mailAfter({ row, mailbox }: MemoryRun, after: number): readonly Mail[] {
+  return mailbox.slice(Math.max(0, mailbox.length - row.mailSeq + after));
 }

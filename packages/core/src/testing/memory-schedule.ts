@@ -7,7 +7,7 @@ import type {
   RenewResult,
 } from "../world/index.ts";
 import { DueQueue, dueBefore } from "./due-queue.ts";
-import type { MemoryRun } from "./memory-run.ts";
+import { type MemoryRun, mailAfter } from "./memory-run.ts";
 import type { MemoryState } from "./memory-state.ts";
 
 /** `World.claim` and `World.renew`, in memory. */
@@ -63,7 +63,7 @@ function lease(state: MemoryState, run: MemoryRun, request: ClaimRequest): Claim
     lost,
     lastClaimId: before.claimId,
     events: cached ? [] : run.journal.slice(0, request.eventLimit),
-    mail: run.mailbox.slice(before.mailDone),
+    mail: mailAfter(run, before.mailDone),
     damage: null,
   };
 }

@@ -50,7 +50,9 @@ export function createRun(state: MemoryState, request: CreateRun, now: number): 
   };
   state.addRun(run);
   for (const claim of request.names) state.names.take(run, claim, createdAt);
-  for (const message of mail) put(state, run, run.mailbox, message, message.id);
+  for (const [index, message] of mail.entries()) {
+    put(state, run, run.mailbox, { ...message, mailSeq: index + 1 });
+  }
   if (lease === null && dueAt <= now) state.hint({ type: "due" });
   return { outcome: "created", lease: lease === null ? null : { runId, epoch: 1, claimId: lease.claimId } };
 }

@@ -15,6 +15,8 @@ export class MemoryState {
   readonly names: MemoryNames = new MemoryNames();
   /** Every message of a stored run, consumed or not, by its id. */
   readonly messages: Map<string, { readonly runId: string; readonly id: string | null }> = new Map();
+  /** What committed transactions of users ask for, in their order. */
+  readonly outbox: Uint8Array[] = [];
   readonly records: MemoryRecords = new MemoryRecords();
   readonly #due = new Map<string, DueQueue>();
   readonly #listeners = new Set<(hint: Hint) => void>();

@@ -1,5 +1,6 @@
 import { CONTRACT_VERSION, type CreateRun, type OperationProbe, type World } from "../world/index.ts";
 import { checkBatch, commitRun } from "./memory-commit.ts";
+import { join, move } from "./memory-joining.ts";
 import { deliverMessage } from "./memory-mailbox.ts";
 import { countRuns, deleteRuns, listEndMail, listEvents, listMail, listRuns } from "./memory-read.ts";
 import { listRecords, writeRecord } from "./memory-records.ts";
@@ -40,6 +41,14 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
     return clock === undefined ? { now, shift: 0 } : { now: clock(), shift: clock() - now };
   }
 
+  /** Carries out what waits in the outbox. */
+  function moveAll(): void {
+    move(state, (callerNow) => {
+      const { now, shift } = time(callerNow);
+      return { now, start: (run) => shiftStart(run, shift) };
+    });
+  }
+
   async function verb<T>(operation: string, work: () => T): Promise<T> {
     if (beforeOperation === undefined) return work();
     await beforeOperation(operation);
@@ -56,19 +65,24 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       notifications: true,
       embedded: true,
       streams: true,
+      joining: true,
       ownClock: clock !== undefined,
       commitsInFlight: 4,
       leaseKeeper: null,
     },
     describe: () => ({ store: "memory", durability: "nothing" }),
-    open: () => verb("open", () => {}),
+    open: () => verb("open", moveAll),
     close: async () => {},
     createRuns: (batch, callerNow) =>
       verb("createRuns", () => {
         const { now, shift } = time(callerNow);
         return batch.map((run) => createRun(state, shiftStart(run, shift), now));
       }),
-    claim: (request) => verb("claim", () => claim(state, { ...request, now: time(request.now).now })),
+    claim: (request) =>
+      verb("claim", () => {
+        moveAll();
+        return claim(state, { ...request, now: time(request.now).now });
+      }),
     renew: (request) => verb("renew", () => renew(state, { ...request, now: time(request.now).now })),
     commit: (batch, callerNow) =>
       verb("commit", () => {
@@ -78,6 +92,7 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       }),
     deliver: (batch, now) =>
       verb("deliver", () => batch.map((message) => deliverMessage(state, message, time(now).now))),
+    joining: join,
     getRuns: (runIds) => verb("getRuns", () => runIds.map((runId) => state.runs.get(runId)?.row ?? null)),
     listRuns: (query) => verb("listRuns", () => listRuns(state, query)),
     countRuns: (filter) => verb("countRuns", () => countRuns(state, filter)),
@@ -94,7 +109,11 @@ export function memoryWorld(options: MemoryWorldOptions = {}): World {
       verb("writeRecords", () => batch.map((write) => writeRecord(state.records, write, time(now).now))),
     listRecords: (query) => verb("listRecords", () => listRecords(state.records, query, time(query.now).now)),
     ...memoryStreams(state, verb),
-    subscribe: (listener) => state.subscribe(listener),
+    subscribe: (listener) =>
+      state.subscribe((hint) => {
+        if (hint.type !== "outbox") listener(hint);
+        else void verb("move", moveAll).catch(() => undefined);
+      }),
   };
 }
 

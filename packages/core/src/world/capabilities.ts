@@ -25,6 +25,11 @@ export interface WorldCapabilities {
    */
   readonly streams?: boolean;
   /**
+   * `World.joining` takes a transaction of the user's. Default false: it rejects, and what belongs to a transaction is started or
+   * sent after its commit.
+   */
+  readonly joining?: boolean;
+  /**
    * How many commit batches may be under way at once. 1: the store has one writer, so a second batch would only
    * wait. The engine never has two commits of one run under way.
    */
@@ -74,5 +79,7 @@ export type Hint =
   | { readonly type: "finished"; readonly runId: string }
   /** A stream has more chunks, or was closed. */
   | { readonly type: "stream"; readonly runId: string; readonly name: string }
+  /** A transaction that starts and messages have joined may have been committed. Worlds tell each other, and no subscriber. */
+  | { readonly type: "outbox" }
   /** Another process wrote something. */
   | { readonly type: "changed" };

@@ -47,7 +47,9 @@ export interface RunCommit {
   readonly seq: number;
   /**
    * The journal begins anew with these events: they are the first of the next generation. What came before is never given to
-   * anybody again, and may be deleted later. Numbers, lease, mailbox and names go on. Default false.
+   * anybody again. It is deleted, now or a little later: however many generations there were, the store keeps about as much
+   * as of one. So are the messages consumed before, seven days after they were sent. Numbers, lease, mailbox and names go on.
+   * Default false.
    */
   readonly restart?: boolean;
   /** What is appended to the journal, in its order; may be empty, but not with `restart`. */

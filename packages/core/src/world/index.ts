@@ -18,6 +18,7 @@ export { countdown, Overdue, within } from "./deadline.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
+export type { Joined, JoinedRequest, JoinedRun, SqlTransaction } from "./joining.ts";
 export {
   cursorAt,
   fits,
@@ -39,6 +40,7 @@ export {
   type RecordWriteResult,
   type StoredRecord,
 } from "./record.ts";
+export { packRequest, unpackRequest } from "./request-bytes.ts";
 export { deleteOldRuns } from "./retention.ts";
 export {
   ATTRIBUTE_LIMITS,
@@ -77,3 +79,4 @@ export type {
   Streams,
 } from "./stream.ts";
 export { CONTRACT_VERSION, type OperationProbe, type World } from "./world.ts";
+export { deliveryHints } from "./write-hints.ts";

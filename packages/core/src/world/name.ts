@@ -7,7 +7,7 @@
 export interface NameClaim {
   /** Any string of at most 600 characters. */
   readonly name: string;
-  /** What in the run has the name, such as a hook's id; a run has at most one name under an id. */
+  /** What in the run has the name, such as a hook's id. The core claims no second name under an id under which the run has one. */
   readonly id: string;
   /** Kept for whoever finds the name held. */
   readonly fingerprint: string | null;
@@ -38,7 +38,7 @@ export interface HeldName {
 
 /** What {@link World.listNames} takes. */
 export interface ListNamesQuery {
-  /** Only names that begin with it, compared exactly. Default: all. */
+  /** Only names that begin with it, compared exactly; not one that splits a surrogate pair. Default: all. */
   readonly prefix?: string;
   /** Only names of this run. */
   readonly runId?: string;
@@ -52,7 +52,10 @@ export interface ListNamesQuery {
 
 /** What {@link World.listNames} gives. */
 export interface NamePage {
-  /** In an order of the store's that no change of other names changes. */
+  /**
+   * In an order of the store's that no change of other names changes. May be fewer than the `limit` though others follow, where
+   * names were passed over that have become free.
+   */
   readonly names: readonly HeldName[];
   /** Pass it on for the next page; `null` after the last. */
   readonly cursor: string | null;

@@ -1,12 +1,15 @@
 import { WorldError } from "../errors/index.ts";
 import { outside } from "../outside.ts";
 import type { Hint, WorldCapabilities } from "./capabilities.ts";
-import { type CommitResult, endsRun, type RunCommit } from "./commit.ts";
+import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
+import type { Joined, JoinedRequest } from "./joining.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
+import { Mover } from "./mover.ts";
 import type { HeldName, ListNamesQuery, NamePage } from "./name.ts";
 import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
 import type { ListRecordsQuery, RecordPage, RecordWrite, RecordWriteResult, StoredRecord } from "./record.ts";
+import { packRequest } from "./request-bytes.ts";
 import type { RunRecord } from "./run.ts";
 import type { ClaimRequest, ClaimResult, RenewRequest, RenewResult } from "./schedule.ts";
 import type { CreateRun, CreateRunResult } from "./start.ts";
@@ -21,6 +24,7 @@ import type {
   Streams,
 } from "./stream.ts";
 import { CONTRACT_VERSION, type World } from "./world.ts";
+import { commitHints, deliveryHints, type NewMail } from "./write-hints.ts";
 
 /**
  * What every adapter would write alike: opening once, closing once, refusing calls in between, and telling subscribers what
@@ -36,12 +40,8 @@ export interface StartOutcome {
 }
 
 /** A batch of messages. */
-export interface Delivery {
+export interface Delivery extends NewMail {
   readonly results: readonly DeliverResult[];
-  /** Runs that have new mail. */
-  readonly runIds: readonly string[];
-  /** One of them has no owner: it waits for a worker. */
-  readonly due: boolean;
 }
 
 /** The verbs of a store that is open. Each has the laws of the {@link World} method of its name. */
@@ -76,6 +76,13 @@ export interface OpenStore {
   readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
   /** Missing where the World does not declare `capabilities.streams`. */
   readonly streams?: Streams;
+  /** Missing where the World does not declare `capabilities.joining`. */
+  readonly outbox?: {
+    /** Writes a row into the user's transaction. */
+    put(transaction: unknown, request: Uint8Array): Promise<void>;
+    /** Carries out all rows that wait, and emits the hints of what it did. Where nothing waits it costs as little as can be. */
+    move(): Promise<void>;
+  };
   /** Ends subscriptions and connections. */
   close(): Promise<void>;
 }
@@ -99,6 +106,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   readonly #options: StoredWorldOptions<Store>;
   #opening: Promise<void> | undefined;
   #opened: Store | undefined;
+  #mover: Mover | undefined;
   #capabilities: WorldCapabilities;
 
   constructor(options: StoredWorldOptions<Store>) {
@@ -117,7 +125,10 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
 
   open(): Promise<void> {
     this.#opening ??= outside(this.#options.openStore).then(
-      (store) => this.#use(store),
+      (store) => {
+        this.#use(store);
+        return this.#mover?.look();
+      },
       (error: unknown) => {
         this.#opening = undefined;
         throw error;
@@ -136,6 +147,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
 
   #use(store: Store | undefined): void {
     this.#opened = store;
+    this.#mover = store?.outbox === undefined ? undefined : new Mover(store.outbox.move);
     this.#capabilities = this.#options.capabilities(store);
   }
 
@@ -161,7 +173,7 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     const { commit, hints } = this.#store;
     if (batch.length === 0) return [];
     const results = await outside(() => commit(batch, now));
-    hints.emit(() => hintsOf(batch, results, now));
+    hints.emit(() => commitHints(batch, results, now));
     return results;
   }
 
@@ -169,11 +181,27 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     const { deliver, hints } = this.#store;
     if (batch.length === 0) return [];
     const { results, runIds, due } = await outside(() => deliver(batch, now));
-    hints.emit(() => [
-      ...runIds.map((runId): Hint => ({ type: "mail", runId })),
-      ...(due ? [{ type: "due" } as const] : []),
-    ]);
+    hints.emit(() => deliveryHints({ runIds, due }));
     return results;
+  }
+
+  joining(transaction: unknown): Joined {
+    const { outbox } = this.#store;
+    if (outbox === undefined) {
+      throw new WorldError(
+        `The ${this.#options.title} World cannot join a transaction: capabilities.joining is not true. Start and send after ` +
+          "the commit, or use a World that can.",
+        { retryable: false },
+      );
+    }
+    // In the caller's async context, by which some libraries know their transaction.
+    const put = async (request: JoinedRequest): Promise<void> => {
+      if (request.batch.length > 0) await outbox.put(transaction, packRequest(request));
+    };
+    return {
+      createRuns: (batch, now) => put({ type: "createRuns", batch, now }),
+      deliver: (batch, now) => put({ type: "deliver", batch, now }),
+    };
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
@@ -270,7 +298,11 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
 
   subscribe(listener: (hint: Hint) => void): () => void {
     const { hints } = this.#store;
-    return outside(() => hints.subscribe(listener));
+    const listening = (hint: Hint): void => {
+      if (hint.type === "outbox" || hint.type === "changed") void this.#mover?.look();
+      if (hint.type !== "outbox") listener(hint);
+    };
+    return outside(() => hints.subscribe(listening));
   }
 
   get #streams(): Streams {
@@ -291,24 +323,4 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
     }
     return this.#opened;
   }
-}
-
-/** What a batch of commits means to others: runs that ended, and whether one is due at once. */
-function* hintsOf(
-  batch: readonly RunCommit[],
-  results: readonly CommitResult[],
-  now: number,
-): Generator<Hint> {
-  let due = false;
-  for (const [index, { runId, run, lease, mailDone }] of batch.entries()) {
-    const result = results[index];
-    if (result?.outcome !== "committed") continue;
-    const ended = endsRun({ run });
-    if (ended) yield { type: "finished", runId };
-    if (lease.type === "park") {
-      due ||= result.mailSeq > mailDone || (lease.dueAt !== null && lease.dueAt <= now);
-      due ||= ended && result.endSeq > (run.endDone ?? 0);
-    }
-  }
-  if (due) yield { type: "due" };
 }

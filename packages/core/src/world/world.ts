@@ -1,6 +1,7 @@
 import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
+import type { Joined } from "./joining.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
 import type { HeldName, ListNamesQuery, NamePage } from "./name.ts";
 import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
@@ -36,12 +37,14 @@ export const CONTRACT_VERSION = 2;
  *   `retryable: false`; everything that may pass is not.
  * - **Batches.** Results come in the order of the requests. Each element is atomic by itself; a World MAY make the
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
- * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true.
+ * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true, those of
+ *   {@link World.joining} where `capabilities.joining` is not.
  * - **Strings.** Ids, names and keys are any strings of at most 255 characters (names: 600), compared exactly (NUL, emoji and
  *   case included).
  * - **Names.** A name has at most one holder: a run, and an id in it. It is the run's until the run releases it or, once the run
- *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted). Then it is free
- *   for readers and claims alike, whether or not the store has removed it.
+ *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted; `keepFor: 0`: the
+ *   end counts as passed, whatever the clocks say). Then it is free for readers and claims alike, whether or not the store has
+ *   removed it.
  */
 export interface World extends Streams {
   /** Short name for logs, such as `sqlite`. */
@@ -137,6 +140,23 @@ export interface World extends Streams {
    * An expired lease counts as held: its expiry makes the run due anyway.
    */
   deliver(batch: readonly Message[], now: number): Promise<readonly DeliverResult[]>;
+
+  /**
+   * Starts runs and sends messages with a transaction of the user's: with its commit, or not at all. All that is written into
+   * the transaction is a row of an outbox with the request. After the commit an instance of the World takes the row, and with it,
+   * in one transaction of its own, does what {@link createRuns} or {@link deliver} does. So nothing of the World's is locked, and
+   * no lease is held, while the user's transaction is open.
+   *
+   * - A request is carried out once, whoever races, and the requests of one transaction in their order; as if it had been sent only
+   *   then, with the `now` that it has.
+   * - An instance carries out what waits when it is opened, when a hint comes and it has subscribers, and at the latest with its
+   *   next {@link claim}, whatever is claimed.
+   * - Nobody hears what came of it (`held`, `no_such_name`, `finished` …): who has to know finds out by the name or the run id.
+   * - A row that cannot be carried out is not in the way of others.
+   *
+   * @param transaction what the World can join; `SqlTransaction` where its store speaks SQL
+   */
+  joining(transaction: unknown): Joined;
 
   /**
    * The rows of these runs, in their order; `null` for an unknown run. Where one of them is damaged it MAY reject as a whole,

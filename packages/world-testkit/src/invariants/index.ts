@@ -9,13 +9,22 @@ export { type RunSnapshot, readStore, type StoreSnapshot, snapshotOfState } from
 export { violationsOf, violationsOfRun } from "./violations.ts";
 
 /**
- * Reads the whole store and requires every invariant: journals dense, rows the fold of their journals, tokens and
- * start keys unique, every live run live. Nobody may write meanwhile.
+ * Reads the whole store and requires every invariant: journals dense, rows the fold of their journals, names unique, every
+ * live run live. Nobody may write meanwhile.
  *
  * @param options.now with it, unread mail must have made its run due by then
- * @throws an `Error` that names every broken invariant
+ * @throws {InvariantsBroken}
  */
 export async function checkInvariants(world: World, options: { readonly now?: number } = {}): Promise<void> {
   const found = violationsOf(await readStore(world), options);
-  if (found.length > 0) throw new Error(`World ${world.name} breaks its invariants:\n${found.join("\n")}`);
+  if (found.length > 0) throw new InvariantsBroken(world.name, found);
+}
+
+/** Names every broken invariant of a store. */
+export class InvariantsBroken extends Error {
+  override readonly name = "InvariantsBroken";
+
+  constructor(world: string, found: readonly string[]) {
+    super(`World ${world} breaks its invariants:\n${found.join("\n")}`);
+  }
 }

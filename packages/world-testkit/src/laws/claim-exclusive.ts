@@ -124,7 +124,10 @@ export const claimExclusive: Law = {
     "a claim stops when it has taken enough bytes of journal, and takes one run at least": async (stage) => {
       const world = await stage.open();
       const runs = Array.from({ length: 5 }, (_, index) =>
-        newRun({ dueAt: START - 5 + index, event: eventOf("run_created", { data: new Uint8Array(1_000) }) }),
+        newRun({
+          dueAt: START - 5 + index,
+          events: [eventOf("run_created", { data: new Uint8Array(1_000) })],
+        }),
       );
       await world.createRuns(runs, START);
       const take = async (byteLimit: number) =>
@@ -140,7 +143,7 @@ export const claimExclusive: Law = {
 
     "the row tells the size of the journal": async (stage) => {
       const world = await stage.open();
-      const run = await leasedRun(world, { event: eventOf("run_created", { data: new Uint8Array(300) }) });
+      const run = await leasedRun(world, { events: [eventOf("run_created", { data: new Uint8Array(300) })] });
       equal(run.bytes, 300);
       const commit = holding(run, [
         stepCreated("step-1"),
@@ -178,7 +181,7 @@ export const claimExclusive: Law = {
       await write(world, parking(run, START, [stepCreated("step-1")], { mailDone: 2 }));
       const claimed = await claimOne(world);
       const mail = (mailSeq: number, messageId: string) =>
-        ({ mailSeq, messageId, type: "wake", hookId: null, at: START, data: bytesOf(messageId) }) as const;
+        ({ mailSeq, messageId, type: "wake", id: null, at: START, data: bytesOf(messageId) }) as const;
       same(claimed?.mail, [mail(3, "m3"), mail(4, "m4")]);
       equal(claimed?.run.mailDone, 2);
     },

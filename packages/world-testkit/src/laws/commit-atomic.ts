@@ -1,18 +1,28 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import type { World } from "@perdure/core/world";
-import { claimOne, commitOne, deliverOne, journalOf, leasedRun, mailOf, rowOf, write } from "../acts.ts";
+import type { CommitEvent, World } from "@perdure/core/world";
+import {
+  claimOne,
+  commitOne,
+  deliverOne,
+  holderOf,
+  journalOf,
+  leasedRun,
+  mailOf,
+  rowOf,
+  write,
+} from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
   bytesOf,
   eventOf,
   finishing,
   holding,
-  hookCreated,
   parking,
   START,
   stepCreated,
   TTL,
+  taking,
   toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
@@ -29,7 +39,7 @@ export const commitAtomic: Law = {
       const events = [
         eventOf("run_started", { at: START + 3 }),
         { ...stepCreated("step-1"), data: bytesOf("step arguments") },
-        hookCreated("hook-1", "token-1", bytesOf("metadata")),
+        taking("hook-1", "token-1", { data: bytesOf("metadata") }),
       ];
       const commit = holding(run, events, {
         mailDone: 1,
@@ -37,7 +47,7 @@ export const commitAtomic: Law = {
         lease: { type: "park", dueAt: START + 900 },
       });
       const result = await commitOne(world, { ...commit, lease: { type: "hold", ttl: 77_777 } }, START + 4);
-      same(result, { outcome: "committed", mailSeq: 2, conflicts: [] });
+      same(result, { outcome: "committed", mailSeq: 2, endSeq: 0, conflicts: [] });
       const other = await stage.open();
       same(await rowOf(other, run.runId), {
         ...run,
@@ -52,13 +62,13 @@ export const commitAtomic: Law = {
       const journal = await journalOf(other, run.runId);
       same(
         journal.slice(1),
-        events.map((event, index) => ({ ...event, seq: index + 2 })),
+        events.map(({ claim: _, ...event }: CommitEvent, index) => ({ ...event, seq: index + 2 })),
       );
       deepEqual(
         (await mailOf(other, run.runId)).map(({ messageId }) => messageId),
         ["m2"],
       );
-      equal((await other.getHookByToken("token-1"))?.runId, run.runId);
+      equal((await holderOf(other, "token-1"))?.runId, run.runId);
     },
 
     "a finished run has its result and is never due": async (stage) => {

@@ -9,13 +9,13 @@ import {
   eventOf,
   finishing,
   holding,
-  hookCreated,
-  hookDisposed,
   newRun,
   parking,
+  releasing,
   START,
   stepCreated,
   TTL,
+  taking,
   toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
@@ -43,6 +43,7 @@ export const commitFenced: Law = {
       const { events, run: patch } = everything(run);
       await write(other, holding(taken.run, events, { run: patch }), EXPIRY);
       await refused(world, run, { outcome: "fenced" });
+      await refused(world, { ...run, seq: run.seq + 9 }, { outcome: "fenced" });
     },
 
     "another claim under the same epoch": async (stage) => {
@@ -144,15 +145,15 @@ export const commitFenced: Law = {
 async function withHookAndMail(world: World): Promise<RunRecord> {
   const run = await leasedRun(world);
   await deliverOne(world, toRun(run.runId, `mail of ${run.runId}`));
-  return write(world, holding(run, [hookCreated("hook-kept", `kept by ${run.runId}`)]));
+  return write(world, holding(run, [taking("hook-kept", `kept by ${run.runId}`)]));
 }
 
 /** A commit that would change all that a commit can. */
 function everything(run: Pick<RunRecord, "runId" | "epoch" | "claimId" | "seq" | "mailSeq">): RunCommit {
   const events = [
     stepCreated("step-z"),
-    hookCreated("hook-z", "token-z"),
-    hookDisposed("hook-kept"),
+    taking("hook-z", "token-z"),
+    releasing("hook-kept"),
     eventOf("run_started", { data: bytesOf("zombie") }),
   ];
   return holding({ ...run, mailDone: run.mailSeq }, events, { run: { status: "running", startedAt: START } });

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import type { RunCommit, World } from "@perdure/core/world";
 import { claimOne, commitOne, deliverOne, journalOf, leasedRun, rowOf, write } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
@@ -8,11 +8,11 @@ import {
   eventOf,
   finishing,
   holding,
-  hookCreated,
-  hookDisposed,
   parking,
+  releasing,
   START,
   stepCreated,
+  taking,
   toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
@@ -61,17 +61,17 @@ export const commitOnce: Law = {
     "hooks that were taken are taken once, conflicts are told again": async (stage) => {
       const world = await stage.open();
       const owner = await leasedRun(world);
-      await write(world, holding(owner, [hookCreated("hook-o", "taken")]));
+      await write(world, holding(owner, [taking("hook-o", "taken")]));
       const run = await leasedRun(world);
       const events = [
-        hookCreated("hook-1", "free"),
-        hookCreated("hook-2", "taken"),
+        taking("hook-1", "free"),
+        taking("hook-2", "taken"),
         stepCreated("step-1"),
-        hookCreated("hook-3", "free"),
+        taking("hook-3", "free"),
       ];
       const conflicts = [
-        { hookId: "hook-2", runId: owner.runId },
-        { hookId: "hook-3", runId: run.runId },
+        { id: "hook-2", runId: owner.runId },
+        { id: "hook-3", runId: run.runId },
       ];
       for (const commit of [
         holding(run, events),
@@ -79,7 +79,12 @@ export const commitOnce: Law = {
       ]) {
         const expected = commit.lease.type === "hold" ? conflicts : [];
         for (let sending = 0; sending < 2; sending++) {
-          same(await commitOne(world, commit), { outcome: "committed", mailSeq: 0, conflicts: expected });
+          same(await commitOne(world, commit), {
+            outcome: "committed",
+            mailSeq: 0,
+            endSeq: 0,
+            conflicts: expected,
+          });
         }
       }
     },
@@ -87,12 +92,12 @@ export const commitOnce: Law = {
     "a repetition does not take back what came after the first sending": async (stage) => {
       const world = await stage.open();
       const run = await leasedRun(world);
-      const first = holding(run, [hookCreated("hook-1", "token-1")]);
+      const first = holding(run, [taking("hook-1", "token-1")]);
       const freed = await write(world, first);
-      const ends = finishing(freed, START, [hookDisposed("hook-1")]);
+      const ends = finishing(freed, START, [releasing("hook-1")]);
       await write(world, ends);
       const next = await leasedRun(world);
-      await write(world, holding(next, [hookCreated("hook-2", "token-1")]));
+      await write(world, holding(next, [taking("hook-2", "token-1")]));
       const before = await readStore(world);
       equal((await commitOne(world, ends)).outcome, "committed");
       same(await readStore(world), before, "the token stays with its new owner");
@@ -106,9 +111,27 @@ export const commitOnce: Law = {
         await write(world, commit);
         await deliverOne(world, toRun(run.runId, `mail of ${run.runId}`), START + 1);
         const before = await rowOf(world, run.runId);
-        same(await commitOne(world, commit, START + 2), { outcome: "committed", mailSeq: 1, conflicts: [] });
+        same(await commitOne(world, commit, START + 2), {
+          outcome: "committed",
+          mailSeq: 1,
+          endSeq: 0,
+          conflicts: [],
+        });
         same(await rowOf(world, run.runId), before);
       }
+    },
+
+    "what is consumed stays so, also when a commit that says less comes late": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      for (const id of ["m1", "m2", "m3"]) await deliverOne(world, toRun(run.runId, id));
+      equal((await write(world, holding(run, [], { mailDone: 2 }))).mailDone, 2);
+      equal((await write(world, holding(run, [], { mailDone: 1 }))).mailDone, 2);
+      equal((await write(world, parking(run, null, [stepCreated("step-1")], { mailDone: 0 }))).mailDone, 2);
+      deepEqual(
+        (await claimOne(world))?.mail.map(({ messageId }) => messageId),
+        ["m3"],
+      );
     },
 
     "a commit sent again after another worker took over is fenced": async (stage) => {
@@ -131,9 +154,10 @@ export const commitOnce: Law = {
             ? holding(run, [stepCreated("step-1"), stepCreated("step-2")])
             : round % 3 === 1
               ? parking(run, START + 5_000, [stepCreated("step-1")])
-              : finishing(run, START, [hookCreated("hook-1", "token-1"), stepCreated("step-1")]);
+              : finishing(run, START, [taking("hook-1", "token-1"), stepCreated("step-1")]);
         const answers = await Promise.all([world, other, world].map((sender) => commitOne(sender, commit)));
-        for (const answer of answers) same(answer, { outcome: "committed", mailSeq: 0, conflicts: [] });
+        for (const answer of answers)
+          same(answer, { outcome: "committed", mailSeq: 0, endSeq: 0, conflicts: [] });
         equal((await journalOf(world, run.runId)).length, 1 + commit.events.length, `round ${round}`);
       }
     },

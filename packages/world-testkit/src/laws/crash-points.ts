@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { World } from "@perdure/core/world";
+import { isTerminal, type World } from "@perdure/core/world";
 import { leasedRun, rowOf, write } from "../acts.ts";
 import { checkInvariants, readStore, violationsOf } from "../invariants/index.ts";
 import type { Law, Stage } from "../law.ts";
-import { ALICE, claiming, holding, newRun, START, stepCreated, TTL } from "../requests.ts";
+import { ALICE, claiming, finishing, holding, newRun, START, stepCreated, TTL } from "../requests.ts";
 import { type Act, scenario } from "./crash-scenario.ts";
 
 /**
@@ -32,19 +32,22 @@ export const crashPoints: Law = {
           clean,
           holding(await leasedRun(clean, { workflow }), [stepCreated("step-1")]),
         );
-        const all = [...runs, held];
-        const claim = claiming({ queues: [workflow], limit: 3, now: START + TTL });
+        const over = finishing(await leasedRun(clean, { workflow }), START, [], {
+          lease: { type: "park", dueAt: START + 5 },
+        });
+        const all = [...runs, held, await write(clean, over)];
+        const claim = claiming({ queues: [workflow], limit: 4, now: START + TTL });
         const crashed = await sendAndDie(stage, point, (world) => world.claim(claim));
 
         const other = await stage.open();
         const epochs = (await other.getRuns(all.map(({ runId }) => runId))).map((row) => row?.epoch ?? 0);
         const { runs: taken } = await other.claim({ ...claim, owner: ALICE, now: START + 3 * TTL });
-        equal(taken.length, 3, `crash point ${point}: every run comes due again`);
+        equal(taken.length, 4, `crash point ${point}: every run comes due again`);
         for (const { run, events } of taken) {
           const before = epochs[all.findIndex(({ runId }) => runId === run.runId)] ?? 0;
           equal(run.epoch, before + 1, "an epoch is never given twice");
           equal(events.length, run.seq);
-          await write(other, holding(run, [stepCreated("step-2")]));
+          await write(other, holding(run, isTerminal(run.status) ? [] : [stepCreated("step-2")]));
         }
         await checkInvariants(other);
         if (!crashed) return;
@@ -112,7 +115,7 @@ async function play(stage: Stage, prefix: string, title: string, point: number |
   const store = await readStore(from);
   const mine = {
     runs: store.runs.filter(({ row }) => row.runId.startsWith(prefix)),
-    hooks: store.hooks.filter(({ runId }) => runId.startsWith(prefix)),
+    names: store.names.filter(({ runId }) => runId.startsWith(prefix)),
   };
   return {
     answers: told(answers, prefix),

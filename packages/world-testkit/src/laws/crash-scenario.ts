@@ -6,17 +6,18 @@ import {
   claiming,
   eventOf,
   finishing,
+  firstClaim,
+  firstMail,
   holding,
-  hookCreated,
-  hookDisposed,
-  keyOf,
   newRun,
   parking,
+  releasing,
   START,
   stepCreated,
   TTL,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 
 /** One request of the scenario. */
@@ -31,33 +32,39 @@ export interface Act {
 }
 
 /**
- * Every write verb on three runs that get in each other's way. All ids begin with `prefix`, which has no bearing on
+ * Every write verb on a few runs that get in each other's way. All ids begin with `prefix`, which has no bearing on
  * their order, so that two scenarios on one store do not meet.
  */
 export function scenario(prefix: string): readonly Act[] {
-  const [a, b, c, twin] = ["a", "b", "c", "twin"].map((name) => `${prefix}${name}`) as [
-    string,
-    string,
-    string,
-    string,
-  ];
   const id = (name: string) => `${prefix}${name}`;
+  const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(id) as [string, string, string, string, string];
   const workflow = id("workflow");
-  const lease = { owner: ALICE, claimId: id("claim-1"), ttl: TTL };
-  const key = keyOf(id("order-1"));
   const claimOf = (epoch: number) => id(`claim-${epoch}`);
-  const at = (runId: string, epoch: number, seq: number, mailDone: number) => ({
+  const lease = { owner: ALICE, claimId: claimOf(1), ttl: TTL };
+  const order = firstClaim(id("order-1"), { id: "start", keepFor: null, fingerprint: "print" });
+  const kept = { keepFor: 500_000 };
+  const passing = firstClaim(id("token-1"), { id: "hook-e", from: b });
+  /** A run under the lease of its claim with this number. */
+  const at = (runId: string, claim: number, seq: number, mailDone: number) => ({
     runId,
-    epoch,
-    claimId: claimOf(epoch),
+    epoch: runId === c || runId === d ? claim - 1 : claim,
+    claimId: claimOf(claim),
     seq,
     mailDone,
   });
   const ended = START - 1;
+  const claim = (epoch: number, now: number) => ({
+    crash: "none" as const,
+    send: async (world: World) => {
+      const request = { queues: [id("queue"), workflow], limit: 9, owner: BOB, claimId: claimOf(epoch), now };
+      const { runs } = await world.claim(claiming(request));
+      return runs.toSorted((left, right) => (left.run.runId < right.run.runId ? -1 : 1));
+    },
+  });
 
   return [
     {
-      title: "createRuns, with keys and leases",
+      title: "createRuns, with names, mail and leases",
       crash: "same",
       send: (world) =>
         world.createRuns(
@@ -66,28 +73,36 @@ export function scenario(prefix: string): readonly Act[] {
               runId: b,
               workflow,
               lease,
-              event: eventOf("run_created", { data: bytesOf("input of b") }),
+              events: [eventOf("run_created", { data: bytesOf("input of b") })],
             }),
-            newRun({ runId: a, workflow, lease, startKey: key }),
-            newRun({ runId: twin, workflow, lease, startKey: key }),
+            newRun({ runId: a, workflow, lease, names: [order], idempotencyKey: "order-1" }),
+            newRun({ runId: id("twin"), workflow, lease, names: [firstClaim(id("unused")), order] }),
             newRun({ runId: c, workflow, dueAt: START + 9_000 }),
+            newRun({
+              runId: d,
+              workflow,
+              dueAt: START + 9_000,
+              events: [eventOf("run_created"), eventOf("hook_created", { id: "hook-d" })],
+              names: [firstClaim(id("token-d"), { id: "hook-d", data: bytesOf("metadata") })],
+              mail: [firstMail(id("m0"), "hook-d", { data: bytesOf("payload") })],
+            }),
           ],
           START,
         ),
     },
     {
-      title: "commit, holding, with hooks that conflict",
+      title: "commit, holding, with names that are held",
       crash: "same",
       send: (world) =>
         world.commit(
           [
-            holding(at(b, 1, 1, 0), [stepCreated(id("step-1")), hookCreated("hook-b", id("token-1"))]),
+            holding(at(b, 1, 1, 0), [stepCreated(id("step-1")), taking("hook-b", id("token-1"))]),
             holding(
               at(a, 1, 1, 0),
               [
-                hookCreated("hook-a1", id("token-1"), bytesOf("metadata")),
+                taking("hook-a1", id("token-1"), { data: bytesOf("metadata") }),
                 eventOf("run_started"),
-                hookCreated("hook-a2", id("token-2")),
+                taking("hook-a2", id("token-2")),
               ],
               { run: { status: "running", startedAt: START } },
             ),
@@ -96,17 +111,20 @@ export function scenario(prefix: string): readonly Act[] {
         ),
     },
     {
-      title: "deliver, to hooks and runs",
+      title: "deliver, to names, to runs, and for their ends",
       crash: "same",
       send: (world) =>
         world.deliver(
           [
-            toToken(id("token-1"), id("m1"), { data: bytesOf("payload") }),
+            toName(id("token-1"), id("m1"), { data: bytesOf("payload") }),
             toRun(c, id("m2")),
-            toToken(id("token-2"), id("m3")),
-            toToken(id("no token"), id("m4")),
-            toRun(a, id("m5"), { type: "cancel_requested" }),
-            toToken(id("token-1"), id("m1")),
+            toRun(a, id("e1"), { atEnd: true, data: bytesOf("at the end") }),
+            toName(id("token-2"), id("m3")),
+            toName(id("no token"), id("m4")),
+            { ...toRun(a, id("m5"), { type: "of its own" }), to: { runId: a, id: "step-1" } },
+            toName(id("token-1"), id("m1")),
+            toName(id("token-d"), id("m0")),
+            toRun(b, id("e2"), { atEnd: true }),
           ],
           START + 2,
         ),
@@ -116,11 +134,7 @@ export function scenario(prefix: string): readonly Act[] {
       crash: "same",
       send: (world) =>
         world.renew({
-          leases: [
-            { runId: b, epoch: 1, claimId: claimOf(1) },
-            { runId: a, epoch: 1, claimId: claimOf(1) },
-            { runId: c, epoch: 1, claimId: claimOf(1) },
-          ],
+          leases: [b, a, c].map((runId) => ({ runId, epoch: 1, claimId: claimOf(1) })),
           ttl: TTL,
           now: START + 3,
         }),
@@ -136,8 +150,9 @@ export function scenario(prefix: string): readonly Act[] {
               null,
               [
                 eventOf("hook_received", { id: "hook-b" }),
-                hookDisposed("hook-b"),
-                hookCreated("hook-b2", id("token-1")),
+                releasing("hook-b"),
+                taking("hook-b2", id("token-1"), kept),
+                taking("hook-b3", id("token-b")),
               ],
               { mailDone: 1 },
             ),
@@ -152,32 +167,17 @@ export function scenario(prefix: string): readonly Act[] {
     {
       title: "deliver, to a parked run",
       crash: "same",
-      send: (world) => world.deliver([toToken(id("token-1"), id("m6")), toRun(a, id("m7"))], START + 5),
+      send: (world) => world.deliver([toName(id("token-1"), id("m6")), toRun(a, id("m7"))], START + 5),
     },
-    {
-      title: "claim",
-      crash: "none",
-      send: async (world) => {
-        const { runs } = await world.claim(
-          claiming({
-            queues: [id("queue"), workflow],
-            limit: 5,
-            now: START + 6,
-            owner: BOB,
-            claimId: claimOf(2),
-          }),
-        );
-        return runs.toSorted((left, right) => (left.run.runId < right.run.runId ? -1 : 1));
-      },
-    },
+    { title: "claim", ...claim(2, START + 6) },
     {
       title: "commit, without events",
       crash: "same",
       send: (world) =>
         world.commit(
           [
-            parking({ ...at(c, 1, 1, 0), claimId: claimOf(2) }, START + 9_000, [], { mailDone: 1 }),
-            holding(at(b, 2, 6, 1), [], {
+            parking(at(c, 2, 1, 0), START + 9_000, [], { mailDone: 1 }),
+            holding(at(b, 2, 7, 1), [], {
               mailDone: 2,
               run: { status: "diverged", error: bytesOf("a diff"), attributes: { customer: id("1") } },
             }),
@@ -186,26 +186,118 @@ export function scenario(prefix: string): readonly Act[] {
         ),
     },
     {
-      title: "commit, finishing, with a token that another run takes",
+      title: "commit, beginning journals anew",
       crash: "same",
       send: (world) =>
         world.commit(
           [
-            finishing(at(b, 2, 6, 2), ended, [stepCreated(id("step-2"))], {
-              run: { status: "completed", completedAt: ended, error: null, output: bytesOf("output of b") },
+            holding(
+              at(a, 2, 5, 1),
+              [
+                eventOf("run_created", { data: bytesOf("input of the next") }),
+                taking("hook-a3", id("token-3")),
+                taking("hook-a4", id("token-1")),
+                releasing("hook-a2"),
+              ],
+              { restart: true, mailDone: 3 },
+            ),
+            parking(at(d, 2, 2, 0), null, [releasing("hook-d"), taking("hook-d2", id("token-d"))], {
+              restart: true,
+              mailDone: 1,
             }),
-            holding(at(a, 2, 5, 1), [hookCreated("hook-a3", id("token-1"))]),
-            holding(at(c, 9, 1, 1), [stepCreated(id("step-3"))]),
           ],
           START + 8,
         ),
+    },
+    {
+      title: "commit, ending a run whose names another takes, and going on with it",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            finishing(at(b, 2, 7, 2), ended, [stepCreated(id("step-2"))], {
+              run: { status: "completed", completedAt: ended, error: null, output: bytesOf("output of b") },
+              lease: { type: "hold", ttl: TTL },
+            }),
+            holding(at(a, 2, 9, 3), [taking("hook-a5", id("token-1")), taking("hook-a6", id("token-b"))]),
+            holding({ ...at(c, 2, 1, 1), epoch: 9 }, [stepCreated(id("step-3"))]),
+          ],
+          START + 9,
+        ),
+    },
+    {
+      title: "deliver, to a run that has ended and is held",
+      crash: "same",
+      send: (world) =>
+        world.deliver(
+          [
+            toRun(b, id("m8")),
+            toName(id("token-1"), id("m9")),
+            toRun(b, id("e3"), { atEnd: true }),
+            toName(id("token-1"), id("m1")),
+            toName(id("token-b"), id("m10")),
+          ],
+          START + 10,
+        ),
+    },
+    {
+      title: "createRuns, of runs that do not come to be",
+      crash: "same",
+      send: (world) =>
+        world.createRuns(
+          [
+            newRun({
+              runId: id("e-late"),
+              workflow,
+              names: [passing],
+              mail: [firstMail(id("m1"), "hook-e")],
+            }),
+            newRun({ runId: id("e-held"), workflow, names: [passing, { ...order, from: a }] }),
+          ],
+          START + 11,
+        ),
+    },
+    {
+      title: "createRuns, with a name that passes from a run that has ended",
+      crash: "same",
+      send: (world) =>
+        world.createRuns(
+          [
+            newRun({ runId: e, workflow, names: [passing], mail: [firstMail(id("m9"), "hook-e")] }),
+            newRun({ runId: id("e-twin"), workflow, names: [passing] }),
+          ],
+          START + 11,
+        ),
+    },
+    {
+      title: "commit, after the end of a run, and over the end mail of another",
+      crash: "same",
+      send: (world) =>
+        world.commit(
+          [
+            parking(at(b, 2, 9, 2), null, [], { run: { endDone: 1, state: bytesOf("all told") } }),
+            finishing(at(a, 2, 11, 3), ended, [], { mailDone: 4 }),
+          ],
+          START + 12,
+        ),
+    },
+    { title: "claim, of a run that has ended", ...claim(3, START + 13) },
+    {
+      title: "commit, of what was left to do",
+      crash: "same",
+      send: (world) =>
+        world.commit([parking(at(a, 3, 12, 4), null, [], { run: { endDone: 1 } })], START + 14),
     },
     {
       title: "createRuns, again after all that",
       crash: "same",
       send: (world) =>
         world.createRuns(
-          [newRun({ runId: a, workflow, lease, startKey: key }), newRun({ runId: b, workflow })],
+          [
+            newRun({ runId: a, workflow, lease, names: [order] }),
+            newRun({ runId: b, workflow }),
+            newRun({ runId: d, workflow, mail: [firstMail(id("m0"), "hook-d")] }),
+          ],
           START,
         ),
     },

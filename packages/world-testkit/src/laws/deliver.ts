@@ -7,15 +7,15 @@ import {
   bytesOf,
   finishing,
   holding,
-  hookCreated,
-  hookDisposed,
   newRun,
   parking,
+  releasing,
   START,
   stepCreated,
   TTL,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
@@ -32,22 +32,22 @@ export const deliver: Law = {
       await write(world, finishing(ended));
       const answers = await world.deliver(
         [
-          toToken("no token", "m1"),
-          toToken("token-1", "m2"),
+          toName("no token", "m1"),
+          toName("token-1", "m2"),
           toRun("wrun_unknown", "m3"),
           toRun(run.runId, "m4"),
           toRun(ended.runId, "m5"),
-          toToken("token-2", "m6"),
+          toName("token-2", "m6"),
         ],
         NOW,
       );
       same(answers, [
-        { outcome: "no_such_hook" },
-        { outcome: "delivered", runId: run.runId, hookId: "hook of token-1" },
+        { outcome: "no_such_name" },
+        { outcome: "delivered", runId: run.runId, id: "hook of token-1" },
         { outcome: "no_such_run" },
-        { outcome: "delivered", runId: run.runId, hookId: null },
+        { outcome: "delivered", runId: run.runId, id: null },
         { outcome: "finished", runId: ended.runId },
-        { outcome: "no_such_hook" },
+        { outcome: "no_such_name" },
       ]);
     },
 
@@ -57,7 +57,7 @@ export const deliver: Law = {
       await world.deliver(
         [
           toRun(run.runId, "m1", { type: "cancel_requested", at: START + 7, data: bytesOf("why") }),
-          toToken("token-1", "m2", { data: bytesOf("payload") }),
+          toName("token-1", "m2", { data: bytesOf("payload") }),
           toRun(run.runId, "m3"),
         ],
         NOW,
@@ -67,21 +67,21 @@ export const deliver: Law = {
         mailSeq: 1,
         messageId: "m1",
         type: "cancel_requested",
-        hookId: null,
+        id: null,
         at: START + 7,
       } as const;
       const second = {
         mailSeq: 2,
         messageId: "m2",
         type: "hook_received",
-        hookId: "hook of token-1",
+        id: "hook of token-1",
         at: START,
       };
       const third = {
         mailSeq: 3,
         messageId: "m3",
         type: "wake",
-        hookId: null,
+        id: null,
         at: START,
         data: null,
       } as const;
@@ -93,15 +93,44 @@ export const deliver: Law = {
       equal((await rowOf(world, run.runId)).mailSeq, 3);
     },
 
+    "a message to something in a run says to what, whether or not it is there": async (stage) => {
+      const world = await stage.open();
+      const run = await withHook(world, "token-1");
+      const ids = ["hook of token-1", "step-1", "", "🔑\u0000", "x".repeat(255)];
+      const batch = ids.map((id, index) => ({
+        ...toRun(run.runId, `m${index}`),
+        to: { runId: run.runId, id },
+      }));
+      const answers = ids.map((id) => ({ outcome: "delivered", runId: run.runId, id }));
+      same(await world.deliver(batch, NOW), answers);
+      same(await (await stage.open()).deliver(batch, NOW), answers, "sent again");
+      deepEqual(
+        (await mailOf(world, run.runId)).map(({ id }) => id),
+        ids,
+      );
+      const gone = await write(
+        world,
+        parking(run, null, [releasing("hook of token-1")], { mailDone: 5 }),
+        NOW,
+      );
+      equal(gone.dueAt, null);
+      const late = { ...toRun(run.runId, "m9"), to: { runId: run.runId, id: "hook of token-1" } };
+      same(await deliverOne(world, late, NOW), answers[0]);
+      same((await claimOne(world, { now: NOW }))?.mail[0]?.id, "hook of token-1");
+      same(await deliverOne(world, { ...late, messageId: "m10", to: { runId: "", id: "step-1" } }), {
+        outcome: "no_such_run",
+      });
+    },
+
     "the same message id is one message": async (stage) => {
       const world = await stage.open();
       const run = await withHook(world, "token-1");
-      const message = toToken("token-1", "m1");
-      const answer = { outcome: "delivered", runId: run.runId, hookId: "hook of token-1" } as const;
+      const message = toName("token-1", "m1");
+      const answer = { outcome: "delivered", runId: run.runId, id: "hook of token-1" } as const;
       same(await world.deliver([message, message, toRun(run.runId, "m2"), message], NOW), [
         answer,
         answer,
-        { ...answer, hookId: null },
+        { ...answer, id: null },
         answer,
       ]);
       equal((await rowOf(world, run.runId)).mailSeq, 2);
@@ -115,7 +144,7 @@ export const deliver: Law = {
       const [world] = worlds as [World];
       const run = await withHook(world, "token-1");
       for (let round = 0; round < 10; round++) {
-        const message = round % 2 ? toToken("token-1", `m${round}`) : toRun(run.runId, `m${round}`);
+        const message = round % 2 ? toName("token-1", `m${round}`) : toRun(run.runId, `m${round}`);
         const answers = await Promise.all(
           [...worlds, ...worlds, ...worlds].map((sender) => deliverOne(sender, message)),
         );
@@ -132,23 +161,23 @@ export const deliver: Law = {
       await write(world, parking(run, START + 5_000, [stepCreated("step-1")], { mailDone: 1 }));
       const before = await readStore(world);
       const answer = await deliverOne(world, toRun(run.runId, "m1"), NOW);
-      same(answer, { outcome: "delivered", runId: run.runId, hookId: null });
+      same(answer, { outcome: "delivered", runId: run.runId, id: null });
       same(await readStore(world), before, "and wakes nobody");
     },
 
     "a message sent again is `delivered` when its hook is gone": async (stage) => {
       const world = await stage.open();
       const run = await withHook(world, "token-1");
-      await deliverOne(world, toToken("token-1", "m1"));
-      const answer = { outcome: "delivered", runId: run.runId, hookId: "hook of token-1" };
-      const disposed = await write(world, holding(run, [hookDisposed("hook of token-1")], { mailDone: 1 }));
-      same(await deliverOne(world, toToken("token-1", "m1")), answer, "after it was disposed");
-      same(await deliverOne(world, toToken("token-1", "m2")), { outcome: "no_such_hook" });
+      await deliverOne(world, toName("token-1", "m1"));
+      const answer = { outcome: "delivered", runId: run.runId, id: "hook of token-1" };
+      const disposed = await write(world, holding(run, [releasing("hook of token-1")], { mailDone: 1 }));
+      same(await deliverOne(world, toName("token-1", "m1")), answer, "after it was disposed");
+      same(await deliverOne(world, toName("token-1", "m2")), { outcome: "no_such_name" });
       const other = await withHook(world, "token-1");
-      same(await deliverOne(world, toToken("token-1", "m1")), answer, "after another run took the token");
+      same(await deliverOne(world, toName("token-1", "m1")), answer, "after another run took the token");
       equal((await rowOf(world, other.runId)).mailSeq, 0);
       await write(world, finishing(disposed));
-      same(await deliverOne(world, toToken("token-1", "m1")), answer, "after the run has ended");
+      same(await deliverOne(world, toName("token-1", "m1")), answer, "after the run has ended");
     },
 
     "a message sent again to a run that has ended is `delivered`": async (stage) => {
@@ -201,7 +230,7 @@ export const deliver: Law = {
       const later = newRun({ dueAt: NOW + 9_000 });
       await world.createRuns([later], START);
       await world.deliver(
-        [toToken("token-1", "m1"), toRun(sleeping.runId, "m2"), toRun(later.runId, "m3")],
+        [toName("token-1", "m1"), toRun(sleeping.runId, "m2"), toRun(later.runId, "m3")],
         NOW,
       );
       for (const { runId } of [waiting, sleeping, later]) equal((await rowOf(world, runId)).dueAt, NOW);
@@ -221,5 +250,5 @@ export const deliver: Law = {
 
 /** A held run with a live hook. */
 async function withHook(world: World, token: string): Promise<RunRecord> {
-  return write(world, holding(await leasedRun(world), [hookCreated(`hook of ${token}`, token)]));
+  return write(world, holding(await leasedRun(world), [taking(`hook of ${token}`, token)]));
 }

@@ -1,11 +1,11 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { EventType, NewEvent, World } from "@perdure/core/world";
+import type { NewEvent, World } from "@perdure/core/world";
 import { journalOf, leasedRun, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import { bytesOf, eventOf, holding, START, stepCreated } from "../requests.ts";
 import { same } from "../same.ts";
 
-const TYPES: readonly EventType[] = [
+const TYPES: readonly string[] = [
   "run_started",
   "step_created",
   "step_retrying",

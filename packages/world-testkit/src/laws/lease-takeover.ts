@@ -8,12 +8,12 @@ import {
   claiming,
   finishing,
   holding,
-  hookCreated,
   newRun,
   parking,
   START,
   stepCreated,
   TTL,
+  taking,
   toRun,
 } from "../requests.ts";
 import { same } from "../same.ts";
@@ -134,7 +134,7 @@ export const leaseTakeover: Law = {
       const taken = await leasedRun(world);
       await claimOne(world, { now: EXPIRY });
       const released = await leasedRun(world);
-      await write(world, parking(released, null, [hookCreated("hook-1", "token-1")]));
+      await write(world, parking(released, null, [taking("hook-1", "token-1")]));
       const ended = await leasedRun(world);
       await write(world, finishing(ended));
       const never = newRun({ dueAt: START + 1_000_000 });

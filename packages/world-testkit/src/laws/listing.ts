@@ -142,7 +142,7 @@ export const listing: Law = {
       const world = await stage.open();
       const at = (index: number) => START + Math.floor(index / 7);
       const runs = Array.from({ length: 30 }, (_, index) =>
-        newRun({ event: eventOf("run_created", { at: at(index) }), attributes: { all: "yes" } }),
+        newRun({ events: [eventOf("run_created", { at: at(index) })], attributes: { all: "yes" } }),
       );
       await world.createRuns(runs.toReversed(), START);
       const ids = runs.map(({ runId }) => runId);
@@ -219,7 +219,7 @@ async function manyRuns(world: World, count: number): Promise<readonly RunRecord
   const rows: RunRecord[] = [];
   for (let index = 0; index < count; index++) {
     const run = await leasedRun(world, {
-      event: eventOf("run_created", { at: START + index }),
+      events: [eventOf("run_created", { at: START + index })],
       workflow: index % 2 ? "odd" : "even",
       queue: `queue-${index % 3}`,
       attributes: { third: String(index % 3), ...(index % 4 && { fifth: String(index % 5) }) },
@@ -228,7 +228,7 @@ async function manyRuns(world: World, count: number): Promise<readonly RunRecord
     const completedAt = START + 100 - index;
     const failed = holding(run, [eventOf("run_failed", { at: completedAt })], {
       run: { status: "failed", completedAt },
-      lease: { type: "finish" },
+      lease: { type: "park", dueAt: null },
     });
     const commit = [undefined, started, finishing(run, completedAt), failed][Math.floor(index / 2) % 4];
     rows.push(commit === undefined ? run : await write(world, commit));

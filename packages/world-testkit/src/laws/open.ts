@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { equal, match, rejects } from "node:assert/strict";
 import { CONTRACT_VERSION } from "@perdure/core/world";
 import { claimOne, createOne, leasedRun, rowOf } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
@@ -38,6 +38,20 @@ export const open: Law = {
       const other = await stage.open();
       same(await rowOf(other, run.runId), run);
       equal(await claimOne(other), undefined, "the lease is still held");
+    },
+
+    "a World without streams refuses their verbs": async (stage) => {
+      const world = await stage.open();
+      if (world.capabilities.streams === true) return;
+      const { runId } = await leasedRun(world);
+      const stream = { runId, name: "answer" };
+      const calls = [
+        () => world.appendChunks([{ ...stream, writer: "a", n: 0, chunks: [] }]),
+        () => world.readChunks({ ...stream, from: 0, limit: 1, byteLimit: 1 }),
+        () => world.closeStream(stream),
+        () => world.listStreams({ runId, limit: 1 }),
+      ];
+      for (const call of calls) await rejects(async () => call());
     },
 
     "name, version, capabilities and settings are told": async (stage) => {

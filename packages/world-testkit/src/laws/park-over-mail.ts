@@ -7,12 +7,12 @@ import {
   claiming,
   finishing,
   holding,
-  hookCreated,
   parking,
   START,
   stepCreated,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 
 const NOW = START + 100;
@@ -42,7 +42,7 @@ export const parkOverMail: Law = {
       equal((await write(world, parking(sleeper, NOW + 7, [], { mailDone: 1 }), NOW)).dueAt, NOW + 7);
       const waiter = await leasedRun(world);
       await deliverOne(world, toRun(waiter.runId, "m2"));
-      const waits = parking(waiter, null, [hookCreated("hook-1", "token-1")], { mailDone: 1 });
+      const waits = parking(waiter, null, [taking("hook-1", "token-1")], { mailDone: 1 });
       equal((await write(world, waits, NOW)).dueAt, null);
       equal(await claimOne(world, { now: NOW + 6 }), undefined);
     },
@@ -60,8 +60,8 @@ export const parkOverMail: Law = {
       for (let round = 0; round < 60; round++) {
         const token = `token-${round}`;
         const held = await leasedRun(world);
-        const run = await write(world, holding(held, [hookCreated("hook-1", token)]));
-        const message = round % 4 < 2 ? toToken(token, `m${round}`) : toRun(run.runId, `m${round}`);
+        const run = await write(world, holding(held, [taking("hook-1", token)]));
+        const message = round % 4 < 2 ? toName(token, `m${round}`) : toRun(run.runId, `m${round}`);
         const park = parking(run, round % 3 ? null : NOW + 9_000, round % 5 ? [stepCreated("step-1")] : []);
         const acts = [() => deliverOne(other, message, NOW), () => commitOne(world, park, NOW)];
         if (round % 2) acts.reverse();
@@ -70,7 +70,7 @@ export const parkOverMail: Law = {
         const claimed = await claimOne(world, { now: NOW });
         equal(claimed?.run.runId, run.runId, `round ${round}: the run is due`);
         equal(claimed?.mail.length, 1);
-        await write(world, finishing(claimed?.run ?? run));
+        await write(world, finishing({ ...run, ...claimed?.run, mailDone: 1 }));
       }
     },
 
@@ -78,13 +78,13 @@ export const parkOverMail: Law = {
       const worlds = await stage.openMany(4);
       const [world] = worlds as [World];
       const run = await leasedRun(world);
-      const hook = await write(world, holding(run, [hookCreated("hook-1", "token-1")]));
+      const hook = await write(world, holding(run, [taking("hook-1", "token-1")]));
       await write(world, parking(hook, null));
       const sending = () =>
         Promise.all(
           Array.from({ length: 12 }, async (_, sender) => {
             for (let index = 0; index < 5; index++) {
-              await deliverOne(worlds[sender % 4] ?? world, toToken("token-1", `${sender}-${index}`), NOW);
+              await deliverOne(worlds[sender % 4] ?? world, toName("token-1", `${sender}-${index}`), NOW);
             }
           }),
         );

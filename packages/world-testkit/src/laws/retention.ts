@@ -1,19 +1,29 @@
 import { equal } from "node:assert/strict";
 import { deleteOldRuns, type RunRecord, type World } from "@perdure/core/world";
-import { claimOne, commitOne, deliverOne, journalOf, leasedRun, leaseIn, mailOf, write } from "../acts.ts";
+import {
+  claimOne,
+  commitOne,
+  deliverOne,
+  holderOf,
+  journalOf,
+  leasedRun,
+  leaseIn,
+  mailOf,
+  write,
+} from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
   finishing,
   holding,
-  hookCreated,
   leaseOf,
   newRun,
   parking,
   START,
   stepCreated,
   TTL,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
@@ -61,24 +71,21 @@ export const retention: Law = {
       const world = await stage.open();
       const run = await leasedRun(world);
       const attributes = { plan: "paid" };
-      const held = await write(
-        world,
-        holding(run, [hookCreated("hook-1", "token-1")], { run: { attributes } }),
-      );
+      const held = await write(world, holding(run, [taking("hook-1", "token-1")], { run: { attributes } }));
       await deliverOne(world, toRun(run.runId, "m1"));
-      await deliverOne(world, toToken("token-1", "m2"));
-      const ends = finishing(held);
+      await deliverOne(world, toName("token-1", "m2"));
+      const ends = finishing(held, START, [], { mailDone: 2 });
       await write(world, ends);
       equal(await world.deleteRuns([run.runId]), 1);
       const other = await stage.open();
       same(await journalOf(other, run.runId), []);
       same(await mailOf(other, run.runId), []);
-      equal(await other.getHookByToken("token-1"), null);
+      equal(await holderOf(other, "token-1"), null);
       same(await commitOne(other, ends), { outcome: "finished" });
       const leases = [leaseIn(run)];
       same(await other.renew({ leases, ttl: TTL, now: START }), [{ outcome: "lost" }]);
       same(await deliverOne(other, toRun(run.runId, "m1")), { outcome: "no_such_run" });
-      same(await deliverOne(other, toToken("token-1", "m2")), { outcome: "no_such_hook" });
+      same(await deliverOne(other, toName("token-1", "m2")), { outcome: "no_such_name" });
       equal(await claimOne(other, { now: START + 1_000_000 }), undefined);
       for (const filter of [{ attributes }, { workflow: run.workflow }, { queue: run.queue }]) {
         equal(await other.countRuns(filter), 0, JSON.stringify(filter));
@@ -88,9 +95,9 @@ export const retention: Law = {
       same(await deliverOne(other, toRun(run.runId, "m1")), {
         outcome: "delivered",
         runId: run.runId,
-        hookId: null,
+        id: null,
       });
-      equal((await write(other, holding(next, [hookCreated("hook-1", "token-1")]))).seq, 2);
+      equal((await write(other, holding(next, [taking("hook-1", "token-1")]))).seq, 2);
       equal((await journalOf(other, run.runId)).length, 2);
     },
 

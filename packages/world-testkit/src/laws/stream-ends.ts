@@ -62,7 +62,13 @@ export const streamEnds: Law = {
         const held = await leasedRun(world);
         await append(world, chunksOf(held.runId, "a", 0, ["0"]));
         const events = [{ ...stepCreated("end"), type, id: null, name: null }];
-        const patch = { run: { status, completedAt: START }, lease: { type: "finish" } } as const;
+        // For its streams a run has ended though it has work left.
+        const lease = {
+          completed: { type: "park", dueAt: null },
+          failed: { type: "park", dueAt: START + 50 },
+          cancelled: { type: "hold", ttl: 50 },
+        } as const;
+        const patch = { run: { status, completedAt: START }, lease: lease[status] };
         await write(world, holding(held, events, patch));
         const end = await read(other, held.runId, 0);
         deepEqual([end.chunks.map(textOf), end.length, end.closed], [["0"], 1, true]);

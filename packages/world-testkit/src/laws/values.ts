@@ -4,6 +4,8 @@ import {
   claimOne,
   createOne,
   deliverOne,
+  endMailOf,
+  holderOf,
   journalOf,
   leasedRun,
   leaseIn,
@@ -18,18 +20,19 @@ import {
   claiming,
   eventOf,
   finishing,
+  firstClaim,
+  firstMail,
   holding,
-  hookCreated,
-  hookDisposed,
-  keyOf,
   leaseOf,
   newRun,
   parking,
+  releasing,
   START,
   stepCreated,
   TTL,
+  taking,
+  toName,
   toRun,
-  toToken,
 } from "../requests.ts";
 import { same } from "../same.ts";
 
@@ -71,15 +74,15 @@ export const values: Law = {
         Uint8Array,
         Uint8Array,
       ];
-      const run = await leasedRun(world, { event: eventOf("run_created", { data: input }) });
+      const run = await leasedRun(world, { events: [eventOf("run_created", { data: input })] });
       const held = await write(
         world,
-        holding(run, [{ ...stepCreated("step-1"), data: step }, hookCreated("hook-1", "token-1", step)]),
+        holding(run, [{ ...stepCreated("step-1"), data: step }, taking("hook-1", "token-1", { data: step })]),
       );
-      await deliverOne(world, toToken("token-1", "m1", { data: mail }));
+      await deliverOne(world, toName("token-1", "m1", { data: mail }));
       const other = await stage.open();
       same((await mailOf(other, run.runId))[0]?.data, mail);
-      same((await other.getHookByToken("token-1"))?.data, step);
+      same((await holderOf(other, "token-1"))?.data, step);
       await write(world, parking(held, START));
       const claimed = await claimOne(other);
       deepEqual(
@@ -99,18 +102,24 @@ export const values: Law = {
       const world = await stage.open();
       const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
       for (const data of [all, new Uint8Array(0), null]) {
-        const run = await leasedRun(world, { event: eventOf("run_created", { data }) });
+        const first = firstClaim(`first ${data?.length}`, { data });
+        const mail = [firstMail(`first ${data?.length}`, first.id, { data })];
+        const events = [eventOf("run_created", { data }), eventOf("step_created", { data })];
+        const run = await leasedRun(world, { events, names: [first], mail });
+        await deliverOne(world, toRun(run.runId, `end of ${run.runId}`, { data, atEnd: true }));
+        same((await holderOf(world, first.name))?.data, data);
+        same(only(await endMailOf(world, run.runId)).data, data);
         const token = `token of ${run.runId}`;
         const held = await write(
           world,
-          holding(run, [{ ...stepCreated("step-1"), data }, hookCreated("hook-1", token, data)], {
+          holding(run, [{ ...stepCreated("step-1"), data }, taking("hook-1", token, { data })], {
             run: { status: "diverged", error: data },
           }),
         );
         await deliverOne(world, toRun(run.runId, `mail of ${run.runId}`, { data }));
         for (const event of await journalOf(world, run.runId)) same(event.data, data);
-        same(only(await mailOf(world, run.runId)).data, data);
-        same((await world.getHookByToken(token))?.data, data);
+        for (const message of await mailOf(world, run.runId)) same(message.data, data);
+        same((await holderOf(world, token))?.data, data);
         same(held.error, data);
         const completed = { status: "completed", completedAt: START, output: data } as const;
         const ended = await write(world, finishing(held, START, [], { run: completed }));
@@ -121,60 +130,73 @@ export const values: Law = {
     "the caller may use its bytes again": async (stage) => {
       const world = await stage.open();
       const data = bytesOf("before");
-      const run = await leasedRun(world, { event: eventOf("run_created", { data }) });
+      const run = await leasedRun(world, {
+        events: [eventOf("run_created", { data })],
+        names: [firstClaim("a", { data })],
+        mail: [firstMail("m0", "a", { data })],
+      });
       await deliverOne(world, toRun(run.runId, "m1", { data }));
+      await deliverOne(world, toRun(run.runId, "e1", { data, atEnd: true }));
       await write(world, holding(run, [{ ...stepCreated("step-1"), data }]));
       data.fill(0);
       for (const event of await journalOf(world, run.runId)) same(event.data, bytesOf("before"));
-      same(only(await mailOf(world, run.runId)).data, bytesOf("before"));
+      const mail = [...(await mailOf(world, run.runId)), ...(await endMailOf(world, run.runId))];
+      for (const message of mail) same(message.data, bytesOf("before"));
+      same((await holderOf(world, "a"))?.data, bytesOf("before"));
     },
 
-    "tokens and hook ids are kept apart exactly": async (stage) => {
+    "names, and ids of names, are kept apart exactly": async (stage) => {
       const world = await stage.open();
       const run = await leasedRun(world);
       const asked = holding(
         run,
-        STRINGS.map((text) => hookCreated(text, text)),
+        STRINGS.map((text) => taking(text, text)),
       );
       const held = await write(world, asked);
       for (const [index, text] of STRINGS.entries()) {
-        const hook = await world.getHookByToken(text);
-        same([hook?.token, hook?.hookId], [text, text]);
-        const answer = await deliverOne(world, toToken(text, `m${index}`));
-        same(answer, { outcome: "delivered", runId: run.runId, hookId: text });
+        const held = await holderOf(world, text);
+        same([held?.name, held?.id], [text, text]);
+        const answer = await deliverOne(world, toName(text, `m${index}`));
+        same(answer, { outcome: "delivered", runId: run.runId, id: text });
       }
       const pages: string[] = [];
       let cursor: string | null | undefined;
       while (cursor !== null) {
-        const page = await world.listHooks({ limit: 3, ...(cursor !== undefined && { cursor }) });
-        pages.push(...page.hooks.map(({ token }) => token));
+        const page = await world.listNames({
+          limit: 3,
+          now: START,
+          ...(cursor !== undefined && { cursor }),
+        });
+        pages.push(...page.names.map(({ name }) => name));
         cursor = page.cursor;
       }
       deepEqual(pages.sort(), STRINGS.toSorted(), "paging passes over none");
-      for (const event of (await journalOf(world, run.runId)).slice(1)) equal(event.name, event.id);
       const free = STRINGS.filter((_, index) => index % 2);
-      await write(world, holding(held, free.map(hookDisposed), { mailDone: STRINGS.length }));
+      await write(world, holding(held, free.map(releasing), { mailDone: STRINGS.length }));
       for (const [index, text] of STRINGS.entries()) {
-        equal((await world.getHookByToken(text)) === null, index % 2 === 1, JSON.stringify(text));
+        equal((await holderOf(world, text)) === null, index % 2 === 1, JSON.stringify(text));
       }
     },
 
-    "start keys, workflows, queues and attributes are kept apart exactly": async (stage) => {
+    "names of starts, workflows, queues and attributes are kept apart exactly": async (stage) => {
       const world = await stage.open();
       const starts = STRINGS.flatMap((text) => [
-        newRun({ startKey: keyOf(text, text) }),
-        newRun({ workflow: text, startKey: keyOf("one key"), attributes: { [text]: text, customer: text } }),
+        newRun({
+          idempotencyKey: text,
+          names: [firstClaim(text, { fingerprint: text, keepFor: null })],
+        }),
+        newRun({ workflow: text, attributes: { [text]: text, customer: text } }),
       ]);
       for (const run of starts) equal((await createOne(world, run)).outcome, "created");
       for (const run of starts) {
-        const again = await createOne(world, { ...run, runId: `${run.runId} again` });
-        equal(
-          again.outcome === "exists" && again.run.runId,
-          run.runId,
-          JSON.stringify([run.workflow, run.startKey]),
-        );
+        for (const { name } of run.names) {
+          const again = await createOne(world, { ...run, runId: `${run.runId} again` });
+          equal(again.outcome, "held", JSON.stringify(name));
+          const { runId, fingerprint } = (await holderOf(world, name)) ?? {};
+          same([runId, fingerprint], [run.runId, name]);
+        }
         const row = await rowOf(world, run.runId);
-        same([row.workflow, row.idempotencyKey], [run.workflow, run.startKey?.key]);
+        same([row.workflow, row.idempotencyKey], [run.workflow, run.idempotencyKey]);
       }
       for (const workflow of STRINGS) {
         for (const filter of [
@@ -222,11 +244,11 @@ export const values: Law = {
       const world = await stage.open();
       const runId = `🔑\u0000${"é".repeat(200)}`;
       const owner = await leasedRun(world, { runId });
-      await write(world, holding(owner, [hookCreated("hook-1", "token-1")]));
+      await write(world, holding(owner, [taking("hook-1", "token-1")]));
       const run = await leasedRun(world);
-      const conflicts = [{ hookId: "hook-2", runId }];
-      const commit = holding(run, [hookCreated("hook-2", "token-1")]);
-      same(await world.commit([commit], START), [{ outcome: "committed", mailSeq: 0, conflicts }]);
+      const conflicts = [{ id: "hook-2", runId }];
+      const commit = holding(run, [taking("hook-2", "token-1")]);
+      same(await world.commit([commit], START), [{ outcome: "committed", mailSeq: 0, endSeq: 0, conflicts }]);
       same((await journalOf(world, run.runId))[1]?.data, bytesOf(runId));
     },
 

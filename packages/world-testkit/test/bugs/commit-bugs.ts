@@ -1,4 +1,4 @@
-import type { RunCommit, World } from "@perdure/core/world";
+import { endsRun, type RunCommit, type World } from "@perdure/core/world";
 import type { Planted } from "../memory-target.ts";
 import { type Bug, bug, gap, stored } from "./bug.ts";
 
@@ -87,6 +87,16 @@ export const commitBugs: readonly Bug[] = [
       return results;
     },
   })),
+  bug("commit-once", "consumed mail comes back with a late commit", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const [index, { runId, mailDone }] of batch.entries()) {
+        const run = stored(planted, runId);
+        if (run && results[index]?.outcome === "committed") planted.state.setRow(run, { mailDone });
+      }
+      return results;
+    },
+  })),
   bug("commit-once", "the second answer forgets the conflicts", (planted) => ({
     async commit(batch, now) {
       const known = batch.map(({ runId, seq }) => (stored(planted, runId)?.row.seq ?? seq) > seq);
@@ -99,9 +109,9 @@ export const commitBugs: readonly Bug[] = [
   bug("commit-once", "a commit that finished, sent again, frees tokens of others", (planted) => ({
     async commit(batch, now) {
       const results = await planted.world.commit(batch, now);
-      for (const { lease, events } of batch) {
-        if (lease.type !== "finish" || events[0]?.type !== "hook_disposed") continue;
-        for (const run of planted.state.runs.values()) if (now > 0) planted.state.freeToken(run, "hook-2");
+      for (const commit of batch) {
+        if (!endsRun(commit) || commit.events[0]?.release === undefined) continue;
+        for (const run of planted.state.runs.values()) planted.state.names.release(run, "hook-2");
       }
       return results;
     },
@@ -140,9 +150,9 @@ export const commitBugs: readonly Bug[] = [
   bug("commit-atomic", "a finished run comes due again", (planted) => ({
     async commit(batch, now) {
       const results = await planted.world.commit(batch, now);
-      for (const { runId, lease } of batch) {
-        const run = stored(planted, runId);
-        if (run && lease.type === "finish") planted.state.setRow(run, { dueAt: now + 1 });
+      for (const commit of batch) {
+        const run = stored(planted, commit.runId);
+        if (run && endsRun(commit)) planted.state.setRow(run, { dueAt: now + 1 });
       }
       return results;
     },
@@ -215,6 +225,69 @@ export const commitBugs: readonly Bug[] = [
       await planted.operation("update rows");
       for (const { run, row } of after) planted.state.setRow(run, row);
       return results;
+    },
+  })),
+  bug(
+    "crash-points",
+    "names are taken first and the run made in a second operation",
+    ({ world, state, operation }) => ({
+      async createRuns(batch, now) {
+        const [ghost] = [...state.runs.values()];
+        const free = batch.flatMap(({ runId, names }) => {
+          const able =
+            ghost && names.length > 0 && names.every(({ name }) => state.names.get(name, now) === null);
+          return able ? [{ run: { ...ghost, row: { ...ghost.row, runId }, names: new Map() }, names }] : [];
+        });
+        for (const { run, names } of free) for (const claim of names) state.names.take(run, claim, now);
+        await operation("make runs");
+        for (const { run } of free) state.names.releaseAll(run);
+        return world.createRuns(batch, now);
+      },
+    }),
+  ),
+  bug("crash-points", "first mail is put in by a second operation", ({ world, state, operation }) => ({
+    async createRuns(batch, now) {
+      const bare = batch.map((run) => ({ ...run, mail: [] }));
+      const fresh = batch.filter(({ runId, mail }) => !state.runs.has(runId) && mail.length > 0);
+      if (fresh.some(({ mail }) => mail.some(({ messageId }) => state.messages.has(messageId)))) {
+        return world.createRuns(batch, now);
+      }
+      await world.createRuns(bare, now);
+      await operation("put mail");
+      for (const { runId } of fresh) {
+        const run = state.runs.get(runId);
+        if (run) state.deleteRun(run);
+      }
+      return world.createRuns(batch, now);
+    },
+  })),
+  bug("crash-points", "the old journal is deleted before the new one is written", (planted) => ({
+    async commit(batch, now) {
+      const kept = batch.flatMap(({ runId, restart, seq, epoch }) => {
+        const run = restart ? stored(planted, runId) : undefined;
+        return run?.row.seq === seq && run.row.epoch === epoch ? [{ run, journal: [...run.journal] }] : [];
+      });
+      for (const { run } of kept) run.journal.length = 0;
+      await planted.operation("write the next");
+      for (const { run, journal } of kept) run.journal.push(...journal);
+      return planted.world.commit(batch, now);
+    },
+  })),
+  bug("crash-points", "names are taken first and the commit written in a second operation", (planted) => ({
+    async commit(batch, now) {
+      const { names } = planted.state;
+      const free = batch.flatMap(({ runId, seq, events }) => {
+        const run = stored(planted, runId);
+        if (run?.row.seq !== seq) return [];
+        const claims = events.flatMap(({ claim }) =>
+          claim && names.get(claim.name, now) === null ? [claim] : [],
+        );
+        return claims.map((claim) => ({ run, claim }));
+      });
+      for (const { run, claim } of free) names.take(run, claim, now);
+      await planted.operation("write the commits");
+      for (const { run, claim } of free) names.release(run, claim.id);
+      return planted.world.commit(batch, now);
     },
   })),
   bug("crash-points", "a claim that died keeps its runs for ever", (planted) => ({

@@ -1,4 +1,4 @@
-import { type Bug, bug, gap, stored } from "./bug.ts";
+import { type Bug, bug, delivering, gap, stored } from "./bug.ts";
 
 let renamed = 0;
 
@@ -38,12 +38,14 @@ export const mailboxBugs: readonly Bug[] = [
       return world.deliver(batch, now);
     },
   })),
-  bug("deliver", "message ids are looked up by token", ({ world, state }) => ({
+  bug("deliver", "names are looked up before message ids", ({ world, state }) => ({
     async deliver(batch, now) {
       const results = await world.deliver(batch, now);
       return results.map((result, index) => {
         const to = batch[index]?.to;
-        return to && "token" in to && !state.hooks.has(to.token) ? { outcome: "no_such_hook" } : result;
+        return to && "name" in to && state.names.get(to.name, now) === null
+          ? { outcome: "no_such_name" }
+          : result;
       });
     },
   })),
@@ -65,64 +67,20 @@ export const mailboxBugs: readonly Bug[] = [
       return results.map((result) => (result.outcome === "finished" ? { outcome: "no_such_run" } : result));
     },
   })),
-
-  bug("hook-tokens", "a token can be taken twice", (planted) => ({
-    commit(batch, now) {
-      for (const { events } of batch) {
-        for (const { type, name } of events) {
-          const hook = type === "hook_created" ? planted.state.hooks.get(name ?? "") : undefined;
-          const run = hook && stored(planted, hook.runId);
-          if (hook && run) planted.state.freeToken(run, hook.hookId);
-        }
-      }
-      return planted.world.commit(batch, now);
-    },
-  })),
-  bug("hook-tokens", "a disposed hook keeps its token", ({ world }) => ({
-    commit: (batch, now) =>
-      world.commit(
-        batch.map((commit) => ({
-          ...commit,
-          events: commit.events.map((event) =>
-            event.type === "hook_disposed" ? { ...event, id: null } : event,
-          ),
-        })),
-        now,
-      ),
-  })),
-  bug("hook-tokens", "an ended run keeps its tokens", ({ world, state }) => ({
-    async commit(batch, now) {
-      const hooks = [...state.hooks.values()];
-      const results = await world.commit(batch, now);
-      for (const { runId, lease } of batch) {
-        const run = state.runs.get(runId);
-        for (const hook of hooks) {
-          if (run && hook.runId === runId && lease.type === "finish") state.takeToken(run, hook);
-        }
-      }
-      return results;
-    },
-  })),
-  bug("hook-tokens", "hook ids are taken for unique", (planted) => ({
-    async commit(batch, now) {
-      const results = await planted.world.commit(batch, now);
-      for (const { type, id } of batch.flatMap(({ events }) => events)) {
-        if (type !== "hook_disposed" || id === null) continue;
-        for (const run of planted.state.runs.values()) planted.state.freeToken(run, id);
-      }
-      return results;
-    },
-  })),
-  bug("hook-tokens", "a conflict does not say with whom", (planted) => ({
-    async commit(batch, now) {
-      const results = await planted.world.commit(batch, now);
-      for (const { runId } of batch) {
-        const journal = stored(planted, runId)?.journal ?? [];
-        for (const [index, event] of journal.entries()) {
-          if (event.type === "hook_conflict") journal[index] = { ...event, data: null };
-        }
-      }
-      return results;
+  bug("deliver", "what in a run a message is for is not kept", ({ world }) =>
+    delivering(world, ({ to, ...message }) => ({
+      ...message,
+      to: "runId" in to ? { runId: to.runId } : to,
+    })),
+  ),
+  bug("deliver", "a message to something that is gone is refused", ({ world, state }) => ({
+    async deliver(batch, now) {
+      const results = await world.deliver(batch, now);
+      return results.map((result, index) => {
+        const to = batch[index]?.to;
+        if (to === undefined || !("runId" in to) || to.id === undefined) return result;
+        return state.runs.get(to.runId)?.names.has(to.id) ? result : { outcome: "no_such_run" };
+      });
     },
   })),
 ];

@@ -33,25 +33,14 @@ export const readBugs: readonly Bug[] = [
   bug("reads", "unknown runs are left out", ({ world }) => ({
     getRuns: async (runIds) => (await world.getRuns(runIds)).filter((row) => row !== null),
   })),
-  bug("reads", "hooks of all runs are listed", ({ world }) => ({
-    listHooks: ({ runId: _, ...query }) => world.listHooks(query),
-  })),
-  bug("reads", "the last page is not reached", ({ world }) => ({
-    async listHooks(query) {
-      const page = await world.listHooks(query);
-      return page.hooks.length < query.limit ? { hooks: [], cursor: null } : page;
-    },
-  })),
   bug("reads", "mail is listed in the order of the run ids", ({ world }) => ({
     listMail: (runs) => world.listMail(runs.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))),
   })),
 
-  bug("values", "tokens are compared without case", ({ world }) =>
-    tokens(world, (token) => token.toLowerCase()),
-  ),
-  bug("values", "tokens end at NUL", ({ world }) => tokens(world, (token) => token.split("\u0000")[0] ?? "")),
-  bug("values", "tokens are normalized", ({ world }) => tokens(world, (token) => token.normalize("NFC"))),
-  bug("values", "tokens are cut", ({ world }) => tokens(world, (token) => token.slice(0, 254))),
+  bug("values", "names are compared without case", ({ world }) => names(world, (name) => name.toLowerCase())),
+  bug("values", "names end at NUL", ({ world }) => names(world, (name) => name.split("\u0000")[0] ?? "")),
+  bug("values", "names are normalized", ({ world }) => names(world, (name) => name.normalize("NFC"))),
+  bug("values", "names are cut", ({ world }) => names(world, (name) => name.slice(0, 254))),
   bug("values", "no bytes are no value", ({ world }) => ({
     async listEvents(runId, after, limit) {
       const events = await world.listEvents(runId, after, limit);
@@ -107,15 +96,17 @@ export const readBugs: readonly Bug[] = [
   })),
 ];
 
-function tokens(world: World, fold: (token: string) => string): Partial<World> {
+function names(world: World, fold: (name: string) => string): Partial<World> {
   return {
-    getHookByToken: (token) => world.getHookByToken(fold(token)),
+    getNames: (names, now) => world.getNames(names.map(fold), now),
     commit: (batch, now) =>
       world.commit(
         batch.map((commit) => ({
           ...commit,
           events: commit.events.map((event) =>
-            event.type === "hook_created" ? { ...event, name: fold(event.name ?? "") } : event,
+            event.claim === undefined
+              ? event
+              : { ...event, claim: { ...event.claim, name: fold(event.claim.name) } },
           ),
         })),
         now,
@@ -124,7 +115,7 @@ function tokens(world: World, fold: (token: string) => string): Partial<World> {
       world.deliver(
         batch.map(({ to, ...message }) => ({
           ...message,
-          to: "token" in to ? { token: fold(to.token) } : to,
+          to: "name" in to ? { name: fold(to.name) } : to,
         })),
         now,
       ),

@@ -1,4 +1,5 @@
-import { type Bug, bug, stored } from "./bug.ts";
+import { firstClaim } from "../../src/requests.ts";
+import { type Bug, bug, gap, starting, stored } from "./bug.ts";
 
 export const startBugs: readonly Bug[] = [
   bug("open", "opening a store again empties it", ({ world, state }) => ({
@@ -13,25 +14,23 @@ export const startBugs: readonly Bug[] = [
     },
   })),
 
-  bug("start-once", "the key is not looked at", ({ world }) => ({
+  bug("open", "the verbs of streams do nothing where there are none", ({ world }) => ({
+    capabilities: { ...world.capabilities, streams: false },
+  })),
+
+  bug("start-once", "names are not looked at", ({ world }) => ({
     createRuns: (batch, now) =>
       world.createRuns(
-        batch.map((run) => ({ ...run, startKey: null })),
+        batch.map((run) => ({ ...run, names: [] })),
         now,
       ),
   })),
-  bug("start-once", "the key is looked up first and taken later", (planted) => ({
+  bug("start-once", "names are looked up first and taken later", ({ world, state }) => ({
     async createRuns(batch, now) {
-      const { world, state } = planted;
-      const free = batch.map(
-        ({ workflow, startKey }) =>
-          startKey !== null && state.keyHolder(workflow, startKey.key) === undefined,
-      );
-      await new Promise((resolve) => setImmediate(resolve));
+      const free = batch.map(({ names }) => names.every(({ name }) => state.names.get(name, now) === null));
+      await gap();
       return world.createRuns(
-        batch.map((run, index) =>
-          free[index] ? { ...run, workflow: `${run.workflow}\u0000${run.runId}` } : run,
-        ),
+        batch.map((run, index) => (free[index] ? { ...run, names: [] } : run)),
         now,
       );
     },
@@ -55,14 +54,6 @@ export const startBugs: readonly Bug[] = [
       });
     },
   })),
-  bug("start-once", "another fingerprint is no mismatch", ({ world }) => ({
-    async createRuns(batch, now) {
-      const results = await world.createRuns(batch, now);
-      return results.map((result) =>
-        result.outcome === "mismatch" ? { outcome: "exists", run: result.run } : result,
-      );
-    },
-  })),
   bug("start-once", "the first lease is not taken with the run", ({ world }) => ({
     createRuns: (batch, now) =>
       world.createRuns(
@@ -70,32 +61,60 @@ export const startBugs: readonly Bug[] = [
         now,
       ),
   })),
-
-  bug("start-keys", "a key does not end", ({ world }) => ({
-    createRuns: (batch, now) =>
-      world.createRuns(
-        batch.map((run) => ({ ...run, startKey: run.startKey && { ...run.startKey, expiresAt: null } })),
-        now,
-      ),
-  })),
-  bug("start-keys", "a key ends with its run", (planted) => ({
-    createRuns(batch, now) {
-      for (const { workflow, startKey } of batch) {
-        const holder = startKey && planted.state.keyHolder(workflow, startKey.key);
-        if (holder && holder.row.dueAt === null) planted.state.deleteRun(holder);
-      }
-      return planted.world.createRuns(batch, now);
+  bug("start-once", "the names of a run are there before the run", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const [ghost] = [...state.runs.values()];
+      const free = batch.flatMap(({ runId, names }) => {
+        const able =
+          ghost && names.length > 1 && names.every(({ name }) => state.names.get(name, now) === null);
+        return able ? [{ run: { ...ghost, row: { ...ghost.row, runId }, names: new Map() }, names }] : [];
+      });
+      for (const { run, names } of free) for (const claim of names) state.names.take(run, claim, now);
+      await gap();
+      for (const { run } of free) state.names.releaseAll(run);
+      return world.createRuns(batch, now);
     },
   })),
-  bug("start-keys", "a key ends at its time though its run goes on", ({ world, state }) => ({
-    createRuns: (batch, now) =>
-      world.createRuns(
-        batch.map((run) => {
-          const holder = run.startKey && state.keyHolder(run.workflow, run.startKey.key);
-          const expired = holder?.startKey && (holder.startKey.expiresAt ?? now + 1) <= now;
-          return expired ? { ...run, startKey: null } : run;
-        }),
+  bug("start-once", "the mail of a run is put in after it is made", ({ world }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(
+        batch.map((run) => ({ ...run, mail: [] })),
         now,
-      ),
+      );
+      await gap();
+      const sends = batch.flatMap(({ runId, mail }) =>
+        mail.map(({ id, ...message }) => ({ ...message, to: { runId, id } })),
+      );
+      await world.deliver(sends, now);
+      return results;
+    },
+  })),
+  bug("start-once", "a key is held by one run", ({ world }) =>
+    starting(world, (run) => {
+      const key = run.idempotencyKey;
+      return key === null ? run : { ...run, names: [...run.names, firstClaim(key)] };
+    }),
+  ),
+  bug("start-once", "only the first event is written", (planted) => ({
+    async createRuns(batch, now) {
+      const results = await planted.world.createRuns(batch, now);
+      for (const { runId } of batch) {
+        const run = stored(planted, runId);
+        if (run === undefined || run.journal.length <= 1) continue;
+        run.journal.length = 1;
+        planted.state.setRow(run, { seq: 1 });
+      }
+      return results;
+    },
+  })),
+  bug("start-once", "a run was created when its last event was", ({ world, state }) => ({
+    async createRuns(batch, now) {
+      const results = await world.createRuns(batch, now);
+      for (const { runId, events } of batch) {
+        const run = state.runs.get(runId);
+        if (run) state.setRow(run, { createdAt: events.at(-1)?.at ?? now });
+      }
+      return results;
+    },
   })),
 ];

@@ -122,6 +122,14 @@ export const streamBugs: readonly Bug[] = [
       return part && { ...part, closed: stream?.closed === true };
     },
   })),
+  bug("stream-ends", "a stream goes on while its run has work left", (planted) =>
+    appends(planted.world, (request) => {
+      const run = stored(planted, request.runId);
+      if (run && run.row.completedAt !== null && run.row.dueAt !== null)
+        run.row = { ...run.row, status: "running" };
+      return request;
+    }),
+  ),
   bug("stream-ends", "a parked run's streams are closed", (planted) => ({
     async commit(batch, now) {
       const results = await planted.world.commit(batch, now);

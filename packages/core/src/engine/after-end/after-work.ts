@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
+import { PARENT } from "../../interpreter/kinds/children.ts";
 import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
 import { decode, encode } from "../../serialization/index.ts";
@@ -10,14 +11,16 @@ import type {
   LeaseChange,
   Mail,
   Message,
+  RunPage,
   RunRecord,
+  RunStatus,
   World,
 } from "../../world/index.ts";
 import { firstEvents, readJournal } from "../claims/loader.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import type { StoreCalls } from "../system-steps/store-calls.ts";
 import { endingOf, WATCH, type Watcher } from "../system-steps/watch-run.ts";
-import { debtsOf } from "./debts.ts";
+import { cancelOfChild, debtsOf, mayCancelChildren } from "./debts.ts";
 
 /**
  * What a run owes when it has ended, however it ended: system steps that were not done, cancels of its children, payloads that
@@ -33,8 +36,10 @@ export interface AfterWorkOptions {
   readonly store: StoreCalls;
 }
 
-/** End mail is answered in pages of so many. */
+/** End mail is answered, and children are looked for, in pages of so many. */
 const PAGE = 500;
+
+const UNFINISHED: readonly RunStatus[] = ["pending", "running", "diverged"];
 
 export class AfterWork {
   readonly #options: AfterWorkOptions;
@@ -107,16 +112,30 @@ export class AfterWork {
 
   async #payDebts(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Promise<void> {
     const { store } = this.#options;
-    const { steps, messages } = debtsOf(row, journal, mail, store.now());
+    const { steps, messages } = debtsOf(row, journal, mail);
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
-          .execute({ runId: row.runId, id, input: decode(input) }, store)
+          .execute({ runId: row.runId, id, input }, store)
           // Its caller has ended: there is nobody to tell.
           .catch(unlessRetryable),
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
+    if (mayCancelChildren(journal)) await this.#cancelChildren(row);
+  }
+
+  /** Those that have not ended, a page at a time: it may have started any number. */
+  async #cancelChildren(row: RunRecord): Promise<void> {
+    const { world, store } = this.#options;
+    const filter = { attributes: { [PARENT]: row.runId }, statuses: UNFINISHED, limit: PAGE };
+    let cursor: string | null = null;
+    do {
+      const page: RunPage = await world.listRuns(cursor === null ? filter : { ...filter, cursor });
+      const cancels = page.runs.flatMap((child) => cancelOfChild(row, child, store.now()));
+      await Promise.all(cancels.map((message) => store.deliver(message)));
+      cursor = page.cursor;
+    } while (cursor !== null);
   }
 
   async #answer(row: RunRecord, watches: readonly Mail[]): Promise<void> {

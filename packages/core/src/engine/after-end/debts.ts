@@ -1,85 +1,99 @@
-import { derivedMessageId } from "../../ids.ts";
+import { childRunId, derivedMessageId } from "../../ids.ts";
+import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "../../interpreter/kinds/hook.ts";
+import type { NewRun } from "../../interpreter/new-run.ts";
 import { hookName } from "../../names.ts";
 import { decode } from "../../serialization/index.ts";
 import type { JournalEvent, Mail, Message, RunRecord } from "../../world/index.ts";
 import { systemStepOf } from "../system-steps/index.ts";
-import type { StartRunInput } from "../system-steps/start-run.ts";
 
 /** What a run that has ended owes, as its journal and its mailbox tell. */
 
 export interface Debts {
   /** System steps that were asked for and have no result. */
-  readonly steps: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly input: Uint8Array | null;
-  }[];
-  /** Cancels of its children, and payloads that nobody read, for the hooks that have the tokens now. */
+  readonly steps: readonly Debt[];
+  /** Payloads that nobody read, for the hooks that have the tokens now. */
   readonly messages: readonly Message[];
 }
 
-export function debtsOf(
-  row: RunRecord,
-  journal: readonly JournalEvent[],
-  mail: readonly Mail[],
-  now: number,
-): Debts {
-  const messages = [...cancelsOf(row, journal, now), ...payloadsOf(row, journal, mail)];
-  return { steps: stepsOf(journal), messages };
+/** A system step; its input is decoded. */
+export interface Debt {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
 }
 
-function stepsOf(journal: readonly JournalEvent[]): Debts["steps"] {
-  const open = new Map<string, Debts["steps"][number]>();
+export function debtsOf(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Debts {
+  const unread = unreadOf(row, journal, mail);
+  return { steps: [...stepsOf(journal), ...unread.steps], messages: unread.messages };
+}
+
+function stepsOf(journal: readonly JournalEvent[]): readonly Debt[] {
+  const open = new Map<string, Debt>();
   for (const { type, id, name, data } of journal) {
     if (id === null) continue;
-    if (type === "system_step_created" && name !== null) open.set(id, { id, name, input: data });
+    if (type === "system_step_created" && name !== null) open.set(id, { id, name, input: decode(data) });
     if (type === "system_step_completed" || type === "system_step_failed") open.delete(id);
   }
   return [...open.values()].filter(({ name }) => systemStepOf(name).owed);
 }
 
-function cancelsOf({ runId, status }: RunRecord, journal: readonly JournalEvent[], now: number): Message[] {
-  const messages: Message[] = [];
-  for (const { type, name, data } of journal) {
-    if (type !== "system_step_created" || name !== "start_run") continue;
-    const { runId: child, onParentEnd } = decode(data) as StartRunInput;
-    if (onParentEnd === "leave" || (onParentEnd === null && status !== "cancelled")) continue;
-    const messageId = derivedMessageId("cancel", runId, child);
-    messages.push({ messageId, to: { runId: child }, type: "cancel_requested", at: now, data: null });
-  }
-  return messages;
+/** Whether there may be a child that is cancelled with this run. */
+export function mayCancelChildren(journal: readonly JournalEvent[]): boolean {
+  return journal.some(
+    ({ type, name }) => type === "children_kept" || (type === "system_step_created" && name === "start_run"),
+  );
 }
 
-function payloadsOf(
-  { runId }: RunRecord,
-  journal: readonly JournalEvent[],
-  mail: readonly Mail[],
-): Message[] {
+/** The cancel of a child, unless it is left alone. */
+export function cancelOfChild(parent: RunRecord, child: RunRecord, now: number): Message[] {
+  const { $onParentEnd: onParentEnd } = child.attributes;
+  const tied = onParentEnd === "cancel" || (onParentEnd === undefined && parent.status === "cancelled");
+  if (!tied) return [];
+  const messageId = derivedMessageId("cancel", parent.runId, child.runId);
+  return [{ messageId, to: { runId: child.runId }, type: "cancel_requested", at: now, data: null }];
+}
+
+/** Payloads that nobody read: messages to whoever has the tokens, and starts where the sender asked for them. */
+function unreadOf({ runId }: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Debts {
   const tokens = new Map<string, string>();
-  const read = new Map<string, JournalEvent[]>();
+  const came = new Map<string, JournalEvent[]>();
   let left: Readonly<Record<string, number>> = {};
   for (const event of journal) {
     const { type, id, name, data } = event;
-    if (type === "hook_created" && id !== null && name !== null) tokens.set(id, name);
     if (type === "payloads_left") left = decode(data) as Record<string, number>;
-    if (type !== "hook_received" || id === null) continue;
-    const events = read.get(id);
-    if (events === undefined) read.set(id, [event]);
+    if (id === null) continue;
+    if (name !== null && (type === "hook_created" || type === "hook_held")) tokens.set(id, name);
+    if (type !== "hook_received" && type !== "payload_kept") continue;
+    const events = came.get(id);
+    if (events === undefined) came.set(id, [event]);
     else events.push(event);
   }
-  const messages: Message[] = [];
-  const send = (id: string, at: number, data: Uint8Array | null, ...origin: string[]): void => {
-    const token = tokens.get(id);
+  const debts = { steps: [] as Debt[], messages: [] as Message[] };
+  const owe = (unread: Unread, ...origin: string[]): void => {
+    const token = tokens.get(unread.id ?? "");
     if (token === undefined) return;
     const messageId = derivedMessageId("payload", runId, ...origin);
-    messages.push({ messageId, to: { name: hookName(token) }, type: "hook_received", at, data });
+    const { at, data, orStart } = unread;
+    if (!orStart) {
+      debts.messages.push({ messageId, to: { name: hookName(token) }, type: "hook_received", at, data });
+      return;
+    }
+    const run = (decode(data) as OrStart).start as NewRun;
+    const start = { ...run, runId: childRunId(messageId, at) };
+    debts.steps.push({ id: messageId, name: "resume_or_start", input: { messageId, token, data, start } });
   };
   for (const [id, count] of Object.entries(left)) {
-    for (const { seq, at, data } of (read.get(id) ?? []).slice(-count))
-      send(id, at, data, "journal", `${seq}`);
+    for (const event of (came.get(id) ?? []).slice(-count)) {
+      owe({ ...event, orStart: event.name === OR_START }, "journal", `${event.seq}`);
+    }
   }
-  for (const { type, id, at, data, messageId } of mail) {
-    if (type === "hook_received" && id !== null) send(id, at, data, "mail", messageId);
+  for (const message of mail) {
+    const orStart = message.type === HOOK_RECEIVED_OR_START;
+    if (orStart || message.type === "hook_received") owe({ ...message, orStart }, "mail", message.messageId);
   }
-  return messages;
+  return debts;
+}
+
+interface Unread extends Pick<Mail, "id" | "at" | "data"> {
+  readonly orStart: boolean;
 }

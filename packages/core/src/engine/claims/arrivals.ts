@@ -16,7 +16,7 @@ import {
 } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
 import { LiveRun } from "../run/live-run.ts";
-import { firstEvents, newExecution, type Replayed, replayClaimed } from "./loader.ts";
+import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, type Quarantine, SUSPECT_AFTER } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
@@ -76,12 +76,13 @@ export class Arrivals {
   }
 
   /** A run that was created under a lease of this worker. */
-  created(lease: Lease, workflow: string, event: NewEvent, leaseUntil: number): void {
+  created(lease: Lease, workflow: string, events: readonly NewEvent[], leaseUntil: number): void {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
-    const run = this.#newRun(lease.runId, workflow, [event]);
+    const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
-    run.hold({ seq: 1, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    primed(run.execution, events);
+    run.hold({ seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
@@ -118,7 +119,7 @@ export class Arrivals {
       );
       return;
     }
-    const fresh = this.#newRun(row.runId, row.workflow, events);
+    const fresh = this.#newRun(row, events);
     const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
     if (suspect && quarantine.active) {
       quarantine.refuse(claimed, lease);
@@ -144,12 +145,12 @@ export class Arrivals {
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
     const { world, logger, residents } = this.#options;
-    const { runId, workflow } = claimed.run;
+    const { runId } = claimed.run;
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
-      const run = this.#newRun(runId, workflow, events);
+      const run = this.#newRun(claimed.run, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
@@ -177,7 +178,7 @@ export class Arrivals {
     }
     if (run.lease.ended) return;
     const { journal, obstacle } = replayed;
-    const began = journal.length > 1;
+    const began = journal.some(({ type }) => type === "run_started");
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
     run.hold(row, lastAt);
@@ -217,11 +218,15 @@ export class Arrivals {
     }
   }
 
-  #newRun(runId: string, workflow: string, events: readonly Pick<JournalEvent, "data">[]): LiveRun {
+  #newRun(
+    { runId, workflow, generation }: Pick<RunRecord, "runId" | "workflow" | "generation">,
+    events: readonly Pick<JournalEvent, "data">[],
+  ): LiveRun {
     const { world, clock, ids, logger, random, touch } = this.#options;
     const execution: Execution = newExecution({
       runId,
       workflow,
+      generation,
       events,
       largestValue: largestValue(world),
       clock: () => clock.now(),

@@ -9,10 +9,11 @@ import {
 } from "../../errors/index.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook.ts";
+import { roleOf } from "../../interpreter/kinds/index.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
 import type { Logger } from "../../logger.ts";
-import type { ClaimedRun, JournalEvent, RunRecord, World } from "../../world/index.ts";
+import type { ClaimedRun, JournalEvent, NewEvent, RunRecord, World } from "../../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 import { poisonOf } from "./poison.ts";
 import { POISONED_AFTER } from "./quarantine.ts";
@@ -22,6 +23,7 @@ import { POISONED_AFTER } from "./quarantine.ts";
 export interface LoadRequest {
   readonly runId: string;
   readonly workflow: string;
+  readonly generation: number;
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly largestValue: number;
@@ -105,6 +107,14 @@ export async function replayJournal(
 ): Promise<void> {
   knowTokens(execution, events);
   await replay(execution, events, options);
+}
+
+/** Tells a fresh execution what its run was created with. */
+export function primed(execution: Execution, events: readonly NewEvent[]): void {
+  for (const event of events) {
+    const role = roleOf(event.type);
+    if (role.role === "note") role.note(execution, event);
+  }
 }
 
 /** A journal, and what keeps the run from following it. */

@@ -88,7 +88,10 @@ export class CommitResults {
     if (request.run.lostClaims === 0 && quarantine.isSuspect(run)) quarantine.end();
     const { lease } = request;
     if (endsRun(request)) return;
-    if (lease.type === "park") this.#park(run, mailSeq > request.mailDone ? clock.now() : lease.dueAt);
+    if (lease.type === "park") {
+      const dueAt = mailSeq > request.mailDone ? clock.now() : lease.dueAt;
+      this.#park(run, dueAt, request.restart === true);
+    }
     if (lease.type !== "hold") return;
     if (keeps(run)) for (const step of steps) onStep(run, step);
     for (const step of systemSteps) onSystemStep(run, step);
@@ -97,10 +100,11 @@ export class CommitResults {
     if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
   }
 
-  #park(run: LiveRun, dueAt: number | null): void {
+  /** `anew`: what is in memory is the generation before. */
+  #park(run: LiveRun, dueAt: number | null, anew: boolean): void {
     const { residents, quarantine, keeps, onParked } = this.#options;
     // A suspect is alone the next time as well, so it comes back by way of the quarantine.
-    const kept = keeps(run) && !run.turn.diverged && !quarantine.isSuspect(run);
+    const kept = !anew && keeps(run) && !run.turn.diverged && !quarantine.isSuspect(run);
     residents.release(run);
     if (kept) residents.park(run);
     else run.end();

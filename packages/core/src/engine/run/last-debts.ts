@@ -1,6 +1,6 @@
-import { childrenOf } from "../../interpreter/children.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { childrenOf } from "../../interpreter/kinds/children.ts";
 import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
 import { encode } from "../../serialization/index.ts";
 import type { Outbox } from "./outbox.ts";

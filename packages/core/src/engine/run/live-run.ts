@@ -154,9 +154,17 @@ export class LiveRun {
     const last = this.#nextLease(ttl, handOver, now);
     if (last === null || (turn.outbox.isEmpty && last.type === "hold")) return null;
     if (lease.lostClaims > 0 && turn.outbox.hasProgress) turn.outbox.patch({ lostClaims: 0 });
-    const { events, patch, whole } = turn.outbox.take(limit);
+    const { events, patch, whole, restart } = turn.outbox.take(limit);
     const change: LeaseChange = whole ? last : { type: "hold", ttl };
-    const request = { ...lease.id, seq: lease.seq, events, mailDone: mail.done, run: patch, lease: change };
+    const request = {
+      ...lease.id,
+      seq: lease.seq,
+      restart,
+      events,
+      mailDone: mail.done,
+      run: patch,
+      lease: change,
+    };
     const unwritten = whole ? undefined : turn.outbox.ids();
     const starts = this.steps.takeStarts(unwritten);
     const systemSteps = this.steps.system.take(unwritten);
@@ -225,7 +233,10 @@ export class LiveRun {
   }
 
   #nextLease(ttl: number, handOver: boolean, now: number): LeaseChange | null {
-    if (this.turn.over) return { type: "park", dueAt: this.turn.outbox.owes ? now : null };
+    if (this.turn.over) {
+      const { owes, continues } = this.turn.outbox;
+      return { type: "park", dueAt: owes || continues ? now : null };
+    }
     if (this.#divergence !== null) {
       const mail = { seq: this.mail.known, done: this.mail.done };
       const { lease, patch } = this.#divergence.nextLease(mail, ttl, handOver, now);

@@ -11,6 +11,8 @@ export interface OutboxPart {
   readonly events: readonly CommitEvent[];
   readonly patch: RunPatch;
   readonly whole: boolean;
+  /** These events begin the journal anew. */
+  readonly restart: boolean;
 }
 
 /** What the next commit of a run writes: events, in order, and the changes of its row that go with them. */
@@ -20,6 +22,8 @@ export class Outbox {
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #lastAt = 0;
   #ended = false;
+  /** How the journal begins anew, after all that waits here. */
+  #next: readonly CommitEvent[] | null = null;
   #owes = false;
   #progress = false;
   #size = 0;
@@ -29,7 +33,7 @@ export class Outbox {
   }
 
   get isEmpty(): boolean {
-    return this.#events.length === 0 && Object.keys(this.#patch).length === 0;
+    return this.#events.length === 0 && Object.keys(this.#patch).length === 0 && this.#next === null;
   }
 
   /** An event in it means that code of the user's has got on, and not just that a worker was lost. */
@@ -56,6 +60,16 @@ export class Outbox {
     return this.#owes;
   }
 
+  /** The run continues as new: its journal begins anew with these events. */
+  beginAnew(events: readonly CommitEvent[]): void {
+    this.#next = events;
+  }
+
+  /** The run goes on, in a journal of its own. */
+  get continues(): boolean {
+    return this.#next !== null;
+  }
+
   /** No event may be earlier than this: the journal's time does not go back, whatever clocks do. */
   notBefore(at: number): void {
     this.#lastAt = Math.max(this.#lastAt, at);
@@ -75,8 +89,9 @@ export class Outbox {
   }
 
   /** Appends what the code asks for. */
-  ask({ type, id, name, data, claim, release }: Request, now: number): NewEvent {
+  ask({ type, id, name, data, claim, release, patch }: Request, now: number): NewEvent {
     this.notBefore(now);
+    if (patch !== undefined) this.patch(patch);
     this.#progress = true;
     const event: CommitEvent = { type, at: this.#lastAt, id, name, data };
     if (claim !== undefined) return this.#add({ ...event, claim });
@@ -95,7 +110,11 @@ export class Outbox {
   }
 
   /** The workflow function has ended. A run that is being cancelled ends cancelled, whatever its code returned. */
-  end(outcome: Outcome, cancelled: { readonly reason: unknown } | null, now: number): void {
+  end(
+    outcome: Exclude<Outcome, { type: "continued" }>,
+    cancelled: { readonly reason: unknown } | null,
+    now: number,
+  ): void {
     if (cancelled !== null) {
       this.endCancelled(cancelled.reason, now);
       return;
@@ -132,6 +151,11 @@ export class Outbox {
    * with the last ones: `whole` tells that nothing is left.
    */
   take(limit: number): OutboxPart {
+    if (this.#events.length === 0 && this.#next !== null) {
+      const part = { events: this.#next, patch: this.#patch, whole: true, restart: true };
+      this.#clear();
+      return part;
+    }
     let [count, size] = [0, 0];
     for (const { data } of this.#events) {
       const next = size + sizeInBatch(data);
@@ -141,10 +165,12 @@ export class Outbox {
     }
     if (count < this.#events.length) {
       this.#size -= size;
-      return { events: this.#events.splice(0, count), patch: {}, whole: false };
+      return { events: this.#events.splice(0, count), patch: {}, whole: false, restart: false };
     }
-    const taken = { events: this.#events, patch: this.#patch, whole: true };
+    const next = this.#next;
+    const taken = { events: this.#events, patch: this.#patch, whole: next === null, restart: false };
     this.#clear();
+    this.#next = next;
     return taken;
   }
 
@@ -171,6 +197,7 @@ export class Outbox {
     this.#patch = {};
     this.#size = 0;
     this.#progress = false;
+    this.#next = null;
   }
 
   #terminal(type: string, data: Uint8Array | null, patch: RunPatch, now: number): void {

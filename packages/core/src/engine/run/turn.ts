@@ -11,6 +11,7 @@ import { lostAttempt } from "../steps/attempt.ts";
 import { endOfAttempt } from "./attempt-end.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { writeDebts } from "./last-debts.ts";
+import { nextGeneration } from "./next-generation.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
 import { type CodeState, codeMachine, type Machine } from "./states.ts";
 import type { TurnOptions } from "./turn-options.ts";
@@ -87,7 +88,8 @@ export class Turn {
   /** Calls the workflow function: `run_started`. */
   begin(now: number): void {
     const event = this.outbox.append("run_started", now, null, null, null);
-    this.outbox.patch({ status: "running", startedAt: event.at });
+    const first = this.#execution.generation === 0;
+    this.outbox.patch({ status: "running", ...(first && { startedAt: event.at }) });
     this.#machine.move("draining");
     this.#execution.begin(event.at);
   }
@@ -133,6 +135,14 @@ export class Turn {
     }
     requests.length = 0;
     if (outcome === null) return;
+    if (outcome.type === "continued") {
+      // What the next generation inherits is known when the store has answered.
+      if (this.#execution.awaitsAnswer) return;
+      this.outbox.beginAnew(nextGeneration(this.#execution, outcome.args, now));
+      this.#machine.move("over");
+      this.#options.steps.close();
+      return;
+    }
     writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     this.outbox.end(outcome, cancelOf(this.#execution).record, now);
     this.#machine.move("over");
@@ -219,12 +229,21 @@ export class Turn {
   }
 
   #hear(heard: Heard | null, now: number): boolean {
-    return heard !== null && this.#tell(heard.type, now, heard.id, heard.data, heard.known);
+    if (heard === null) return false;
+    if (heard.patch !== undefined) this.outbox.patch(heard.patch);
+    return this.#tell(heard.type, now, heard.id, heard.data, heard.known, heard.name);
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell(type: string, now: number, id: string | null, data: Uint8Array | null, known?: Known): boolean {
-    const event = this.outbox.append(type, now, id, null, data);
+  #tell(
+    type: string,
+    now: number,
+    id: string | null,
+    data: Uint8Array | null,
+    known?: Known,
+    name: string | null = null,
+  ): boolean {
+    const event = this.outbox.append(type, now, id, name, data);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

@@ -42,6 +42,8 @@ export interface AttemptHost {
   readonly slots: Slots;
   readonly detached: DetachedBodies;
   readonly bodies: RunningBodies;
+  /** Sends a message to a run. */
+  readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   /** The body of an attempt waits for the end of a run. */
   readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
 }
@@ -203,6 +205,7 @@ export class StepAttempt implements Attempt {
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
+      send: (type, data) => this.#host.send(metadata.workflowRunId, type, data),
     };
     try {
       this.#limit((ms) => {

@@ -1,9 +1,11 @@
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
 import type { LeaseRenewal } from "../leases/lease-renewal.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import type { Attempt } from "./attempt.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { Slots } from "./slots.ts";
+import type { StepOwner } from "./step-attempt.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */
@@ -43,7 +45,7 @@ export class StepDispatcher {
       this.#postpone(run, step);
       return;
     }
-    const attempt: Attempt = this.#runner.start(step, run.execution, {
+    const attempt: Attempt = this.#runner.start(step, ownerOf(run), {
       mayBegin: holdsLease,
       onPostponed: () => {
         if (attempts.get(step.id) !== attempt) return;
@@ -88,4 +90,8 @@ function causeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
   const { message, code } = error.cause as NodeJS.ErrnoException;
   return message === "" ? code : message;
+}
+
+function ownerOf({ execution }: LiveRun): StepOwner {
+  return { metadata: workflowMetadata(execution), largestValue: execution.largestValue };
 }

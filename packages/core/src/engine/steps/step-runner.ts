@@ -18,6 +18,8 @@ export interface StepRunnerOptions {
   readonly concurrency: number;
   /** How many bodies may go on beside them when their attempts are over. */
   readonly maxDetached: number;
+  /** Sends a message to a run. */
+  readonly send: AttemptHost["send"];
   /** There may be room for more runs: fewer bodies go on than may, or a body waits for a run and lends its slot. */
   readonly onRoom: () => void;
 }
@@ -31,7 +33,7 @@ export class StepRunner {
   readonly #warned: Set<string> = new Set();
 
   constructor(options: StepRunnerOptions) {
-    const { world, clock, logger, concurrency, maxDetached, onRoom } = options;
+    const { world, clock, logger, concurrency, maxDetached, send, onRoom } = options;
     this.slots = new Slots(concurrency);
     this.detached = new DetachedBodies({ clock, logger, limit: maxDetached, onBelowLimit: onRoom });
     this.#logger = logger;
@@ -40,6 +42,7 @@ export class StepRunner {
       slots: this.slots,
       detached: this.detached,
       bodies: runningBodies(world),
+      send,
       onWaitsForRun: (step, owner, awaited) => {
         this.#warn(step, owner, awaited);
         onRoom();

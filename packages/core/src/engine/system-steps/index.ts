@@ -1,4 +1,5 @@
 import { readRun } from "./read-run.ts";
+import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
@@ -12,6 +13,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   read_run: readRun,
   send_message: sendMessage,
   wake_up: wakeUp,
+  resume_or_start: resumeOrStartStep,
 };
 
 /**

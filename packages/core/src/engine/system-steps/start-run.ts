@@ -1,51 +1,39 @@
-import { IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
-import { runCreated } from "../../interpreter/kinds/run.ts";
-import { startClaim } from "../../names.ts";
-import type { CreateRun } from "../../world/index.ts";
+import { HookConflictError, IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
+import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
+import type { CreateRunResult } from "../../world/index.ts";
 import type { SystemStep } from "./system-step.ts";
 
 /** Starts a run whose id is derived from the caller's: however often it is executed, there is one run. */
 
 /** What a workflow asks for when it starts a run. */
 export interface StartRunInput {
-  readonly runId: string;
-  readonly workflow: string;
-  /** The encoded arguments. */
-  readonly args: Uint8Array | null;
-  readonly attributes: Readonly<Record<string, string>>;
-  /** Whether it is cancelled when its parent ends; `null`: if the parent ends cancelled. */
-  readonly onParentEnd: "cancel" | "leave" | null;
-  readonly key: {
-    readonly key: string;
-    readonly fingerprint: string;
-    readonly freeAt: number | null;
-    readonly onConflict: "return" | "reject";
-  } | null;
+  readonly run: NewRun;
+  /** What happens if the key has a run. */
+  readonly onConflict: "return" | "reject";
+}
+
+/**
+ * The run that a start gives.
+ *
+ * @throws {IdempotencyMismatchError} {@link IdempotencyConflictError} {@link HookConflictError}
+ */
+export function startedRun({ run, onConflict }: StartRunInput, result: CreateRunResult): string {
+  if (result.outcome !== "held") return run.runId;
+  const { name, runId, fingerprint } = result.name;
+  const { workflow, key, hookToken } = run;
+  if (key === null || (hookToken !== null && name.startsWith("hook:"))) {
+    throw new HookConflictError(hookToken ?? "", runId);
+  }
+  if (fingerprint !== key.fingerprint) throw new IdempotencyMismatchError(workflow, key.key, runId);
+  if (onConflict === "reject") throw new IdempotencyConflictError(workflow, key.key, runId);
+  return runId;
 }
 
 export const startRun: SystemStep = {
   owed: true,
   async execute({ input }, { createRun, now }) {
-    const { runId, workflow, args, attributes, key } = input as StartRunInput;
-    const at = now();
-    const request: CreateRun = {
-      runId,
-      workflow,
-      queue: workflow,
-      attributes,
-      state: null,
-      idempotencyKey: key?.key ?? null,
-      events: [runCreated(workflow, args, at)],
-      names: key === null ? [] : [startClaim(workflow, key.key, key.fingerprint, key.freeAt)],
-      mail: [],
-      dueAt: at,
-      lease: null,
-    };
-    const result = await createRun(request);
-    if (result.outcome !== "held" || key === null) return { type: "completed", value: runId };
-    const { runId: holder, fingerprint } = result.name;
-    if (fingerprint !== key.fingerprint) throw new IdempotencyMismatchError(workflow, key.key, holder);
-    if (key.onConflict === "reject") throw new IdempotencyConflictError(workflow, key.key, holder);
-    return { type: "completed", value: holder };
+    const start = input as StartRunInput;
+    const result = await createRun(createRunRequest(start.run, { at: now(), lease: null, mail: [] }));
+    return { type: "completed", value: startedRun(start, result) };
   },
 };

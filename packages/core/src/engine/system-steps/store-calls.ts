@@ -1,5 +1,6 @@
 import { batcher } from "../../batcher.ts";
 import type { Clock } from "../../clock.ts";
+import type { IdSource } from "../../ids.ts";
 import { largestBatch, sizeInBatch } from "../../serialization/index.ts";
 import type {
   CreateRun,
@@ -17,26 +18,33 @@ import type {
 export interface StoreCalls {
   readonly createRun: (request: CreateRun) => Promise<CreateRunResult>;
   readonly deliver: (message: Message) => Promise<DeliverResult>;
+  /** A message of its own to a run, such as a step sends. */
+  readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
   readonly listEvents: World["listEvents"];
   readonly now: () => number;
 }
 
-export function storeCalls(world: World, clock: Clock): StoreCalls {
+export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCalls {
   const largest = (): number => largestBatch(world);
   const unanswered = (): string => "It is done again.";
+  const deliver = batcher({
+    clock,
+    send: (batch: readonly Message[]) => world.deliver(batch, clock.now()),
+    size: ({ data }) => sizeInBatch(data),
+    largest,
+    unanswered,
+  });
   return {
+    deliver,
+    async send(runId, type, data) {
+      const messageId = `msg_${ids.token()}`;
+      await deliver({ messageId, to: { runId }, type, at: clock.now(), data });
+    },
     createRun: batcher({
       clock,
       send: (batch: readonly CreateRun[]) => world.createRuns(batch, clock.now()),
       size: ({ events, mail }) => [...events, ...mail].reduce((sum, { data }) => sum + sizeInBatch(data), 0),
-      largest,
-      unanswered,
-    }),
-    deliver: batcher({
-      clock,
-      send: (batch: readonly Message[]) => world.deliver(batch, clock.now()),
-      size: ({ data }) => sizeInBatch(data),
       largest,
       unanswered,
     }),

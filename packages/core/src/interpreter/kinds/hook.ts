@@ -1,10 +1,11 @@
-import { hookName } from "../../names.ts";
+import { hookClaim } from "../../names.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
-import { type HookOptions, WorkflowHook } from "../hook.ts";
-import type { Kind, RequestRole } from "./kind.ts";
+import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
+import type { Known } from "../pending.ts";
+import type { Carried, Kind, RequestRole } from "./kind.ts";
 
 /** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
 
@@ -13,10 +14,36 @@ interface Hooks extends KindState {
   readonly live: Map<string, WorkflowHook>;
   /** Those whose answer has not come. */
   readonly asked: Map<string, WorkflowHook>;
+  /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
+  readonly held: Map<string, HeldHook>;
   /** Those that may have payloads which nobody has taken. */
   readonly made: Set<WorkflowHook>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
+}
+
+/** The type of a message with a payload that starts a run if nobody has the token; its data is an {@link OrStart}. */
+export const HOOK_RECEIVED_OR_START = "hook_received_or_start";
+
+/** A payload with what is started for it if no run has the token. */
+export interface OrStart {
+  /** Encoded. */
+  readonly payload: Uint8Array | null;
+  /** See `interpreter/new-run.ts`. */
+  readonly start: unknown;
+}
+
+/** The `name` of events whose data is an {@link OrStart}. */
+export const OR_START = "or_start";
+
+interface HeldHook {
+  readonly id: string;
+  readonly payloads: Payload<unknown>[];
+}
+
+function payloadOf({ name, data }: Pick<NewEvent, "name" | "data">, known?: Known): Payload<unknown> {
+  const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
+  return { value: known === undefined ? decode(bytes) : known.value, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -28,6 +55,7 @@ function newHooks(): Hooks {
   return {
     live,
     asked: new Map(),
+    held: new Map(),
     made: new Set(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
@@ -39,7 +67,12 @@ function newHooks(): Hooks {
 
 /** A workflow creates a hook. */
 export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
-  const { live, asked, made, known } = hooksOf(execution);
+  const { live, asked, made, known, held } = hooksOf(execution);
+  const kept = options.token === undefined ? undefined : held.get(options.token);
+  if (options.token !== undefined && kept !== undefined) {
+    held.delete(options.token);
+    return adopt<T>(execution, options.token, kept);
+  }
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
@@ -53,23 +86,42 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   live.set(id, hook as WorkflowHook);
   made.add(hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
-  const claim = {
-    name: hookName(token),
-    id,
-    fingerprint: null,
-    data: metadata,
-    keepFor: 0,
-    freeAt: 0,
-    refusedAs: "hook_conflict",
-  };
+  const claim = { ...hookClaim(token, id, metadata), refusedAs: "hook_conflict" };
   execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
   return hook;
 }
 
+/** The code asks for a hook that the run has already, with what came for it. */
+function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
+  const { live, made } = hooksOf(execution);
+  const hook = new WorkflowHook<T>(id, token, () => {
+    if (execution.over) return;
+    live.delete(id);
+    if (hook.left === 0) made.delete(hook as WorkflowHook);
+    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+  });
+  if (execution.over) return hook;
+  live.set(id, hook as WorkflowHook);
+  made.add(hook as WorkflowHook);
+  execution.request({ type: "hook_adopted", id, name: token, data: null });
+  hook.registered(null);
+  for (const payload of payloads) hook.receive(payload as Payload<T>);
+  return hook;
+}
+
+/** What a hook is in the next generation, or in a run that is started with it. */
+export function hookHeld(id: string, token: string): Carried {
+  return { type: "hook_held", id, name: token, data: null };
+}
+
 /** How many payloads each hook got that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const left = [...hooksOf(execution).made].filter((hook) => hook.left > 0);
-  return left.length === 0 ? null : Object.fromEntries(left.map((hook) => [hook.id, hook.left]));
+  const { made, held } = hooksOf(execution);
+  const left = [
+    ...[...made].map((hook) => [hook.id, hook.left] as const),
+    ...[...held.values()].map(({ id, payloads }) => [id, payloads.length] as const),
+  ].filter(([, count]) => count > 0);
+  return left.length === 0 ? null : Object.fromEntries(left);
 }
 
 /** Lets a replay give hooks without a token of their own those that they got when they were created. */
@@ -78,6 +130,11 @@ export function knowTokens(execution: Execution, events: readonly NewEvent[]): v
   for (const { type, id, name } of events) {
     if (roleOfToken(type) && id !== null && name !== null) known.set(id, name);
   }
+}
+
+function heldUnder(execution: Execution, id: string | null): HeldHook | undefined {
+  const { held } = hooksOf(execution);
+  return held.size === 0 ? undefined : [...held.values()].find((hook) => hook.id === id);
 }
 
 function roleOfToken(type: string): boolean {
@@ -120,20 +177,58 @@ export const hookKind: Kind = {
       journalled() {},
       difference: () => null,
     },
+    hook_held: {
+      role: "note",
+      note(execution, { id, name }) {
+        hooksOf(execution).held.set(name ?? "", { id: id ?? "", payloads: [] });
+      },
+    },
+    payload_kept: {
+      role: "note",
+      note(execution, { id, name, data }) {
+        heldUnder(execution, id)?.payloads.push(payloadOf({ name, data }));
+      },
+    },
+    hook_adopted: {
+      role: "request",
+      strict: true,
+      journalled() {},
+      difference: () => null,
+    },
     // Beside the run's end: what is sent on to whoever has the tokens then.
     payloads_left: { role: "nothing" },
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
+        const payload = payloadOf(event, known);
         const hook = hooksOf(execution).live.get(event.id ?? "");
-        hook?.receive(known === undefined ? decode(event.data) : known.value);
+        if (hook !== undefined) hook.receive(payload);
+        else heldUnder(execution, event.id)?.payloads.push(payload);
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
-      if (id === null || !hooksOf(execution).live.has(id)) return null;
+      if (id === null) return null;
+      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
       return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
+    [HOOK_RECEIVED_OR_START](execution, { id, data }) {
+      if (id === null) return null;
+      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
+      const { value } = payloadOf({ name: OR_START, data });
+      return { type: "hook_received", id, name: OR_START, data, known: { value } };
+    },
+  },
+  carry(execution) {
+    const { live, held } = hooksOf(execution);
+    const kept = (id: string, token: string, payloads: readonly Payload<unknown>[]): Carried[] => [
+      hookHeld(id, token),
+      ...payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data })),
+    ];
+    return [
+      ...[...live.values()].flatMap((hook) => kept(hook.id, hook.token, hook.payloads)),
+      ...[...held].flatMap(([token, { id, payloads }]) => kept(id, token, payloads)),
+    ];
   },
 };

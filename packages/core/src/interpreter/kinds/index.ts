@@ -1,13 +1,27 @@
+import type { Execution } from "../execution.ts";
+import { attributesKind } from "./attributes.ts";
 import { cancelKind } from "./cancel.ts";
+import { childrenKind } from "./children.ts";
 import { hookKind } from "./hook.ts";
-import type { EventRole, Hearing, Kind } from "./kind.ts";
+import type { Carried, EventRole, Hearing, Kind } from "./kind.ts";
 import { runKind } from "./run.ts";
+import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
 import { waitKind } from "./wait.ts";
 
 /** The registry of kinds. A new kind is a file beside these, and a place in this list. */
-const KINDS: readonly Kind[] = [runKind, stepKind, systemStepKind, waitKind, hookKind, cancelKind];
+const KINDS: readonly Kind[] = [
+  runKind,
+  stepKind,
+  systemStepKind,
+  waitKind,
+  hookKind,
+  cancelKind,
+  stateKind,
+  attributesKind,
+  childrenKind,
+];
 
 const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));
 const hearings = new Map(KINDS.flatMap(({ messages = {} }) => Object.entries(messages)));
@@ -30,6 +44,11 @@ export function roleOf(type: string): EventRole {
 /** How messages of this type are heard, if a kind hears them. */
 export function hearingOf(type: string): Hearing | undefined {
   return hearings.get(type);
+}
+
+/** What the next generation of a run has to know. */
+export function carriedFrom(execution: Execution): readonly Carried[] {
+  return KINDS.flatMap(({ carry }) => carry?.(execution) ?? []);
 }
 
 /** Whether an event of this type says that the store refused a request; its data is the id of the run that has the name. */

@@ -1,4 +1,4 @@
-import type { JournalEvent, Mail, NewEvent } from "../../world/index.ts";
+import type { JournalEvent, Mail, NewEvent, RunPatch } from "../../world/index.ts";
 import type { Difference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Known, Request } from "../pending.ts";
@@ -12,7 +12,12 @@ export interface Kind {
   readonly events: Readonly<Record<string, EventRole>>;
   /** The messages that it hears, by type. */
   readonly messages?: Readonly<Record<string, Hearing>>;
+  /** What the next generation of a run that continues as new has to know of it: events before its `run_started`. */
+  readonly carry?: (execution: Execution) => readonly Carried[];
 }
+
+/** An event of the next generation. */
+export type Carried = Pick<NewEvent, "type" | "id" | "name" | "data">;
 
 /** What an event of the journal is to the code, live and in a replay. */
 export type EventRole =
@@ -52,5 +57,8 @@ export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 
 /** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
+  readonly name?: string;
   readonly known?: Known;
+  /** What changes in the row with it. */
+  readonly patch?: RunPatch;
 }

@@ -1,0 +1,135 @@
+import { decode, encode } from "../../serialization/index.ts";
+import { ATTRIBUTE_LIMITS, type Attributes, type NewEvent } from "../../world/index.ts";
+import { firstDifference } from "../difference.ts";
+import type { Execution, KindState } from "../execution.ts";
+import type { Kind } from "./kind.ts";
+
+/**
+ * What runs are searched by: `attributes_given` beside `run_created`, `attributes_set` where the workflow sets some, and
+ * `attributes_changed` where one of its steps does. Each also sets the row's attributes, all of them.
+ */
+
+/** Attributes to set; `undefined` takes one away. */
+export type AttributeChanges = Readonly<Record<string, string | undefined>>;
+
+/** The type of the message with which a step sets attributes. */
+export const SET_ATTRIBUTES = "set_attributes";
+
+interface Current extends KindState {
+  all: Attributes;
+}
+
+function currentOf(execution: Execution): Current {
+  return execution.state(newCurrent);
+}
+
+function newCurrent(): Current {
+  return { all: {} };
+}
+
+/** The attributes that a run has, those of the engine included. */
+export function attributesOf(execution: Execution): Attributes {
+  return currentOf(execution).all;
+}
+
+/** What a run begins with. */
+export function attributesGiven(attributes: Attributes, at: number): NewEvent[] {
+  if (Object.keys(attributes).length === 0) return [];
+  return [{ type: "attributes_given", at, id: null, name: null, data: encode(attributes, "attributes") }];
+}
+
+/**
+ * Attributes as a caller gives them.
+ *
+ * @throws {TypeError} for names and values that cannot be stored, and for names that begin with `$`
+ */
+export function checkAttributes(changes: unknown, where: string): AttributeChanges {
+  if (typeof changes !== "object" || changes === null || Array.isArray(changes)) {
+    throw new TypeError(
+      `${where}: must be an object of texts, got ${changes === null ? "null" : typeof changes}.`,
+    );
+  }
+  for (const [name, value] of Object.entries(changes)) {
+    const what = `${where}: the name ${JSON.stringify(name.slice(0, 80))}`;
+    if (name === "" || name.length > ATTRIBUTE_LIMITS.name) {
+      throw new TypeError(`${what} must have 1 to ${ATTRIBUTE_LIMITS.name} characters.`);
+    }
+    if (name.startsWith("$"))
+      throw new TypeError(`${what} begins with "$", which is kept for perdure itself.`);
+    if (value === undefined) continue;
+    if (typeof value !== "string" || value.length > ATTRIBUTE_LIMITS.value) {
+      throw new TypeError(
+        `${where}: the value of ${JSON.stringify(name)} must be a text of at most ${ATTRIBUTE_LIMITS.value} characters.`,
+      );
+    }
+  }
+  return { ...changes } as AttributeChanges;
+}
+
+/**
+ * The attributes after a change.
+ *
+ * @throws {TypeError} if they are too many
+ */
+export function withChanges(all: Attributes, changes: AttributeChanges, where: string): Attributes {
+  const after: Record<string, string> = { ...all };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) delete after[name];
+    else after[name] = value;
+  }
+  const count = Object.keys(after).filter((name) => !name.startsWith("$")).length;
+  if (count > ATTRIBUTE_LIMITS.count) {
+    throw new TypeError(
+      `${where}: a run has at most ${ATTRIBUTE_LIMITS.count} attributes, and this would make ${count}.`,
+    );
+  }
+  return after;
+}
+
+/** A workflow sets attributes. */
+export function setAttributesIn(execution: Execution, changes: AttributeChanges): void {
+  if (execution.over) return;
+  const current = currentOf(execution);
+  current.all = withChanges(current.all, changes, "setAttributes()");
+  const data = encode(changes, "attributes");
+  const id = execution.nextId("attributes", "");
+  execution.request({ type: "attributes_set", id, name: null, data, patch: { attributes: current.all } });
+}
+
+export const attributesKind: Kind = {
+  events: {
+    attributes_given: {
+      role: "note",
+      note(execution, { data }) {
+        currentOf(execution).all = decode(data) as Attributes;
+      },
+    },
+    attributes_set: {
+      role: "request",
+      strict: true,
+      journalled() {},
+      difference: (event, request) => firstDifference("attributes", event.data, request.data),
+    },
+    attributes_changed: {
+      role: "delivery",
+      deliver(execution, { data }) {
+        const current = currentOf(execution);
+        current.all = withChanges(current.all, decode(data) as AttributeChanges, "setAttributes()");
+      },
+    },
+  },
+  messages: {
+    [SET_ATTRIBUTES](execution, { data }) {
+      const { all } = currentOf(execution);
+      let attributes: Attributes;
+      try {
+        attributes = withChanges(all, decode(data) as AttributeChanges, "setAttributes()");
+      } catch {
+        // One too many with those that others have set meanwhile.
+        return null;
+      }
+      return { type: "attributes_changed", id: null, data, patch: { attributes } };
+    },
+  },
+  carry: (execution) => attributesGiven(currentOf(execution).all, 0),
+};

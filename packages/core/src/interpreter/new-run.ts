@@ -1,0 +1,62 @@
+import { entityId } from "../ids.ts";
+import { hookClaim, startClaim } from "../names.ts";
+import type { Attributes, CreateRun, FirstClaim, FirstMail, NewEvent } from "../world/index.ts";
+import { attributesGiven } from "./kinds/attributes.ts";
+import { hookHeld } from "./kinds/hook.ts";
+import { runCreated } from "./kinds/run.ts";
+
+/** What a new run is made of, whoever starts it. Crosses the journal in system steps. */
+export interface NewRun {
+  readonly runId: string;
+  readonly workflow: string;
+  /** The encoded arguments. */
+  readonly args: Uint8Array | null;
+  readonly attributes: Attributes;
+  readonly key: StartKey | null;
+  /** The token of a hook that the run has from the first moment. */
+  readonly hookToken: string | null;
+}
+
+/** The key of a start. */
+export interface StartKey {
+  readonly key: string;
+  readonly fingerprint: string;
+  /** When it is free, if its run has ended; `null`: when the run is deleted. */
+  readonly freeAt: number | null;
+}
+
+/** What happens to a new run in the same act. */
+export interface Beginning {
+  readonly at: number;
+  readonly lease: CreateRun["lease"];
+  /** Messages to its hook. */
+  readonly mail: readonly Omit<FirstMail, "id">[];
+}
+
+/** The request that makes the run. */
+export function createRunRequest(run: NewRun, { at, lease, mail }: Beginning): CreateRun {
+  const { runId, workflow, args, attributes, key, hookToken } = run;
+  const hookId = firstHookId(runId);
+  const names: FirstClaim[] = [];
+  if (key !== null) names.push(startClaim(workflow, key.key, key.fingerprint, key.freeAt));
+  if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
+  const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken), at }];
+  return {
+    runId,
+    workflow,
+    queue: workflow,
+    attributes,
+    state: null,
+    idempotencyKey: key?.key ?? null,
+    events: [runCreated(workflow, args, at), ...attributesGiven(attributes, at), ...held],
+    names,
+    mail: mail.map((message) => ({ ...message, id: hookId })),
+    dueAt: at,
+    lease,
+  };
+}
+
+/** The id of the hook with which a run is started. */
+function firstHookId(runId: string): string {
+  return entityId("hook", { runId, generation: 0 }, "start", 1);
+}

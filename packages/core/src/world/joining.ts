@@ -1,0 +1,36 @@
+import type { Message } from "./mailbox.ts";
+import type { CreateRun } from "./start.ts";
+
+/**
+ * Starts and messages that become true with a transaction of the user's. An optional part of the contract: a World that has it
+ * says so with `capabilities.joining`.
+ */
+
+/**
+ * A transaction that is open, of whatever library, for Worlds whose store speaks SQL. The World needs nothing of it but to
+ * execute a statement in it.
+ *
+ * @example
+ * const joined: SqlTransaction = { execute: (sql, parameters) => client.query(sql, [...parameters]) };
+ */
+export interface SqlTransaction {
+  /** Executes a statement with parameters in the store's own notation. What it resolves with does not matter. */
+  execute(sql: string, parameters: readonly unknown[]): Promise<unknown>;
+}
+
+/** A run to create by a transaction. It takes no lease, for nobody is told. */
+export type JoinedRun = Omit<CreateRun, "lease">;
+
+/**
+ * What {@link World.joining} gives: verbs that write what is asked for into the user's transaction. They resolve as soon as
+ * that is written, and give no outcome: there is none before the transaction's end.
+ */
+export interface Joined {
+  createRuns(batch: readonly JoinedRun[], now: number): Promise<void>;
+  deliver(batch: readonly Message[], now: number): Promise<void>;
+}
+
+/** What a row of the outbox asks for. */
+export type JoinedRequest =
+  | { readonly type: "createRuns"; readonly batch: readonly JoinedRun[]; readonly now: number }
+  | { readonly type: "deliver"; readonly batch: readonly Message[]; readonly now: number };
