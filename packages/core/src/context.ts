@@ -2,6 +2,7 @@ import { contexts } from "./contexts.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
 
@@ -9,6 +10,8 @@ import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 export interface WorkflowContext {
   readonly kind: "workflow";
   readonly execution: Execution;
+  /** Inside a `shield`. */
+  readonly shielded?: boolean;
 }
 
 /** Inside one attempt of a step. */
@@ -18,8 +21,20 @@ export interface StepContext {
   readonly workflow: WorkflowMetadata;
   /** The body waits for `ended`, the end of a run: others may use its slot meanwhile. */
   duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
-  /** Sends the run a message; durable when it resolves. */
-  send(type: string, data: Uint8Array | null): Promise<void>;
+  /** The World of the run. */
+  readonly world: World;
+  /** What the step may do to the store by itself. */
+  readonly store: StepStore;
+  /** How many runs this attempt has started. */
+  starts: number;
+}
+
+/** What a step does to the store of its run. */
+export interface StepStore {
+  createRun(request: CreateRun): Promise<CreateRunResult>;
+  /** A message of its own to a run; durable when it resolves. */
+  send(runId: string, type: string, data: Uint8Array | null): Promise<void>;
+  now(): number;
 }
 
 export type Context = WorkflowContext | StepContext;

@@ -15,5 +15,6 @@ export {
   getWorkflowMetadata,
   setAttributes,
   setState,
+  shield,
   sleep,
 } from "./workflow-api.ts";

@@ -1,4 +1,5 @@
 import { currentContext, currentExecution } from "./context.ts";
+import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./interpreter/hook.ts";
@@ -113,5 +114,29 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
   if (context === undefined) throw new ContextError("setAttributes()", "a workflow or a step");
   const changes = checkAttributes(attributes, "setAttributes()");
   if (context.kind === "workflow") setAttributesIn(context.execution, changes);
-  else await context.send(SET_ATTRIBUTES, encode(changes, "attributes"));
+  else
+    await context.store.send(context.workflow.workflowRunId, SET_ATTRIBUTES, encode(changes, "attributes"));
+}
+
+/**
+ * Calls a function that a cancel of the run does not interrupt: what it waits for goes on, and the code after it gets the cancel
+ * at its next wait. For clean-up of several steps, in a `finally` block or not.
+ *
+ * @throws {ContextError} outside a workflow; what the function throws
+ * @example
+ * ```ts
+ * try {
+ *   await ship(order);
+ * } finally {
+ *   await shield(async () => {
+ *     await refund(order);
+ *     await sleep("1 minute");
+ *     await notify(order);
+ *   });
+ * }
+ * ```
+ */
+export async function shield<T>(fn: () => Promise<T>): Promise<T> {
+  const execution = currentExecution("shield()");
+  return await contexts.run({ kind: "workflow", execution, shielded: true }, fn);
 }

@@ -14,7 +14,9 @@ import {
 } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
-import { childrenOf, PARENT } from "./interpreter/kinds/children.ts";
+import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
+import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { encode, storable } from "./serialization/index.ts";
@@ -32,13 +34,11 @@ export async function startInWorkflow<T>(
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
   storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;
-  const children = childrenOf(execution);
-  if (onParentEnd === "cancel") children.tied = true;
-  if (onParentEnd === undefined) children.sharing = true;
+  if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
     [PARENT]: execution.runId,
-    ...(onParentEnd !== undefined && { $onParentEnd: onParentEnd }),
+    ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
   const now = execution.now();
   const runId = await callSystemStep<string>(
@@ -72,14 +72,16 @@ export function runsOf(execution: Execution): RunAccess {
         throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
       }
       signal?.throwIfAborted();
+      const cancelled = cancelledAgain(execution);
+      if (cancelled !== null) return await cancelled;
       const ended = callSystemStep<RunEnding>(execution, "watch_run", () => runId);
       if (timeout === undefined) return await unlessAborted(ended, signal);
       const error = new WorkflowRunNotCompletedError(runId, lengthOf(timeout, execution.now()));
       const tooLate = sleepIn(execution, timeout).then(() => Promise.reject(error));
       return await unlessAborted(Promise.race([ended, tooLate]), signal);
     },
-    async cancel(runId, reason) {
-      await send(runId, "cancel_requested", encode(reason, "reason"));
+    async cancel(runId, reason, mode) {
+      await send(runId, mode === "terminate" ? TERMINATE : "cancel_requested", encode(reason, "reason"));
     },
     async wakeUp(runId, ids) {
       const input: WakeUpInput = { runId, ids };

@@ -148,14 +148,19 @@ export function claim(connection: Connection): Claim {
     // lease is gone, the row's `seq` still bounds what it reads.
     const journals = await readJournals(
       connection,
-      fresh.map(({ run }) => ({ runId: run.runId, after: 0, last: Math.min(run.seq, request.eventLimit) })),
+      fresh.map(({ run: { runId, seq, firstSeq } }) => ({
+        runId,
+        after: firstSeq - 1,
+        limit: Math.min(seq - firstSeq + 1, request.eventLimit),
+      })),
     );
     const events = new Map<RunRecord, Attempt<readonly JournalEvent[]>>();
     for (const [index, { run }] of fresh.entries()) {
-      const packed = journals[index] ?? [];
+      const journal = journals[index];
+      if (journal === undefined) continue;
       events.set(
         run,
-        attempt(run.runId, () => unpackJournal(packed, 0)),
+        attempt(run.runId, () => unpackJournal(journal)),
       );
     }
     return {

@@ -238,7 +238,7 @@ function lastNodeErrorOf(error: unknown): Error | undefined {
 }
 
 /**
- * The client's own error without what was sent: a command's arguments are passwords, start keys, tokens and payloads, and
+ * The client's own error without what was sent: a command's arguments are passwords, names, tokens and payloads, and
  * some servers repeat them.
  */
 export function withoutArguments(error: unknown): unknown {

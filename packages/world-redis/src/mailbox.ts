@@ -1,22 +1,20 @@
 /**
  * The mailbox: what others leave for a run. A delivery and a parking commit are scripts in one partition, so one of them
- * sees the other. How a message finds the run that has a token is told in `names.ts`.
+ * sees the other. How a message finds the run that has a name is told in `names.ts`.
  */
 import type { DeliverResult, Delivery, Message } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { ADDRESS, CONFIRM, DELIVER } from "./lua/mailbox.ts";
-import { type Claim, readClaim } from "./names.ts";
+import { CONFIRM, DELIVER } from "./lua/mailbox.ts";
+import { type Claim, firstClaim } from "./name-entry.ts";
+import type { NameReads } from "./name-reads.ts";
 import { divide } from "./partitions.ts";
-import { hookIn, packMail, type Reply, tokenName } from "./schema.ts";
+import { packMail, packTarget, type Reply, targetIn } from "./schema.ts";
 import { writing } from "./script.ts";
-import { toStored } from "./text.ts";
+import { address } from "./sending.ts";
+import { type Stored, toStored } from "./text.ts";
 
 const putIn = writing("deliver", DELIVER);
-const findAddress = writing("find address", ADDRESS);
 const confirm = writing("confirm address", CONFIRM);
-
-// For so long (ms) a message that was addressed and, as far as anybody said, not delivered finds the same run again.
-const ADDRESS_TTL = 24 * 60 * 60 * 1_000;
 
 export type Deliver = (batch: readonly Message[], now: number) => Promise<Delivery>;
 
@@ -24,82 +22,93 @@ export type Deliver = (batch: readonly Message[], now: number) => Promise<Delive
 interface Letter {
   readonly place: number;
   readonly message: Message;
-  /** `null` where it is addressed to a run. */
-  readonly token: string | null;
   readonly runId: string;
-  /** The hook that has the token, as the token's partition tells. */
-  readonly claim: Claim | null;
-  readonly claimBytes: Buffer | null;
+  /** What it is for where it is addressed to a run. */
+  readonly target: Stored;
 }
 
-export function deliver(connection: Connection): Deliver {
-  const { partitions } = connection;
-  const tokenPartition = ({ token }: Letter): number => partitions.of(tokenName(token ?? ""));
+/** A message over a name. */
+interface NamedLetter extends Letter {
+  readonly name: string;
+  readonly messageId: string;
+  /** The claim under which its run has the name, as the name's partition tells. */
+  readonly claim: Claim;
+  /** The last claim whose run has not taken it, and all of those. */
+  readonly refused: Buffer | null;
+  readonly tried: readonly Buffer[];
+  /** A run that has the name and has ended. */
+  readonly ended: string | null;
+}
 
-  /** Finds the runs of tokens. A claim that a letter brings along is known to be void. */
-  async function address(letters: readonly Letter[]): Promise<Letter[]> {
-    const answers = await connection.runShares(findAddress, divide(letters, tokenPartition), ({ items }) => [
-      String(ADDRESS_TTL),
-      ...items.flatMap(({ token, message, claimBytes }) => [
-        tokenName(token ?? ""),
-        toStored(message.messageId),
-        claimBytes ?? "",
-      ]),
-    ]);
-    return letters.map((letter, index) => {
-      const bytes = answers[index];
-      if (!Buffer.isBuffer(bytes)) return { ...letter, claim: null };
-      const claim = readClaim(bytes);
-      return { ...letter, claim, claimBytes: bytes, runId: claim.runId };
-    });
-  }
+export function deliver(connection: Connection, { getNames }: NameReads): Deliver {
+  const { partitions } = connection;
 
   async function put(letters: readonly Letter[], now: number): Promise<readonly Reply[]> {
     const shares = divide(letters, ({ runId }) => partitions.of(toStored(runId)));
     return connection.runShares(putIn, shares, ({ items }) => [
       ...connection.clock(now),
-      ...items.flatMap(({ runId, message, token, claim }) => [
-        toStored(runId),
-        toStored(message.messageId),
-        packMail(message),
-        claim?.mark ?? "",
-        ...(token === null ? [] : [tokenName(token)]),
+      ...items.flatMap((letter) => [
+        toStored(letter.runId),
+        toStored(letter.message.messageId),
+        packMail(letter.message),
+        ...(isNamed(letter)
+          ? ["=", toStored(letter.name), letter.claim.mark]
+          : [letter.message.atEnd === true ? "e" : "+", letter.target]),
       ]),
     ]);
+  }
+
+  /** A message that no run takes. */
+  async function refusalOf({ name, tried, ended }: NamedLetter, now: number): Promise<DeliverResult> {
+    if (ended === null) return { outcome: "no_such_name" };
+    if (tried.length === 1) return { outcome: "finished", runId: ended };
+    const [held] = await getNames([name], now);
+    return held === null || held === undefined
+      ? { outcome: "no_such_name" }
+      : { outcome: "finished", runId: held.runId };
   }
 
   return async (batch, now) => {
     const results: DeliverResult[] = [];
     const runIds = new Set<string>();
     let due = false;
-    let open: readonly Letter[] = batch.map((message, place) => {
-      const token = "token" in message.to ? message.to.token : null;
-      const runId = "token" in message.to ? "" : message.to.runId;
-      return { place, message, token, runId, claim: null, claimBytes: null };
-    });
-    const delivered: Letter[] = [];
-    while (open.length > 0) {
-      const found = await address(open.filter(({ token }) => token !== null));
-      const addressed: Letter[] = [];
-      for (const letter of [...found, ...open.filter(({ token }) => token === null)]) {
-        if (letter.token !== null && letter.claim === null)
-          results[letter.place] = { outcome: "no_such_hook" };
-        else addressed.push(letter);
+    let direct: readonly Letter[] = batch.flatMap((message, place) => letterTo(message, place) ?? []);
+    let open: readonly NamedLetter[] = batch.flatMap((message, place) => letterOver(message, place) ?? []);
+    const delivered: NamedLetter[] = [];
+    while (open.length > 0 || direct.length > 0) {
+      const claims = await address(connection, open);
+      const addressed: Letter[] = [...direct];
+      direct = [];
+      for (const [index, letter] of open.entries()) {
+        const bytes = claims[index] ?? null;
+        if (bytes === null || letter.tried.some((one) => one.equals(bytes))) {
+          results[letter.place] = await refusalOf(letter, now);
+        } else {
+          const { claim } = firstClaim(bytes);
+          const found: NamedLetter = {
+            ...letter,
+            claim,
+            runId: claim.runId,
+            refused: bytes,
+            tried: [...letter.tried, bytes],
+          };
+          addressed.push(found);
+        }
       }
       addressed.sort((a, b) => a.place - b.place);
       const answers = await put(addressed, now);
-      const next: Letter[] = [];
+      const next: NamedLetter[] = [];
       for (const [index, letter] of addressed.entries()) {
         const answer = answers[index] ?? null;
         const { place, runId } = letter;
-        if (answer !== null && typeof answer === "object" && !Buffer.isBuffer(answer)) {
-          const [state, hook] = answer as readonly [Buffer, Buffer];
-          results[place] = { outcome: "delivered", runId, hookId: hookIn(hook).hookId };
-          if (letter.token !== null) delivered.push(letter);
-          if (String(state) !== "S") runIds.add(runId);
+        if (Array.isArray(answer)) {
+          const [state, target] = answer as unknown as readonly [Buffer, Buffer];
+          results[place] = { outcome: "delivered", runId, id: targetIn(target).id };
+          if (isNamed(letter)) delivered.push(letter);
+          if ("WD".includes(String(state))) runIds.add(runId);
           due ||= String(state) === "W";
-        } else if (String(answer) === "G") {
-          next.push(letter);
+        } else if (isNamed(letter)) {
+          next.push(String(answer) === "F" ? { ...letter, ended: runId } : letter);
         } else {
           results[place] =
             String(answer) === "N" ? { outcome: "no_such_run" } : { outcome: "finished", runId };
@@ -107,9 +116,28 @@ export function deliver(connection: Connection): Deliver {
       }
       open = next;
     }
-    await connection.runShares(confirm, divide(delivered, tokenPartition), ({ items }) =>
-      items.map(({ message }) => toStored(message.messageId)),
+    await connection.runShares(
+      confirm,
+      divide(delivered, ({ name }) => partitions.of(toStored(name))),
+      ({ items }) => items.map(({ messageId }) => toStored(messageId)),
     );
     return { results, runIds: [...runIds], due };
   };
+}
+
+function isNamed(letter: Letter): letter is NamedLetter {
+  return "name" in letter;
+}
+
+function letterTo(message: Message, place: number): Letter | null {
+  const { to } = message;
+  if (!("runId" in to)) return null;
+  return { place, message, runId: to.runId, target: packTarget(to.id ?? null) };
+}
+
+function letterOver(message: Message, place: number): NamedLetter | null {
+  const { to, messageId } = message;
+  if (!("name" in to)) return null;
+  const nowhere = { runId: "", target: "", claim: { mark: "", runId: "" } };
+  return { place, message, messageId, name: to.name, ...nowhere, refused: null, tried: [], ended: null };
 }

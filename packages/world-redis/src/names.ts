@@ -1,238 +1,314 @@
 /**
- * What is unique over all partitions: hook tokens and start keys, both called names here.
+ * Names, which at most one run has at a time, over all partitions.
  *
  * A name lives in a partition of its own, and Redis has no transaction over two of them. So **the run's partition is the
  * truth**, and the name's partition only tells where to look. A claim is a run id with a *mark*, 16 random characters.
  *
- * In the run's partition, `n:<run>` holds per name one entry with a mark:
+ * In the run's partition, `n:<run>` has an entry per name: `P` and a mark while the run is about to ask for the name, `L` and
+ * the mark while it has it. A claim without an entry of its mark is *void*. What a run leaves in other partitions when an entry
+ * goes stands in `g:<run>`, with whether the run had the name, until it is removed there.
  *
- * - `P` announced: the run is about to ask for the name,
- * - `L` the run has the name (the hook is live, the run with the key exists),
- * - `F` given up: the name's partition may still have the claim, and somebody has to remove it.
+ * In the name's partition, `names` has one claim per name; or two, where the first *takes over* from the second, whose run has
+ * ended. The name is the first one's run's if its entry is `L`; it is the second one's, in the same way, as long as the first
+ * one's run has never had it. How a run gets names:
  *
- * In the name's partition, `names` holds at most one claim per name. How a run gets a name:
+ * 1. *announce* (run's partition): entries `P` with new marks, if the commit can be written, or the run does not exist. Two
+ *    sendings of one request share the marks.
+ * 2. *reserve* (names' partitions): the claim is written if there is none. If there is another, look into the partition of the
+ *    first one's run (*inspect*). The run has the name: that is the answer; or, if it has ended and the name may pass from it, the
+ *    own claim is put before its. Or the claim is void: if its run has never had the name, it alone is removed, so that the
+ *    second is the first again; else both are replaced. A name whose time is over is given up by this very look. Or it is
+ *    undecided (`P`): then wait a little, and if nothing changes, make it void. What the look found is written by compare and
+ *    set, and after it all begins again at 2.
+ * 3. *commit* or *create* (run's partition), one script with everything else: every `P` becomes `L`, if all still have their
+ *    marks. If one has not, nothing is written, and all begins again at 1.
  *
- * 1. *announce* (run's partition): entry `P` with a new mark, if the commit can be written at all. Two sendings of one
- *    commit share the mark.
- * 2. *reserve* (name's partition): the claim is written if there is none. If there is another, look into the partition
- *    of its run (*inspect*): the run has the name, and that is the answer; or the claim is *void* (no entry with its
- *    mark, or `F`), and is replaced by compare and set; or it is undecided (`P`). Then wait a little, and if nothing
- *    changes, make it void: remove that `P`.
- * 3. *commit* or *create* (run's partition), one script with everything else: `P` becomes `L`, if it still has that very
- *    mark. If it has not, nothing is written, and all begins again at 1.
+ * A run that does not get all that it needs gives back what it has before it answers: its `P` go, then its claims. How two runs
+ * that want the same names in different orders come to an end is told in `contest.ts`.
  *
- * **Why no two runs have one name.** A mark is written as `P` once; from there it goes to `L`, `F` and nothing, or to
- * nothing at once, and never comes back (a token that is given up and asked for again within one commit is never `F`
- * in between). So a void claim is void for ever, and may be replaced however late. A run's entry becomes `L` only after
- * its claim was in the name's partition, and only while the entry is `P`, thus not void, thus the claim is still there.
- * So every `L` has its claim in the name's partition, and there is one claim per name.
+ * **Why no two runs have one name.** A mark is written as `P` once; from there it goes to `L` and to nothing, or to nothing at
+ * once, and never comes back (a name that is given up and asked for again within one commit stays `L`). So a void claim is void
+ * for ever, and may be removed however late; and none is removed that is not void: a second claim whose turn it is not any more
+ * is made void first (SUPERSEDE). An entry becomes `L` only after its claim was the first, and only while it is `P`, thus not void.
+ * Nobody puts a claim before another but where that one's run has the name and has ended. So the claim is still the first one
+ * when the HSET of COMMIT or CREATE makes its entry `L`, and nobody else is before it. That is the moment in which the name
+ * becomes the run's, together with all others of the script; and in which the run of a second claim loses it, for that counts
+ * only as long as the first one's run has never had the name.
+ *
+ * It does not get it back either. The script that ends an `L` writes into `g:<run>` that the run had the name; then
+ * SUPERSEDE makes the second claim void, RELEASE removes both, and only then FORGET removes the record. So who finds the first claim
+ * finds its entry or the record, unless the claim is gone since: then the compare and set fails, and who only reads looks
+ * at the claims once more. Until it is superseded the second one's run still has its `L`, which means nothing: the run has
+ * ended, so it takes no mail and no name; lists of its names ask the names' partitions; and its claim is still there, so
+ * that a late sending, which would write it if there were none, does not write it again.
  *
  * **Who dies where.** After 1: nobody else sees anything. After 2: the next who wants the name finds an undecided claim,
- * waits in vain and makes it void; or the same run asks again and goes on with the same mark. After 3: all is done. A
- * token's `L` ends in the commit that disposes the hook or ends the run: it becomes `F`, which already makes the claim
- * void, and then the claim and the entry are removed; whoever dies between leaves the entry, which names the claim, so
- * that the same commit sent again, the run's end or its deletion removes it. A start key's `L` ends with the run's
- * deletion: its script leaves `n:<run>` with all entries `F` and the run in `unborn`, from where they are released, at
- * once or in the next `deleteRuns`. A run that was announced and never created is in `unborn` too.
+ * waits in vain and makes it void; or the same run asks again and goes on with the same mark. A name that was about to pass on
+ * is still the other run's all the time. After 3: all is done. An `L` ends in the commit that releases the name or ends the run
+ * (with the run only where no time keeps the name), in the look of the next who wants it when its time is over, or with the
+ * run's deletion; each makes the claim void at once, and then RELEASE and FORGET clear away. Whoever dies between leaves
+ * `g:<run>`, by which the same commit sent again, another commit with names, the end of a run with names or its deletion clears
+ * away. A deleted run with a `g:` and a run that was announced and never created are in `unborn`; `deleteRuns` looks after those.
  *
- * **A message to a token** is put into the mailbox by a script in the run's partition that requires `L` with the mark of
- * the claim that was found: so it comes before the disposal and is delivered, or after it and is not. Before, the claim
- * is written down under the message id (`sent:<message>`, in the token's partition): when the message is sent again it
- * goes to the same run, whoever has the token now. Only a run that does not have the message and whose claim is void can
- * never get it; then another address is written down. An address that nobody confirmed, because the sender died, is
- * forgotten after a day.
+ * **A message over a name** is put into the mailbox by a script in the run's partition that requires `L` with the mark of
+ * the claim that was found: so it comes before the release and is delivered, or after it and is not. Before, the claim
+ * is written down under the message id (`sent:<message>`, in the name's partition): when the message is sent again it
+ * goes to the same run, whoever has the name now. Only a run that does not have the message and whose claim is void, or that has
+ * ended, can never get it; then another address is written down. First mail is addressed in the same way once its name is
+ * reserved, and put into the mailbox by CREATE: all other claims on the name are void by then, or of a run that has ended, so
+ * the message is in the mailbox that `sent:` tells, or will never be in one of theirs. An address that nobody confirmed, because
+ * the sender died, is forgotten after a day.
  *
- * What remains: a second sending of one commit that sleeps between 1 and 2 until the hook is gone leaves a claim that is
- * void and that only the next who wants the token removes, if the sender then dies as well.
+ * What remains: a second sending of one request that sleeps between 1 and 2 until the name is given up leaves a claim that is
+ * void and that only the next who wants the name removes, if the sender then dies as well.
  *
- * None of this costs a commit anything that neither asks for a token nor ends a run with one.
+ * None of this costs a start or commit anything that neither asks for a name nor ends a run with one.
  */
-import { randomBytes, randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import type { RunRecord } from "@perdure/core/world";
+import type { HeldName, RunRecord } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
-import { FORGET, GIVEN_UP, INSPECT, RELEASE, RESERVE } from "./lua/names.ts";
+import type { Contest } from "./contest.ts";
+import type { Leftover, Leftovers } from "./leftovers.ts";
+import { ANNOUNCE, INSPECT, RESERVE, WITHDRAW } from "./lua/names.ts";
+import { type Claim, claimToBytes, firstClaim, newMark, toHeldName } from "./name-entry.ts";
 import { divide } from "./partitions.ts";
-import { type Name, type Reply, toRunRecord } from "./schema.ts";
-import { reading, writing } from "./script.ts";
-import { fromStored, type Stored, toBytes, toStored } from "./text.ts";
+import { type Reply, toRunRecord } from "./schema.ts";
+import { writing } from "./script.ts";
+import { toStored } from "./text.ts";
 
+const announce = writing("announce names", ANNOUNCE);
 const reserve = writing("reserve name", RESERVE);
 const inspect = writing("inspect claim", INSPECT);
-const givenUp = reading("find names to release", GIVEN_UP);
-const release = writing("release name", RELEASE);
-const forget = writing("forget name", FORGET);
+const withdraw = writing("withdraw names", WITHDRAW);
 
-const MARK_LENGTH = 16;
-
-// An undecided claim is given so many chances, each a pause of at most so many milliseconds.
-const CHANCES = 8;
-const PAUSE = 8;
-
-/** A mark that no other claim has. */
-export function newMark(): string {
-  return randomBytes(12).toString("base64url");
-}
-
-/** A run that asks for a name, announced under this mark. */
-export interface Request {
-  readonly name: Name;
+/** A run that asks for names. */
+export interface Asking {
   readonly runId: string;
-  readonly mark: string;
+  /** Each once; `from` is the run from which it may be taken over. */
+  readonly wishes: readonly { readonly name: string; readonly from: string | null }[];
+  /** The commit that asks; `null` for a run that does not exist yet. */
+  readonly commit: { readonly epoch: number; readonly claimId: string; readonly seq: number } | null;
 }
 
-/** Who has a name. `row` and `fingerprint` come with start keys. */
+/** Who has a name; `name` and `row` where rows are asked for. */
 export interface Holder {
   readonly runId: string;
-  readonly fingerprint: string | null;
+  readonly name: HeldName | null;
   readonly row: RunRecord | null;
 }
 
-/** A claim as the name's partition has it. */
-export interface Claim {
+/** What became of a name that a run asked for. */
+export interface Answer {
+  readonly name: string;
+  /** The mark under which it is announced. */
   readonly mark: string;
+  /** `null`: it is reserved under the mark, or was the run's before. */
+  readonly holder: Holder | null;
+}
+
+/** What became of an {@link Asking}. */
+export type Verdict =
+  | readonly Answer[]
+  /** The run cannot be written, or is written already: the script that writes it says why. */
+  | "unwritable"
+  /** Another run is getting one of the names. */
+  | "undecided";
+
+/** Names that a run does not take after all. */
+export interface Returned {
   readonly runId: string;
-}
-
-export function readClaim(bytes: Buffer): Claim {
-  return {
-    mark: bytes.toString("latin1", 0, MARK_LENGTH),
-    runId: fromStored(bytes.subarray(MARK_LENGTH)),
-  };
-}
-
-function claimBytes({ mark, runId }: Claim): Buffer {
-  return Buffer.concat([Buffer.from(mark, "latin1"), toBytes(runId)]);
-}
-
-/** A name that a run has given up, as its `n:` entry tells it. */
-export interface GivenUp {
-  readonly runId: string;
-  readonly name: Buffer;
-  readonly entry: Buffer;
+  readonly answers: readonly Answer[];
 }
 
 export interface Names {
-  /** Gets each name for its run; `null` for those that are reserved now, else who has it. */
-  reserveAll(requests: readonly Request[], now: number): Promise<readonly (Holder | null)[]>;
-  /** Removes what runs have given up, as their partitions tell it. */
-  releaseOf(runIds: readonly string[]): Promise<void>;
-  /** Removes these from their names' partitions, then from their runs'. */
-  release(names: readonly GivenUp[]): Promise<void>;
+  /** Announces and reserves names. Where others are getting them, they are to be asked for again after `contest.pause()`. */
+  ask(
+    askings: readonly Asking[],
+    contest: Contest,
+    options: { readonly now: number; readonly rows: boolean },
+  ): Promise<readonly Verdict[]>;
+  /** Gives back what was announced and reserved. Answers per run whether it exists. */
+  giveBack(returned: readonly Returned[]): Promise<readonly boolean[]>;
 }
 
-export function namesOf(connection: Connection): Names {
-  const { partitions } = connection;
-
-  async function tryReserve(requests: readonly Pending[]): Promise<readonly Reply[]> {
-    const shares = divide(requests, ({ name }) => partitions.of(name));
-    return connection.runShares(reserve, shares, ({ items }) =>
-      items.flatMap((item) => [item.name, claimBytes(item), item.void ?? ""]),
-    );
-  }
-
-  async function inspectAll(requests: readonly Contested[], now: number): Promise<readonly Reply[]> {
-    const shares = divide(requests, ({ rival }) => partitions.of(toStored(rival.runId)));
-    return connection.runShares(inspect, shares, ({ items }) => [
-      ...connection.clock(now),
-      ...items.flatMap(({ rival, request, force }) => [
-        toStored(rival.runId),
-        request.name,
-        rival.mark,
-        force ? "force" : "",
-      ]),
-    ]);
-  }
-
-  async function releaseAll(names: readonly GivenUp[]): Promise<void> {
-    if (names.length === 0) return;
-    const shares = divide(names, ({ name, entry }) => partitions.of(addressOf(name, entry)));
-    await connection.runShares(release, shares, ({ items }) =>
-      items.flatMap(({ runId, name, entry }) => [name, entry.subarray(1, 1 + MARK_LENGTH), toStored(runId)]),
-    );
-    const owners = divide(names, ({ runId }) => partitions.of(toStored(runId)));
-    await connection.runShares(forget, owners, ({ items }) =>
-      items.flatMap(({ runId, name, entry }) => [toStored(runId), name, entry]),
-    );
-  }
-
-  return {
-    async reserveAll(requests, now) {
-      const holders: (Holder | null)[] = requests.map(() => null);
-      let open: Pending[] = requests.map((request, place) => ({ ...request, place, void: null, chances: 0 }));
-      while (open.length > 0) {
-        const answers = await tryReserve(open);
-        const contested = open.flatMap((request, index): Contested[] => {
-          const bytes = answers[index];
-          if (!Buffer.isBuffer(bytes)) return [];
-          return [{ request, bytes, rival: readClaim(bytes), force: request.chances >= CHANCES }];
-        });
-        if (contested.length === 0) break;
-        const verdicts = await inspectAll(contested, now);
-        open = [];
-        let wait = false;
-        for (const [index, { request, bytes, rival }] of contested.entries()) {
-          const verdict = verdicts[index] ?? null;
-          const state = Buffer.isBuffer(verdict) ? String(verdict) : null;
-          if (state === "D") {
-            open.push({ ...request, void: bytes, chances: 0 });
-          } else if (state === "P") {
-            open.push({ ...request, void: null, chances: request.chances + 1 });
-            wait = true;
-          } else {
-            holders[request.place] = holderOf(rival.runId, verdict);
-          }
-        }
-        if (wait) await delay(randomInt(1, PAUSE));
-      }
-      return holders;
-    },
-
-    async releaseOf(runIds) {
-      if (runIds.length === 0) return;
-      const shares = divide(runIds, (runId) => partitions.of(toStored(runId)));
-      const answers = await connection.runShares(givenUp, shares, ({ items }) => items.map(toStored));
-      await releaseAll(
-        runIds.flatMap((runId, index) => readGivenUp(runId, answers[index] as readonly Buffer[])),
-      );
-    },
-
-    release: releaseAll,
-  };
+/** A name that is being reserved. */
+interface Bid {
+  readonly runId: string;
+  readonly name: string;
+  readonly from: string | null;
+  readonly mark: string;
+  /** The run has it already. */
+  readonly held: boolean;
+  holder: Holder | null;
+  undecided: boolean;
 }
 
-interface Pending extends Request {
-  readonly place: number;
-  /** The claim that was found to be void, and may be replaced. */
-  readonly void: Buffer | null;
-  readonly chances: number;
+/** A try: the claims that were found and are no hindrance, and what is to stand in their place. */
+interface Try {
+  readonly bid: Bid;
+  readonly replace: readonly [found: Buffer, place: Buffer] | null;
 }
 
-interface Contested {
-  readonly request: Pending;
-  readonly bytes: Buffer;
-  readonly rival: Claim;
+/** A claim of another run that stands before a bid's. */
+interface Rival {
+  readonly bid: Bid;
+  readonly chain: Buffer;
+  readonly claim: Claim;
+  readonly rest: Buffer;
   readonly force: boolean;
 }
 
-function holderOf(runId: string, verdict: Reply): Holder {
-  if (verdict === null || typeof verdict === "number" || Buffer.isBuffer(verdict)) {
-    return { runId, fingerprint: null, row: null };
+export function namesOf(connection: Connection, { supersede, release }: Leftovers): Names {
+  const { partitions } = connection;
+  const partitionOf = (text: string): number => partitions.of(toStored(text));
+
+  async function announceAll(askings: readonly Asking[]): Promise<(readonly Bid[] | null)[]> {
+    const answers = await connection.runShares(
+      announce,
+      divide(askings, ({ runId }) => partitionOf(runId)),
+      ({ items }) =>
+        items.flatMap(({ runId, wishes, commit }) => [
+          toStored(runId),
+          String(wishes.length),
+          ...wishes.flatMap(({ name }) => [toStored(name), newMark()]),
+          ...(commit === null
+            ? ["new"]
+            : ["commit", String(commit.epoch), toStored(commit.claimId), String(commit.seq)]),
+        ]),
+    );
+    return askings.map(({ runId, wishes }, index) => {
+      const entries = answers[index] as readonly Buffer[] | null;
+      if (entries === null) return null;
+      return wishes.map((wish, place): Bid => {
+        const entry = String(entries[place]);
+        const held = entry.startsWith("L");
+        return { ...wish, runId, mark: entry.slice(1), held, holder: null, undecided: false };
+      });
+    });
   }
-  const [fingerprint, row] = verdict as readonly [Buffer, Reply];
-  return { runId, fingerprint: fromStored(fingerprint), row: toRunRecord(row) };
+
+  async function inspectAll(rivals: readonly Rival[], now: number, rows: boolean): Promise<readonly Reply[]> {
+    return connection.runShares(
+      inspect,
+      divide(rivals, ({ claim }) => partitionOf(claim.runId)),
+      ({ items }) => [
+        ...connection.clock(now),
+        rows ? "rows" : "",
+        ...items.flatMap(({ bid, claim, force }) => [
+          toStored(claim.runId),
+          toStored(bid.name),
+          claim.mark,
+          force ? "force" : "",
+          bid.from === claim.runId ? "from" : "",
+        ]),
+      ],
+    );
+  }
+
+  /** Reserves names, as far as nobody has them or is getting them. */
+  async function reserveAll(
+    bids: readonly Bid[],
+    contest: Contest,
+    { now, rows }: { readonly now: number; readonly rows: boolean },
+  ): Promise<void> {
+    let open: readonly Try[] = bids.map((bid) => ({ bid, replace: null }));
+    while (open.length > 0) {
+      const shares = divide(open, ({ bid }) => partitionOf(bid.name));
+      const chains = await connection.runShares(reserve, shares, ({ items }) =>
+        items.flatMap(({ bid, replace }) => [toStored(bid.name), claimToBytes(bid), ...(replace ?? [""])]),
+      );
+      const rivals = open.flatMap(({ bid }, index): Rival[] => {
+        const chain = chains[index];
+        if (!Buffer.isBuffer(chain)) return [];
+        return [{ bid, chain, ...firstClaim(chain), force: contest.isOver(bid.name, chain) }];
+      });
+      const states = await inspectAll(rivals, now, rows);
+      await supersede(
+        rivals
+          .filter(({ rest }, index) => rest.length > 0 && "HT".includes(stateOf(states[index] ?? null)))
+          .map(({ bid, rest }) => ({ name: toStored(bid.name), claim: firstClaim(rest).claim })),
+      );
+      open = rivals.flatMap((rival, index): Try[] => settle(rival, states[index] ?? null));
+    }
+  }
+
+  async function giveBack(returned: readonly Returned[]): Promise<readonly boolean[]> {
+    const shares = divide(returned, ({ runId }) => partitionOf(runId));
+    const answers = await connection.runShares(withdraw, shares, ({ items }) =>
+      items.flatMap(({ runId, answers: names }) => [
+        toStored(runId),
+        String(names.length),
+        ...names.flatMap(({ name, mark, holder }) => [
+          toStored(name),
+          mark,
+          holder === null ? "reserved" : "",
+        ]),
+      ]),
+    );
+    const leftovers: Leftover[] = [];
+    const exist = returned.map(({ runId }, index) => {
+      const [exists, ...packed] = answers[index] as readonly [number, ...Buffer[]];
+      leftovers.push(...packed.map((one) => ({ runId, packed: one })));
+      return exists === 1;
+    });
+    await release(leftovers);
+    return exist;
+  }
+
+  return {
+    async ask(askings, contest, options) {
+      const announced = await announceAll(askings);
+      const turns = announced.map((bids) => contest.turnsOf((bids ?? []).filter(({ held }) => !held)));
+      for (let turn = 0; turns.some(({ length }) => length > turn); turn++) {
+        // Who waits for somebody else does not go on.
+        const going = turns.filter((all) => !all.flat().some(({ undecided }) => undecided));
+        await reserveAll(
+          going.flatMap((all) => all[turn] ?? []),
+          contest,
+          options,
+        );
+      }
+      const verdicts = announced.map((bids): Verdict => {
+        if (bids === null) return "unwritable";
+        return bids.some(({ undecided }) => undecided) ? "undecided" : bids;
+      });
+      const tangled = announced.filter(
+        (bids, index) => verdicts[index] === "undecided" && contest.isTangled(bids ?? []),
+      ) as (readonly Bid[])[];
+      if (tangled.length > 0) {
+        await giveBack(tangled.map((bids) => ({ runId: bids[0]?.runId ?? "", answers: bids })));
+      }
+      return verdicts;
+    },
+
+    giveBack,
+  };
 }
 
-/** @param pairs name, entry, name, entry … */
-export function readGivenUp(runId: string, pairs: readonly Buffer[]): GivenUp[] {
-  const names: GivenUp[] = [];
-  for (let index = 0; index < pairs.length; index += 2) {
-    names.push({ runId, name: pairs[index] as Buffer, entry: pairs[index + 1] as Buffer });
+/** What an inspection means for a bid: another try, or that it waits or has lost. */
+function settle({ bid, chain, claim, rest }: Rival, state: Reply): Try[] {
+  const own = claimToBytes(bid);
+  switch (stateOf(state)) {
+    case "D":
+      return [{ bid, replace: [chain, rest.length > 0 ? rest : own] }];
+    case "H":
+      return [{ bid, replace: [chain, own] }];
+    case "T":
+      return [{ bid, replace: [chain, Buffer.concat([own, claimToBytes(claim)])] }];
+    case "P":
+      bid.undecided = true;
+      return [];
+    default:
+      bid.holder = holderOf(bid.name, claim.runId, state);
+      return [];
   }
-  return names;
 }
 
-// The address of a message lies in the partition of the token to which it was sent, which its entry tells.
-function addressOf(name: Buffer, entry: Buffer): Stored {
-  return name[0] === 0x73 ? entry.subarray(1 + MARK_LENGTH) : name;
+function stateOf(reply: Reply): string {
+  return Buffer.isBuffer(reply) ? String(reply) : "L";
+}
+
+function holderOf(name: string, runId: string, state: Reply): Holder {
+  if (!Array.isArray(state)) return { runId, name: null, row: null };
+  const [entry, row] = state as unknown as readonly [Buffer, Reply];
+  return { runId, name: toHeldName(name, runId, entry), row: toRunRecord(row) };
 }

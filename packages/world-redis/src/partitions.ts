@@ -10,7 +10,7 @@ export interface Partitions {
   readonly count: number;
   /** The key that every script is given: it exists in every partition, and the others are named after it. */
   metaKey(partition: number): string;
-  /** Where the run, token or start key with this stored form lives. */
+  /** Where the run or name with this stored form lives. */
   of(stored: Stored): number;
 }
 

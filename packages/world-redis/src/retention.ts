@@ -3,8 +3,8 @@
  * created; see `names.ts`.
  */
 import type { Connection } from "./connection.ts";
+import type { Leftovers } from "./leftovers.ts";
 import { DELETE, SWEEP } from "./lua/retention.ts";
-import type { Names } from "./names.ts";
 import { divide } from "./partitions.ts";
 import type { Reply } from "./schema.ts";
 import { writing } from "./script.ts";
@@ -21,20 +21,20 @@ const UNBORN_FOR = 10 * 60 * 1_000;
 
 export type DeleteRuns = (runIds: readonly string[]) => Promise<number>;
 
-export function deleteRuns(connection: Connection, names: Names): DeleteRuns {
+export function deleteRuns(connection: Connection, { releaseOf }: Leftovers): DeleteRuns {
   const { partitions } = connection;
 
   async function deleteIn(partition: number, ids: readonly Stored[]): Promise<number> {
     const reply = await connection.run(remove, partition, ids);
     const [count, ...named] = reply as readonly [number, ...Reply[]];
-    await names.releaseOf((named as readonly Buffer[]).map(fromStored));
+    await releaseOf((named as readonly Buffer[]).map(fromStored));
     return count;
   }
 
   async function sweepUp(partition: number): Promise<void> {
     for (;;) {
       const ids = await connection.run(sweep, partition, [String(UNBORN_FOR), String(RUNS_PER_SCRIPT)]);
-      await names.releaseOf((ids as readonly Buffer[]).map(fromStored));
+      await releaseOf((ids as readonly Buffer[]).map(fromStored));
       if ((ids as readonly Buffer[]).length < RUNS_PER_SCRIPT) return;
     }
   }

@@ -8,25 +8,27 @@
  * | `meta` | hash | version of this schema, number of partitions |
  * | `r:<run>` | hash | the run row; fields in {@link toRunRecord} |
  * | `v:<run>` | hash | `output`, `error` and `state`, only where there is one |
- * | `j:<run>` | list | the journal: one packed event each, in order of `seq` |
+ * | `j:<run>` | list | the journal of this generation: one packed event each, in order of `seq` |
  * | `m:<run>` | list | the messages that are not consumed, in order of `mailSeq` |
- * | `i:<run>` | hash | message id → where it went, consumed or not |
- * | `n:<run>` | hash | the run's names; see `names.ts` |
+ * | `e:<run>` | list | the end mail, in the order of its numbers |
+ * | `i:<run>` | hash | message id → when it came, what in the run it is for, and over which name; consumed or not |
+ * | `h:<run>` | list | ids of messages in order of `mailSeq`, end mail aside, for as long as they are in `i:` |
+ * | `n:<run>` | hash | the run's names; see `name-entry.ts` |
+ * | `g:<run>` | set | what the run has left in other partitions; see `name-entry.ts` |
  * | `x:<run>` | sorted set | names of the run's streams |
  * | `y:<run><stream>` | hash | a stream's length, end and writers; see `lua/streams.ts` |
  * | `z:<run><stream>` | list | its chunks |
  * | `d:<queue>` | sorted set | run ids by `dueAt`: queue, timer wheel and crash detector |
  * | `s:<status>` `w:<workflow>` `q:<queue>` `a:<attribute>` | sorted sets | places of the runs that have it; see {@link placeToBytes} |
  * | `ended` | sorted set | places of ended runs by `completedAt` |
- * | `unborn` | sorted set | runs without a row that have names; see `names.ts` |
- * | `names` | hash | name → who has it, of the names that belong to this partition |
- * | `tokens` | sorted set | hook tokens among those, in their order |
- * | `sent:<message>` | string | the hook to which a message to one of those tokens went |
+ * | `unborn` | sorted set | runs without a row that have an `n:` or a `g:`; see `names.ts` |
+ * | `names` | hash | name → the claims on it, of the names that belong to this partition |
+ * | `listed` | sorted set | those names in their order |
+ * | `sent:<message>` | string | the claim to which a message over one of those names went |
  * | `record:<key>`, `records`, `expiring` | | records; see `lua/records.ts` |
  */
 import {
   attributesFromText,
-  type EventType,
   type JournalEvent,
   type ListingPlace,
   type Mail,
@@ -35,7 +37,7 @@ import {
   type RunStatus,
 } from "@perdure/core/world";
 import { damaged } from "./errors.ts";
-import { fromStored, hasLoneSurrogate, type Stored, toBytes } from "./text.ts";
+import { fromStored, type Stored, toBytes, withLength } from "./text.ts";
 
 /** What a script answers. */
 export type Reply = Buffer | number | null | readonly Reply[];
@@ -43,26 +45,6 @@ export type Reply = Buffer | number | null | readonly Reply[];
 /** The version of this schema. */
 export const SCHEMA_VERSION = 1;
 
-// The number of an event type, status or message type is its place in the list: they are only ever added to.
-const EVENT_TYPES: readonly EventType[] = [
-  "run_created",
-  "run_started",
-  "step_created",
-  "step_retrying",
-  "step_completed",
-  "step_failed",
-  "wait_created",
-  "wait_completed",
-  "hook_created",
-  "hook_conflict",
-  "hook_received",
-  "hook_disposed",
-  "run_cancel_requested",
-  "run_completed",
-  "run_failed",
-  "run_cancelled",
-];
-const MAIL_TYPES: readonly Mail["type"][] = ["hook_received", "cancel_requested", "wake"];
 const STATUS_CODES: Readonly<Record<RunStatus, string>> = {
   pending: "p",
   running: "r",
@@ -82,119 +64,106 @@ export function statusCode(status: RunStatus): string {
   return STATUS_CODES[status];
 }
 
-const EVENT_HEADER = 8;
 const HAS_ID = 1;
 const HAS_NAME = 2;
 const HAS_DATA = 4;
 const LONG_TIME = 8;
+const LONG_TEXT = 0xff;
 
-/** An event as bytes: type, flags, time, then id and name with their lengths, then the data to the end. */
-export function packEvent(event: NewEvent): Buffer {
-  const type = EVENT_TYPES.indexOf(event.type);
-  if (type < 0) throw new TypeError(`There is no event type ${JSON.stringify(event.type)}.`);
-  return pack(type, event.at, event.id, event.name, event.data);
+/** How a packed event of this type begins, and no other. */
+export function packType(type: string): Buffer {
+  const bytes = toBytes(type);
+  const packed = Buffer.allocUnsafe(sizeOf(bytes));
+  writeText(packed, bytes, 0);
+  return packed;
 }
 
-/** @param seq the event's place in its journal */
-export function unpackEvent(packed: Buffer, seq: number): JournalEvent {
-  let event: Unpacked;
-  try {
-    event = unpack(packed);
-  } catch {
-    throw new Error(`event ${seq} of its journal is shorter than it says`);
-  }
-  const { type, ...rest } = event;
-  const known = EVENT_TYPES[type];
-  if (known === undefined) throw new Error(`event ${seq} of its journal has the unknown type ${type}`);
-  return { seq, type: known, ...rest };
-}
-
-/** Tells whether a packed event is a `hook_conflict`, and for which hook and owner. */
-export function conflictIn(packed: Buffer): { hookId: string; runId: string } | null {
-  const { type, id, data } = unpack(packed);
-  if (EVENT_TYPES[type] !== "hook_conflict" || data === null) return null;
-  return { hookId: id ?? "", runId: new TextDecoder("utf-8", { ignoreBOM: true }).decode(data) };
-}
-
-/** A message as bytes, without the hook, which is found out only when it is delivered. */
-export function packMail(mail: Pick<Mail, "messageId" | "type" | "at" | "data">): Buffer {
-  return pack(MAIL_TYPES.indexOf(mail.type), mail.at, mail.messageId, null, mail.data);
-}
-
-/** @param entry the hook as {@link hookIn} reads it, then the packed message */
-export function unpackMail(entry: Buffer, mailSeq: number): Mail {
-  try {
-    const { hookId, rest } = hookIn(entry);
-    const { type, at, id, data } = unpack(rest);
-    const known = MAIL_TYPES[type];
-    if (known !== undefined) return { mailSeq, messageId: id ?? "", type: known, hookId, at, data };
-  } catch {
-    // Shorter than it says.
-  }
-  throw new Error(`message ${mailSeq} in its mailbox cannot be read`);
-}
-
-/** Reads `-`, or `+` with a hook id and its length. */
-export function hookIn(entry: Buffer): { readonly hookId: string | null; readonly rest: Buffer } {
-  if (entry[0] !== 0x2b) return { hookId: null, rest: entry.subarray(1) };
-  const end = 3 + entry.readUInt16BE(1);
-  return { hookId: fromStored(entry.subarray(3, end)), rest: entry.subarray(end) };
-}
-
-function pack(
-  type: number,
-  at: number,
-  id: string | null,
-  name: string | null,
-  data: Uint8Array | null,
-): Buffer {
-  const idBytes = id === null ? null : toBytes(id);
-  const nameBytes = name === null ? null : toBytes(name);
+/** An event as bytes: type with its length, flags, time, then id and name with their lengths, then the data to the end. */
+export function packEvent({ type, at, id, name, data }: NewEvent): Buffer {
+  const [typeBytes, idBytes, nameBytes] = [toBytes(type), bytesOf(id), bytesOf(name)];
   const longTime = !(Number.isInteger(at) && at >= 0 && at < 2 ** 48);
   const packed = Buffer.allocUnsafe(
-    EVENT_HEADER + (longTime ? 2 : 0) + sizeOf(idBytes) + sizeOf(nameBytes) + (data?.length ?? 0),
+    sizeOf(typeBytes) + (longTime ? 9 : 7) + sizeOf(idBytes) + sizeOf(nameBytes) + (data?.length ?? 0),
   );
-  packed[0] = type;
-  packed[1] =
+  let offset = writeText(packed, typeBytes, 0);
+  packed[offset] =
     (id === null ? 0 : HAS_ID) |
     (name === null ? 0 : HAS_NAME) |
     (data === null ? 0 : HAS_DATA) |
     (longTime ? LONG_TIME : 0);
-  let offset = longTime ? packed.writeDoubleBE(at, 2) : packed.writeUIntBE(at, 2, 6);
-  for (const text of [idBytes, nameBytes]) {
-    if (text === null) continue;
-    if (text.length < 0xff) {
-      offset = packed.writeUInt8(text.length, offset);
-    } else {
-      offset = packed.writeUInt8(0xff, offset);
-      offset = packed.writeUInt16BE(text.length, offset);
-    }
-    offset += text.copy(packed, offset);
-  }
+  offset = longTime ? packed.writeDoubleBE(at, offset + 1) : packed.writeUIntBE(at, offset + 1, 6);
+  if (idBytes !== null) offset = writeText(packed, idBytes, offset);
+  if (nameBytes !== null) offset = writeText(packed, nameBytes, offset);
   if (data !== null) packed.set(data, offset);
   return packed;
 }
 
+/** @param seq the event's place in its journal */
+export function unpackEvent(packed: Buffer, seq: number): JournalEvent {
+  try {
+    return { seq, ...unpack(packed) };
+  } catch {
+    throw new Error(`event ${seq} of its journal is shorter than it says`);
+  }
+}
+
+/** A message as bytes, without what it is for, which may be found out only when it is delivered. */
+export function packMail({
+  messageId,
+  type,
+  at,
+  data,
+}: Pick<Mail, "messageId" | "type" | "at" | "data">): Buffer {
+  return packEvent({ type, at, id: messageId, name: null, data });
+}
+
+/** @param entry what the message is for, as {@link targetIn} reads it, then the packed message */
+export function unpackMail(entry: Buffer, mailSeq: number): Mail {
+  try {
+    const { id, rest } = targetIn(entry);
+    const { type, at, id: messageId, data } = unpack(rest);
+    return { mailSeq, messageId: messageId ?? "", type, id, at, data };
+  } catch {
+    throw new Error(`message ${mailSeq} in its mailbox cannot be read`);
+  }
+}
+
+/** What in a run a message is for, as a mailbox has it: `-`, or `+` with an id and its length; `=` where it is of a name. */
+export function packTarget(id: string | null, sign: "+" | "=" = "+"): Stored {
+  return id === null ? "-" : Buffer.concat([Buffer.from(sign), withLength(id)]);
+}
+
+/** What {@link packTarget} was given, and what is behind it. */
+export function targetIn(entry: Buffer): { readonly id: string | null; readonly rest: Buffer } {
+  if (entry[0] === 0x2d) return { id: null, rest: entry.subarray(1) };
+  const end = 3 + entry.readUInt16BE(1);
+  return { id: fromStored(entry.subarray(3, end)), rest: entry.subarray(end) };
+}
+
+function bytesOf(text: string | null): Buffer | null {
+  return text === null ? null : toBytes(text);
+}
+
 function sizeOf(text: Buffer | null): number {
-  return text === null ? 0 : text.length + (text.length < 0xff ? 1 : 3);
+  return text === null ? 0 : text.length + (text.length < LONG_TEXT ? 1 : 3);
 }
 
-interface Unpacked {
-  readonly type: number;
-  readonly at: number;
-  readonly id: string | null;
-  readonly name: string | null;
-  readonly data: Uint8Array | null;
+function writeText(packed: Buffer, text: Buffer, at: number): number {
+  let offset: number;
+  if (text.length < LONG_TEXT) {
+    offset = packed.writeUInt8(text.length, at);
+  } else {
+    offset = packed.writeUInt16BE(text.length, packed.writeUInt8(LONG_TEXT, at));
+  }
+  return offset + text.copy(packed, offset);
 }
 
-function unpack(packed: Buffer): Unpacked {
-  const flags = packed[1] ?? 0;
-  const longTime = (flags & LONG_TIME) !== 0;
-  let offset = longTime ? EVENT_HEADER + 2 : EVENT_HEADER;
+function unpack(packed: Buffer): NewEvent {
+  let offset = 0;
   const text = (): string => {
     let length = packed.readUInt8(offset);
     offset += 1;
-    if (length === 0xff) {
+    if (length === LONG_TEXT) {
       length = packed.readUInt16BE(offset);
       offset += 2;
     }
@@ -202,9 +171,14 @@ function unpack(packed: Buffer): Unpacked {
     if (offset > packed.length) throw new RangeError("beyond the end");
     return fromStored(packed.subarray(offset - length, offset));
   };
+  const type = text();
+  const flags = packed.readUInt8(offset);
+  const longTime = (flags & LONG_TIME) !== 0;
+  const at = longTime ? packed.readDoubleBE(offset + 1) : packed.readUIntBE(offset + 1, 6);
+  offset += longTime ? 9 : 7;
   return {
-    type: packed[0] ?? 0,
-    at: longTime ? packed.readDoubleBE(2) : packed.readUIntBE(2, 6),
+    type,
+    at,
     id: flags & HAS_ID ? text() : null,
     name: flags & HAS_NAME ? text() : null,
     data: flags & HAS_DATA ? copyOf(packed.subarray(offset)) : null,
@@ -214,8 +188,9 @@ function unpack(packed: Buffer): Unpacked {
 /**
  * A run as the scripts' `rowOf` answers it: id, due time, output, error, state, then the fields and values of its row.
  * `w` workflow, `u` queue, `a` attributes as JSON, `t` their keys, `s` status, `e` epoch, `i` claimId, `l` lostClaims,
- * `q` seq, `y` bytes, `m` mailSeq, `d` mailDone, `o` owner, `k` start key, `v` it has payloads, `c` createdAt, `b` startedAt,
- * `f` completedAt; a field that is not there is 0 or `null`.
+ * `g` generation, `j` firstSeq (1 where it is not there), `q` seq, `y` bytes, `m` mailSeq, `d` mailDone, `n` endSeq, `z` endDone,
+ * `o` owner, `k` the key given to `start`, `v` it has payloads, `c` createdAt, `b` startedAt, `f` completedAt; another field that
+ * is not there is 0 or `null`.
  *
  * @throws {WorldError} for a run whose result is gone
  */
@@ -243,10 +218,14 @@ export function toRunRecord(reply: Reply): RunRecord {
     epoch: number("e"),
     claimId: text("i"),
     lostClaims: number("l"),
+    generation: number("g"),
+    firstSeq: Number(fields.get("j") ?? 1),
     seq: number("q"),
     bytes: number("y"),
     mailSeq: number("m"),
     mailDone: number("d"),
+    endSeq: number("n"),
+    endDone: number("z"),
     owner: text("o"),
     dueAt: dueAt == null ? null : Number(dueAt),
     output: output == null ? null : copyOf(output),
@@ -283,19 +262,3 @@ export function placeFromBytes(bytes: Buffer): ListingPlace {
 }
 
 const TIME_SIZE = 8;
-
-/** A name that a run has: `t` and a hook token, or `k` and workflow and start key. */
-export type Name = Stored;
-
-export function tokenName(token: string): Name {
-  return named("t", token);
-}
-
-export function keyName(workflow: string, key: string): Name {
-  // The length keeps `("a", "bc")` and `("ab", "c")` apart.
-  return named(`k${workflow.length}:`, workflow + key);
-}
-
-function named(kind: string, text: string): Name {
-  return hasLoneSurrogate(text) ? Buffer.concat([Buffer.from(kind), toBytes(text)]) : kind + text;
-}

@@ -1,21 +1,20 @@
 /**
- * Starting runs: row, `run_created` event, start key and first lease in one script. A key is reserved before; see
- * `names.ts`.
+ * Starting runs: row, first events, first mail, names and first lease in one script. Names are reserved before; see `names.ts`.
  */
 import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
 import { attributesToArgs, bytesToArg } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import { ANNOUNCE_RUN, WITHDRAW } from "./lua/names.ts";
+import { Contest } from "./contest.ts";
+import { firstMails, nameUnder } from "./first-mail.ts";
 import { CREATE } from "./lua/start.ts";
-import { type Holder, type Names, newMark } from "./names.ts";
+import { packDetails } from "./name-entry.ts";
+import type { Answer, Holder, Names } from "./names.ts";
 import { divide } from "./partitions.ts";
-import { keyName, type Name, packEvent } from "./schema.ts";
+import { packEvent, packMail, packTarget } from "./schema.ts";
 import { writing } from "./script.ts";
 import { type Stored, toStored } from "./text.ts";
 
 const create = writing("create runs", CREATE);
-const announce = writing("announce runs", ANNOUNCE_RUN);
-const withdraw = writing("withdraw names", WITHDRAW);
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
 
@@ -23,81 +22,95 @@ export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<S
 interface Start {
   readonly place: number;
   readonly request: CreateRun;
-  readonly name: Name | null;
-  /** `null` where there is no key, or the run exists already. */
-  readonly mark: string | null;
+  /** Its names, as they are reserved. */
+  readonly answers: readonly Answer[];
+}
+
+/** A start that makes no run, unless another sending of it has made one. */
+interface Loss {
+  readonly start: Start;
+  readonly result: CreateRunResult;
 }
 
 export function createRuns(connection: Connection, names: Names): CreateRuns {
   const { partitions } = connection;
-  const partitionOf = ({ request }: Start): number => partitions.of(toStored(request.runId));
+  const { addressAll, confirmAll } = firstMails(connection);
 
-  async function announceAll(starts: readonly Start[]): Promise<Start[]> {
-    const keyed = starts.filter(({ name }) => name !== null);
-    const marks = new Map<number, string | null>();
-    if (keyed.length > 0) {
-      const answers = await connection.runShares(announce, divide(keyed, partitionOf), ({ items }) =>
-        items.flatMap(({ request, name }) => [toStored(request.runId), name as Name, newMark()]),
-      );
-      for (const [index, { place }] of keyed.entries()) {
-        const answer = answers[index];
-        marks.set(place, Buffer.isBuffer(answer) ? answer.toString("latin1") : null);
+  /** Asks for the names of these starts: those that may be made now, those that have lost, those that have to wait. */
+  async function askAll(
+    starts: readonly Start[],
+    contest: Contest,
+    now: number,
+  ): Promise<{ ready: Start[]; lost: Loss[]; waiting: Start[] }> {
+    const asking = starts.filter(({ request }) => request.names.length > 0);
+    const ready = starts.filter(({ request }) => request.names.length === 0);
+    const [lost, waiting]: [Loss[], Start[]] = [[], []];
+    if (asking.length === 0) return { ready, lost, waiting };
+    const verdicts = await names.ask(
+      asking.map(({ request }) => ({ runId: request.runId, wishes: request.names, commit: null })),
+      contest,
+      { now, rows: true },
+    );
+    for (const [index, start] of asking.entries()) {
+      const verdict = verdicts[index] ?? "unwritable";
+      if (verdict === "undecided") {
+        waiting.push(start);
+      } else if (verdict === "unwritable") {
+        ready.push({ ...start, answers: [] });
+      } else {
+        const result = refusalOf(start.request, verdict);
+        if (result === null) ready.push({ ...start, answers: verdict });
+        else lost.push({ start: { ...start, answers: verdict }, result });
       }
     }
-    return starts.map((start) => ({ ...start, mark: marks.get(start.place) ?? null }));
+    return { ready, lost, waiting };
   }
 
-  async function reserveAll(starts: readonly Start[], now: number): Promise<Map<Start, Holder>> {
-    const asking = starts.filter(({ mark }) => mark !== null);
-    const holders = await names.reserveAll(
-      asking.map(({ request, name, mark }) => ({
-        name: name as Name,
-        runId: request.runId,
-        mark: mark as string,
-      })),
-      now,
+  /** Those whose messages are all free to go to their runs, and the others. */
+  async function addressMail(starts: readonly Start[]): Promise<{ ready: Start[]; lost: Loss[] }> {
+    const sending = starts.filter(({ request, answers }) => request.mail.length > 0 && answers.length > 0);
+    if (sending.length === 0) return { ready: [...starts], lost: [] };
+    const elsewhere = await addressAll(sending);
+    const lost = sending.flatMap((start, index): Loss[] => {
+      const other = elsewhere[index] ?? null;
+      return other === null ? [] : [{ start, result: { outcome: "mailed", ...other } }];
+    });
+    const losers = new Set(lost.map(({ start }) => start));
+    return { ready: starts.filter((start) => !losers.has(start)), lost };
+  }
+
+  /** Gives back what these have reserved. Answers those whose runs exist after all. */
+  async function giveBack(lost: readonly Loss[], results: CreateRunResult[]): Promise<Start[]> {
+    if (lost.length === 0) return [];
+    const exist = await names.giveBack(
+      lost.map(({ start }) => ({ runId: start.request.runId, answers: start.answers })),
     );
-    return new Map(
-      asking.flatMap((start, index): [Start, Holder][] => {
-        const holder = holders[index] ?? null;
-        // Another sending of the same request may have made the run meanwhile: that is no loss.
-        return holder === null || holder.runId === start.request.runId ? [] : [[start, holder]];
-      }),
-    );
+    return lost.flatMap(({ start, result }, index) => {
+      if (exist[index] === true) return [start];
+      results[start.place] = result;
+      return [];
+    });
   }
 
   return async (batch, now) => {
     const results: CreateRunResult[] = [];
+    const contest = new Contest();
     let due = false;
-    let waiting: readonly Start[] = batch.map((request, place) => ({
-      place,
-      request,
-      name: request.startKey === null ? null : keyName(request.workflow, request.startKey.key),
-      mark: null,
-    }));
-    while (waiting.length > 0) {
-      const [first, later] = inWaves(waiting);
-      const announced = await announceAll(first);
-      const taken = await reserveAll(announced, now);
-      const losers = [...taken.keys()];
-      if (losers.length > 0) {
-        await connection.runShares(withdraw, divide(losers, partitionOf), ({ items }) =>
-          items.flatMap(({ request, name, mark }) => [toStored(request.runId), name as Name, mark as string]),
-        );
-      }
-      for (const [{ place, request }, holder] of taken) {
-        const same = holder.fingerprint === request.startKey?.fingerprint;
-        if (holder.row === null) throw new Error(`run ${holder.runId} has a start key but no row`);
-        results[place] = { outcome: same ? "exists" : "mismatch", run: holder.row };
-      }
-
-      const winners = announced.filter((start) => !taken.has(start));
-      const answers = await connection.runShares(create, divide(winners, partitionOf), ({ items }) => [
-        ...connection.clock(now),
-        ...items.flatMap(argsOf),
-      ]);
+    let open: readonly Start[] = batch.map((request, place) => ({ place, request, answers: [] }));
+    while (open.length > 0) {
+      const [first, later] = inWaves(open);
+      const { ready, lost, waiting } = await askAll(first, contest, now);
+      const mailed = await addressMail(ready);
+      const existing = await giveBack([...lost, ...mailed.lost], results);
+      const starts = [...mailed.ready, ...existing].sort((a, b) => a.place - b.place);
+      const answers = await connection.runShares(
+        create,
+        divide(starts, ({ request }) => partitions.of(toStored(request.runId))),
+        ({ items }) => [...connection.clock(now), ...items.flatMap(argsOf)],
+      );
       const again: Start[] = [];
-      for (const [index, start] of winners.entries()) {
+      const made: CreateRun[] = [];
+      for (const [index, start] of starts.entries()) {
         const answer = String(answers[index]);
         if (answer === "R") {
           again.push(start);
@@ -109,51 +122,74 @@ export function createRuns(connection: Connection, names: Names): CreateRuns {
           outcome: "created",
           lease: held ? { runId, epoch: 1, claimId: lease.claimId } : null,
         };
+        made.push(start.request);
         due ||= lease === null;
       }
-      waiting = [...again, ...later].sort((a, b) => a.place - b.place);
+      await confirmAll(made);
+      if (waiting.length > 0) await contest.pause();
+      open = [...again, ...waiting, ...later].sort((a, b) => a.place - b.place);
     }
     return { results, due };
   };
 }
 
-/** Of several starts with one key the first goes ahead; the others then find its run. */
+/** Of several starts that ask for one name the first goes ahead; the others then find its run. */
 function inWaves(starts: readonly Start[]): [Start[], Start[]] {
   const seen = new Set<string>();
   const first: Start[] = [];
   const later: Start[] = [];
   for (const start of starts) {
-    const name = start.name === null ? null : String(start.name);
-    (name !== null && seen.has(name) ? later : first).push(start);
-    if (name !== null) seen.add(name);
+    const { names } = start.request;
+    (names.some(({ name }) => seen.has(name)) ? later : first).push(start);
+    for (const { name } of names) seen.add(name);
   }
   return [first, later];
 }
 
-function argsOf({ request, name, mark }: Start): Stored[] {
-  const { runId, workflow, queue, attributes, state, event, dueAt, lease, startKey } = request;
-  const args: Stored[] = [
+/** The first name, in the order of the request, that another run has. */
+function refusalOf({ runId }: CreateRun, answers: readonly Answer[]): CreateRunResult | null {
+  // Another sending of the same request may have made the run meanwhile: that is no loss.
+  const holder = answers.map((answer) => answer.holder).find((one) => one !== null && one.runId !== runId);
+  return holder === null || holder === undefined ? null : heldBy(holder);
+}
+
+function heldBy({ runId, name, row }: Holder): CreateRunResult {
+  if (name === null || row === null) throw new Error(`run ${runId} has a name but no row`);
+  return { outcome: "held", name, run: row };
+}
+
+function argsOf({ request, answers }: Start): Stored[] {
+  const { runId, workflow, queue, attributes, state, events, names, mail, dueAt, lease } = request;
+  const createdAt = events[0]?.at ?? 0;
+  return [
     toStored(runId),
     toStored(workflow),
     toStored(queue),
     ...attributesToArgs(Object.keys(attributes).length === 0 ? undefined : attributes),
     ...(state === null ? [""] : ["+", bytesToArg(state)]),
-    String(event.at),
-    packEvent(event),
-    String(event.data?.length ?? 0),
+    ...(request.idempotencyKey === null ? [""] : ["+", toStored(request.idempotencyKey)]),
+    String(createdAt),
+    String(events.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)),
     lease === null ? "" : String(lease.ttl),
     lease === null ? "" : toStored(lease.owner),
     lease === null ? "" : toStored(lease.claimId),
     String(dueAt),
-    name ?? "",
+    String(events.length),
+    ...events.map(packEvent),
+    String(names.length),
+    ...names.flatMap((claim, index) => [
+      toStored(claim.name),
+      answers[index]?.mark ?? "",
+      toStored(claim.id),
+      String(claim.freeAt),
+      packDetails(claim, createdAt),
+    ]),
+    String(mail.length),
+    ...mail.flatMap((message) => [
+      toStored(message.messageId),
+      packTarget(message.id, "="),
+      toStored(nameUnder(request, message.id) ?? ""),
+      packMail(message),
+    ]),
   ];
-  if (startKey !== null) {
-    args.push(
-      mark ?? "",
-      toStored(startKey.key),
-      String(startKey.expiresAt ?? ""),
-      toStored(startKey.fingerprint),
-    );
-  }
-  return args;
 }

@@ -11,8 +11,10 @@ import { Connection } from "./connection.ts";
 import { checkSettings, confirmationOf, durabilityOf, type ServerSettings, survives } from "./durability.ts";
 import { worldError } from "./errors.ts";
 import { Hints } from "./hints.ts";
+import { leftoversOf } from "./leftovers.ts";
 import { deliver } from "./mailbox.ts";
 import { openFirst, openRest } from "./migrations.ts";
+import { nameReads } from "./name-reads.ts";
 import { namesOf } from "./names.ts";
 import { openClient } from "./opening.ts";
 import { partitionsOf } from "./partitions.ts";
@@ -44,9 +46,11 @@ export async function openStore(config: Config): Promise<RedisStore> {
     for (const server of servers) checkSettings(server, config, location);
     const partitions = config.partitions ?? (client.isCluster ? 16 : 1);
     const connection = await openPartitions(caller, partitions, servers, config);
-    const names = namesOf(connection);
-    const removal = deleteRuns(connection, names);
-    const reading = reads(connection);
+    const leftovers = leftoversOf(connection);
+    const names = namesOf(connection, leftovers);
+    const removal = deleteRuns(connection, leftovers);
+    const found = nameReads(connection);
+    const reading = reads(connection, found);
     const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
     const stopRetention = keepRetention(connection, config.retention, {
       listRuns: reading.listRuns,
@@ -60,8 +64,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
       createRuns: createRuns(connection, names),
       claim: claim(connection),
       renew: renew(connection),
-      commit: commit(connection, names),
-      deliver: deliver(connection),
+      commit: commit(connection, names, leftovers),
+      deliver: deliver(connection, found),
       reads: reading,
       deleteRuns: removal,
       records: records(connection),

@@ -12,6 +12,11 @@ const UTF16 = 0xff;
 /** The stored form of a string. */
 export function toStored(value: string): Stored {
   if (!hasLoneSurrogate(value)) return value;
+  return toUtf16(value);
+}
+
+/** The stored form of a string that begins with this one and has a lone surrogate begins with these bytes. */
+export function toUtf16(value: string): Buffer {
   return Buffer.concat([Buffer.of(UTF16), Buffer.from(value, "utf16le")]);
 }
 
@@ -29,4 +34,12 @@ export function toBytes(value: string): Buffer {
 /** The string that {@link toStored} was given. */
 export function fromStored(stored: Buffer): string {
   return stored[0] === UTF16 ? stored.toString("utf16le", 1) : stored.toString();
+}
+
+/** The stored form of a string behind its length. */
+export function withLength(value: string): Buffer {
+  const bytes = toBytes(value);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
 }

@@ -4,7 +4,7 @@ import { describeWorld, type WorldTarget } from "@perdure/world-testkit";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
-import { keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
+import { keysWith, LEASE, newNamespace, openWorld, storedOn } from "./store.ts";
 
 const cluster = await startRedisCluster({ settings: { appendonly: "no" } });
 afterAll(() => cluster.stop());
@@ -25,6 +25,12 @@ async function target(): Promise<WorldTarget> {
     async kill(world) {
       clients.get(world)?.disconnect();
       await world.close();
+    },
+    async stored() {
+      const masters = nodes.map(({ host, port }) => new Redis(port, host));
+      const stored = await storedOn(namespace, ...masters);
+      for (const master of masters) master.disconnect();
+      return stored;
     },
     async destroy() {
       for (const client of clients.values()) client.disconnect();

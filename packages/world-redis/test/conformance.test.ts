@@ -2,7 +2,7 @@ import { sharedRedis } from "@perdure/testbed/redis";
 import { describeWorld, type WorldTarget } from "@perdure/world-testkit";
 import { Redis } from "ioredis";
 import { redisWorld } from "../src/index.ts";
-import { keysWith, newNamespace } from "./store.ts";
+import { keysWith, newNamespace, storedOn } from "./store.ts";
 
 const { url } = await sharedRedis();
 
@@ -21,6 +21,12 @@ async function targetWith(partitions: number): Promise<WorldTarget> {
     async kill(world) {
       clients.get(world)?.disconnect();
       await world.close();
+    },
+    async stored() {
+      const client = new Redis(url);
+      const stored = await storedOn(namespace, client);
+      client.disconnect();
+      return stored;
     },
     async destroy() {
       for (const client of clients.values()) client.disconnect();

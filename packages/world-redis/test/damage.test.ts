@@ -28,13 +28,13 @@ const DAMAGES: readonly [
   ["an empty event", (client, base) => client.lset(`${base}j:run-1`, 1, ""), /event 2 of its journal/],
   [
     "an event cut short",
-    (client, base) => client.lset(`${base}j:run-1`, 1, Buffer.from("0207000000000000f0", "hex")),
+    (client, base) => client.lset(`${base}j:run-1`, 1, Buffer.from("016107000000000000f0", "hex")),
     /event 2/,
   ],
   [
-    "an event of no type",
+    "an event whose type is longer than all of it",
     (client, base) => client.lset(`${base}j:run-1`, 0, Buffer.from("ff00000000000000", "hex")),
-    /unknown type 255/,
+    /event 1/,
   ],
   [
     "a mailbox of another type",
@@ -46,6 +46,16 @@ const DAMAGES: readonly [
     "a message that is garbage",
     (client, base) => client.lset(`${base}m:run-1`, 0, "+\0"),
     /message 1 in its mailbox/,
+  ],
+  [
+    "end mail that is gone",
+    (client, base) => client.del(`${base}e:run-1`),
+    /end mail has 0 messages.*says 1/,
+  ],
+  [
+    "end mail of another type",
+    (client, base) => client.set(`${base}e:run-1`, "x"),
+    /end mail cannot be read/,
   ],
   ["a result of another type", (client, base) => client.set(`${base}v:run-1`, "x"), /result cannot be read/],
   ["a row of another type", (client, base) => client.set(`${base}r:run-1`, "x"), /row cannot be read/],
@@ -67,7 +77,12 @@ it.each(DAMAGES)("%s holds up no other run", async (_, act, says) => {
   }));
   await world.commit(parked, NOW);
   await world.deliver(
-    runIds.map((runId) => ({ messageId: `to-${runId}`, to: { runId }, type: "wake", at: NOW, data: null })),
+    runIds.flatMap((runId) =>
+      [false, true].map((atEnd) => ({
+        ...{ messageId: `to-${runId}-${atEnd}`, to: { runId }, type: "wake" },
+        ...{ at: NOW, data: null, atEnd },
+      })),
+    ),
     NOW,
   );
   await act(connectTo(url), `perdure{${namespace}:0}:`);

@@ -1,6 +1,6 @@
 import type { World } from "@perdure/core/world";
 import { startRedis } from "@perdure/testbed/redis";
-import { claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { claiming, event, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { expect, it, vi } from "vitest";
 import { proxyTo } from "./proxy.ts";
 import { connectTo, openWorld } from "./store.ts";
@@ -40,7 +40,7 @@ it("of two owners of one epoch, which a fail-over that lost a claim has made, on
   expect(
     await loser.commit([commit("run-1", "lost", 1, "ours"), commit("run-2", "lost", 1, "ours")], NOW),
   ).toEqual([{ outcome: "fenced" }, { outcome: "fenced" }]);
-  const hook = { ...hold("run-2", 1, [event("hook_created", "hook-1", "token-1")]), claimId: "lost" };
+  const hook = { ...hold("run-2", 1, [taking("hook-1", "token-1")]), claimId: "lost" };
   expect(await loser.commit([hook], NOW)).toEqual([{ outcome: "fenced" }]);
   const park = { ...commit("run-1", "lost", 2, "ours"), lease: { type: "park", dueAt: NOW } as const };
   expect(await loser.commit([park], NOW)).toEqual([{ outcome: "fenced" }]);
@@ -51,7 +51,7 @@ it("of two owners of one epoch, which a fail-over that lost a claim has made, on
     await winner.renew({ leases: [{ ...lease, claimId: "kept" }], ttl: 30_000, now: NOW }),
   ).toMatchObject([{ outcome: "renewed" }]);
   expect((await winner.listEvents("run-1", 0, 10)).map(({ id }) => id)).toEqual([null, "theirs"]);
-  expect(await winner.getHookByToken("token-1")).toBeNull();
+  expect(await winner.getNames(["token-1"], NOW)).toEqual([null]);
 });
 
 it("a start that was lost with its first lease is made again, and not taken for the other's", async () => {

@@ -1,5 +1,5 @@
 import { sharedRedis } from "@perdure/testbed/redis";
-import { claiming, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { claiming, finish, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { describe, expect, it } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
 import { connectTo, keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
@@ -98,16 +98,16 @@ describe("the server's clock", () => {
     }
   });
 
-  it("frees a start key as long after its start as the caller says", async () => {
+  it("frees a name as long after its claim as the caller says", async () => {
     const world = await openWorld({ url, namespace: newNamespace(), clock: "store" });
     const keyed = (runId: string, ttl: number) =>
       newRun(runId, {
         lease: LEASE,
-        startKey: { key: "order-1", fingerprint: "same", expiresAt: FAR + ttl },
+        names: [firstClaim("order-1", { freeAt: FAR + ttl })],
       });
     await world.createRuns([keyed("run-1", 3_600_000)], FAR);
     await world.commit([finish("run-1", 1, NOW)], FAR);
-    expect(await world.createRuns([keyed("run-2", 0)], FAR)).toMatchObject([{ outcome: "exists" }]);
+    expect(await world.createRuns([keyed("run-2", 0)], FAR)).toMatchObject([{ outcome: "held" }]);
     const second = await openWorld({ url, namespace: newNamespace(), clock: "store" });
     await second.createRuns([keyed("run-1", 0)], FAR);
     await second.commit([finish("run-1", 1, NOW)], FAR);

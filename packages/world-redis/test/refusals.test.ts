@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { World } from "@perdure/core/world";
 import { startRedis } from "@perdure/testbed/redis";
 import { startRedisCluster } from "@perdure/testbed/redis-groups";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { event, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
@@ -164,7 +164,7 @@ describe("what the server will never take", () => {
     const data = new Uint8Array(largestValue).fill(7);
     const id = "é".repeat(255);
     await world.createRuns(
-      [newRun("run-1", { lease: LEASE, event: { ...event("run_created"), data } })],
+      [newRun("run-1", { lease: LEASE, events: [{ ...event("run_created"), data }] })],
       NOW,
     );
     const written = { ...event("step_completed", id, id), data };
@@ -200,9 +200,8 @@ describe("a client of the user's", () => {
     onTestFinished(() => client.disconnect());
     const namespace = newNamespace();
     const world = await openWorld({ client, namespace, partitions: 2 });
-    const key = { key: "order-1", fingerprint: "same", expiresAt: null };
-    await world.createRuns([newRun("run-1", { lease: LEASE, startKey: key })], NOW);
-    const commits = [hold("run-1", 1, [event("hook_created", "hook-1", "token-1")])];
+    await world.createRuns([newRun("run-1", { lease: LEASE, names: [firstClaim("order-1")] })], NOW);
+    const commits = [hold("run-1", 1, [taking("hook-1", "token-1")])];
     expect(await world.commit(commits, NOW)).toMatchObject([{ outcome: "committed", mailSeq: 0 }]);
     expect(await world.listEvents("run-1", 0, 10)).toHaveLength(2);
     const keys = await keysWith(namespace, connectTo(server.url));

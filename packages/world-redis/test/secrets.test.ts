@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import type { World } from "@perdure/core/world";
 import { startRedis } from "@perdure/testbed/redis";
-import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { event, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, expect, it, onTestFinished, vi } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
@@ -47,20 +47,19 @@ async function failureOf(call: Promise<unknown>): Promise<string> {
 /** Every verb that sends something secret. */
 function secretCalls(world: World): (() => Promise<unknown>)[] {
   const data = new TextEncoder().encode(JSON.stringify(SECRET));
-  const startKey = { key: SECRET, fingerprint: SECRET, expiresAt: null };
+  const names = [firstClaim(SECRET, { fingerprint: SECRET, data })];
+  const mail = [{ messageId: SECRET, id: SECRET, type: "hook_received", at: NOW, data }];
+  const events = [{ ...event("run_created"), data }];
   const secretEvent = { ...event("step_completed", "step-1"), data };
-  const hook = { ...event("hook_created", "hook-1", SECRET), data };
   return [
-    () => world.createRuns([newRun("run-2", { startKey, event: { ...event("run_created"), data } })], NOW),
+    () => world.createRuns([newRun("run-2", { names, mail, events, idempotencyKey: SECRET })], NOW),
     () => world.commit([hold("run-1", 1, [secretEvent])], NOW),
-    () => world.commit([hold("run-1", 1, [hook])], NOW),
+    () => world.commit([hold("run-1", 1, [{ ...taking("hook-1", SECRET), data }])], NOW),
     () =>
-      world.deliver(
-        [{ messageId: SECRET, to: { token: SECRET }, type: "hook_received", at: NOW, data }],
-        NOW,
-      ),
+      world.deliver([{ messageId: SECRET, to: { name: SECRET }, type: "hook_received", at: NOW, data }], NOW),
     () => world.deliver([{ messageId: SECRET, to: { runId: "run-1" }, type: "wake", at: NOW, data }], NOW),
-    () => world.getHookByToken(SECRET),
+    () => world.getNames([SECRET], NOW),
+    () => world.listNames({ prefix: SECRET, limit: 10, now: NOW }),
     () =>
       world.writeRecords([{ key: SECRET, writeId: SECRET, ifVersion: null, value: data, ttl: null }], NOW),
     () => world.listRecords({ prefix: SECRET, limit: 10, now: NOW }),
@@ -124,7 +123,7 @@ it("nothing secret in the options that make no sense", () => {
   }
 });
 
-it("no start key, token or payload in what calls fail with, however the server fails", async () => {
+it("no name, message id or payload in what calls fail with, however the server fails", async () => {
   const output = printed();
   const proxy = await proxyTo(server.port);
   const url = proxy.url.replace("redis://", `redis://owner:${SECRET}@`);
@@ -155,7 +154,7 @@ it("no start key, token or payload in what calls fail with, however the server f
     await heal();
   }
   await vi.waitUntil(() => world.getRuns(["run-1"]).catch(() => null), { timeout: 10_000 });
-  const damaged = ["names", "i:run-1", "r:run-2", "j:run-1", `record:${SECRET}`, "records"];
+  const damaged = ["names", "listed", "i:run-1", "r:run-2", "j:run-1", `record:${SECRET}`, "records"];
   for (const key of damaged) await admin.set(base + key, "x");
   for (const call of secretCalls(world)) {
     expect(await failureOf(call())).not.toContain(SECRET);

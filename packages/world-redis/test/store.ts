@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { CreateRun, World } from "@perdure/core/world";
 import { CLAIM_ID } from "@perdure/testbed/requests";
+import type { Stored } from "@perdure/world-testkit";
 import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
@@ -43,4 +44,16 @@ export async function keysWith(text: string, ...nodes: readonly Redis[]): Promis
     } while (cursor !== "0");
   }
   return [...new Set(found)].sort();
+}
+
+/** How much of runs is on these nodes: events in journals, and messages as far as they are known. */
+export async function storedOn(namespace: string, ...nodes: readonly Redis[]): Promise<Stored> {
+  let [events, messages] = [0, 0];
+  for (const node of nodes) {
+    for (const key of await keysWith(namespace, node)) {
+      if (/\}:j:/.test(key)) events += await node.llen(key);
+      if (/\}:i:/.test(key)) messages += await node.hlen(key);
+    }
+  }
+  return { events, messages };
 }

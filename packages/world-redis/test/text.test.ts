@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { packEvent, unpackEvent } from "../src/schema.ts";
+import { packEvent, packType, unpackEvent } from "../src/schema.ts";
 import { fromStored, toBytes } from "../src/text.ts";
 
 const STRINGS = [
@@ -39,8 +39,17 @@ describe("events", () => {
     }
   });
 
-  it("take 8 bytes beside their texts and data", () => {
-    const event = { type: "step_completed", at: 1_700_000_000_000, id: "step", name: null, data } as const;
-    expect(packEvent(event)).toHaveLength(8 + 1 + 4 + 3);
+  it.each(["", "🔑\0".repeat(21), "\ud800".repeat(64), "t".repeat(64)])(
+    "of type %j come back as they were",
+    (type) => {
+      const event = { type, at: 1, id: "step", name: null, data };
+      expect(unpackEvent(packEvent(event), 7)).toEqual({ ...event, seq: 7 });
+      expect(packEvent(event).subarray(0, packType(type).length)).toEqual(packType(type));
+    },
+  );
+
+  it("take 8 bytes beside their type, texts and data", () => {
+    const event = { type: "step_completed", at: 1_700_000_000_000, id: "step", name: null, data };
+    expect(packEvent(event)).toHaveLength(8 + "step_completed".length + 1 + 4 + 3);
   });
 });

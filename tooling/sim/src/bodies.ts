@@ -65,7 +65,7 @@ export class Bodies implements BodyObserver {
         runId,
       );
     }
-    if (!fold.openSteps.has(stepId)) {
+    if (!fold.openSteps.has(stepId) && !fold.spared.has(stepId)) {
       throw new LawBroken(
         "bodies run under a lease",
         `step ${stepId} starts before it is in the journal`,

@@ -1,8 +1,10 @@
 import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
-import { isTerminal, type JournalEvent, type RunRecord } from "@perdure/core/world";
+import { isTerminal, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { snapshotOfState, violationsOf, violationsOfRun } from "@perdure/world-testkit/invariants";
+import { isActor } from "./actors/loop.ts";
+import { AfterEnd, owes } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
-import { RunFold } from "./fold.ts";
+import { childOf, RunFold, type SystemCall } from "./fold.ts";
 
 /** The laws that hold after every write, read from the store itself. */
 
@@ -17,6 +19,8 @@ interface Seen {
   heldSince: number;
   /** How many of its messages the journal has consumed. */
   mailDone: number;
+  /** How many it had consumed when it ended; `null` until then. */
+  readAtEnd: number | null;
 }
 
 export interface CheckOptions {
@@ -38,7 +42,7 @@ const SOON = 300;
 export class Checks {
   readonly #state: MemoryState;
   readonly #seen: Map<string, Seen> = new Map();
-
+  readonly #afterEnd: AfterEnd;
   readonly #options: CheckOptions;
   /** Until then some process stands still, whose runs cannot be asked for anything. */
   #frozenUntil = 0;
@@ -46,6 +50,7 @@ export class Checks {
   constructor(state: MemoryState, options: CheckOptions) {
     this.#state = state;
     this.#options = options;
+    this.#afterEnd = new AfterEnd(state, (runId) => this.fold(runId));
   }
 
   /** What the journal of a run says, as of the last write. */
@@ -53,18 +58,30 @@ export class Checks {
     return this.#seen.get(runId)?.fold;
   }
 
+  /** Up to which of its messages a run that has ended had consumed them before its end. */
+  readAtEnd(runId: string): number {
+    return this.#seen.get(runId)?.readAtEnd ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Checks a run that was just written to. */
   written(runId: string, now: number): void {
     const run = this.#state.runs.get(runId);
     if (run === undefined) return;
-    const seen = this.#journal(run, now);
-    this.#row(run.row, seen);
-    this.#tokens(run, seen.fold);
-    this.#alive(run.row, seen.fold, now);
-    const { row, journal, mailbox } = run;
-    const [violation] = violationsOfRun({ row, journal, mail: mailbox.slice(row.mailDone) }, { now });
+    const { row, journal, mailbox, endMail } = run;
+    const mail = mailbox.filter(({ mailSeq }) => mailSeq > row.mailDone);
+    const snapshot = { row, journal, mail, endMail: endMail.slice(row.endDone) };
+    if (isActor(row)) {
+      if (row.owner === null) checkWoken(row, now);
+    } else {
+      const seen = this.#journal(run, now);
+      this.#row(row, seen);
+      this.#tokens(run, seen.fold, now);
+      this.#alive(row, seen.fold, now);
+      this.#end(run, seen);
+      seen.row = row;
+    }
+    const [violation] = violationsOfRun(snapshot, { now });
     if (violation !== undefined) throw new LawBroken("invariants of a store", violation, runId);
-    seen.row = run.row;
   }
 
   /** A process stands still until this time; several freezes on end are one long one. */
@@ -78,8 +95,9 @@ export class Checks {
     const run = this.#state.runs.get(runId);
     if (seen === undefined || run === undefined) return;
     if (now - Math.max(seen.changedAt, this.#frozenUntil) < patience) return;
-    if (seen.fold.openSteps.size > 0 || run.row.mailSeq > run.row.mailDone) return;
+    if (seen.fold.openSteps.size > 0 || seen.fold.spared.size > 0 || run.row.mailSeq > run.row.mailDone) return;
     if (run.row.status === "pending") return;
+    for (const call of seen.fold.openSystem.values()) if (!this.#isWaiting(runId, call)) return;
     throw new LawBroken(
       "idle runs are parked",
       `nothing has happened for ${now - seen.changedAt} ms and no step is under way, but the lease is renewed`,
@@ -89,14 +107,19 @@ export class Checks {
 
   /** Checks what runs have in common. */
   store(now: number): void {
-    const [violation] = violationsOf(snapshotOfState(this.#state), { now });
+    const [violation] = violationsOf(snapshotOfState(this.#state, now), { now });
     if (violation !== undefined) throw new LawBroken("invariants of a store", violation);
   }
 
-  /** Another run with this key may not exist. */
+  /** Another run with this key may not exist, and a child was asked for. */
   started(runId: string): void {
     const row = this.#state.runs.get(runId)?.row;
-    if (row === undefined || row.idempotencyKey === null) return;
+    if (row === undefined) return;
+    const { $parent: parent } = row.attributes;
+    if (parent !== undefined && !this.fold(parent)?.children.some((child) => child.runId === runId)) {
+      throw new LawBroken("effects were asked for", `run ${parent} did not ask for this child`, runId);
+    }
+    if (row.idempotencyKey === null) return;
     for (const { row: other } of this.#state.runs.values()) {
       if (other.runId === runId || other.workflow !== row.workflow) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
@@ -109,7 +132,7 @@ export class Checks {
     let seen = this.#seen.get(row.runId);
     if (seen === undefined) {
       const fold = new RunFold(row.runId, decode);
-      seen = { fold, row, last: undefined, changedAt: now, heldSince: now, mailDone: 0 };
+      seen = { fold, row, last: undefined, changedAt: now, heldSince: now, mailDone: 0, readAtEnd: null };
       this.#seen.set(row.runId, seen);
     }
     const { fold } = seen;
@@ -120,27 +143,34 @@ export class Checks {
     if (row.epoch > seen.row.epoch) seen.heldSince = now;
     // Messages that were consumed now, for hooks that are live before this write and after it.
     const consumed = mailbox.slice(seen.mailDone, row.mailDone);
-    const before = new Set(fold.hooks.keys());
+    const before = new Set([...fold.tokens.keys(), ...fold.openSystem.keys()]);
     const fresh = journal.slice(fold.length);
     const dues = fresh.map(({ type, id }) =>
       type === "wait_completed" ? fold.openWaits.get(id ?? "") : undefined,
     );
     for (const event of fresh) fold.apply(event);
-    const heard = consumed.filter(
-      ({ type, hookId }) => type !== "wake" && (hookId === null || before.has(hookId)),
-    );
+    const heard = consumed.filter(({ type, id }) => type !== "wake" && (id === null || before.has(id)));
     this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
     checkBegun(row.runId, fresh);
+    for (const event of fresh) this.#result(row.runId, fold, event);
     seen.last = journal.at(-1);
     seen.mailDone = row.mailDone;
-    const owed = consumed.flatMap(({ hookId, data }) =>
-      hookId !== null && before.has(hookId) && fold.hooks.has(hookId) ? [{ hookId, data }] : [],
-    );
-    const got = fresh.filter(({ type, id }) => type === "hook_received" && fold.hooks.has(id ?? ""));
+    // What comes after the end is not told any more.
+    const hears = fold.tokens.size > 0 && (fresh.length > 0 || !fold.terminal);
+    const owed = hears ? consumed.filter(({ id }) => before.has(id ?? "") && fold.tokens.has(id ?? "")) : [];
+    const got = fresh.filter(({ type, id }) => type === "hook_received" && before.has(id ?? ""));
     if (!sameMail(owed, got)) {
       throw new LawBroken(
         "mail is read once and in order",
-        `messages up to ${row.mailDone} are consumed, ${owed.length} of them for live hooks; the journal got ${got.length}`,
+        `messages up to ${row.mailDone} are consumed, ${owed.length} of them for what is live; the journal got ${got.length}`,
+        row.runId,
+      );
+    }
+    const untold = consumed.find(({ id }) => before.has(id ?? "") && fold.openSystem.has(id ?? ""));
+    if (untold !== undefined) {
+      throw new LawBroken(
+        "mail is read once and in order",
+        `the result of system step ${untold.id} is consumed and not told`,
         row.runId,
       );
     }
@@ -179,20 +209,76 @@ export class Checks {
     }
   }
 
-  #tokens({ row, tokens }: MemoryRun, fold: RunFold): void {
+  /** The result of a system step is that of what it did. */
+  #result(runId: string, fold: RunFold, { type, id, data }: JournalEvent): void {
+    const call = fold.asked.get(id ?? "");
+    if (type !== "system_step_completed" || call === undefined) return;
+    const value = decode(data);
+    if (call.name === "start_run") {
+      const { runId: asked, key } = childOf(call);
+      const row = this.#state.runs.get(String(value))?.row;
+      if (key === undefined ? row?.runId === asked : row?.idempotencyKey === key) return;
+      throw new LawBroken(
+        "children are started once",
+        `${asked} was asked for, ${String(value)} given`,
+        runId,
+      );
+    }
+    if (call.name !== "watch_run") return;
+    const row = this.#state.runs.get(String(call.input))?.row;
+    const told = value as RunRecord;
+    const right = row !== undefined && isTerminal(row.status) && told.status === row.status;
+    if (right && sameBytes(told.output, row.output) && sameBytes(told.error, row.error)) return;
+    throw new LawBroken(
+      "results are told once and right",
+      `it was told that run ${String(call.input)} is ${told.status}, which is ${row?.status}`,
+      runId,
+    );
+  }
+
+  #tokens({ row, names }: MemoryRun, fold: RunFold, now: number): void {
+    const held = (name: string) => this.#state.names.get(name, now);
     for (const [hookId, token] of fold.hooks) {
-      const holder = this.#state.hooks.get(token);
-      if (holder?.hookId !== hookId || holder.runId !== row.runId) {
+      const holder = held(`hook:${token}`);
+      if (holder?.id !== hookId || holder.runId !== row.runId) {
         throw new LawBroken(
           "tokens are unique",
-          `the journal says that hook ${hookId} is live, but its token ${token} is ${holder?.hookId ?? "free"}`,
+          `the journal says that hook ${hookId} is live, but its token ${token} is ${holder?.id ?? "free"}`,
           row.runId,
         );
       }
     }
-    if (tokens.size !== fold.hooks.size) {
+    const hooks = [...names].filter(
+      ([, name]) => name.startsWith("hook:") && held(name)?.runId === row.runId,
+    );
+    if (hooks.length !== fold.hooks.size) {
       throw new LawBroken("tokens are unique", "the run holds tokens of hooks that are gone", row.runId);
     }
+  }
+
+  /** A run that has ended and owes something is due, until all of it is done. */
+  #end(run: MemoryRun, seen: Seen): void {
+    const { row } = run;
+    if (!isTerminal(row.status)) return;
+    seen.readAtEnd ??= row.mailDone;
+    if (row.owner !== null || row.dueAt !== null) return;
+    if (!isTerminal(seen.row.status)) {
+      const debt = owes(run, seen.fold);
+      if (debt === null) return;
+      throw new LawBroken(
+        "work after the end is done",
+        `the run has ended and is not due, but ${debt}`,
+        row.runId,
+      );
+    }
+    this.#afterEnd.over(run, seen.fold);
+  }
+
+  /** The watched run will answer, or has. */
+  #isWaiting(runId: string, { id, name, input }: SystemCall): boolean {
+    const watched = this.#state.runs.get(String(input));
+    if (name !== "watch_run" || watched === undefined) return false;
+    return this.#afterEnd.isWatched(watched, runId, id);
   }
 
   /** DESIGN.md §2: every run that is not terminal has a `dueAt`, or a live hook. */
@@ -200,29 +286,43 @@ export class Checks {
     const broken = (what: string): never => {
       throw new LawBroken("liveness of a parked run", what, row.runId);
     };
-    if (isTerminal(row.status)) {
-      if (row.owner !== null || row.dueAt !== null) broken("the run is over and still due");
-      return;
-    }
-    const { owner, dueAt, mailSeq, mailDone } = row;
-    // A poisoned run waits for somebody who has mended it.
-    if (row.status === "diverged" && owner === null && row.lostClaims >= SUSPECT_AFTER) return;
-    if (dueAt === null && (owner !== null || fold.hooks.size === 0))
-      broken("it has neither a due time nor a hook");
-    // A diverged run waits for other code, and not for what its journal says.
-    if (owner !== null || row.status === "diverged") return;
-    if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
-    if (mailSeq > mailDone && (dueAt === null || dueAt > now)) {
-      broken(`message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`);
-    }
-    const wakeAt = fold.wakeAt;
     // A suspect that found no place to be alone comes again a little later.
     const late = row.lostClaims >= SUSPECT_AFTER || this.#options.skewed;
     const patience = late ? 1.5 * this.#options.leaseTtl : 0;
+    if (isTerminal(row.status)) {
+      // What it owes is found by #end; here, that somebody looks.
+      const isLate = row.owner === null && row.dueAt !== null && row.dueAt > now + patience;
+      if (isLate) broken(`the run has ended and is due only at ${row.dueAt}`);
+      return;
+    }
+    const { owner, dueAt } = row;
+    // A poisoned run waits for somebody who has mended it.
+    if (row.status === "diverged" && owner === null && row.lostClaims >= SUSPECT_AFTER) return;
+    if (dueAt === null && (owner !== null || (fold.hooks.size === 0 && fold.openSystem.size + fold.spared.size === 0)))
+      broken("it has neither a due time, nor a hook, nor a run that it waits for");
+    // A diverged run waits for other code, and not for what its journal says.
+    if (owner !== null || row.status === "diverged") return;
+    if (row.status === "pending" && dueAt === null) broken("it has not begun and is not due");
+    checkWoken(row, now);
+    const isDue = dueAt !== null && dueAt <= now + patience;
+    for (const call of isDue ? [] : fold.openSystem.values()) {
+      if (!this.#isWaiting(row.runId, call)) broken(`nobody will do its system step ${call.name} ${call.id}`);
+    }
+    const wakeAt = fold.wakeAt;
     if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }
+}
+
+/** A message wakes a run that nobody holds. */
+function checkWoken({ runId, mailSeq, mailDone, dueAt }: RunRecord, now: number): void {
+  if (mailSeq === mailDone || (dueAt !== null && dueAt <= now)) return;
+  throw new LawBroken(
+    "liveness of a parked run",
+    `message ${mailSeq} waits in the mailbox, but the run is due at ${dueAt}`,
+    runId,
+  );
 }
 
 /** A body begins only once its `step_created` is durable, so the same commit cannot know how it ended. */
@@ -235,13 +335,10 @@ function checkBegun(runId: string, fresh: readonly JournalEvent[]): void {
   }
 }
 
-function sameMail(
-  owed: readonly { readonly hookId: string; readonly data: Uint8Array | null }[],
-  got: readonly JournalEvent[],
-): boolean {
+function sameMail(owed: readonly Mail[], got: readonly JournalEvent[]): boolean {
   return (
     owed.length === got.length &&
-    owed.every(({ hookId, data }, index) => got[index]?.id === hookId && sameBytes(data, got[index].data))
+    owed.every(({ id, data }, index) => got[index]?.id === id && sameBytes(data, got[index].data))
   );
 }
 

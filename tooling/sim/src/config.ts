@@ -18,13 +18,18 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Planted bugs: each breaks one law of the World on purpose. */
+/** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */
 export const PLANTS = [
   "no-epoch-check",
   "deliver-without-wake",
   "park-over-mail",
   "commit-applied-twice",
   "event-order-swapped",
+  "after-work-skipped",
+  "after-work-doubled",
+  "restart-loses-mail",
+  "record-over-newer",
+  "name-given-twice",
 ] as const;
 export type Plant = (typeof PLANTS)[number];
 

@@ -1,4 +1,4 @@
-import type { Node } from "./program.ts";
+import type { ChildNode, Node } from "./program.ts";
 import type { Value } from "./workflow.ts";
 
 /** What a program may give, by a plain reading of it: no engine, no journal. */
@@ -59,7 +59,17 @@ function outcomes(node: Node): Alternatives {
       return [...outcomes(node.node), "conflict"];
     case "floating":
       return ["floating"];
+    case "child":
+      return ofChild(node);
+    case "watch":
+      return ["watched completed", "watched failed", "watched cancelled", "nobody"];
   }
+}
+
+function ofChild({ how, root, key }: ChildNode): Alternatives {
+  if (how === "start" || how === "forget") return ["started"];
+  // Nobody else cancels a child whose parent still awaits it, unless it is the child of another as well.
+  return how === "await" && key === null ? outcomes(root) : [...outcomes(root), "child cancelled"];
 }
 
 function parallel(

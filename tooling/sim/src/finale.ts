@@ -1,11 +1,11 @@
-import { type Clock, coldReplay, decode } from "@perdure/core/testing";
+import { type Clock, coldReplay, decode, type MemoryRun } from "@perdure/core/testing";
 import type { JournalEvent, RunRecord } from "@perdure/core/world";
 import { mayReturn, mayThrow } from "./expected.ts";
 import { LawBroken } from "./failure.ts";
 import type { Play } from "./play.ts";
-import { awaitedCleanups, hooksOf, type Program, type StepSpec } from "./program.ts";
+import { awaitedCleanups, hooksOf, type Node, type StepSpec } from "./program.ts";
 import type { Store } from "./store.ts";
-import { observeCleanups, type Value } from "./workflow.ts";
+import { type Arguments, observeCleanups, type Value } from "./workflow.ts";
 
 /** What must hold of a run once it is over. */
 
@@ -17,21 +17,23 @@ const replayClock: Clock = {
   pause: (fn) => void setImmediate(fn),
 };
 
-export async function checkEnded(store: Store, play: Play, mayDiverge: boolean): Promise<void> {
-  const run = store.state.runs.get(play.runId ?? "");
-  if (run === undefined) throw new LawBroken("every run ends", `program ${play.program.index} has no run`);
-  checkAnswer(play, run.row);
-  checkResult(store, play, run.row);
-  checkClock(run.row);
-  checkPayloads(play, run.row, run.journal);
+/** Checks one run, whoever started it. */
+export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boolean): Promise<void> {
+  const { row, journal } = run;
+  const [, root] = decode(journal[0]?.data ?? null) as Arguments;
+  checkResult(store, root, row);
+  checkClock(row);
+  checkPayloads(root, row, journal);
   // A run that cannot follow its journal is cancelled without executing its code.
-  const unheard = run.journal.at(-2)?.type === "run_cancel_requested" && run.row.status === "cancelled";
+  const unheard = journal.at(-2)?.type === "run_cancel_requested" && row.status === "cancelled";
   if (mayDiverge && unheard) return;
-  await checkReplay(play.program, run.row, run.journal);
+  await checkReplay(root, row, journal);
 }
 
 /** The client that waited was told what the store says. */
-function checkAnswer({ answer }: Play, row: RunRecord): void {
+export function checkAnswer(store: Store, { answer, program, runId }: Play): void {
+  const row = store.state.runs.get(runId ?? "")?.row;
+  if (row === undefined) throw new LawBroken("every run ends", `program ${program.index} has no run`);
   const value = JSON.stringify(decode(row.output));
   if (answer?.status !== row.status || JSON.stringify(answer.value) !== value) {
     throw new LawBroken(
@@ -49,15 +51,15 @@ function checkClock(row: RunRecord): void {
   }
 }
 
-function checkResult(store: Store, { program }: Play, row: RunRecord): void {
+function checkResult(store: Store, root: Node, row: RunRecord): void {
   const fold = store.checks.fold(row.runId);
   const value = decode(row.output) as Value;
   const expected =
     row.status === "cancelled"
       ? fold?.cancelRequested === true
       : row.status === "completed"
-        ? mayReturn(program.root, value)
-        : mayThrow(program.root);
+        ? mayReturn(root, value)
+        : mayThrow(root);
   if (expected) return;
   throw new LawBroken(
     "expected result",
@@ -67,11 +69,11 @@ function checkResult(store: Store, { program }: Play, row: RunRecord): void {
 }
 
 /** No payload twice, those of one sender in order, and all of them where the workflow took all. */
-function checkPayloads({ program }: Play, row: RunRecord, journal: readonly JournalEvent[]): void {
+function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEvent[]): void {
   const tokens = new Map(
     journal.flatMap(({ type, id, name }) => (type === "hook_created" ? [[id, name]] : [])),
   );
-  for (const { token, takes, sent } of hooksOf(program.root)) {
+  for (const { token, takes, sent } of hooksOf(root)) {
     const received = journal
       .filter(({ type, id }) => type === "hook_received" && tokens.get(id) === token)
       .map(({ data }) => decode(data) as string);
@@ -92,11 +94,7 @@ function checkPayloads({ program }: Play, row: RunRecord, journal: readonly Jour
   }
 }
 
-async function checkReplay(
-  program: Program,
-  row: RunRecord,
-  journal: readonly JournalEvent[],
-): Promise<void> {
+async function checkReplay(root: Node, row: RunRecord, journal: readonly JournalEvent[]): Promise<void> {
   const broken = (what: string): never => {
     throw new LawBroken("cold replay", what, row.runId);
   };
@@ -122,9 +120,7 @@ async function checkReplay(
   // A block beside the main path, such as in the loser of a race, may be left behind; and a request that comes while the
   // cleanup step is under way ends that too.
   const asked = stepsBeforeCancel(journal);
-  const left = awaitedCleanups(program.root).filter(
-    ({ key, cleanup }) => open.has(key) && !asked.has(cleanup.key),
-  );
+  const left = awaitedCleanups(root).filter(({ key, cleanup }) => open.has(key) && !asked.has(cleanup.key));
   if (left.length === 0) return;
   const keys = left.map(({ key }) => key).join(", ");
   throw new LawBroken("cleanup runs", `finally blocks ${keys} did not end`, row.runId);

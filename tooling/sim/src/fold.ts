@@ -1,6 +1,34 @@
 import type { JournalEvent, RunStatus } from "@perdure/core/world";
 import { LawBroken } from "./failure.ts";
 
+/** A system step as the journal has it. */
+export interface SystemCall {
+  readonly id: string;
+  readonly name: string;
+  /** Decoded. */
+  readonly input: unknown;
+}
+
+/** A run that `start_run` is asked for, as far as laws are about it. */
+export interface ChildCall {
+  readonly runId: string;
+  /** `undefined`: it is cancelled if its parent ends cancelled. */
+  readonly onParentEnd: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** What a `start_run` asks for. */
+export function childOf({ input }: SystemCall): ChildCall {
+  const { run } = input as {
+    readonly run: {
+      readonly runId: string;
+      readonly attributes: Readonly<Record<string, string>>;
+      readonly key: { readonly key: string } | null;
+    };
+  };
+  return { runId: run.runId, onParentEnd: run.attributes.$onParentEnd, key: run.key?.key };
+}
+
 /**
  * What a journal says of its run, read event by event without the engine. Refuses events that cannot follow what came
  * before.
@@ -23,8 +51,24 @@ export class RunFold {
   readonly openWaits: Map<string, number> = new Map();
   /** Live hooks with their tokens. */
   readonly hooks: Map<string, string> = new Map();
+  /** The tokens of all hooks that it ever had. */
+  readonly tokens: Map<string, string> = new Map();
+  /** The payloads of each hook, in order. */
+  readonly payloads: Map<string, (Uint8Array | null)[]> = new Map();
+  /** How many of a hook's last payloads the code has not taken, as it said at its end. */
+  left: Readonly<Record<string, number>> = {};
+  /** All system steps that it asked for, by id. */
+  readonly asked: Map<string, SystemCall> = new Map();
+  /** Those whose result it waits for. */
+  readonly openSystem: Map<string, SystemCall> = new Map();
+  /** Those whose result the journal has. */
+  readonly closedSystem: Set<string> = new Set();
+  /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
+  readonly spared: Set<string> = new Set();
   readonly #ids: Set<string> = new Set();
   #length = 0;
+  /** It has said what it leaves: only its end can follow. */
+  #ending = false;
   #lastAt = 0;
 
   readonly #decode: (data: Uint8Array | null) => unknown;
@@ -53,17 +97,24 @@ export class RunFold {
     return at;
   }
 
+  /** The runs that it asked to have started. */
+  get children(): readonly ChildCall[] {
+    const calls = [...this.asked.values()].filter(({ name }) => name === "start_run");
+    return calls.map(childOf);
+  }
+
   apply(event: JournalEvent): void {
     const { type, seq, at } = event;
     this.#length++;
     if (seq !== this.#length) this.#broken("journal order", `event ${this.#length} has seq ${seq}`);
-    // The first event bears the time of whoever started the run, whose clock may be wrong.
-    if (at < this.#lastAt && seq > 2) {
+    // What comes before the execution bears the time of whoever started the run, whose clock may be wrong.
+    if (at < this.#lastAt && this.startedAt !== null) {
       this.#broken("journal order", `event ${seq} is older than the one before it`);
     }
     this.#lastAt = at;
     if ((seq === 1) !== (type === "run_created")) this.#refuse(event, "run_created comes first and once");
     if (this.terminal) this.#refuse(event, `the run is ${this.status}`);
+    if (this.#ending && !type.startsWith("run_")) this.#refuse(event, "the code has ended");
     this.#change(event);
   }
 
@@ -73,7 +124,7 @@ export class RunFold {
       case "run_created":
         return;
       case "run_started":
-        if (this.status !== "pending" || event.seq !== 2) this.#refuse(event, "it has begun before");
+        if (this.status !== "pending") this.#refuse(event, "it has begun before");
         this.status = "running";
         this.startedAt = event.at;
         return;
@@ -87,7 +138,7 @@ export class RunFold {
         return;
       case "step_completed":
       case "step_failed":
-        if (!this.openSteps.delete(id)) this.#refuse(event, "the step is not under way");
+        if (!this.openSteps.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the step is not under way");
         this.closedSteps.add(id);
         return;
       case "wait_created":
@@ -95,6 +146,7 @@ export class RunFold {
         this.openWaits.set(id, this.#decode(event.data) as number);
         return;
       case "wait_completed": {
+        if (this.spared.delete(id)) return;
         const due = this.openWaits.get(id);
         if (due === undefined) this.#refuse(event, "the sleep is not under way");
         else if (event.at < due) this.#refuse(event, `the sleep ends at ${due}`);
@@ -104,27 +156,54 @@ export class RunFold {
       case "hook_created":
         this.#new(event);
         this.hooks.set(id, event.name ?? "");
+        this.tokens.set(id, event.name ?? "");
+        this.payloads.set(id, []);
         return;
       case "hook_conflict":
         this.#new(event);
         return;
       case "hook_received":
-        if (!this.hooks.has(id)) this.#refuse(event, "the hook is not live");
+        if (!this.tokens.has(id)) this.#refuse(event, "the hook never had a token");
+        this.payloads.get(id)?.push(event.data);
         return;
       case "hook_disposed":
         if (!this.#ids.has(id)) this.#refuse(event, "there is no such hook");
         this.hooks.delete(id);
         return;
+      case "system_step_created": {
+        this.#new(event);
+        const call = { id, name: event.name ?? "", input: this.#decode(event.data) };
+        this.asked.set(id, call);
+        this.openSystem.set(id, call);
+        return;
+      }
+      case "system_step_completed":
+      case "system_step_failed":
+        if (!this.openSystem.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the system step is not under way");
+        this.closedSystem.add(id);
+        return;
+      case "attributes_given":
+        if (this.status !== "pending") this.#refuse(event, "the run has begun");
+        return;
+      case "payloads_left":
+        this.left = this.#decode(event.data) as Record<string, number>;
+        this.#ending = true;
+        return;
       case "run_cancel_requested":
         if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
         this.cancelRequested = true;
+        for (const id of [...this.openWaits.keys(), ...this.openSystem.keys()]) this.spared.add(id);
         this.#giveUpSteps(event);
         this.openWaits.clear();
+        this.openSystem.clear();
         return;
       case "run_completed":
       case "run_failed":
       case "run_cancelled":
         this.#end(event);
+        return;
+      default:
+        this.#refuse(event, "there is no such event");
     }
   }
 
@@ -134,13 +213,18 @@ export class RunFold {
     for (const id of finishing) {
       if (!this.openSteps.has(id)) this.#refuse(event, `step ${id} is not under way`);
     }
-    for (const id of [...this.openSteps.keys()]) if (!finishing.includes(id)) this.openSteps.delete(id);
+    for (const id of [...this.openSteps.keys()]) {
+      if (finishing.includes(id)) continue;
+      this.openSteps.delete(id);
+      this.spared.add(id);
+    }
   }
 
   #retrying(event: JournalEvent): void {
     const id = event.id ?? "";
     const retries = this.retries.get(id);
-    if (retries === undefined || !this.openSteps.has(id)) this.#refuse(event, "the step is not under way");
+    const isOpen = this.openSteps.has(id);
+    if (retries === undefined || !(isOpen || this.spared.has(id))) this.#refuse(event, "the step is not under way");
     const { attempt, retryAt } = this.#decode(event.data) as { attempt: number; retryAt: number };
     if (attempt !== (retries ?? 0) + 1) {
       this.#broken(
@@ -149,7 +233,7 @@ export class RunFold {
       );
     }
     this.retries.set(id, attempt);
-    this.openSteps.set(id, retryAt);
+    if (isOpen) this.openSteps.set(id, retryAt);
   }
 
   #end(event: JournalEvent): void {
@@ -162,6 +246,8 @@ export class RunFold {
     if (status === "completed") this.output = event.data;
     else this.error = event.data;
     this.hooks.clear();
+    this.openSystem.clear();
+    this.spared.clear();
   }
 
   #new(event: JournalEvent): void {

@@ -52,7 +52,7 @@ const FATES: readonly (readonly [Fault, Fate])[] = [
 ];
 
 /** Verbs that may arrive twice without breaking a law. */
-const REPEATABLE: ReadonlySet<string> = new Set(["createRuns", "renew", "commit", "deliver"]);
+const REPEATABLE: ReadonlySet<string> = new Set(["createRuns", "renew", "commit", "deliver", "writeRecords"]);
 
 export class Network {
   readonly options: NetworkOptions;

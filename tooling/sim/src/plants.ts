@@ -1,5 +1,5 @@
 import type { MemoryState } from "@perdure/core/testing";
-import type { RunCommit, World } from "@perdure/core/world";
+import { isTerminal, type RunCommit, type World } from "@perdure/core/world";
 import type { Plant } from "./config.ts";
 
 /** Bugs on purpose, as wrappers around a correct World: the simulation has to find each of them. */
@@ -68,6 +68,85 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
       return {
         ...world,
         commit: (batch, now) => world.commit(batch.map(swapped), now),
+      };
+    case "after-work-skipped":
+      return {
+        ...world,
+        async claim(request) {
+          const result = await world.claim(request);
+          const ended = result.runs.filter(({ run }) => isTerminal(run.status));
+          // As if whoever claimed them had done all that they owed.
+          const commits = ended.map(({ run }): RunCommit => {
+            const { runId, epoch, claimId, seq, mailSeq, endSeq } = run;
+            const lease = { type: "park", dueAt: null } as const;
+            const patch = { endDone: endSeq };
+            return {
+              runId,
+              epoch,
+              claimId: claimId ?? "",
+              seq,
+              events: [],
+              mailDone: mailSeq,
+              run: patch,
+              lease,
+            };
+          });
+          await world.commit(commits, request.now);
+          return { ...result, runs: result.runs.filter(({ run }) => !isTerminal(run.status)) };
+        },
+      };
+    case "after-work-doubled": {
+      let sendings = 0;
+      // Ids that are new each time, and not derived from what is told.
+      const fresh = (id: string): string => (id.startsWith("told_") ? `${id.slice(0, 40)}${sendings++}` : id);
+      return {
+        ...world,
+        deliver: (batch, now) =>
+          world.deliver(
+            batch.map((message) => ({ ...message, messageId: fresh(message.messageId) })),
+            now,
+          ),
+      };
+    }
+    case "restart-loses-mail":
+      return {
+        ...world,
+        async commit(batch, now) {
+          const generations = batch.map(({ runId }) => row(runId)?.generation);
+          const results = await world.commit(batch, now);
+          batch.forEach(({ runId }, index) => {
+            const run = state.runs.get(runId);
+            if (run === undefined || run.row.generation === generations[index]) return;
+            state.setRow(run, { mailDone: run.row.mailSeq });
+          });
+          return results;
+        },
+      };
+    case "record-over-newer":
+      return {
+        ...world,
+        writeRecords: (batch, now) =>
+          world.writeRecords(
+            batch.map((write) => ({
+              ...write,
+              ifVersion: state.records.get(write.key, now)?.version ?? null,
+            })),
+            now,
+          ),
+      };
+    case "name-given-twice":
+      return {
+        ...world,
+        commit(batch, now) {
+          for (const { events } of batch) {
+            for (const { claim } of events) {
+              const held = claim === undefined ? null : state.names.get(claim.name, now);
+              const holder = state.runs.get(held?.runId ?? "");
+              if (held !== null && holder !== undefined) state.names.release(holder, held.id);
+            }
+          }
+          return world.commit(batch, now);
+        },
       };
   }
 }

@@ -7,13 +7,14 @@ import {
   WorldError,
 } from "@perdure/core/errors";
 import { isTerminal } from "@perdure/core/world";
+import { isOver } from "./after-end.ts";
 import type { Cluster, Member } from "./cluster.ts";
 import { LawBroken } from "./failure.ts";
 import { pause } from "./process.ts";
-import { type HookSpec, hooksOf, type Program } from "./program.ts";
+import { allHooksOf, type HookSpec, type Program, watchedBy } from "./program.ts";
 import type { Random } from "./random.ts";
 import type { Store } from "./store.ts";
-import { simulated, type Value } from "./workflow.ts";
+import { type Arguments, simulated, type Value } from "./workflow.ts";
 
 /** What the outside world does with one program: starts it, sends to its hooks, cancels it, waits for its result. */
 
@@ -33,6 +34,8 @@ export interface Stage {
   /** Whether messages are sent twice. */
   readonly duplicates: () => boolean;
   readonly cancels: boolean;
+  /** All of them, by the order of their programs. */
+  readonly plays: readonly Play[];
 }
 
 /** How long a caller waits for an answer before it asks elsewhere. */
@@ -42,39 +45,51 @@ export async function play(stage: Stage, act: Play): Promise<void> {
   const { cluster } = stage;
   const { program } = act;
   await pause(cluster.driver, program.startsAt);
-  const runIds = await Promise.all(Array.from({ length: program.starters }, () => start(stage, program)));
+  const others = await watchedRuns(stage, program);
+  const args: Arguments = [nameOf(program), program.root, others];
+  const runIds = await Promise.all(Array.from({ length: program.starters }, () => start(stage, args)));
   const [runId] = runIds;
   if (runId === undefined || runIds.some((other) => other !== runId)) {
     throw new LawBroken("start keys are unique", `starts with one key gave ${runIds.join(", ")}`);
   }
   act.runId = runId;
-  await refusals(stage, program, runId);
+  if (program.starters > 1) await refusals(stage, args, runId);
   await Promise.all([
-    ...hooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
+    ...allHooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
     cancel(stage, runId, program.cancelsAt),
     retry(stage, runId),
-    operate(stage, runId),
     wait(stage, act, runId),
   ]);
   act.done = true;
 }
 
-async function start(stage: Stage, program: Program): Promise<string> {
-  const options = { idempotencyKey: nameOf(program) };
+/** The runs that a program waits for, once they are started. */
+async function watchedRuns({ cluster, plays }: Stage, { root }: Program): Promise<Arguments[2]> {
+  const found: Record<number, string> = {};
+  for (const index of new Set(watchedBy(root))) {
+    const other = plays.find(({ program }) => program.index === index);
+    if (other === undefined) continue;
+    while (other.runId === null) await pause(cluster.driver, 50);
+    found[index] = other.runId;
+  }
+  return found;
+}
+
+async function start(stage: Stage, args: Arguments): Promise<string> {
+  const options = { idempotencyKey: args[0] };
   return await untilAnswered(stage, async ({ client }) => {
-    const run = await client.start(simulated, [nameOf(program), program.root], options);
+    const run = await client.start(simulated, args, options);
     return run.runId;
   });
 }
 
 /** The same key with other arguments, and a caller that wants no other's run. */
-async function refusals(stage: Stage, program: Program, runId: string): Promise<void> {
-  if (program.starters < 2) return;
-  const options = { idempotencyKey: nameOf(program) };
-  const refusal = (name: string, onConflict: "return" | "reject"): Promise<unknown> =>
+async function refusals(stage: Stage, [name, ...others]: Arguments, runId: string): Promise<void> {
+  const options = { idempotencyKey: name };
+  const refusal = (first: string, onConflict: "return" | "reject"): Promise<unknown> =>
     untilAnswered(stage, async ({ client }) => {
       try {
-        await client.start(simulated, [name, program.root], { ...options, onConflict });
+        await client.start(simulated, [first, ...others], { ...options, onConflict });
         return null;
       } catch (error) {
         if (WorldError.is(error)) throw error;
@@ -82,7 +97,7 @@ async function refusals(stage: Stage, program: Program, runId: string): Promise<
       }
     });
   const mismatch = await refusal("something else", "return");
-  const conflict = await refusal(nameOf(program), "reject");
+  const conflict = await refusal(name, "reject");
   if (!IdempotencyMismatchError.is(mismatch) || !IdempotencyConflictError.is(conflict)) {
     throw new LawBroken("start keys are unique", `starts were not refused: ${mismatch}, ${conflict}`, runId);
   }
@@ -111,13 +126,31 @@ async function tryAgain(stage: Stage, runId: string): Promise<void> {
   });
 }
 
-/** Looks after the run: one that is parked because it ended its workers is tried again from time to time. */
-async function operate(stage: Stage, runId: string): Promise<void> {
-  while (!ended(stage, runId)) {
+/** Looks after all runs: one that is parked because it ended its workers is tried again from time to time. */
+export async function operate(stage: Stage): Promise<void> {
+  for (;;) {
     await pause(stage.cluster.driver, 10_000);
-    const row = stage.store.state.runs.get(runId)?.row;
-    if (row?.status !== "diverged" || row.dueAt !== null) continue;
-    await tryAgain(stage, runId);
+    for (const { row } of stage.store.state.runs.values()) {
+      if (row.status === "diverged" && row.owner === null && row.dueAt === null)
+        await tryAgain(stage, row.runId);
+    }
+  }
+}
+
+/** How long somebody sends to a token that several want, in ms, and how many payloads at most. */
+const SENDING = 30_000;
+const SENT = 10;
+
+/** Sends payloads to whoever has a shared token, for a while. */
+export async function sendShared(stage: Stage, token: string, random: Random): Promise<void> {
+  const { cluster, store } = stage;
+  const until = cluster.driver.clock.now() + SENDING;
+  for (let n = 0; n < SENT; ) {
+    await pause(cluster.driver, random.int(0, 1000));
+    if (cluster.driver.clock.now() > until) return;
+    // Most of the time nobody has it.
+    if (store.state.names.get(`hook:${token}`, cluster.driver.clock.now()) === null) continue;
+    if (await sendOnce(stage, token, `driver#${n}`)) n++;
   }
 }
 
@@ -131,24 +164,29 @@ function senders(stage: Stage, runId: string, hook: HookSpec): readonly Promise<
   });
 }
 
+/** Sends until it is in, or nobody is left who might take it. */
 async function send(stage: Stage, runId: string, token: string, payload: string): Promise<void> {
   const { cluster, random } = stage;
-  const options = { idempotencyKey: `${token} ${payload}` };
-  const once = (): Promise<boolean> =>
-    untilAnswered(stage, async ({ client }) => {
-      try {
-        await client.resumeHook(token, payload, options);
-        return true;
-      } catch (error) {
-        if (HookNotFoundError.is(error)) return false;
-        throw error;
-      }
-    });
-  while (!ended(stage, runId)) {
-    const sendings = stage.duplicates() && random.chance(0.3) ? [once(), once()] : [once()];
-    if ((await Promise.all(sendings)).includes(true)) return;
+  while (!familyEnded(stage, runId)) {
+    const twice = stage.duplicates() && random.chance(0.3);
+    const once = (): Promise<boolean> => sendOnce(stage, token, payload);
+    if ((await Promise.all(twice ? [once(), once()] : [once()])).includes(true)) return;
     await pause(cluster.driver, 300);
   }
+}
+
+/** False if nobody has the token. */
+function sendOnce(stage: Stage, token: string, payload: string): Promise<boolean> {
+  const options = { idempotencyKey: `${token} ${payload}` };
+  return untilAnswered(stage, async ({ client }) => {
+    try {
+      await client.resumeHook(token, payload, options);
+      return true;
+    } catch (error) {
+      if (HookNotFoundError.is(error)) return false;
+      throw error;
+    }
+  });
 }
 
 async function cancel(stage: Stage, runId: string, after: number | null): Promise<void> {
@@ -213,4 +251,14 @@ function untilAnswered<T>(stage: Stage, ask: (member: Member) => Promise<T>): Pr
 function ended({ store }: Stage, runId: string): boolean {
   const row = store.state.runs.get(runId)?.row;
   return row !== undefined && isTerminal(row.status);
+}
+
+/** The run is over, and so are those that it has started, and those that they have. */
+function familyEnded(stage: Stage, runId: string): boolean {
+  const { runs } = stage.store.state;
+  const run = runs.get(runId);
+  if (run !== undefined && !isOver(run)) return false;
+  return [...runs.values()].every(
+    ({ row }) => row.attributes.$parent !== runId || familyEnded(stage, row.runId),
+  );
 }

@@ -77,7 +77,8 @@ export function processWorld(network: Network, world: World, process: SimProcess
       network.call(process, {
         verb: "deliver",
         runs: batch.flatMap(({ to }) => ("runId" in to ? [to.runId] : [])),
-        details: (results) => results?.map(({ outcome }) => outcome).join(" ") ?? "",
+        details: (results) =>
+          batch.map(({ type }, index) => `${type} -> ${results?.[index]?.outcome ?? "?"}`).join("; "),
         effect: () => world.deliver(batch, now),
       }),
     getRuns: (runIds) => plain("getRuns", () => world.getRuns(runIds)),
@@ -97,12 +98,23 @@ export function processWorld(network: Network, world: World, process: SimProcess
         details: (mail) => mail?.map((messages) => `${messages.length} mail`).join(" ") ?? "",
         effect: () => world.listMail(runs),
       }),
-    getHookByToken: (token) => plain("getHookByToken", () => world.getHookByToken(token)),
-    listHooks: (query) => plain("listHooks", () => world.listHooks(query)),
+    listEndMail: (runId, after, limit) =>
+      network.call(process, {
+        verb: "listEndMail",
+        runs: [runId],
+        details: (mail) => `after ${after}: ${mail?.length ?? "?"}`,
+        effect: () => world.listEndMail(runId, after, limit),
+      }),
+    getNames: (names, now) => plain("getNames", () => world.getNames(names, now)),
+    listNames: (query) => plain("listNames", () => world.listNames(query)),
     deleteRuns: (runIds) => plain("deleteRuns", () => world.deleteRuns(runIds)),
     readRecords: (keys, now) => plain("readRecords", () => world.readRecords(keys, now)),
     writeRecords: (batch, now) => plain("writeRecords", () => world.writeRecords(batch, now)),
     listRecords: (query) => plain("listRecords", () => world.listRecords(query)),
+    appendChunks: (batch) => plain("appendChunks", () => world.appendChunks(batch)),
+    readChunks: (query) => plain("readChunks", () => world.readChunks(query)),
+    closeStream: (request) => plain("closeStream", () => world.closeStream(request)),
+    listStreams: (query) => plain("listStreams", () => world.listStreams(query)),
     subscribe: (listener) => hints(network, world, process, listener),
   };
 }

@@ -31,6 +31,23 @@ export interface HookSpec {
   readonly confirmed: StepSpec | null;
 }
 
+/** A run that the workflow starts. */
+export interface ChildNode {
+  readonly type: "child";
+  readonly name: string;
+  readonly root: Node;
+  /**
+   * What the workflow does with it: awaits its end; cancels it after a while and awaits its end; goes on when it is started; goes
+   * on at once.
+   */
+  readonly how: "await" | "cancel" | "start" | "forget";
+  /** When it is cancelled, in ms after its start. */
+  readonly ms: number;
+  readonly onParentEnd: "cancel" | "leave" | null;
+  /** Under this key, with others that want the same run. */
+  readonly key: string | null;
+}
+
 export type Node =
   | { readonly type: "step"; readonly step: StepSpec }
   | { readonly type: "sequence"; readonly nodes: readonly Node[] }
@@ -53,7 +70,18 @@ export type Node =
       readonly key: string;
     }
   | { readonly type: "hook"; readonly hook: HookSpec }
-  | { readonly type: "shared"; readonly token: string; readonly node: Node }
+  | {
+      readonly type: "shared";
+      readonly token: string;
+      readonly node: Node;
+      /** How long, in ms, it waits for a payload when the node has ended; `null`: it takes none. */
+      readonly takes: number | null;
+      /** The token is kept until the run ends. */
+      readonly kept: boolean;
+    }
+  | ChildNode
+  /** Waits for the end of another program's run, which was started before. */
+  | { readonly type: "watch"; readonly program: number }
   | { readonly type: "floating"; readonly node: Node }
   | { readonly type: "loop"; readonly times: number; readonly node: Node };
 
@@ -69,9 +97,20 @@ export interface Program {
 }
 
 const DEPTH = 3;
+/** Runs below runs below a program's own. */
+const GENERATIONS = 2;
+/** The tokens that several programs want. */
+export const SHARED: readonly string[] = ["shared0", "shared1"];
+/** The runs that several programs want, each under a key. */
+const KEYED = 2;
 
-export function newProgram(index: number, random: Random): Program {
-  const generator = new Generator(`p${index}`, random);
+/** @param seeded the stream of a name */
+export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
+  const keyed = Array.from({ length: KEYED }, (_, n): Node => {
+    const generator = new Generator(`k${n}`, seeded(`keyed ${n}`), { index: 0, generations: 0, keyed: [] });
+    return generator.sequence(DEPTH - 1);
+  });
+  const generator = new Generator(`p${index}`, random, { index, generations: GENERATIONS, keyed });
   return {
     index,
     root: generator.sequence(0),
@@ -81,14 +120,26 @@ export function newProgram(index: number, random: Random): Program {
   };
 }
 
+interface Surroundings {
+  /** Programs before this one may be watched. */
+  readonly index: number;
+  /** How many generations of children there may be. */
+  readonly generations: number;
+  readonly keyed: readonly Node[];
+}
+
 class Generator {
   readonly #name: string;
   readonly #random: Random;
+  readonly #around: Surroundings;
+  #generations: number;
   #count = 0;
 
-  constructor(name: string, random: Random) {
+  constructor(name: string, random: Random, around: Surroundings) {
     this.#name = name;
     this.#random = random;
+    this.#around = around;
+    this.#generations = around.generations;
   }
 
   sequence(depth: number): Node {
@@ -125,7 +176,7 @@ class Generator {
           key: this.#key(),
         };
       case 7:
-        return { type: "shared", token: `shared${random.int(0, 1)}`, node: this.#node(depth + 1) };
+        return this.#shared(this.#node(depth + 1));
       case 8:
         return { type: "floating", node: this.#node(depth + 1) };
       case 9:
@@ -135,12 +186,40 @@ class Generator {
     }
   }
 
+  #shared(node: Node): Node {
+    const random = this.#random;
+    const takes = random.pick([null, 0, 100, 3000]);
+    return { type: "shared", token: random.pick(SHARED), node, takes, kept: random.chance(0.5) };
+  }
+
+  /** A child: a smaller program, or one of those that others want as well. */
+  #child(): Node {
+    const random = this.#random;
+    const how = random.pick(["await", "await", "await", "cancel", "start", "forget"] as const);
+    const onParentEnd = random.pick([null, null, "cancel", "leave"] as const);
+    const child = { type: "child", how, onParentEnd, ms: random.pick([0, 10, 300, 2000]) } as const;
+    const { keyed } = this.#around;
+    const n = random.int(0, keyed.length * 3);
+    const wanted = keyed[n];
+    if (wanted !== undefined) return { ...child, name: `keyed ${n}`, root: wanted, key: `keyed ${n}` };
+    const name = `${this.#name} child ${this.#count++}`;
+    this.#generations--;
+    const root = this.sequence(DEPTH - 1);
+    this.#generations++;
+    return { ...child, name, root, key: null };
+  }
+
   #leaf(): Node {
     const random = this.#random;
     const kind = random.next();
+    const { index } = this.#around;
+    if (this.#generations > 0 && random.chance(0.15)) return this.#child();
+    if (index > 0 && random.chance(0.05)) return { type: "watch", program: random.int(0, index - 1) };
+    if (random.chance(0.05)) return this.#shared({ type: "step", step: this.#step() });
     if (kind < 0.7) return { type: "step", step: this.#step() };
     if (kind < 0.72) return { type: "clock" };
-    if (kind < 0.85) return { type: "sleep", ms: random.pick([0, 1, 10, 300, 2000, 15_000]) };
+    if (kind < 0.85 || this.#around.generations === 0)
+      return { type: "sleep", ms: random.pick([0, 1, 10, 300, 2000, 15_000]) };
     const takes = random.int(1, 4);
     return {
       type: "hook",
@@ -174,23 +253,48 @@ class Generator {
   }
 }
 
-/** All hooks of a program that others send to. */
-export function hooksOf(node: Node): readonly HookSpec[] {
+/** The nodes right below a node; those of a child's program are not. */
+function below(node: Node): readonly Node[] {
   switch (node.type) {
-    case "hook":
-      return [node.hook];
     case "sequence":
     case "parallel":
-      return node.nodes.flatMap(hooksOf);
+      return node.nodes;
     case "branch":
-      return [...hooksOf(node.left), ...hooksOf(node.right)];
+      return [node.left, node.right];
     case "step":
     case "clock":
     case "sleep":
+    case "hook":
+    case "child":
+    case "watch":
       return [];
     default:
-      return hooksOf(node.node);
+      return [node.node];
   }
+}
+
+/** A node and all that are below it in the same run. */
+function nodesOf(node: Node): readonly Node[] {
+  return [node, ...below(node).flatMap(nodesOf)];
+}
+
+/** All hooks of one run's program that others send to. */
+export function hooksOf(root: Node): readonly HookSpec[] {
+  return nodesOf(root).flatMap((node) => (node.type === "hook" ? [node.hook] : []));
+}
+
+/** The same, with those of the runs that it starts. */
+export function allHooksOf(root: Node): readonly HookSpec[] {
+  const children = nodesOf(root).flatMap((node) => (node.type === "child" ? allHooksOf(node.root) : []));
+  return [...hooksOf(root), ...children];
+}
+
+/** The programs whose runs a program waits for, children included. */
+export function watchedBy(root: Node): readonly number[] {
+  return nodesOf(root).flatMap((node) => {
+    if (node.type === "watch") return [node.program];
+    return node.type === "child" ? watchedBy(node.root) : [];
+  });
 }
 
 /** The `finally` blocks that the workflow itself waits for, whatever happens beside them. */

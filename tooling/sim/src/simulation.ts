@@ -1,13 +1,17 @@
-import { isTerminal } from "@perdure/core/world";
+import type { MemoryRun } from "@perdure/core/testing";
+import type { RunRecord } from "@perdure/core/world";
+import { Actors } from "./actors/actors.ts";
+import { isActor } from "./actors/loop.ts";
+import { isOver } from "./after-end.ts";
 import { Bodies } from "./bodies.ts";
 import { Cluster } from "./cluster.ts";
 import { configOf, type Fault, type SimOptions } from "./config.ts";
 import { LawBroken } from "./failure.ts";
-import { checkEnded } from "./finale.ts";
+import { checkAnswer, checkEnded } from "./finale.ts";
 import { Network } from "./network.ts";
-import { type Play, play } from "./play.ts";
+import { operate, type Play, play, sendShared } from "./play.ts";
 import { enterProcess, type SimProcess } from "./process.ts";
-import { newProgram } from "./program.ts";
+import { newProgram, SHARED } from "./program.ts";
 import { randomOf } from "./random.ts";
 import { Scheduler, START } from "./scheduler.ts";
 import { newStore } from "./store.ts";
@@ -67,6 +71,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     calm: calm && (config.poison === null || !options.faults.includes("poison")),
   });
   let cluster: Cluster | null = null;
+  let actors: Actors | null = null;
   const network = new Network({
     scheduler,
     trace,
@@ -74,18 +79,20 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     random: randomOf(seed, "network"),
     on,
     fail,
-    kill: (process) => cluster?.kill(process),
+    kill: (process) => void (actors?.kill(process) || cluster?.kill(process)),
     freeze: (process, ms) => cluster?.freeze(process, ms),
   });
   const members = new Cluster({ seed, scheduler, network, store, trace, config, on, fail, mayDiverge });
   cluster = members;
+  const others = new Actors({ seed, scheduler, network, store, trace, config, on, fail });
+  actors = others;
   const kill = (process: SimProcess): void => members.kill(process);
   observeBodies(new Bodies({ scheduler, store, trace, fail, deadly, kill }));
 
   const plays: Play[] = [];
   for (let index = 0; index < config.programs; index++) {
     if (options.only !== undefined && !options.only.includes(index)) continue;
-    const program = newProgram(index, randomOf(seed, `program ${index}`));
+    const program = newProgram(index, randomOf(seed, `program ${index}`), (name) => randomOf(seed, name));
     plays.push({ program, runId: null, answer: null, done: false });
   }
   const stage = {
@@ -94,11 +101,15 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     random: randomOf(seed, "stage"),
     duplicates: () => on("duplicate"),
     cancels: options.faults.includes("cancel"),
+    plays,
   };
   const begin = (act: () => Promise<void>): void => {
     scheduler.turn(members.driver, () => void act().catch(fail));
   };
   for (const act of plays) begin(() => play(stage, act));
+  for (const token of SHARED) begin(() => sendShared(stage, token, randomOf(seed, token)));
+  begin(() => operate(stage));
+  begin(() => others.begin());
   begin(() => members.disturb());
   begin(() => members.deploy());
 
@@ -112,7 +123,8 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     const over = await scheduler.run(faultsEnd + PATIENCE, () => {
       if (scheduler.turnsAtThisTime > TURNS_AT_ONE_TIME)
         fail(new LawBroken("nobody spins", "time stands still"));
-      return broken !== null || plays.every(({ done }) => done);
+      if (broken !== null) return true;
+      return plays.every(({ done }) => done) && others.done && [...store.state.runs.values()].every(isOver);
     });
     if (broken === null && !over) fail(unended(store.state.runs.values(), plays));
     if (broken === null) {
@@ -127,7 +139,13 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       if (!closed && broken === null) fail(new LawBroken("workers close", "a worker does not close"));
     }
     if (broken === null) store.checks.store(scheduler.now);
-    if (broken === null) for (const act of plays) await checkEnded(store, act, mayDiverge());
+    if (broken === null) {
+      others.check();
+      store.payloads.check();
+      for (const act of plays) checkAnswer(store, act);
+      for (const run of store.state.runs.values())
+        if (!isActor(run.row)) await checkEnded(store, run, mayDiverge());
+    }
   } catch (error) {
     fail(error);
   } finally {
@@ -147,29 +165,18 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
 }
 
-function unended(
-  runs: Iterable<{ readonly row: Parameters<typeof describeRow>[0] }>,
-  plays: readonly Play[],
-): LawBroken {
-  for (const { row } of runs) {
-    if (!isTerminal(row.status)) return new LawBroken("every run ends", describeRow(row), row.runId);
+function unended(runs: Iterable<Pick<MemoryRun, "row">>, plays: readonly Play[]): LawBroken {
+  for (const run of runs) {
+    if (!isOver(run)) return new LawBroken("every run ends", describeRow(run.row), run.row.runId);
   }
   const stuck = plays.find(({ done }) => !done);
-  const what = stuck?.answer === null ? "nobody was told its result" : "its messages were not taken";
-  return new LawBroken("client answers", `program ${stuck?.program.index}: ${what}`, stuck?.runId ?? null);
+  if (stuck === undefined) return new LawBroken("every run ends", "the actors have not ended");
+  const what = stuck.answer === null ? "nobody was told its result" : "its messages were not taken";
+  return new LawBroken("client answers", `program ${stuck.program.index}: ${what}`, stuck.runId);
 }
 
-function describeRow(row: {
-  readonly runId: string;
-  readonly status: Parameters<typeof isTerminal>[0];
-  readonly owner: string | null;
-  readonly dueAt: number | null;
-  readonly epoch: number;
-  readonly mailSeq: number;
-  readonly mailDone: number;
-}): string {
-  const { status, owner, dueAt, epoch, mailSeq, mailDone } = row;
-  return `still ${status}: ${JSON.stringify({ owner, dueAt, epoch, mailSeq, mailDone })}`;
+function describeRow({ status, owner, dueAt, epoch, mailSeq, mailDone, endSeq, endDone }: RunRecord): string {
+  return `still ${status}: ${JSON.stringify({ owner, dueAt, epoch, mailSeq, mailDone, endSeq, endDone })}`;
 }
 
 function toLaw(error: unknown): LawBroken {

@@ -1,8 +1,11 @@
 import { MemoryState, memoryWorld } from "@perdure/core/testing";
-import type { World } from "@perdure/core/world";
+import type { RunCommit, RunRecord, World } from "@perdure/core/world";
+import { checkCounted } from "./actors/counter.ts";
 import { type CheckOptions, Checks } from "./checks.ts";
 import type { Plant } from "./config.ts";
 import { LawBroken } from "./failure.ts";
+import { checkAskedFor, checkToldOnce } from "./messages.ts";
+import { Payloads } from "./payloads.ts";
 import { plantBug } from "./plants.ts";
 
 /** The one store of a simulated cluster: the memory World, checked after every write. */
@@ -10,6 +13,7 @@ export interface Store {
   readonly world: World;
   readonly state: MemoryState;
   readonly checks: Checks;
+  readonly payloads: Payloads;
 }
 
 export interface StoreOptions extends CheckOptions {
@@ -24,9 +28,11 @@ export function newStore(options: StoreOptions): Store {
   const memory = memoryWorld({ state, clock: time });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
   const checks = new Checks(state, options);
+  const payloads = new Payloads(state, checks);
   return {
     state,
     checks,
+    payloads,
     world: {
       ...world,
       async createRuns(batch, now) {
@@ -62,7 +68,8 @@ export function newStore(options: StoreOptions): Store {
         const results = await world.commit(batch, now);
         batch.forEach((commit, index) => {
           const before = rows[index];
-          const changed = state.runs.get(commit.runId)?.row !== before;
+          const after = state.runs.get(commit.runId)?.row;
+          const changed = after !== before;
           if (changed && before?.epoch !== commit.epoch) {
             throw new LawBroken(
               "fencing",
@@ -70,15 +77,37 @@ export function newStore(options: StoreOptions): Store {
               commit.runId,
             );
           }
+          if (changed && before !== undefined && after !== undefined) checkRestart(commit, before, after);
           checks.written(commit.runId, time());
         });
         return results;
       },
       async deliver(batch, now) {
+        for (const message of batch) {
+          checkAskedFor(message, state, (runId) => checks.fold(runId));
+          payloads.sent(message);
+        }
         const results = await world.deliver(batch, now);
+        for (const message of batch) checkToldOnce(message, state);
         for (const result of results) if ("runId" in result) checks.written(result.runId, time());
+        return results;
+      },
+      async writeRecords(batch, now) {
+        const before = batch.map(({ key }) => state.records.get(key, time()));
+        const results = await world.writeRecords(batch, now);
+        batch.forEach(({ key }, index) => {
+          checkCounted(before[index] ?? null, state.records.get(key, time()));
+        });
         return results;
       },
     },
   };
+}
+
+/** What a restart leaves in the mailbox is there for the next generation. */
+function checkRestart({ runId, restart, mailDone }: RunCommit, before: RunRecord, after: RunRecord): void {
+  if (restart !== true || after.generation === before.generation) return;
+  if (after.mailDone === Math.max(before.mailDone, mailDone) && after.mailSeq === before.mailSeq) return;
+  const what = `messages up to ${after.mailDone} of ${after.mailSeq} are gone, ${mailDone} were read`;
+  throw new LawBroken("a restart keeps mail", what, runId);
 }

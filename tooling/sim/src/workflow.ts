@@ -4,13 +4,20 @@ import {
   getStepMetadata,
   getWorkflowMetadata,
   RetryableError,
+  shield,
   sleep,
   step,
   workflow,
 } from "@perdure/core";
-import { HookConflictError, WorkflowRunCancelledError } from "@perdure/core/errors";
+import { getRun, start } from "@perdure/core/api";
+import {
+  HookConflictError,
+  WorkflowRunCancelledError,
+  WorkflowRunFailedError,
+  WorkflowRunNotFoundError,
+} from "@perdure/core/errors";
 import { currentProcess, pause } from "./process.ts";
-import type { HookSpec, Node, StepKind, StepSpec } from "./program.ts";
+import type { ChildNode, HookSpec, Node, StepKind, StepSpec } from "./program.ts";
 
 /** The one workflow and the few steps that every simulated program is made of. */
 
@@ -76,61 +83,75 @@ export function deployBadVersion(since: number | null): void {
 /** What a program returns, and what its nodes give each other. */
 export type Value = string | null | readonly Value[];
 
-async function execute(node: Node, floating: Promise<unknown>[]): Promise<Value> {
+/** What every node of a run may need. */
+interface Scope {
+  /** Promises that nobody awaits. */
+  readonly floating: Promise<unknown>[];
+  /** The runs of other programs, by their index. */
+  readonly others: Readonly<Record<number, string>>;
+}
+
+async function execute(node: Node, scope: Scope): Promise<Value> {
   switch (node.type) {
     case "step":
       return await steps[node.step.kind](node.step);
     case "sequence": {
       const values: Value[] = [];
-      for (const child of node.nodes) values.push(await execute(child, floating));
+      for (const child of node.nodes) values.push(await execute(child, scope));
       return values;
     }
     case "parallel":
       return await parallel(
         node.how,
-        node.nodes.map((child) => execute(child, floating)),
+        node.nodes.map((child) => execute(child, scope)),
       );
     case "sleep":
       await sleep(node.ms);
       return null;
     case "limit":
-      return await Promise.race([execute(node.node, floating), sleep(node.ms).then(() => "late")]);
+      return await Promise.race([execute(node.node, scope), sleep(node.ms).then(() => "late")]);
     case "helper":
-      return await helper(node.node, floating);
+      return await helper(node.node, scope);
     case "try":
       try {
-        return await execute(node.node, floating);
+        return await execute(node.node, scope);
       } catch (error) {
-        if (WorkflowRunCancelledError.is(error)) throw error;
+        if (isOwnCancel(error)) throw error;
         return "caught";
       }
     case "finally":
       try {
-        return await execute(node.node, floating);
+        return await execute(node.node, scope);
       } finally {
         cleanups?.(node.key, "entered");
-        await steps.patient(node.cleanup);
-        if (node.rest > 0) await sleep(node.rest);
+        await shield(async () => {
+          await steps.patient(node.cleanup);
+          if (node.rest > 0) await sleep(node.rest);
+        });
         cleanups?.(node.key, "left");
       }
     case "hook":
       return await receive(node.hook);
     case "shared":
-      return await exclusive(node.token, node.node, floating);
+      return await exclusive(node, scope);
+    case "child":
+      return await child(node, scope);
+    case "watch":
+      return await watch(scope.others[node.program]);
     case "floating": {
       // Nobody awaits it: the run may end before it does, whatever becomes of it.
-      const promise = execute(node.node, floating);
+      const promise = execute(node.node, scope);
       promise.catch(() => {});
-      floating.push(promise);
+      scope.floating.push(promise);
       return "floating";
     }
     case "clock":
       return await clock();
     case "branch":
-      return await execute(Math.random() < 0.5 ? node.left : node.right, floating);
+      return await execute(Math.random() < 0.5 ? node.left : node.right, scope);
     case "loop": {
       let value: Value = null;
-      for (let i = 0; i < node.times; i++) value = await execute(node.node, floating);
+      for (let i = 0; i < node.times; i++) value = await execute(node.node, scope);
       return value;
     }
   }
@@ -144,9 +165,9 @@ async function clock(): Promise<Value> {
   return `${passed >= 7 ? "later" : "too early"} ${new Date().toISOString()} ${Math.random()} ${crypto.randomUUID()}`;
 }
 
-async function helper(node: Node, floating: Promise<unknown>[]): Promise<Value> {
+async function helper(node: Node, scope: Scope): Promise<Value> {
   await null;
-  const value = await execute(node, floating);
+  const value = await execute(node, scope);
   await null;
   return [value];
 }
@@ -189,25 +210,81 @@ async function receive({ token, takes, how, confirmed }: HookSpec): Promise<Valu
   return values;
 }
 
-async function exclusive(token: string, node: Node, floating: Promise<unknown>[]): Promise<Value> {
-  using hook = createHook({ token });
-  const conflict = await hook.getConflict();
-  if (conflict !== null) {
-    try {
-      await hook;
-    } catch (error) {
-      if (HookConflictError.is(error)) return "conflict";
-      throw error;
+async function exclusive(node: Node & { readonly type: "shared" }, scope: Scope): Promise<Value> {
+  const hook = createHook<string>({ token: node.token });
+  try {
+    const conflict = await hook.getConflict();
+    if (conflict !== null) {
+      try {
+        await hook;
+      } catch (error) {
+        if (HookConflictError.is(error)) return "conflict";
+        throw error;
+      }
     }
+    const value = await execute(node.node, scope);
+    if (node.takes !== null) await Promise.race([hook, sleep(node.takes)]);
+    return value;
+  } finally {
+    if (!node.kept) hook.dispose();
   }
-  return await execute(node, floating);
 }
 
-export const simulated: (name: string, root: Node) => Promise<Value> = workflow(
+async function child({ name, root, how, ms, onParentEnd, key }: ChildNode, scope: Scope): Promise<Value> {
+  // Whoever wants the same run asks with the same arguments.
+  const others = key === null ? scope.others : {};
+  const started = start(simulated, [name, root, others], {
+    ...(onParentEnd !== null && { onParentEnd }),
+    ...(key !== null && { idempotencyKey: key }),
+  });
+  if (how === "forget") {
+    started.catch(() => {});
+    return "started";
+  }
+  const run = await started;
+  if (how === "start") return "started";
+  if (how === "cancel") {
+    await sleep(ms);
+    await run.cancel({ reason: "simulated" });
+  }
+  try {
+    return await run.returnValue;
+  } catch (error) {
+    if (WorkflowRunCancelledError.is(error) && !isOwnCancel(error)) return "child cancelled";
+    throw error;
+  }
+}
+
+/** Waits for a run of another program, from two places. */
+async function watch(runId: string | undefined): Promise<Value> {
+  const run = getRun<Value>(runId ?? "wrun_nobody");
+  try {
+    const [value, again] = await Promise.all([run.returnValue, run.returnValue]);
+    if (JSON.stringify(value) !== JSON.stringify(again))
+      throw new Error("two watchers were told two results");
+    return "watched completed";
+  } catch (error) {
+    if (isOwnCancel(error)) throw error;
+    if (WorkflowRunNotFoundError.is(error)) return "nobody";
+    if (WorkflowRunCancelledError.is(error)) return "watched cancelled";
+    if (WorkflowRunFailedError.is(error)) return "watched failed";
+    throw error;
+  }
+}
+
+/** The run itself is cancelled, and not one that it awaits. */
+function isOwnCancel(error: unknown): boolean {
+  return WorkflowRunCancelledError.is(error) && error.runId === getWorkflowMetadata().workflowRunId;
+}
+
+/** What a simulated run is started with. */
+export type Arguments = [name: string, root: Node, others: Readonly<Record<number, string>>];
+
+export const simulated: (...args: Arguments) => Promise<Value> = workflow(
   "sim//program",
-  async (_name: string, root: Node): Promise<Value> => {
+  async (...[_name, root, others]: Arguments): Promise<Value> => {
     const { workflowStartedAt } = getWorkflowMetadata();
     if (badSince !== null && workflowStartedAt.getTime() < badSince) await unplanned();
-    return await execute(root, []);
+    return await execute(root, { floating: [], others });
   },
 );

@@ -41,6 +41,11 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["park-over-mail", "liveness of a parked run"],
     ["commit-applied-twice", "journal grammar"],
     ["event-order-swapped", "no divergence"],
+    ["after-work-skipped", "work after the end is done"],
+    ["after-work-doubled", "results are told once and right"],
+    ["restart-loses-mail", "a restart keeps mail"],
+    ["record-over-newer", "records are written over what was read"],
+    ["name-given-twice", "tokens are unique"],
   ];
 
   it.each(plants)("%s: %s", async (plant, law) => {

@@ -13,6 +13,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/hook.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
@@ -23,6 +24,7 @@ import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
+import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
@@ -205,9 +207,14 @@ export class Client implements RunAccess {
     );
   }
 
-  async cancel(runId: string, reason: string | undefined): Promise<void> {
+  async cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void> {
     refuseInWorkflow("run.cancel()");
-    await this.#toRun(runId, "cancel_requested", encode(reason, "reason"));
+    const data = encode(reason, "reason");
+    if (mode === "graceful") {
+      await this.#toRun(runId, "cancel_requested", data);
+    } else if ((await this.#toRun(runId, TERMINATE, data)) === "delivered") {
+      await this.#awaited(() => terminate(this.world, { clock: this.#clock, ids: this.#ids, runId, reason }));
+    }
   }
 
   /** Has a diverged run tried again now. */
@@ -292,7 +299,7 @@ export class Client implements RunAccess {
 
   async #toRun(
     runId: string,
-    type: "cancel_requested" | "wake",
+    type: "cancel_requested" | "wake" | typeof TERMINATE,
     data: Uint8Array | null,
   ): Promise<"delivered" | "finished"> {
     const { outcome } = await this.#send({ runId }, `msg_${this.#ids.token()}`, type, data, "reason");

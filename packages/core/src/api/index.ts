@@ -1,4 +1,5 @@
 import { currentContext } from "../context.ts";
+import { startInStep } from "../step-runs.ts";
 import { runsOf, startInWorkflow } from "../workflow-runs.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./client.ts";
 import {
@@ -10,7 +11,7 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { defaultClient } from "./runtime.ts";
+import { clientOf, defaultClient } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
@@ -25,7 +26,8 @@ export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOpt
 
 /**
  * Starts a run of a workflow. Resolves when the run is durable; it executes in this process if a worker is here, else in
- * another one. In a workflow it starts a child: once, however often the workflow is replayed.
+ * another one. In a workflow it starts a child: once, however often the workflow is replayed. In a step it starts one too, in the
+ * run's own World; without a key, another attempt of the step gets the same run.
  *
  * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`
  * @param args its arguments; they cross the journal by value, as they are at the call
@@ -59,6 +61,7 @@ export async function start(
   const given = (isOptions ? argsOrOptions : options) ?? {};
   const context = currentContext();
   if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
+  if (context?.kind === "step") return startInStep(context, workflow, args, given);
   return defaultClient().start(workflow, args, given);
 }
 
@@ -69,6 +72,7 @@ export async function start(
 export function getRun<T = unknown>(runId: string): Run<T> {
   const context = currentContext();
   if (context?.kind === "workflow") return new Run<T>(runsOf(context.execution), runId);
+  if (context?.kind === "step") return clientOf(context.world).getRun<T>(runId);
   return defaultClient().getRun<T>(runId);
 }
 

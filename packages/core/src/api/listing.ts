@@ -1,4 +1,4 @@
-import { PARENT } from "../interpreter/kinds/children.ts";
+import { PARENT } from "../interpreter/kinds/attributes.ts";
 import type {
   Attributes,
   DamagedRun,

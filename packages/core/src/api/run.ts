@@ -17,13 +17,18 @@ import { type ResultOptions, resultOptions } from "./waiting.ts";
 export interface CancelOptions {
   /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
   readonly reason?: string;
+  /**
+   * `"graceful"`: the code hears of it, and its `finally` blocks run. `"terminate"`: the run ends at once without its code, also
+   * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
+   */
+  readonly mode?: "graceful" | "terminate";
 }
 
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
   getRecord(runId: string): Promise<RunView | null>;
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
-  cancel(runId: string, reason: string | undefined): Promise<void>;
+  cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
   retry(runId: string): Promise<void>;
   /** Ends these sleeps of the run; `null`: all that are pending. */
   wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
@@ -115,7 +120,13 @@ export class Run<T = unknown> {
    * run ends `cancelled`. A run that has already ended stays as it is.
    */
   cancel(options: CancelOptions = {}): Promise<void> {
-    return this.#client.cancel(this.runId, options.reason);
+    const { reason, mode = "graceful" } = options;
+    if (mode !== "graceful" && mode !== "terminate") {
+      throw new TypeError(
+        `cancel({ mode }): must be "graceful" or "terminate", got ${JSON.stringify(mode)}.`,
+      );
+    }
+    return this.#client.cancel(this.runId, reason, mode);
   }
 
   /**

@@ -144,7 +144,7 @@ export class RunPool {
     this.#steps = new StepDispatcher({
       ...options,
       renewal: this.#renewal,
-      send: store.send,
+      store,
       onEnded: (run) => {
         touch(run);
         this.#claims.roomFreed();

@@ -155,9 +155,9 @@ export class Execution {
     return entry;
   }
 
-  /** Rejects everything that the code waits for, but for the pending entries that are `spared`. */
-  interrupt(error: unknown, spared: ReadonlySet<string>): void {
-    const given = [...this.pending.values()].filter(({ id }) => !spared.has(id));
+  /** Rejects everything that the code waits for, but for the pending entries that are spared. */
+  interrupt(error: unknown, spares: (entry: Pending) => boolean): void {
+    const given = [...this.pending.values()].filter((entry) => !spares(entry));
     for (const { id } of given) this.pending.delete(id);
     for (const { result } of given) result.reject(error);
     for (const state of this.#states.values()) state.fail?.(error);
@@ -192,6 +192,14 @@ export class Execution {
     if (this.#ended) return;
     this.#ended = true;
     this.outcome = { type: "continued", args };
+    this.#options.onActivity();
+  }
+
+  /** The code ends here with an error, whatever it does. No `finally` block of it runs. */
+  endAs(error: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.outcome = { type: "threw", error: encodeError(error) };
     this.#options.onActivity();
   }
 

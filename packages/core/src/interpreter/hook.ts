@@ -1,3 +1,4 @@
+import { isShielded } from "../contexts.ts";
 import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
 import type { NewEvent } from "../world/index.ts";
@@ -42,20 +43,27 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   readonly token: string;
   readonly id: string;
   readonly #onDispose: () => void;
+  readonly #onWait: () => Promise<never> | null;
   /** Payloads that nobody has taken. */
   readonly #buffer: Payload<T>[] = [];
   readonly #registration: Deferred<{ runId: string } | null> = deferred();
   #registered = false;
   #registrationAwaited = false;
   #next: Deferred<Delivery<T>> | null = null;
+  /** It is awaited inside a `shield`. */
+  #shielded = false;
   /** Races that the hook is in. */
   readonly #races: Set<Deferred<Offer>> = new Set();
   #conflict: { runId: string } | null = null;
   #disposed = false;
 
-  /** @param onDispose called once, unless another hook has the token */
-  constructor(id: string, token: string, onDispose: () => void) {
+  /**
+   * @param onDispose called once, unless another hook has the token
+   * @param onWait called before the code waits for a payload; what it gets instead, if not `null`
+   */
+  constructor(id: string, token: string, onDispose: () => void, onWait: () => Promise<never> | null) {
     this.#onDispose = onDispose;
+    this.#onWait = onWait;
     this.id = id;
     this.token = token;
   }
@@ -142,6 +150,11 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (conflict !== null) this.fail(this.#conflictError(conflict));
   }
 
+  /** The run was cancelled: rejects what is awaited now, unless a `shield` is around it. */
+  cancel(error: unknown): void {
+    if (!this.#shielded) this.fail(error);
+  }
+
   /** Rejects what is awaited now. */
   fail(error: unknown): void {
     const next = this.#next;
@@ -155,7 +168,10 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (payload !== undefined) return Promise.resolve({ done: false, value: payload.value });
     if (this.#conflict !== null) return rejected(this.#conflictError(this.#conflict));
     if (this.#disposed) return Promise.resolve({ done: true });
+    const cancelled = this.#onWait();
+    if (cancelled !== null) return cancelled;
     this.#next ??= deferred();
+    this.#shielded = isShielded();
     return this.#next.promise;
   }
 

@@ -11,6 +11,8 @@ export interface Pending {
   /** What the engine does then: executes an attempt of a step, or a system step, or tells the code an event of this type. */
   readonly due: "attempt" | "system_step" | (string & {});
   readonly result: Deferred<unknown>;
+  /** A cancel leaves it alone. */
+  readonly shielded: boolean;
 }
 
 /** A request of the code that becomes an event of the journal. */

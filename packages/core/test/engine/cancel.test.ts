@@ -1,4 +1,4 @@
-import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
+import { createHook, getStepMetadata, shield, sleep, step, workflow } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import { WorkflowRunCancelledError, WorkflowRunNotFoundError } from "@perdure/core/errors";
 import { coldReplay, deploy } from "@perdure/core/testing";
@@ -43,8 +43,10 @@ it("wakes a sleeping run: its finally blocks run, with their steps", async () =>
       await sleep("30 days");
     } finally {
       await undo("first");
-      await sleep("1m");
-      await undo("second");
+      await shield(async () => {
+        await sleep("1m");
+        await undo("second");
+      });
     }
   });
   await process();

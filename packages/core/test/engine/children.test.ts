@@ -223,3 +223,37 @@ it("refuses to wait for itself", async () => {
     message: expect.stringContaining("its own end"),
   });
 });
+
+it("starts one run for all attempts of a step, a child of the step's run", async () => {
+  const { process, client, clock, settle, until, state, row } = cluster();
+  const child = workflow("started by a step", async (_at: number) => await createHook());
+  let attempts = 0;
+  const starts = step(
+    "starts",
+    async () => {
+      attempts++;
+      const runs = [await start(child, [attempts]), await start(child, [attempts], { onParentEnd: "leave" })];
+      if (attempts === 1) throw new Error("after the start");
+      return runs.map(({ runId }) => runId);
+    },
+    { backoff: () => 10 },
+  );
+  const parent = workflow("has a step that starts", async () => {
+    const ids = await starts();
+    await sleep("1h");
+    return ids;
+  });
+  await process();
+  const run = await client.start<string[]>(parent, []);
+  await settle();
+  await clock.advance(10);
+  await settle();
+  expect(attempts).toBe(2);
+  expect(state.runs.size).toBe(3);
+  await run.cancel();
+  await until(run.returnValue.catch(() => {}));
+  await settle();
+  const children = [...state.runs.keys()].filter((id) => id !== run.runId);
+  expect(children.map((id) => row(id).attributes.$parent)).toEqual([run.runId, run.runId]);
+  expect(children.map((id) => row(id).status).sort()).toEqual(["cancelled", "running"]);
+});

@@ -81,12 +81,17 @@ for _, run in ipairs(found) do
 end
 
 -- Everything of a run that is not as its row says, or nil.
-local function damageOf(id, seq, unread, messages, hasValues)
+local function damageOf(id, length, unread, messages, hasValues, endSeq)
   local events = redis.pcall('LLEN', base .. 'j:' .. id)
   if type(events) == 'table' then return 'its journal cannot be read: ' .. events.err end
-  if events ~= seq then return 'its journal has ' .. events .. ' events, and its row says ' .. seq end
+  if events ~= length then return 'its journal has ' .. events .. ' events, and its row says ' .. length end
   if messages.err then return 'its mailbox cannot be read: ' .. messages.err end
   if #messages ~= unread then return 'its mailbox has ' .. #messages .. ' messages, and its row says ' .. unread end
+  if endSeq then
+    local endMail = redis.pcall('LLEN', base .. 'e:' .. id)
+    if type(endMail) == 'table' then return 'its end mail cannot be read: ' .. endMail.err end
+    if endMail ~= tonumber(endSeq) then return 'its end mail has ' .. endMail .. ' messages, and its row says ' .. endSeq end
+  end
   local values = redis.pcall('TYPE', base .. 'v:' .. id)
   if values.ok ~= 'none' and values.ok ~= 'hash' then return 'its result cannot be read: it is a ' .. values.ok end
   if hasValues and values.ok == 'none' then return 'its result is gone' end
@@ -98,7 +103,7 @@ local function give(lost, lastClaimId, row, mail)
 end
 for _, run in ipairs(taken) do
   local row = base .. 'r:' .. run.id
-  local known = redis.pcall('HMGET', row, 's', 'u', 'q', 'o', 'i', 'm', 'd', 'v')
+  local known = redis.pcall('HMGET', row, 's', 'u', 'q', 'o', 'i', 'm', 'd', 'v', 'j', 'n')
   call('ZADD', base .. 'd:' .. run.queue, now + ttl, run.id)
   if known.err or not (known[1] and known[2] and known[3]) then
     local reason = 'its row cannot be read: ' .. (known.err or 'fields are missing')
@@ -109,7 +114,8 @@ for _, run in ipairs(taken) do
     if known[4] then call('HINCRBY', row, 'l', 1) end
     local messages = redis.pcall('LRANGE', base .. 'm:' .. run.id, 0, -1)
     local unread = tonumber(known[6] or 0) - tonumber(known[7] or 0)
-    local damage = damageOf(run.id, tonumber(known[3]), unread, messages, known[8])
+    local length = tonumber(known[3]) - tonumber(known[9] or 1) + 1
+    local damage = damageOf(run.id, length, unread, messages, known[8], known[10])
     give(known[4] and 1 or 0, known[5], rowOf(run.id, damage), damage or messages)
   end
 end

@@ -10,10 +10,21 @@ while more() do results[#results + 1] = rowOf(take(), bare) end
 return results
 `;
 
-/** Stretches of journals: id, first and last place, counted from 0. */
+/**
+ * Stretches of journals: id, seq after which to begin, how many events. Answers where the journal begins, then the events; the
+ * first of them is that one where the stretch would begin before it.
+ */
 export const EVENTS: string = `${PRELUDE}
+local function stretch(id, after, limit)
+  local first = tonumber(call('HGET', base .. 'r:' .. id, 'j') or 1)
+  local from = math.max(after + 1 - first, 0)
+  if limit <= 0 then return {first} end
+  local events = call('LRANGE', base .. 'j:' .. id, from, from + limit - 1)
+  table.insert(events, 1, first)
+  return events
+end
 local results = {}
-while more() do results[#results + 1] = call('LRANGE', base .. 'j:' .. take(), take(), take()) end
+while more() do results[#results + 1] = stretch(take(), tonumber(take()), tonumber(take())) end
 return results
 `;
 
@@ -29,49 +40,7 @@ end
 return results
 `;
 
-/**
- * Members of sorted sets in their order: 'asc' or 'desc', where to begin (as ZRANGEBYLEX takes it), how many, then the
- * sets.
- */
-export const MEMBERS: string = `${PRELUDE}
-local order, from, limit = take(), take(), take()
-local results = {}
-while more() do
-  local set = base .. take()
-  if order == 'asc' then
-    results[#results + 1] = call('ZRANGEBYLEX', set, from, '+', 'LIMIT', 0, limit)
-  else
-    results[#results + 1] = call('ZREVRANGEBYLEX', set, from, '-', 'LIMIT', 0, limit)
-  end
-end
-return results
-`;
-
-/** Claims of names, or false. */
-export const CLAIMS: string = `${PRELUDE}
-local results = {}
-while more() do results[#results + 1] = call('HGET', base .. 'names', take()) end
-return results
-`;
-
-/** Hooks of runs: id, token's name, mark. Answers per hook false, or its entry and its event. */
-export const HOOKS: string = `${PRELUDE}
-local results = {}
-while more() do
-  local id, name, mark = take(), take(), take()
-  local entry = call('HGET', base .. 'n:' .. id, name)
-  local result = false
-  if entry and string.sub(entry, 1, 17) == 'L' .. mark then
-    local length = struct.unpack('>I2', entry, 18)
-    local event = call('LINDEX', base .. 'j:' .. id, tonumber(string.sub(entry, 20 + length)) - 1)
-    result = {entry, event}
-  end
-  results[#results + 1] = result
-end
-return results
-`;
-
-/** Every token name of a run with its entry. */
-export const TOKENS_OF_RUN: string = `${PRELUDE}
-return call('HGETALL', base .. 'n:' .. take())
+/** End mail of a run: id, first and last place, counted from 0. */
+export const END_MAIL: string = `${PRELUDE}
+return call('LRANGE', base .. 'e:' .. take(), take(), take())
 `;

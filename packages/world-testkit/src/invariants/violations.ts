@@ -1,4 +1,4 @@
-import { isTerminal, type TerminalStatus } from "@perdure/core/world";
+import { isTerminal, type JournalEvent, type TerminalStatus } from "@perdure/core/world";
 import { hooks, nameViolations } from "./name-violations.ts";
 import type { RunSnapshot, StoreSnapshot } from "./snapshot.ts";
 
@@ -74,8 +74,20 @@ function checkWhole({ row, journal }: RunSnapshot, require: Require): void {
   if (isTerminal(status)) return;
   require(status !== "pending" || started === undefined, "status pending after run_started");
   require(status !== "running" || started !== undefined, "status running without run_started");
-  const waits = status === "diverged" || [...hooks(journal).values()].includes(true);
-  require(dueAt !== null || waits, "not ended, never due, and neither diverged nor with a live hook");
+  const waits =
+    status === "diverged" || [...hooks(journal).values()].includes(true) || waitsForSystemStep(journal);
+  require(dueAt !== null ||
+    waits, "not ended, never due, and neither diverged nor with something that mail can end");
+}
+
+/** A system step may wait for a message, such as the end of another run. */
+function waitsForSystemStep(journal: readonly JournalEvent[]): boolean {
+  const open = new Set<string | null>();
+  for (const { type, id } of journal) {
+    if (type === "system_step_created") open.add(id);
+    if (type === "system_step_completed" || type === "system_step_failed") open.delete(id);
+  }
+  return open.size > 0;
 }
 
 function checkMailboxes(

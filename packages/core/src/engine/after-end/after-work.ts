@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
-import { PARENT } from "../../interpreter/kinds/children.ts";
+import { PARENT } from "../../interpreter/kinds/attributes.ts";
 import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
 import { decode, encode } from "../../serialization/index.ts";
@@ -122,7 +122,7 @@ export class AfterWork {
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
-    if (mayCancelChildren(journal)) await this.#cancelChildren(row);
+    if (mayCancelChildren(row, journal)) await this.#cancelChildren(row);
   }
 
   /** Those that have not ended, a page at a time: it may have started any number. */

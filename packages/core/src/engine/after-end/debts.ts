@@ -1,4 +1,5 @@
 import { childRunId, derivedMessageId } from "../../ids.ts";
+import { ON_PARENT_END } from "../../interpreter/kinds/attributes.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "../../interpreter/kinds/hook.ts";
 import type { NewRun } from "../../interpreter/new-run.ts";
 import { hookName } from "../../names.ts";
@@ -38,15 +39,16 @@ function stepsOf(journal: readonly JournalEvent[]): readonly Debt[] {
 }
 
 /** Whether there may be a child that is cancelled with this run. */
-export function mayCancelChildren(journal: readonly JournalEvent[]): boolean {
+export function mayCancelChildren({ status }: RunRecord, journal: readonly JournalEvent[]): boolean {
+  if (status === "cancelled") return true;
   return journal.some(
-    ({ type, name }) => type === "children_kept" || (type === "system_step_created" && name === "start_run"),
+    ({ type, name }) => type === "children_tied" || (type === "system_step_created" && name === "start_run"),
   );
 }
 
 /** The cancel of a child, unless it is left alone. */
 export function cancelOfChild(parent: RunRecord, child: RunRecord, now: number): Message[] {
-  const { $onParentEnd: onParentEnd } = child.attributes;
+  const { [ON_PARENT_END]: onParentEnd } = child.attributes;
   const tied = onParentEnd === "cancel" || (onParentEnd === undefined && parent.status === "cancelled");
   if (!tied) return [];
   const messageId = derivedMessageId("cancel", parent.runId, child.runId);

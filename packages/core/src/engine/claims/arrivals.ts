@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import type { IdSource } from "../../ids.ts";
 import type { Execution } from "../../interpreter/execution.ts";
+import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import type { Logger } from "../../logger.ts";
 import { outside } from "../../outside.ts";
 import { largestValue } from "../../serialization/index.ts";
@@ -183,8 +184,9 @@ export class Arrivals {
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
     run.hold(row, lastAt);
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
-    const cancel = mail.find(({ type }) => type === "cancel_requested");
-    if (cancel !== undefined && (!began || obstacle !== null)) {
+    const terminate = mail.find(({ type }) => type === TERMINATE);
+    const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
+    if (cancel !== undefined && (!began || obstacle !== null || terminate !== undefined)) {
       run.turn.endCancelled(cancel, began, clock.now());
     } else if (obstacle !== null) {
       run.receiveMail(mail);

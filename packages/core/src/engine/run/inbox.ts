@@ -1,3 +1,4 @@
+import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
@@ -39,8 +40,16 @@ export class Inbox {
     return this.#items.some(({ type }) => type === "attempt_ended");
   }
 
+  /** What ends the run comes before all that waits. */
   add(incoming: Incoming): void {
-    this.#items.push(incoming);
+    if (isTermination(incoming)) this.#items.unshift(incoming);
+    else this.#items.push(incoming);
+  }
+
+  /** The run is to end without its code. */
+  get terminated(): boolean {
+    const [first] = this.#items;
+    return first !== undefined && isTermination(first);
   }
 
   /** Whether {@link take} would give something. `busy`: attempts of the run are under way. */
@@ -80,10 +89,14 @@ export class Inbox {
 
   #nextIndex(busy: boolean): number {
     if (this.#items.length === 0) return -1;
-    if (!this.#mailBlocked) return 0;
+    if (!this.#mailBlocked || this.terminated) return 0;
     const other = this.#items.findIndex(
       (incoming) => incoming.type !== "mail" || incoming.mail.type === "cancel_requested",
     );
     return other >= 0 || busy ? other : 0;
   }
+}
+
+function isTermination(incoming: Incoming): boolean {
+  return incoming.type === "mail" && incoming.mail.type === TERMINATE;
 }

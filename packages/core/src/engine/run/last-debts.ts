@@ -15,7 +15,7 @@ export function writeDebts(outbox: Outbox, execution: Execution, steps: RunSteps
   if (left !== null || owesChildren(execution) || steps.owed) outbox.owe();
 }
 
+/** A cancelled run may have children that its steps have started, of which its journal does not know. */
 function owesChildren(execution: Execution): boolean {
-  const { tied, sharing } = childrenOf(execution);
-  return tied || (sharing && cancelOf(execution).record !== null);
+  return childrenOf(execution).tied || cancelOf(execution).record !== null;
 }

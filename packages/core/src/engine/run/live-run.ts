@@ -119,7 +119,8 @@ export class LiveRun {
 
   /** There is something to deliver and nothing that forbids it. */
   get deliverable(): boolean {
-    return this.lease.held && !this.lease.leaving && this.turn.deliverable && !this.working;
+    if (!this.lease.held || this.lease.leaving || !this.turn.deliverable) return false;
+    return this.turn.terminated || !this.working;
   }
 
   /** Something waits here for a tick or a commit. */
@@ -252,7 +253,8 @@ export class LiveRun {
     if (this.steps.busy || this.steps.system.busy) return false;
     if (handOver) return this.turn.mayLeave;
     const dueLater = (this.nextDueAt ?? Number.POSITIVE_INFINITY) > now;
-    return dueLater && !this.steps.waiting && this.mail.complete && this.turn.mayRest;
+    const starts = this.steps.waiting || this.steps.system.waiting;
+    return dueLater && !starts && this.mail.complete && this.turn.mayRest;
   }
 }
 

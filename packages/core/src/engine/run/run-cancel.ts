@@ -41,16 +41,17 @@ export class RunCancel {
     const until = now + CANCEL_GRACE;
     const finishing = new Set<string>();
     for (const entry of pending.values()) {
-      if (!isStep(entry)) continue;
+      if (!isStep(entry) || entry.shielded) continue;
       const inTime = entry.attempt > 1 && (entry.dueAt ?? now) < until;
       if (inTime || attempts.get(entry.id)?.started === true) finishing.add(entry.id);
     }
     const error = new WorkflowRunCancelledError(runId, reason);
     for (const [id, attempt] of attempts) {
+      if (pending.get(id)?.shielded === true) continue;
       if (finishing.has(id)) attempt.interrupt(error);
       else this.#steps.abort(attempt, error);
     }
-    this.#steps.startOnly(({ id }) => finishing.has(id));
+    this.#steps.startOnly(({ id, shielded }) => shielded || finishing.has(id));
     return { reason, finishing: [...finishing], until };
   }
 

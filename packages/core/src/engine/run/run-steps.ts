@@ -1,6 +1,6 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
-import { isSystemStep } from "../../interpreter/kinds/system-step.ts";
+import { isSystemStep, unansweredSystemSteps } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Attempt } from "../steps/attempt.ts";
 import { systemStepOf } from "../system-steps/index.ts";
@@ -30,12 +30,9 @@ export class RunSteps {
     return this.#toStart.length > 0;
   }
 
-  /** A system step is not done that is owed although the run ends. */
+  /** A system step has no result that is owed although the run ends. */
   get owed(): boolean {
-    if (this.system.busy) return true;
-    return [...this.#execution.pending.values()].some(
-      (entry) => isSystemStep(entry) && systemStepOf(entry.name).owed,
-    );
+    return [...unansweredSystemSteps(this.#execution)].some((name) => systemStepOf(name).owed);
   }
 
   /** When a sleep ends or an attempt is due next, or `null`. */

@@ -5,9 +5,9 @@ export class RunSystemSteps {
   #toStart: PendingSystemStep[] = [];
   readonly #underWay: Set<PendingSystemStep> = new Set();
 
-  /** Something of it would be lost here if the run were given back now; another owner would do it again. */
+  /** One is being executed. */
   get busy(): boolean {
-    return this.#toStart.length > 0 || this.#underWay.size > 0;
+    return this.#underWay.size > 0;
   }
 
   /** One may start. */

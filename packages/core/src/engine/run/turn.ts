@@ -1,6 +1,6 @@
 import { asWritten, deliver, journalled } from "../../interpreter/events.ts";
 import type { Execution } from "../../interpreter/execution.ts";
-import { cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { cancelOf, TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import { hearingOf } from "../../interpreter/kinds/index.ts";
 import type { Heard } from "../../interpreter/kinds/kind.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
@@ -71,8 +71,14 @@ export class Turn {
 
   /** There is something to deliver and nothing that forbids it. */
   get deliverable(): boolean {
+    if (this.terminated) return true;
     if (this.state !== "settled" || !this.#quiet || this.#execution.outcome !== null) return false;
     return this.#inbox.hasNext(this.#options.steps.busy);
+  }
+
+  /** The run is to end without its code, whatever that is doing. */
+  get terminated(): boolean {
+    return this.state === "settled" && this.#inbox.terminated;
   }
 
   /** The end of an attempt waits to be delivered. */
@@ -172,7 +178,6 @@ export class Turn {
    */
   endCancelled(mail: Mail, began: boolean, now: number): void {
     if (began) this.outbox.owe();
-    this.#options.mail.consume(mail.mailSeq);
     this.outbox.endUnheard(reasonOf(mail.data), now);
     this.#machine.move("over");
   }
@@ -217,7 +222,25 @@ export class Turn {
     }
   }
 
+  /** Ends the run where its code stands; what it asked for since it was told something last is not done. */
+  #terminate(mail: Mail, now: number): void {
+    const { cancel, steps } = this.#options;
+    const begun = cancel.begun;
+    this.#withheld = null;
+    this.#execution.drop();
+    steps.close();
+    // Its mail stays unread: what it owes of that is done after the end.
+    this.outbox.owe();
+    if (begun) this.outbox.endCancelled(reasonOf(mail.data), now);
+    else this.outbox.endUnheard(reasonOf(mail.data), now);
+    this.#machine.move("over");
+  }
+
   #readMail(mail: Mail, now: number): boolean {
+    if (mail.type === TERMINATE) {
+      this.#terminate(mail, now);
+      return false;
+    }
     const heard = hearingOf(mail.type)?.(this.#execution, mail) ?? null;
     this.#options.mail.consume(mail.mailSeq);
     this.#inbox.mailRead();

@@ -1,11 +1,12 @@
 import type { Clock } from "../../clock.ts";
-import type { Context } from "../../context.ts";
+import type { Context, StepStore } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
+import type { World } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
 import { callBody } from "./call-body.ts";
@@ -42,8 +43,8 @@ export interface AttemptHost {
   readonly slots: Slots;
   readonly detached: DetachedBodies;
   readonly bodies: RunningBodies;
-  /** Sends a message to a run. */
-  readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
+  readonly world: World;
+  readonly store: StepStore;
   /** The body of an attempt waits for the end of a run. */
   readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
 }
@@ -205,7 +206,9 @@ export class StepAttempt implements Attempt {
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
-      send: (type, data) => this.#host.send(metadata.workflowRunId, type, data),
+      world: this.#host.world,
+      store: this.#host.store,
+      starts: 0,
     };
     try {
       this.#limit((ms) => {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { StepStore } from "../../context.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Logger } from "../../logger.ts";
 import type { World } from "../../world/index.ts";
@@ -18,8 +19,8 @@ export interface StepRunnerOptions {
   readonly concurrency: number;
   /** How many bodies may go on beside them when their attempts are over. */
   readonly maxDetached: number;
-  /** Sends a message to a run. */
-  readonly send: AttemptHost["send"];
+  /** What steps do to the store by themselves. */
+  readonly store: StepStore;
   /** There may be room for more runs: fewer bodies go on than may, or a body waits for a run and lends its slot. */
   readonly onRoom: () => void;
 }
@@ -33,7 +34,7 @@ export class StepRunner {
   readonly #warned: Set<string> = new Set();
 
   constructor(options: StepRunnerOptions) {
-    const { world, clock, logger, concurrency, maxDetached, send, onRoom } = options;
+    const { world, clock, logger, concurrency, maxDetached, store, onRoom } = options;
     this.slots = new Slots(concurrency);
     this.detached = new DetachedBodies({ clock, logger, limit: maxDetached, onBelowLimit: onRoom });
     this.#logger = logger;
@@ -42,7 +43,8 @@ export class StepRunner {
       slots: this.slots,
       detached: this.detached,
       bodies: runningBodies(world),
-      send,
+      world,
+      store,
       onWaitsForRun: (step, owner, awaited) => {
         this.#warn(step, owner, awaited);
         onRoom();

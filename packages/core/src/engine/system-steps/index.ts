@@ -12,8 +12,8 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   watch_run: watchRun,
   read_run: readRun,
   send_message: sendMessage,
-  wake_up: wakeUp,
   resume_or_start: resumeOrStartStep,
+  wake_up: wakeUp,
 };
 
 /**

@@ -1,5 +1,7 @@
+import { isShielded } from "../../contexts.ts";
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import { decode } from "../../serialization/index.ts";
+import { rejected } from "../deferred.ts";
 import type { Execution, KindState } from "../execution.ts";
 import type { Kind } from "./kind.ts";
 
@@ -13,12 +15,17 @@ export interface CancelRecord {
   readonly until: number;
 }
 
+/** The type of the message that ends a run without its code. */
+export const TERMINATE = "terminate";
+
 /** How far the cancel of an execution is. */
 export interface Cancel extends KindState {
   /** Set when the run is being cancelled. */
   record: CancelRecord | null;
   /** Steps that had begun when the run was cancelled and have not ended since. */
   readonly finishing: Set<string>;
+  /** How often the code has begun to wait since it was cancelled. */
+  again: number;
   /** What the code gets for everything that the cancel interrupts. */
   readonly error: () => WorkflowRunCancelledError;
 }
@@ -28,10 +35,27 @@ export function cancelOf(execution: Execution): Cancel {
   return execution.state(newCancel);
 }
 
+/** So often code that has been cancelled may begin to wait for something; then it is not called any more. */
+const MOST_AGAIN = 10;
+
+/**
+ * What code that was cancelled, and goes on, gets when it waits for something outside of a `shield`: the cancel again. After
+ * some times, as in a loop that catches errors and sleeps, it gets nothing any more, and the run ends.
+ */
+export function cancelledAgain(execution: Execution): Promise<never> | null {
+  const cancel = cancelOf(execution);
+  if (cancel.record === null || isShielded()) return null;
+  cancel.again++;
+  if (cancel.again < MOST_AGAIN) return rejected(cancel.error());
+  execution.endAs(cancel.error());
+  return new Promise(() => {});
+}
+
 function newCancel({ runId }: Execution): Cancel {
   const cancel: Cancel = {
     record: null,
     finishing: new Set(),
+    again: 0,
     error: () => new WorkflowRunCancelledError(runId, cancel.record?.reason),
   };
   return cancel;
@@ -46,7 +70,7 @@ export const cancelKind: Kind = {
         if (cancel.record !== null) return;
         cancel.record = decode(event.data) as CancelRecord;
         for (const id of cancel.record.finishing) cancel.finishing.add(id);
-        execution.interrupt(cancel.error(), cancel.finishing);
+        execution.interrupt(cancel.error(), ({ id, shielded }) => shielded || cancel.finishing.has(id));
       },
     },
   },

@@ -1,16 +1,10 @@
-import { decode, encode } from "../../serialization/index.ts";
 import type { Execution, KindState } from "../execution.ts";
 import type { Kind } from "./kind.ts";
 
-/** The attribute of a run that has the id of the run by which it was started. */
-export const PARENT = "$parent";
-
-/** What a run owes its children when it ends: `children_kept` tells the next generation of it. */
+/** What a run owes its children when it ends: `children_tied` tells the next generation of it. */
 export interface Children extends KindState {
   /** It has, or had, one that is cancelled when it ends. */
   tied: boolean;
-  /** It has, or had, one that is cancelled when it ends cancelled. */
-  sharing: boolean;
 }
 
 /** The children of an execution. */
@@ -19,21 +13,20 @@ export function childrenOf(execution: Execution): Children {
 }
 
 function newChildren(): Children {
-  return { tied: false, sharing: false };
+  return { tied: false };
 }
 
 export const childrenKind: Kind = {
   events: {
-    children_kept: {
+    children_tied: {
       role: "note",
-      note(execution, { data }) {
-        Object.assign(childrenOf(execution), decode(data));
+      note(execution) {
+        childrenOf(execution).tied = true;
       },
     },
   },
   carry(execution) {
-    const { tied, sharing } = childrenOf(execution);
-    if (!tied && !sharing) return [];
-    return [{ type: "children_kept", id: null, name: null, data: encode({ tied, sharing }, "children") }];
+    const { tied } = childrenOf(execution);
+    return tied ? [{ type: "children_tied", id: null, name: null, data: null }] : [];
   },
 };

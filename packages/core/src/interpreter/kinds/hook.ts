@@ -5,6 +5,7 @@ import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
+import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 
 /** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
@@ -16,8 +17,8 @@ interface Hooks extends KindState {
   readonly asked: Map<string, WorkflowHook>;
   /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
   readonly held: Map<string, HeldHook>;
-  /** Those that may have payloads which nobody has taken. */
-  readonly made: Set<WorkflowHook>;
+  /** All whose token the code has, or had: what was delivered before a hook was disposed of may be read after that. */
+  readonly made: Map<string, WorkflowHook>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
 }
@@ -56,11 +57,11 @@ function newHooks(): Hooks {
     live,
     asked: new Map(),
     held: new Map(),
-    made: new Set(),
+    made: new Map(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
-      for (const hook of live.values()) hook.fail(error);
+      for (const hook of live.values()) hook.cancel(error);
     },
   };
 }
@@ -76,15 +77,19 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
-  const hook = new WorkflowHook<T>(id, token, () => {
-    if (execution.over) return;
-    live.delete(id);
-    if (hook.left === 0) made.delete(hook as WorkflowHook);
-    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-  });
+  const hook = new WorkflowHook<T>(
+    id,
+    token,
+    () => {
+      if (execution.over) return;
+      live.delete(id);
+      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+    },
+    () => cancelledAgain(execution),
+  );
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
-  made.add(hook as WorkflowHook);
+  made.set(id, hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
   const claim = { ...hookClaim(token, id, metadata), refusedAs: "hook_conflict" };
   execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
@@ -94,15 +99,19 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
 /** The code asks for a hook that the run has already, with what came for it. */
 function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
   const { live, made } = hooksOf(execution);
-  const hook = new WorkflowHook<T>(id, token, () => {
-    if (execution.over) return;
-    live.delete(id);
-    if (hook.left === 0) made.delete(hook as WorkflowHook);
-    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-  });
+  const hook = new WorkflowHook<T>(
+    id,
+    token,
+    () => {
+      if (execution.over) return;
+      live.delete(id);
+      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+    },
+    () => cancelledAgain(execution),
+  );
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
-  made.add(hook as WorkflowHook);
+  made.set(id, hook as WorkflowHook);
   execution.request({ type: "hook_adopted", id, name: token, data: null });
   hook.registered(null);
   for (const payload of payloads) hook.receive(payload as Payload<T>);
@@ -118,7 +127,7 @@ export function hookHeld(id: string, token: string): Carried {
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
   const { made, held } = hooksOf(execution);
   const left = [
-    ...[...made].map((hook) => [hook.id, hook.left] as const),
+    ...[...made.values()].map((hook) => [hook.id, hook.left] as const),
     ...[...held.values()].map(({ id, payloads }) => [id, payloads.length] as const),
   ].filter(([, count]) => count > 0);
   return left.length === 0 ? null : Object.fromEntries(left);
@@ -137,19 +146,26 @@ function heldUnder(execution: Execution, id: string | null): HeldHook | undefine
   return held.size === 0 ? undefined : [...held.values()].find((hook) => hook.id === id);
 }
 
+function takesPayloads(execution: Execution, id: string): boolean {
+  return hooksOf(execution).made.has(id) || heldUnder(execution, id) !== undefined;
+}
+
 function roleOfToken(type: string): boolean {
   return type === "hook_created" || type === "hook_conflict";
 }
 
 function answered(conflictOf: (event: NewEvent) => { runId: string } | null): RequestRole["journalled"] {
   return (execution, event) => {
-    const { live, asked } = hooksOf(execution);
+    const { live, asked, made } = hooksOf(execution);
     const hook = asked.get(event.id ?? "");
     if (hook === undefined) return;
     asked.delete(hook.id);
     const conflict = conflictOf(event);
     execution.answer(hook.id, () => {
-      if (conflict !== null) live.delete(hook.id);
+      if (conflict !== null) {
+        live.delete(hook.id);
+        made.delete(hook.id);
+      }
       hook.registered(conflict);
     });
   };
@@ -201,7 +217,7 @@ export const hookKind: Kind = {
       role: "delivery",
       deliver(execution, event, known) {
         const payload = payloadOf(event, known);
-        const hook = hooksOf(execution).live.get(event.id ?? "");
+        const hook = hooksOf(execution).made.get(event.id ?? "");
         if (hook !== undefined) hook.receive(payload);
         else heldUnder(execution, event.id)?.payloads.push(payload);
       },
@@ -209,13 +225,12 @@ export const hookKind: Kind = {
   },
   messages: {
     hook_received(execution, { id, data }) {
-      if (id === null) return null;
-      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
+      if (id === null || !takesPayloads(execution, id)) return null;
       return { type: "hook_received", id, data, known: { value: decode(data) } };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
-      if (!hooksOf(execution).live.has(id) && heldUnder(execution, id) === undefined) return null;
+      if (!takesPayloads(execution, id)) return null;
       const { value } = payloadOf({ name: OR_START, data });
       return { type: "hook_received", id, name: OR_START, data, known: { value } };
     },

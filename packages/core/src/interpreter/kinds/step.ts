@@ -1,3 +1,4 @@
+import { isShielded } from "../../contexts.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
@@ -63,6 +64,7 @@ export function callStep(
     failures: 0,
     dueAt: null,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(step.id, step);
   execution.request({ type: "step_created", id: step.id, name: definition.id, data: encoded });

@@ -1,7 +1,8 @@
+import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution } from "../execution.ts";
+import type { Execution, KindState } from "../execution.ts";
 import type { Pending } from "../pending.ts";
 import type { Kind } from "./kind.ts";
 
@@ -19,6 +20,24 @@ export interface PendingSystemStep extends Pending {
   /** What it is asked, encoded; the journal's once the step is in it. */
   input: Uint8Array | null;
   readonly result: Deferred<unknown>;
+}
+
+/** The system steps that an execution has asked for and whose result it has not been told, their names by id. */
+interface Unanswered extends KindState {
+  readonly names: Map<string, string>;
+}
+
+function unansweredOf(execution: Execution): Unanswered {
+  return execution.state(noneUnanswered);
+}
+
+function noneUnanswered(): Unanswered {
+  return { names: new Map() };
+}
+
+/** The names of the system steps without a result, those included that a cancel interrupted. */
+export function unansweredSystemSteps(execution: Execution): Iterable<string> {
+  return unansweredOf(execution).names.values();
 }
 
 /** The type of the message that completes a system step which waits for one; its data is the result. */
@@ -45,8 +64,10 @@ export function callSystemStep<T>(
     input: encoded,
     dueAt: null,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(id, step);
+  unansweredOf(execution).names.set(id, name);
   execution.request({ type: "system_step_created", id, name, data: encoded });
   return step.result.promise as Promise<T>;
 }
@@ -71,12 +92,14 @@ export const systemStepKind: Kind = {
       role: "delivery",
       deliver(execution, event, known) {
         const value = known === undefined ? decode(event.data) : known.value;
+        unansweredOf(execution).names.delete(event.id ?? "");
         execution.settle(event.id)?.result.resolve(value);
       },
     },
     system_step_failed: {
       role: "delivery",
       deliver(execution, event) {
+        unansweredOf(execution).names.delete(event.id ?? "");
         execution.settle(event.id)?.result.reject(decodeError(event.data as Uint8Array));
       },
     },

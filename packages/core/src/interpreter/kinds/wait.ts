@@ -1,3 +1,4 @@
+import { isShielded } from "../../contexts.ts";
 import { type Duration, parseDuration } from "../../duration.ts";
 import { decode, encode } from "../../serialization/index.ts";
 import type { JournalEvent } from "../../world/index.ts";
@@ -5,6 +6,7 @@ import { deferred } from "../deferred.ts";
 import type { Difference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Pending, Request } from "../pending.ts";
+import { cancelledAgain } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
 /** Sleeps: `wait_created` with the time of its end, then `wait_completed`, then or when a message ends the sleep early. */
@@ -21,12 +23,15 @@ interface PendingWait extends Pending {
 /** A workflow sleeps. */
 export function sleepIn(execution: Execution, duration: Duration): Promise<void> {
   if (execution.over) return new Promise(() => {});
+  const cancelled = cancelledAgain(execution);
+  if (cancelled !== null) return cancelled;
   const dueAt = parseDuration(duration, execution.clock);
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
     due: "wait_completed",
     dueAt,
     result: deferred(),
+    shielded: isShielded(),
   };
   execution.pending.set(wait.id, wait);
   execution.request({ type: "wait_created", id: wait.id, name: null, data: encode(dueAt, "sleep") });

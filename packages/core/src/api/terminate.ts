@@ -1,0 +1,62 @@
+import { type Clock, delay } from "../clock.ts";
+import { ENGINE_QUEUE } from "../engine/engine-queue.ts";
+import { Outbox } from "../engine/run/outbox.ts";
+import type { IdSource } from "../ids.ts";
+import { type ClaimedRun, isTerminal, type World } from "../world/index.ts";
+
+/** Ending a run without its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. */
+
+const TTL = 15_000;
+/** Between two looks at a run that another holds, in milliseconds. */
+const PAUSE = 250;
+
+export interface Termination {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly runId: string;
+  readonly reason: string | undefined;
+}
+
+/** Resolves when the run has ended. The message that asks its owner for it has been sent. */
+export async function terminate(world: World, termination: Termination): Promise<void> {
+  const { clock, ids, runId } = termination;
+  for (;;) {
+    const [row] = await world.getRuns([runId]);
+    if (row === null || row === undefined || isTerminal(row.status)) return;
+    const { runs } = await world.claim({
+      queues: [],
+      runIds: [runId],
+      limit: 1,
+      byteLimit: 0,
+      owner: `terminate_${ids.token()}`,
+      claimId: ids.token(),
+      ttl: TTL,
+      now: clock.now(),
+      cached: new Map([[runId, { claimId: row.claimId ?? "", seq: row.seq }]]),
+      eventLimit: 1,
+    });
+    for (const claimed of runs) await end(world, claimed, termination);
+    if (runs.length === 0) await delay(clock, PAUSE);
+  }
+}
+
+async function end(world: World, { run }: ClaimedRun, { clock, reason }: Termination): Promise<void> {
+  if (isTerminal(run.status)) return;
+  const { runId, epoch, claimId, seq, mailSeq } = run;
+  const outbox = new Outbox(runId);
+  const now = clock.now();
+  outbox.endUnheard(reason, now);
+  const { events, patch } = outbox.take(Number.POSITIVE_INFINITY);
+  const request = {
+    runId,
+    epoch,
+    claimId: claimId ?? "",
+    seq,
+    events,
+    mailDone: mailSeq,
+    // What it owes is in its journal: a worker looks.
+    run: { ...patch, queue: ENGINE_QUEUE },
+    lease: { type: "park", dueAt: now } as const,
+  };
+  await world.commit([request], now);
+}

@@ -1,0 +1,42 @@
+import { Run } from "./api/run.ts";
+import { clientOf } from "./api/runtime.ts";
+import { type StartOptions, startRequest } from "./api/start-request.ts";
+import type { StepContext } from "./context.ts";
+import { startedRun } from "./engine/system-steps/start-run.ts";
+import { childRunId } from "./ids.ts";
+import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
+import { largestValue, storable } from "./serialization/index.ts";
+
+/**
+ * Starts a run from a step: in the World of the step's run, which is its parent. Without a key of its own it has one that is
+ * derived from the step, so that another attempt gets the same run.
+ */
+export async function startInStep<T>(
+  context: StepContext,
+  fn: unknown,
+  args: unknown[],
+  options: StartOptions,
+): Promise<Run<T>> {
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  const { world, store, step, workflow } = context;
+  storable(asked.args, "args", largestValue(world));
+  if (options.onParentEnd === "cancel") {
+    throw new TypeError(
+      'onParentEnd: "cancel" is for runs that a workflow starts; one that a step starts is cancelled with its parent, or "leave".',
+    );
+  }
+  context.starts++;
+  const id = `${step.stepId}/${context.starts}`;
+  const now = store.now();
+  const attributes = {
+    ...asked.attributes,
+    [PARENT]: workflow.workflowRunId,
+    ...(options.onParentEnd === "leave" && { [ON_PARENT_END]: "leave" }),
+  };
+  // The arguments of another attempt may differ, by a time for example: the run is that of the first one.
+  const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };
+  const run: NewRun = { ...asked, runId: childRunId(id, now), attributes, key };
+  const result = await store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
+  return new Run<T>(clientOf(world), startedRun({ run, onConflict }, result));
+}

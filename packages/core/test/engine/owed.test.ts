@@ -1,0 +1,112 @@
+import { createHook, sleep, workflow } from "@perdure/core";
+import { start } from "@perdure/core/api";
+import { WorldError } from "@perdure/core/errors";
+import { deploy } from "@perdure/core/testing";
+import { expect, it } from "vitest";
+import { cluster, gate, LEASE } from "./cluster.ts";
+
+// What the simulator found in the work after a run's end: each of these was lost, or hung.
+
+it("keeps a payload that came before the token was free, though the code had disposed of the hook", async () => {
+  const { process, client, clock, settle, until, row, types } = cluster();
+  const holder = workflow("holder", async () => {
+    const hook = createHook<string>({ token: "passing" });
+    await sleep("1s");
+    hook.dispose();
+    await sleep("1s");
+  });
+  const next = workflow("next", async () => await createHook<string>({ token: "passing" }));
+  const worker = await process();
+  const first = await client.start(holder, []);
+  await settle();
+  let sent = false;
+  worker.fault(async (operation) => {
+    if (operation !== "commit" || sent) return;
+    sent = true;
+    await client.resumeHook("passing", "in time");
+  });
+  await clock.advance(1_000);
+  expect(types(first.runId)).toContain("hook_disposed");
+  const second = await client.start(next, []);
+  await settle();
+  expect(row(second.runId)).toMatchObject({ status: "running", mailSeq: 0 });
+  await clock.advance(1_000);
+  expect(await until(second.returnValue)).toBe("in time");
+  expect(types(first.runId).slice(-3)).toEqual(["wait_completed", "payloads_left", "run_completed"]);
+});
+
+it("sends payloads on of a run that is cancelled without its code", async () => {
+  const { process, client, settle, until, row } = cluster();
+  workflow("changes", async () => await createHook<string>({ token: "kept" }));
+  const former = await process();
+  const run = await client.start({ workflowId: "changes" }, []);
+  await settle();
+  former.kill();
+  deploy();
+  workflow("changes", async () => await sleep("1h"));
+  const next = workflow("takes over", async () => await createHook<string>({ token: "kept" }));
+  await client.resumeHook("kept", "unread");
+  await run.cancel();
+  const worker = await process();
+  const tokenTaken = gate();
+  worker.fault((operation) => (operation === "deliver" ? tokenTaken.promise : undefined));
+  await settle();
+  expect(await run.status).toBe("cancelled");
+  const second = await client.start(next, []);
+  await settle();
+  tokenTaken.open();
+  expect(await until(second.returnValue)).toBe("unread");
+  await settle();
+  expect(row(run.runId)).toMatchObject({ owner: null, dueAt: null });
+});
+
+it("gives a run back whose system step has not begun", async () => {
+  const { process, client, clock, settle, row } = cluster();
+  const child = workflow("asked for", async () => "done");
+  const parent = workflow("asks", async () => await (await start(child, [])).returnValue);
+  const first = await process();
+  first.fault((operation) => {
+    if (operation === "createRuns") first.kill();
+  });
+  const run = await client.start(parent, []);
+  await settle();
+  const second = await process();
+  let closed = false;
+  second.fault((operation) => {
+    if (operation !== "claim answer" || row(run.runId).epoch < 2 || closed) return;
+    closed = true;
+    void second.worker.close();
+  });
+  await clock.advance(LEASE + 1);
+  await settle();
+  expect(closed).toBe(true);
+  expect(row(run.runId)).toMatchObject({ owner: null, epoch: 2, status: "running" });
+});
+
+it("starts a child whose start was interrupted by a cancel before the store answered", async () => {
+  const { process, client, settle, state, until, when, row } = cluster();
+  const child = workflow("late child", async () => await createHook());
+  const parent = workflow("cancelled early", async () => {
+    try {
+      await start(child, [], { onParentEnd: "leave" });
+    } finally {
+      await sleep("1m");
+    }
+  });
+  const worker = await process();
+  let down = true;
+  worker.fault((operation) => {
+    if (down && operation === "createRuns") throw new WorldError("no answer");
+  });
+  const run = await client.start(parent, []);
+  await settle();
+  await run.cancel();
+  await until(run.returnValue.catch(() => {}));
+  expect(state.runs.size).toBe(1);
+  down = false;
+  const statuses = () => [...state.runs.values()].map(({ row }) => row.status);
+  await when(() => statuses().length === 2);
+  await settle();
+  expect(statuses()).toEqual(["cancelled", "running"]);
+  expect(row(run.runId)).toMatchObject({ owner: null, dueAt: null });
+});

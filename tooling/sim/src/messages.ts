@@ -1,0 +1,53 @@
+import { decode, type MemoryState } from "@perdure/core/testing";
+import { isTerminal, type Message, type RunRecord } from "@perdure/core/world";
+import { LawBroken } from "./failure.ts";
+import type { RunFold } from "./fold.ts";
+
+/** The laws about messages that runs send each other: each was asked for, and arrives once. */
+
+/** A message that no client sent was asked for by a run, or follows from the end of one. */
+export function checkAskedFor(
+  { messageId, to, type, data }: Message,
+  state: MemoryState,
+  foldOf: (runId: string) => RunFold | undefined,
+): void {
+  if (!("runId" in to)) return;
+  const broken = (what: string): never => {
+    throw new LawBroken("effects were asked for", `${type} to run ${to.runId}: ${what}`, to.runId);
+  };
+  const watch = (runId: string, id: string): unknown => {
+    const call = foldOf(runId)?.asked.get(id);
+    return call?.name === "watch_run" ? call.input : null;
+  };
+  if (type === "watch") {
+    const watcher = decode(data) as { readonly runId: string; readonly id: string };
+    if (watch(watcher.runId, watcher.id) !== to.runId) broken(`run ${watcher.runId} does not watch it`);
+  }
+  if (type === "system_step_result") {
+    const { runId, status } = decode(data) as RunRecord;
+    const row = state.runs.get(runId)?.row;
+    if (watch(to.runId, to.id ?? "") !== runId) broken(`it does not watch run ${runId}`);
+    if (row?.status !== status || !isTerminal(status))
+      broken(`run ${runId} is ${row?.status}, not ${status}`);
+  }
+  if (type === "cancel_requested" && !messageId.startsWith("msg_") && !messageId.startsWith("sys_")) {
+    const target = state.runs.get(to.runId)?.row;
+    // Another run has the key under which it was to be started.
+    if (target === undefined) return;
+    const { $parent: parent = "" } = target.attributes;
+    const status = state.runs.get(parent)?.row.status;
+    const child = foldOf(parent)?.children.find(({ runId }) => runId === to.runId);
+    const due =
+      child?.onParentEnd === "cancel" ||
+      (child !== undefined && child.onParentEnd === undefined && status === "cancelled");
+    if (status === undefined || !isTerminal(status) || !due) broken(`its parent is ${status}`);
+  }
+}
+
+/** After a delivery: nothing is told twice to the same place of a run. */
+export function checkToldOnce({ to, type }: Message, state: MemoryState): void {
+  if (!("runId" in to) || to.id === undefined) return;
+  const told = state.runs.get(to.runId)?.mailbox.filter((mail) => mail.id === to.id && mail.type === type);
+  if ((told?.length ?? 0) < 2) return;
+  throw new LawBroken("results are told once and right", `${type} came twice to ${to.id}`, to.runId);
+}
