@@ -159,7 +159,7 @@ export class Run<T = unknown> {
    * @example
    * ```ts
    * for await (const { at, type, name, value } of run.events()) console.log(at, type, name, value);
-   * const [first] = await Array.fromAsync(run.events({ limit: 1 }));
+   * for await (const { seq, type } of run.events({ after: 100, limit: 10 })) console.log(seq, type);
    * ```
    */
   events(options: RunEventsOptions = {}): AsyncGenerator<RunEvent, void, void> {
