@@ -51,7 +51,10 @@ export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
  * @throws {ContextError} outside a workflow, {@link SerializationError} for an argument that cannot be stored
  * @example
  * ```ts
- * if (page % 100 === 0) return await continueAsNew([page + 1]);
+ * const follow = workflow("follow", async (page: number): Promise<void> => {
+ *   await sleep("1 minute");
+ *   if (page % 100 === 0) return await continueAsNew([page + 1]);
+ * });
  * ```
  */
 export function continueAsNew(args: readonly unknown[] = []): Promise<never> {
@@ -126,12 +129,11 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
  * @example
  * ```ts
  * try {
- *   await ship(order);
+ *   await sleep("1 day");
  * } finally {
  *   await shield(async () => {
- *     await refund(order);
+ *     setState("cleaning up");
  *     await sleep("1 minute");
- *     await notify(order);
  *   });
  * }
  * ```
