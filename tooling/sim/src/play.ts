@@ -126,6 +126,9 @@ async function tryAgain(stage: Stage, runId: string): Promise<void> {
   });
 }
 
+/** From so many lost claims on, a run waits for somebody who calls `retry()`: with unread mail, under a lease. */
+const POISONED_AFTER = 10;
+
 /** Looks after all runs: one that is parked because it ended its workers is tried again from time to time. */
 export async function operate(stage: Stage): Promise<void> {
   for (;;) {
