@@ -134,8 +134,8 @@ export async function operate(stage: Stage): Promise<void> {
   for (;;) {
     await pause(stage.cluster.driver, 10_000);
     for (const { row } of stage.store.state.runs.values()) {
-      if (row.status === "diverged" && row.owner === null && row.dueAt === null)
-        await tryAgain(stage, row.runId);
+      const isPoisoned = row.dueAt === null || row.lostClaims >= POISONED_AFTER;
+      if (row.status === "diverged" && isPoisoned) await tryAgain(stage, row.runId);
     }
   }
 }
