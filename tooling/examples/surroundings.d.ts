@@ -12,6 +12,8 @@ declare global {
   const orderId: string;
   const order: { readonly id: string };
   const response: Response;
+  const request: Request;
+  const yesterday: Date;
   const stripe: {
     readonly charges: {
       create(charge: { customer: string }, options: { idempotencyKey: string }): Promise<{ id: string }>;

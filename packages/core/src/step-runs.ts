@@ -4,6 +4,7 @@ import { type StartOptions, startRequest } from "./api/start-request.ts";
 import type { StepContext } from "./context.ts";
 import { startedRun } from "./engine/system-steps/start-run.ts";
 import { childRunId } from "./ids.ts";
+import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
 import { largestValue, storable } from "./serialization/index.ts";
 
@@ -30,8 +31,8 @@ export async function startInStep<T>(
   const now = store.now();
   const attributes = {
     ...asked.attributes,
-    $parent: workflow.workflowRunId,
-    ...(options.onParentEnd === "leave" && { $onParentEnd: "leave" }),
+    [PARENT]: workflow.workflowRunId,
+    ...(options.onParentEnd === "leave" && { [ON_PARENT_END]: "leave" }),
   };
   // The arguments of another attempt may differ, by a time for example: the run is that of the first one.
   const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };

@@ -1,15 +1,24 @@
 import { Run, type RunAccess } from "./api/run.ts";
 import { type StartOptions, startRequest } from "./api/start-request.ts";
+import { lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
 import type { StartRunInput } from "./engine/system-steps/start-run.ts";
-import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "./errors/index.ts";
+import type { StopSleepResult, WakeUpInput } from "./engine/system-steps/wake-up.ts";
+import {
+  NonDeterminismError,
+  WorkflowRunNotCompletedError,
+  WorkflowRunNotFoundError,
+  WorkflowRuntimeError,
+} from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
 import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
+import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
 
@@ -28,8 +37,8 @@ export async function startInWorkflow<T>(
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
-    $parent: execution.runId,
-    ...(onParentEnd !== undefined && { $onParentEnd: onParentEnd }),
+    [PARENT]: execution.runId,
+    ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
   const now = execution.now();
   const runId = await callSystemStep<string>(
@@ -58,15 +67,28 @@ export function runsOf(execution: Execution): RunAccess {
 
   return {
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
-    async ended(runId) {
+    async ended(runId, { timeout, signal }) {
       if (runId === execution.runId) {
         throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
       }
-      return await (cancelledAgain(execution) ??
-        callSystemStep<RunEnding>(execution, "watch_run", () => runId));
+      signal?.throwIfAborted();
+      const cancelled = cancelledAgain(execution);
+      if (cancelled !== null) return await cancelled;
+      const ended = callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+      if (timeout === undefined) return await unlessAborted(ended, signal);
+      const error = new WorkflowRunNotCompletedError(runId, lengthOf(timeout, execution.now()));
+      const tooLate = sleepIn(execution, timeout).then(() => Promise.reject(error));
+      return await unlessAborted(Promise.race([ended, tooLate]), signal);
     },
     async cancel(runId, reason, mode) {
       await send(runId, mode === "terminate" ? TERMINATE : "cancel_requested", encode(reason, "reason"));
+    },
+    async wakeUp(runId, ids) {
+      const input: WakeUpInput = { runId, ids };
+      return await callSystemStep<StopSleepResult>(execution, "wake_up", () => input);
+    },
+    async ask(what) {
+      throw new NonDeterminismError(what, execution.describe, "Call it in a step.");
     },
     async retry(runId) {
       const outcome = await send(runId, "wake", null);

@@ -13,7 +13,7 @@ import type { Connection } from "./connection.ts";
 import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import { type Collections, DUE_INDEX, type RunDocument, toRunRecord } from "./schema.ts";
+import { type Collections, DUE_INDEX, LARGE, type RunDocument, toRunRecord } from "./schema.ts";
 import { fromStoredOrNull, toStored } from "./text.ts";
 import type { Unread } from "./unread.ts";
 
@@ -162,9 +162,10 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
         } else due.sort((a, b) => queues.indexOf(a.queue) - queues.indexOf(b.queue));
       }
       const picked = within(room, pick(due, wanted, spread > 0), taken.size === 0);
-      for (const run of picked.length === 0 ? [] : await take(picked, request, now)) {
-        const candidate = picked.find(({ _id }) => _id === run._id);
-        if (candidate === undefined) continue;
+      const won = picked.length === 0 ? [] : await take(picked, request, now);
+      for (const candidate of picked) {
+        const run = won.find(({ _id }) => _id === candidate._id);
+        if (run === undefined) continue;
         taken.set(run._id, [run, candidate]);
         room -= candidate.bytes;
       }
@@ -224,7 +225,7 @@ export function renew({ connection, collections, runs }: ClaimStore): Renew {
     // that the answer is not older than what a majority has.
     const found = await runs.get(
       leases.map(({ runId }) => toStored(runId)),
-      ["tail", "mail", "hooks"],
+      LARGE,
     );
     return leases.map(({ runId, epoch, claimId }): RenewResult => {
       const run = found.get(toStored(runId));

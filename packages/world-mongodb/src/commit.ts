@@ -1,42 +1,44 @@
 /**
  * THE write verb. One update of the run document is the commit: it names the epoch, the length of the journal and the
- * mail that it expects, and sets the row, the new events and the live hooks at once. There is no second document that
+ * mail that it expects, and sets the row, the new events and the list of names at once. There is no second document that
  * must follow, so the crash points are few:
  *
- * - *Before the update*: large values, a copy of the tail, or entries in the token directory may be there. No run
- *   document refers to them; each is right or harmless by itself (`values.ts`, `journal.ts`, `hooks.ts`).
- * - *After the update*: the commit is in, whole. Freed tokens may still be in the directory, as dead entries.
+ * - *Before the update*: large values, a copy of the tail, or claims of names may be there. No run document refers to
+ *   them; each is right or harmless by itself (`values.ts`, `journal.ts`, `names.ts`).
+ * - *After the update*: the commit is in, whole. Released names may still have their documents, as dead claims, and a
+ *   restart has left the generation before (`generations.ts`).
  * - *The answer is lost*: the commit sent again finds its update impossible, looks, and sees its claim with the journal as
  *   long as it makes it: one owner commits in order, so that is itself.
  *
- * The commits of a batch that ask nothing of the directory are one `bulkWrite`. Where its count falls short it does not
+ * The commits of a batch that have nothing to do with names are one `bulkWrite`. Where its count falls short it does not
  * say which of them found no document, so the runs are looked at, all of them in one read: an event names the claim that
  * wrote it, which tells whether this commit was written even if another worker has claimed the run since.
  *
  * A commit is refused (`fenced`, `finished`, `out_of_step`) only by what was read after a write to the same run that found
  * nothing: a primary that has lost an election unawares must not send a healthy owner away. See `Connection.catchUp`.
  *
- * The quick update assumes what is nearly always so: no mail beyond what was consumed, room in the tail, no hooks to
- * free. Where that is wrong it finds no document, and `settle` does the same on the `rev` that it read.
+ * The quick update assumes what is nearly always so: no mail beyond what was consumed, as much end mail as this process
+ * knows of, room in the tail, no names that end with the run. Where that is wrong it finds no document, and `settle` does
+ * the same on the `rev` that it read.
  */
 
-import { type CommitResult, type HookConflict, isTerminal, type RunCommit } from "@perdure/core/world";
+import {
+  type CommitResult,
+  endsRun,
+  isTerminal,
+  type NameConflict,
+  type RunCommit,
+} from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection, Update } from "./connection.ts";
-import type { Hooks } from "./hooks.ts";
+import type { Generations } from "./generations.ts";
 import { FULL_TAIL, type Journal } from "./journal.ts";
-import { isPack, type NumberedEntry } from "./packs.ts";
-import { ends, type Prepared, prepare, stretchesOf, touchesHooks } from "./prepared-commit.ts";
+import type { Names } from "./names.ts";
+import { namesOfCommit } from "./names-of-commit.ts";
+import { type Prepared, prepare, stretchesOf, touchesNames } from "./prepared-commit.ts";
 import { type Runs, updateOf } from "./runs.ts";
-import {
-  type Collections,
-  type Entry,
-  inOrder,
-  type RunDocument,
-  type RunHead,
-  type StoredHook,
-} from "./schema.ts";
-import { fromStored, toStored } from "./text.ts";
+import { type Collections, LARGE, OPEN, type RunDocument, type RunHead } from "./schema.ts";
+import { toStored } from "./text.ts";
 import type { Values } from "./values.ts";
 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
@@ -48,11 +50,29 @@ export interface CommitStore {
   readonly values: Values;
   readonly journal: Journal;
   readonly runs: Runs;
-  readonly hooks: Hooks;
+  readonly names: Names;
+  readonly generations: Generations;
 }
 
+/** The end mail of so many runs is remembered. */
+const REMEMBERED = 10_000;
+
 export function commit(store: CommitStore): Commit {
-  const { connection, collections, values, journal, runs, hooks } = store;
+  const { connection, collections, values, journal, runs, names, generations } = store;
+  /** How much end mail runs had when this process looked last. What is wrong here costs a look at the run. */
+  const endSeqs = new Map<string, number>();
+
+  function remember({ _id, endSeq }: RunHead): void {
+    if (endSeqs.size >= REMEMBERED) endSeqs.clear();
+    if (endSeq === undefined) endSeqs.delete(_id);
+    else endSeqs.set(_id, endSeq);
+  }
+
+  /** Whether a commit can be written without a look at the run. */
+  function isQuick({ request, id }: Prepared): boolean {
+    if (touchesNames(request) || request.restart === true || request.run.endDone !== undefined) return false;
+    return !endSeqs.has(id) || (request.events.length > 0 && !endsRun(request));
+  }
 
   function quickUpdate(prepared: Prepared, now: number): Update {
     const { id, request, row, entries, size, bytes } = prepared;
@@ -63,10 +83,13 @@ export function commit(store: CommitStore): Commit {
         ...leaseOf(request),
         seq: request.seq,
         mailSeq: request.mailDone,
+        endSeq: endSeqs.get(id) ?? { $exists: false },
         tailSize: { $lt: FULL_TAIL },
+        // A terminal run takes commits without events.
+        ...(request.events.length > 0 && { status: { $in: OPEN } }),
         // A renewal that was sent later may have come first.
         ...(request.lease.type === "hold" && { dueAt: { $lte: due } }),
-        ...(ends(request) && { hooks: { $exists: false } }),
+        ...(endsRun(request) && { "names.ends": { $exists: false } }),
       },
       update: updateOf(
         {
@@ -96,8 +119,9 @@ export function commit(store: CommitStore): Commit {
     for (let attempt = 0; ; attempt++) {
       await connection.backOff(attempt);
       const run = (await runs.get([id])).get(id);
+      if (run !== undefined) remember(run);
       if (run !== undefined && (isRepeated(request, run) || (sent && (await wasLast(request, run))))) {
-        return { outcome: "committed", mailSeq: run.mailSeq, conflicts: await conflictsOf(request, run) };
+        return committed(run, await conflictsOf(request, run));
       }
       const refusal = refusalOf(request, run);
       if (refusal !== undefined && caughtUp) return refusal;
@@ -107,82 +131,39 @@ export function commit(store: CommitStore): Commit {
         continue;
       }
 
-      const tokens = await withTokens(prepared, run);
-      if (tokens === "stale") continue;
-      const { entries, live, freed, conflicts } = tokens;
+      const named = await namesOfCommit(prepared, run, names, now);
+      if (named === "stale") continue;
       const full = run.tailSize >= FULL_TAIL;
-      if (full) await journal.copyTail(run);
-      const mailDone = Math.max(run.mailDone, request.mailDone);
-      const asked = dueAfter(request, run.mailSeq > mailDone, now);
-      const due = request.lease.type === "hold" ? Math.max(run.dueAt ?? 0, asked ?? 0) : asked;
+      if (full && request.restart !== true) await journal.copyTail(run);
+      await names.settle(named.passed, run);
+      const change = rowAfter(prepared, run, now);
+      const { list } = named;
       const taken = await runs.update("commit run", run, {
         set: {
           ...prepared.row,
-          bytes: run.bytes + prepared.bytes,
-          mailDone,
-          ...(due !== null && { dueAt: due }),
-          ...(full
-            ? { tail: Object.fromEntries(entries), tailFrom: request.seq + 1, tailSize: prepared.size }
-            : { tailSize: run.tailSize + prepared.size }),
-          ...(!full && Object.fromEntries(entries.map(([seq, entry]) => [`tail.${seq}`, entry]))),
-          ...(live !== undefined && !ends(request) && { hooks: live }),
+          ...change,
+          ...(request.restart === true || full
+            ? { tail: Object.fromEntries(named.entries), tailFrom: request.seq + 1, tailSize: prepared.size }
+            : {
+                tailSize: run.tailSize + prepared.size,
+                ...Object.fromEntries(named.entries.map(([seq, entry]) => [`tail.${seq}`, entry])),
+              }),
+          ...(list.length > 0 && { names: list }),
         },
         unset: [
           ...prepared.unset,
-          ...(due === null ? ["dueAt"] : []),
-          ...(ends(request) && run.hooks !== undefined ? ["hooks"] : []),
+          ...(change.dueAt === undefined ? ["dueAt"] : []),
+          ...(list.length === 0 && run.names !== undefined ? ["names"] : []),
         ],
       });
       if (!taken) continue;
-      await hooks.forget(freed, run);
-      return { outcome: "committed", mailSeq: run.mailSeq, conflicts };
-    }
-  }
-
-  /** The events as they are to be written, now that it is known who has the tokens; and what becomes of the hooks. */
-  async function withTokens({ request, entries }: Prepared, run: RunDocument) {
-    const live = new Map<number, StoredHook>(inOrder(run.hooks ?? {}));
-    const known = [...live.values()].map(({ token }) => token);
-    /** The live hooks: where they are, by their ids, and which tokens they have. */
-    const places = new Map([...live].map(([seq, { id }]) => [id, seq]));
-    const mine = new Set(known);
-    const wanted = new Set<string>();
-    for (const [, entry] of entries) {
-      const token = tokenAskedBy(entry);
-      if (token !== null && !mine.has(token)) wanted.add(token);
-    }
-    const owners = await hooks.take([...wanted], run);
-    if (owners === "stale") return "stale";
-
-    const conflicts: HookConflict[] = [];
-    const written = entries.map(([seq, entry]): NumberedEntry => {
-      const place = isPack(entry) || entry.type !== "hook_disposed" ? undefined : places.get(entry.id ?? "");
-      const disposed = place === undefined ? undefined : live.get(place);
-      if (place !== undefined && disposed !== undefined) {
-        mine.delete(disposed.token);
-        live.delete(place);
+      await names.forget(named.freed, run);
+      await values.discard(named.unused.map((_id) => ({ _id })));
+      if (request.restart === true) {
+        await generations.forget({ ...run, firstSeq: request.seq + 1, mailDone: request.mailDone }, now);
       }
-      const token = tokenAskedBy(entry);
-      if (token === null || isPack(entry) || entry.id === null) return [seq, entry];
-      const owner = mine.has(token) ? run._id : (owners.get(token) ?? null);
-      if (owner === null) {
-        live.set(seq, { token, id: entry.id });
-        places.set(entry.id, seq);
-        mine.add(token);
-        return [seq, entry];
-      }
-      const runId = fromStored(owner);
-      conflicts.push({ hookId: fromStored(entry.id), runId });
-      return [seq, { ...entry, type: "hook_conflict", data: new TextEncoder().encode(runId) }];
-    });
-    const tokensLeft = new Set(ends(request) ? [] : [...live.values()].map(({ token }) => token));
-    const taken = [...owners].flatMap(([token, owner]) => (owner === null ? [token] : []));
-    return {
-      entries: written,
-      live: run.hooks === undefined && live.size === 0 ? undefined : Object.fromEntries(live),
-      freed: [...known, ...taken].filter((token) => !tokensLeft.has(token)),
-      conflicts,
-    };
+      return committed(run, named.conflicts);
+    }
   }
 
   /** Whether this commit was the last of its claim, in a journal that another worker may have gone on with. */
@@ -194,33 +175,34 @@ export function commit(store: CommitStore): Commit {
     return mine?.[1].claimId === claimId && next?.[1].claimId !== claimId;
   }
 
-  async function conflictsOf(request: RunCommit, run: RunDocument): Promise<HookConflict[]> {
-    if (!request.events.some(({ type }) => type === "hook_created")) return [];
+  async function conflictsOf(request: RunCommit, run: RunDocument): Promise<NameConflict[]> {
+    if (!request.events.some(({ claim }) => claim !== undefined)) return [];
     const events = await journal.read(run, request.seq, request.events.length);
-    return events
-      .filter(({ type }) => type === "hook_conflict")
-      .map(({ id, data }) => ({
-        hookId: id ?? "",
-        runId: new TextDecoder("utf-8", { ignoreBOM: true }).decode(data ?? undefined),
-      }));
+    return request.events.flatMap(({ claim }, index) => {
+      const { type, data = null } = events[index] ?? {};
+      if (claim === undefined || type !== claim.refusedAs || data === null) return [];
+      return [{ id: claim.id, runId: new TextDecoder("utf-8", { ignoreBOM: true }).decode(data) }];
+    });
   }
 
   /** Commits that do not depend on each other. */
   async function commitStretch(stretch: readonly Prepared[], now: number): Promise<CommitResult[]> {
     const results = new Map<Prepared, CommitResult>();
-    const inBulk = stretch.filter(({ request }) => !touchesHooks(request) && request.events.length > 0);
+    const inBulk = stretch.filter((prepared) => isQuick(prepared) && prepared.request.events.length > 0);
     const quickly = async (some: readonly Prepared[]) => {
       const updates = some.map((prepared) => quickUpdate(prepared, now));
       const matched = await connection.bulkUpdate("commit runs", collections.runs, updates);
       if (matched === some.length) {
         for (const each of some) {
-          results.set(each, { outcome: "committed", mailSeq: each.request.mailDone, conflicts: [] });
+          const { id, request } = each;
+          const endSeq = endSeqs.get(id) ?? 0;
+          results.set(each, committed({ mailSeq: request.mailDone, endSeq }, []));
         }
         return;
       }
       const heads = await runs.get(
         some.map(({ id }) => id),
-        ["tail", "mail", "hooks"],
+        LARGE,
       );
       await Promise.all(
         some.map(async (prepared) => {
@@ -228,7 +210,7 @@ export function commit(store: CommitStore): Commit {
           const run = heads.get(id);
           if (run === undefined || !isRepeated(request, run)) {
             results.set(prepared, await settle(prepared, now, matched));
-          } else results.set(prepared, { outcome: "committed", mailSeq: run.mailSeq, conflicts: [] });
+          } else results.set(prepared, committed(run, []));
         }),
       );
     };
@@ -238,7 +220,7 @@ export function commit(store: CommitStore): Commit {
         .filter((prepared) => !inBulk.includes(prepared))
         .map(async (prepared) => {
           // Nothing in the journal would tell of a commit without events that was one of many.
-          if (!touchesHooks(prepared.request)) await quickly([prepared]);
+          if (isQuick(prepared)) await quickly([prepared]);
           else results.set(prepared, await settle(prepared, now));
         }),
     ]);
@@ -256,6 +238,13 @@ export function commit(store: CommitStore): Commit {
   };
 }
 
+function committed(
+  { mailSeq, endSeq = 0 }: Pick<RunHead, "mailSeq" | "endSeq">,
+  conflicts: readonly NameConflict[],
+): CommitResult {
+  return { outcome: "committed", mailSeq, endSeq, conflicts };
+}
+
 /** The condition that the lease is the caller's. */
 function leaseOf({ epoch, claimId }: RunCommit): Document {
   return { epoch, claimId: toStored(claimId), owner: { $exists: true } };
@@ -267,8 +256,10 @@ function isHeld({ epoch, claimId }: RunCommit, run: RunHead): boolean {
 
 /** Why a run does not take a commit that is not in it already. */
 function refusalOf(request: RunCommit, run: RunHead | undefined): CommitResult | undefined {
-  if (run === undefined || isTerminal(run.status)) return { outcome: "finished" };
-  if (!isHeld(request, run) || run.owner === undefined) return { outcome: "fenced" };
+  if (run === undefined) return { outcome: "finished" };
+  const ours = isHeld(request, run) && run.owner !== undefined;
+  if (isTerminal(run.status) && (!ours || request.events.length > 0)) return { outcome: "finished" };
+  if (!ours) return { outcome: "fenced" };
   if (run.seq !== request.seq) return { outcome: "out_of_step", seq: run.seq };
   return undefined;
 }
@@ -280,18 +271,25 @@ function isRepeated(request: RunCommit, run: RunHead): boolean {
   return request.events.length > 0 || run.owner === undefined;
 }
 
-/** The token that a `hook_created` asks for. */
-function tokenAskedBy(entry: Entry): string | null {
-  return !isPack(entry) && entry.type === "hook_created" && entry.id !== null ? entry.name : null;
+/** What depends on the row before. */
+function rowAfter({ request, bytes }: Prepared, run: RunHead, now: number) {
+  const { lease, restart = false } = request;
+  const mailDone = Math.max(run.mailDone, request.mailDone);
+  const endDone = Math.max(run.endDone ?? 0, request.run.endDone ?? 0);
+  const ended = endsRun(request) || isTerminal(run.status);
+  const unread = run.mailSeq > mailDone || (ended && (run.endSeq ?? 0) > endDone);
+  const asked = dueAfter(request, unread, now);
+  const due = lease.type === "hold" ? Math.max(run.dueAt ?? 0, asked ?? 0) : asked;
+  return {
+    mailDone,
+    ...(endDone > 0 && { endDone }),
+    ...(due !== null && { dueAt: due }),
+    bytes: restart ? bytes : run.bytes + bytes,
+    ...(restart && { generation: (run.generation ?? 0) + 1, firstSeq: request.seq + 1 }),
+  };
 }
 
-function dueAfter({ lease }: RunCommit, moreMail: boolean, now: number): number | null {
-  switch (lease.type) {
-    case "hold":
-      return now + lease.ttl;
-    case "park":
-      return moreMail ? now : lease.dueAt;
-    case "finish":
-      return null;
-  }
+function dueAfter({ lease }: RunCommit, unread: boolean, now: number): number | null {
+  if (lease.type === "hold") return now + lease.ttl;
+  return unread ? now : lease.dueAt;
 }

@@ -10,6 +10,9 @@
  * - A crash after the copy leaves events in both places. Readers and the next copy do not mind: equal numbers, equal
  *   events.
  * - A reader reads the run document first. What its tail does not have was copied before the tail was emptied.
+ *
+ * Where a restart has begun the journal anew, the events before `firstSeq` are passed over wherever they still are, and
+ * deleted by `generations.ts`. A reader who misses some looks at the run again.
  */
 import type { JournalEvent } from "@perdure/core/world";
 import type { Connection } from "./connection.ts";
@@ -45,8 +48,8 @@ export interface Journal {
    * @throws {Damage} if an event or its value is missing
    */
   read(run: RunDocument, after: number, limit: number): Promise<JournalEvent[]>;
-  /** Deletes every segment of runs. */
-  remove(runs: readonly RunHead[]): Promise<void>;
+  /** Deletes the segments of a run, those of events before a given number or all. */
+  remove(run: RunHead, before?: number): Promise<void>;
 }
 
 /** The parts of the store that the journal works with. */
@@ -60,15 +63,16 @@ export interface JournalStore {
 export function journal({ connection, collections, values, runs }: JournalStore): Journal {
   async function stored(run: RunDocument, after: number, limit: number) {
     const found: (readonly [number, StoredEvent])[] = [];
-    let last = after;
+    let last = Math.max(after, (run.firstSeq ?? 1) - 1);
+    const until = last + limit;
     const add = async (entries: Numbered<Entry>) => {
-      for (const [seq, event] of await unpacked(entries, [last, after + limit], values)) {
+      for (const [seq, event] of await unpacked(entries, [last, until], values)) {
         if (seq !== last + 1 || seq > run.seq || found.length === limit) continue;
         found.push([seq, event]);
         last = seq;
       }
     };
-    let from = segmentId(run, after);
+    let from = segmentId(run, last);
     while (found.length < limit && last + 1 < run.tailFrom) {
       // In the order of their last events. Of a copy that was not finished, what has nothing before it is passed over.
       const segments = await connection.find<SegmentDocument>(
@@ -85,7 +89,7 @@ export function journal({ connection, collections, values, runs }: JournalStore)
     return found;
   }
 
-  return {
+  const self: Journal = {
     stored,
 
     async copyTail(run) {
@@ -100,17 +104,20 @@ export function journal({ connection, collections, values, runs }: JournalStore)
     async read(run, after, limit) {
       const found = await stored(run, after, limit);
       const data = await values.load(found.map(([, event]) => event.data));
-      const wanted = Math.min(limit, Math.max(0, run.seq - after));
+      const first = Math.max(after + 1, run.firstSeq ?? 1);
+      const wanted = Math.min(limit, Math.max(0, run.seq + 1 - first));
       const whole =
         found.length === wanted &&
-        found.every(([seq], index) => seq === after + 1 + index && data[index] !== undefined);
+        found.every(([seq], index) => seq === first + index && data[index] !== undefined);
       if (!whole) {
-        if (!(await runs.isThere(run))) return [];
+        const now = (await runs.get([run._id])).get(run._id);
+        if (now?.incarnation !== run.incarnation) return [];
+        if (now.firstSeq !== run.firstSeq) return self.read(now, after, limit);
         throw lostPart(fromStored(run._id), "journal");
       }
       return found.map(([seq, event], index) => ({
         seq,
-        type: event.type,
+        type: fromStored(event.type),
         at: event.at,
         id: fromStoredOrNull(event.id),
         name: fromStoredOrNull(event.name),
@@ -118,14 +125,13 @@ export function journal({ connection, collections, values, runs }: JournalStore)
       }));
     },
 
-    async remove(runs) {
-      for (const run of runs) {
-        await connection.delete("delete events", collections.events, {
-          _id: { $gt: segmentId(run, 0), $lt: segmentEnd(run) },
-        });
-      }
+    async remove(run, before) {
+      await connection.delete("delete events", collections.events, {
+        _id: { $gt: segmentId(run, 0), $lt: before === undefined ? segmentEnd(run) : segmentId(run, before) },
+      });
     },
   };
+  return self;
 }
 
 /** The tail in stretches of about {@link FULL_TAIL} bytes, so that a page of the journal reads little beside it. */

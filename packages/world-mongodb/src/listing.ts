@@ -15,13 +15,13 @@ import {
 } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
-import type { Runs } from "./runs.ts";
-import { type Collections, type RunHead, toRunRecord } from "./schema.ts";
+import { projectionWithout, type Runs } from "./runs.ts";
+import { type Collections, LARGE, type RunHead, toRunRecord } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
 
 type Listing = Pick<OpenStore["reads"], "listRuns" | "countRuns">;
 
-const LARGE = { tail: 0, mail: 0, hooks: 0 };
+const WITHOUT = projectionWithout(LARGE);
 const PAYLOADS = { output: 0, error: 0, state: 0 };
 
 export function listing(connection: Connection, collections: Collections, runs: Runs): Listing {
@@ -32,7 +32,7 @@ export function listing(connection: Connection, collections: Collections, runs: 
       const found = await connection.find<RunHead>("list runs", collections.runs, pageOf(query), {
         sort: { [timeOf(query)]: direction, _id: direction },
         limit: limit + 1,
-        projection: payloads ? LARGE : { ...LARGE, ...PAYLOADS },
+        projection: payloads ? WITHOUT : { ...WITHOUT, ...PAYLOADS },
       });
       const page = found.slice(0, limit);
       const last = page.at(-1);

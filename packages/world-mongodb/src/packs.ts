@@ -3,7 +3,8 @@
  * of bytes, and not thousands of fields in a run document that it takes apart with every look at the run.
  *
  * A pack is a value like others (`values.ts`): written before the run document refers to it, under an id that nobody else
- * uses. Its place among the events is the number of its last one. What the token directory has a say in is never packed.
+ * uses. Its place among the events is the number of its last one. An event that claims a name is never packed: what is written
+ * of it is known last.
  */
 import { BSON } from "mongodb";
 import { type Entry, inOrder, type Numbered, type Pack, type StoredEvent } from "./schema.ts";
@@ -18,8 +19,17 @@ const LARGEST = 256 * 1024;
 /** An entry under its number. */
 export type NumberedEntry = readonly [number, Entry];
 
-/** Cuts the events of a commit, the first of which gets the number `first`, into packs and events that stay by themselves. */
-export function packed(events: readonly StoredEvent[], first: number, collector: Collector): NumberedEntry[] {
+/**
+ * Cuts events, the first of which gets the number `first`, into packs and events that stay by themselves.
+ *
+ * @param alone whether the event at that index must stay by itself
+ */
+export function packed(
+  events: readonly StoredEvent[],
+  first: number,
+  collector: Collector,
+  alone: (index: number) => boolean,
+): NumberedEntry[] {
   const entries: NumberedEntry[] = [];
   let row: StoredEvent[] = [];
   let bytes = 0;
@@ -32,7 +42,7 @@ export function packed(events: readonly StoredEvent[], first: number, collector:
     bytes = 0;
   };
   for (const [index, event] of events.entries()) {
-    const mayBePacked = event.type !== "hook_created" && event.type !== "hook_disposed";
+    const mayBePacked = !alone(index);
     if (!mayBePacked || row.length === MOST || bytes > LARGEST) close(first + index);
     if (mayBePacked) {
       row.push(event);

@@ -1,27 +1,34 @@
 /**
  * Commits in the form of documents, before anything is read or written.
  */
-import { isTerminal, type RunCommit } from "@perdure/core/world";
+import { type CommitEvent, endsRun, type NewEvent, type RunCommit } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import { attributesIn } from "./attributes.ts";
+import { type Wish, wishOf } from "./names.ts";
 import { isPack, type NumberedEntry, packed } from "./packs.ts";
 import type { Entry, StoredEvent, ValueDocument } from "./schema.ts";
 import { toStored } from "./text.ts";
-import type { Values } from "./values.ts";
+import type { Collector, Values } from "./values.ts";
 
 /** A commit in the form of documents. */
-export interface Prepared {
+export interface Prepared extends PreparedEvents {
   readonly request: RunCommit;
   readonly id: string;
-  readonly entries: readonly NumberedEntry[];
+  /** The names that its events claim, by the numbers of the events. */
+  readonly wishes: ReadonlyMap<number, Wish>;
   readonly row: Document;
   readonly unset: readonly string[];
-  /** About how many bytes its entries take in the run document. */
+  /** The large values, written before. */
+  readonly documents: readonly ValueDocument[];
+}
+
+/** Events in the form of documents. */
+export interface PreparedEvents {
+  readonly entries: readonly NumberedEntry[];
+  /** About how many bytes the entries take in the run document. */
   readonly size: number;
   /** By how many bytes the journal grows. */
   readonly bytes: number;
-  /** The large values, written before. */
-  readonly documents: readonly ValueDocument[];
 }
 
 /** An entry takes about so many bytes beside its data and its strings. */
@@ -30,23 +37,16 @@ const ENTRY_SIZE = 100;
 /** @throws {WorldError} for a value that fits into no document */
 export function prepare(request: RunCommit, values: Values): Prepared {
   const id = toStored(request.runId);
-  const { run } = request;
+  const { run, seq } = request;
+  const collector = values.collect(id, seq + 1, `A value of run ${request.runId}`);
   const claimId = toStored(request.claimId);
-  const collector = values.collect(id, `A value of run ${request.runId}`);
-  const bytes = request.events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
-  const events = request.events.map(
-    ({ type, at, id: eventId, name, data }): StoredEvent => ({
-      type,
-      at,
-      id: eventId === null ? null : toStored(eventId),
-      name: name === null ? null : toStored(name),
-      data: collector.add(data),
-      claimId,
-    }),
+  const events = prepareEvents(request.events, { first: seq + 1, claimId, collector });
+  const wishes = new Map(
+    request.events.flatMap(({ claim, at }, index) =>
+      claim === undefined ? [] : [[seq + 1 + index, wishOf(claim, at, null, collector)] as const],
+    ),
   );
-  const entries = packed(events, request.seq + 1, collector);
-  const size = entries.reduce((sum, [, entry]) => sum + sizeOf(entry), 0);
-  const row: Document = { seq: request.seq + events.length };
+  const row: Document = { seq: seq + request.events.length };
   const unset: string[] = [];
   if (run.status !== undefined) row.status = run.status;
   if (run.startedAt !== undefined) row.startedAt = run.startedAt;
@@ -61,8 +61,32 @@ export function prepare(request: RunCommit, values: Values): Prepared {
     if (fields.attributes === undefined) unset.push("attributes", "attributeKeys");
   }
   if (run.lostClaims !== undefined) row.lostClaims = run.lostClaims;
-  if (request.lease.type !== "hold") unset.push("owner");
-  return { request, id, entries, row, unset, size, bytes, documents: collector.documents };
+  if (request.lease.type === "park") unset.push("owner");
+  return { ...events, request, id, wishes, row, unset, documents: collector.documents };
+}
+
+/** @param as the number of the first event, and the claim under which they are written */
+export function prepareEvents(
+  events: readonly (NewEvent & Pick<CommitEvent, "claim">)[],
+  as: { readonly first: number; readonly claimId: string | null; readonly collector: Collector },
+): PreparedEvents {
+  const { first, claimId, collector } = as;
+  const stored = events.map(
+    ({ type, at, id, name, data }): StoredEvent => ({
+      type: toStored(type),
+      at,
+      id: id === null ? null : toStored(id),
+      name: name === null ? null : toStored(name),
+      data: collector.add(data),
+      claimId,
+    }),
+  );
+  const entries = packed(stored, first, collector, (index) => events[index]?.claim !== undefined);
+  return {
+    entries,
+    size: entries.reduce((sum, [, entry]) => sum + sizeOf(entry), 0),
+    bytes: events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0),
+  };
 }
 
 function sizeOf(entry: Entry): number {
@@ -72,37 +96,32 @@ function sizeOf(entry: Entry): number {
   return [id, name, claimId].reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), ENTRY_SIZE + inPlace);
 }
 
-/** Whether the run is over with it. */
-export function ends({ run }: RunCommit): boolean {
-  return run.status !== undefined && isTerminal(run.status);
-}
-
-/** Whether it asks for tokens or gives them back. */
-export function touchesHooks({ events }: RunCommit): boolean {
-  return events.some(({ type }) => type === "hook_created" || type === "hook_disposed");
+/** Whether it claims names or releases some. */
+export function touchesNames({ events }: RunCommit): boolean {
+  return events.some(({ claim, release }) => claim !== undefined || release !== undefined);
 }
 
 /**
- * Cuts a batch where the order counts: a commit that asks for tokens comes after those before it that may free one, or
- * ask for the same.
+ * Cuts a batch where the order counts: a commit that claims names comes after those before it that may free one, or
+ * claim the same.
  */
 export function stretchesOf(batch: readonly Prepared[]): Prepared[][] {
   const stretches: Prepared[][] = [];
   let stretch: Prepared[] = [];
-  let tokens = new Set<string | null>();
+  let names = new Set<string>();
   let frees = false;
   for (const prepared of batch) {
     const { request } = prepared;
-    const asked = request.events.filter(({ type }) => type === "hook_created").map(({ name }) => name);
-    if (stretch.length > 0 && asked.some((token) => frees || tokens.has(token))) {
+    const claimed = [...prepared.wishes.values()].map(({ _id }) => _id);
+    if (stretch.length > 0 && claimed.some((name) => frees || names.has(name))) {
       stretches.push(stretch);
       stretch = [];
-      tokens = new Set();
+      names = new Set();
       frees = false;
     }
     stretch.push(prepared);
-    for (const token of asked) tokens.add(token);
-    frees ||= ends(request) || request.events.some(({ type }) => type === "hook_disposed");
+    for (const name of claimed) names.add(name);
+    frees ||= endsRun(request) || request.events.some(({ release }) => release !== undefined);
   }
   if (stretch.length > 0) stretches.push(stretch);
   return stretches;

@@ -1,19 +1,22 @@
 /**
- * Deleting runs that have ended with everything that belongs to them.
+ * Deleting runs that have ended with everything that belongs to them; and what is left of starts that came to nothing.
  *
- * The run is hidden first, then what belongs to it goes, its document last. A crash leaves hidden runs, which no reader
+ * The run is hidden first, then what belongs to it goes, its document last. A crash leaves hidden documents, which no reader
  * sees and which the next call finds: they come before all others in the index of ends. Somebody else may do the same, come
- * to the end first, and start a run under the same id or key. So what is deleted is never named by the run's id alone:
+ * to the end first, and start a run under the same id. So what is deleted is never named by the run's id alone:
  *
- * - Segments, mail, tokens, streams and the start key name the run's incarnation.
+ * - Segments, mail, names and streams name the run's incarnation.
  * - Large values do not, as a commit does not know it. Their ids are read first and deleted only if the hidden run is still
  *   there after that: what a new run of this id writes comes later.
- * - Documents that burn a start (`start.ts`) are named by the start key, and go after it.
+ *
+ * A draft is a hidden document, too (`start.ts`). It is written to before anything of it is deleted, so that it can become a run
+ * no more; and its names go back to where they were. A start that is under way meanwhile begins anew.
  */
 import type { Connection } from "./connection.ts";
 import type { Journal } from "./journal.ts";
-import { type Runs, updateOf } from "./runs.ts";
-import { BEING_DELETED, type Collections, keyId, type RunHead, type StartKeyDocument } from "./schema.ts";
+import type { Names } from "./names.ts";
+import { isOpenDraft, projectionWithout, type Runs, updateOf } from "./runs.ts";
+import { type Collections, NO_RUN, type RunDocument } from "./schema.ts";
 import { deleteStreams } from "./streams.ts";
 import { toStored } from "./text.ts";
 
@@ -23,8 +26,13 @@ const CHUNK = 100;
 /** So many large values are deleted by one command. */
 const VALUES = 1_000;
 
-/** Deletes hidden runs and all that belongs to them; returns how many there were. */
-export type Remove = (hidden: readonly RunHead[]) => Promise<number>;
+/** Hidden documents, without what nobody needs for their deletion. */
+export type Hidden = Omit<RunDocument, (typeof UNNEEDED)[number]>;
+
+const UNNEEDED = ["tail", "mail", "endMail"] as const;
+
+/** Deletes hidden documents and all that belongs to them; returns how many runs there were. */
+export type Remove = (hidden: readonly Hidden[]) => Promise<number>;
 
 export type DeleteRuns = (runIds: readonly string[]) => Promise<number>;
 
@@ -34,10 +42,11 @@ export interface RetentionStore {
   readonly collections: Collections;
   readonly journal: Journal;
   readonly runs: Runs;
+  readonly names: Names;
 }
 
-export function remove({ connection, collections, journal, runs }: RetentionStore): Remove {
-  async function removeValues(hidden: readonly RunHead[]): Promise<void> {
+export function remove({ connection, collections, journal, runs, names }: RetentionStore): Remove {
+  async function removeValues(hidden: readonly Hidden[]): Promise<void> {
     for (let left = hidden; left.length > 0; ) {
       const found = await connection.find<{ readonly _id: string; readonly run: string }>(
         "find values of runs",
@@ -46,7 +55,10 @@ export function remove({ connection, collections, journal, runs }: RetentionStor
         { limit: VALUES, projection: { run: 1 } },
       );
       if (found.length === 0) return;
-      const there = await runs.getAny(left.map(({ _id }) => _id));
+      const there = await runs.getAny(
+        left.map(({ _id }) => _id),
+        ["tail", "mail", "endMail", "names"],
+      );
       left = left.filter(({ _id, incarnation }) => there.get(_id)?.incarnation === incarnation);
       const ids = new Set(left.map(({ _id }) => _id));
       const values = found.filter(({ run }) => ids.has(run)).map(({ _id }) => _id);
@@ -54,38 +66,44 @@ export function remove({ connection, collections, journal, runs }: RetentionStor
     }
   }
 
-  async function removeKeys(hidden: readonly RunHead[], incarnations: readonly string[]): Promise<void> {
-    const ids = hidden.flatMap(({ workflow, idempotencyKey: key }) =>
-      key === undefined ? [] : [keyId(workflow, key)],
+  /** Those of the documents that will never be runs. */
+  async function withoutChance(hidden: readonly Hidden[]): Promise<Hidden[]> {
+    const sure = await Promise.all(
+      hidden.map(async (each) => !isOpenDraft(each) || (await runs.update("give up start", each, {}))),
     );
-    if (ids.length === 0) return;
-    const filter = { _id: { $in: ids }, incarnation: { $in: incarnations } };
-    const keys = await connection.find<StartKeyDocument>("find keys of runs", collections.startKeys, filter);
-    await connection.delete("delete keys of runs", collections.startKeys, filter);
-    const burnt = keys.flatMap((key) => key.burnt ?? []);
-    if (burnt.length === 0) return;
-    await connection.delete("delete burnt starts", collections.runs, {
-      _id: { $in: burnt },
-      burnt: { $exists: true },
-    });
+    return hidden.filter((_, index) => sure[index]);
   }
 
-  return async (hidden) => {
+  return async (found) => {
+    const hidden = await withoutChance(found);
     if (hidden.length === 0) return 0;
-    const ids = hidden.map(({ _id }) => _id);
-    const incarnations = hidden.map(({ incarnation }) => incarnation);
-    const filter = { run: { $in: ids }, incarnation: { $in: incarnations } };
-    await journal.remove(hidden.filter(({ tailFrom }) => tailFrom > 1));
-    await connection.delete("delete mail of runs", collections.mail, filter);
-    await connection.delete("delete hooks of runs", collections.hooks, filter);
-    await deleteStreams({ connection, collections }, hidden);
-    await removeValues(hidden);
-    await removeKeys(hidden, incarnations);
-    return connection.delete("delete runs", collections.runs, {
-      _id: { $in: ids },
-      incarnation: { $in: incarnations },
-      hidden: true,
+    const drafts = hidden.filter(({ draft }) => draft === true);
+    const ended = hidden.filter(({ draft }) => draft === undefined);
+    const filterOf = (some: readonly Hidden[]) => ({
+      run: { $in: some.map(({ _id }) => _id) },
+      incarnation: { $in: some.map(({ incarnation }) => incarnation) },
     });
+    for (const run of ended) if (run.tailFrom > 1) await journal.remove(run);
+    await connection.delete("delete mail of runs", collections.mail, filterOf(hidden));
+    for (const draft of drafts) {
+      await names.giveBack(
+        (draft.names ?? []).map(({ name }) => name),
+        draft,
+      );
+    }
+    if (ended.length > 0) {
+      await connection.delete("delete names of runs", collections.names, filterOf(ended));
+      await deleteStreams({ connection, collections }, ended);
+    }
+    await removeValues(hidden);
+    const remove = (some: readonly Hidden[]) =>
+      connection.delete("delete runs", collections.runs, {
+        _id: { $in: some.map(({ _id }) => _id) },
+        incarnation: { $in: some.map(({ incarnation }) => incarnation) },
+        hidden: true,
+      });
+    if (drafts.length > 0) await remove(drafts);
+    return ended.length > 0 ? remove(ended) : 0;
   };
 }
 
@@ -93,15 +111,15 @@ export function deleteRuns(store: RetentionStore): DeleteRuns {
   const { connection, collections } = store;
   const removeRuns = remove(store);
 
-  /** Deletes hidden runs, of this call and of others that came to no end. */
+  /** Deletes what is hidden, by this call and by others that came to no end. */
   async function removeHidden(): Promise<number> {
     let deleted = 0;
     for (;;) {
-      const hidden = await connection.find<RunHead>(
+      const hidden = await connection.find<Hidden>(
         "find hidden runs",
         collections.runs,
         { completedAt: { $lt: 0 } },
-        { sort: { completedAt: 1 }, limit: CHUNK, projection: { tail: 0, mail: 0, hooks: 0 } },
+        { sort: { completedAt: 1 }, limit: CHUNK, projection: projectionWithout(UNNEEDED) },
       );
       deleted += await removeRuns(hidden);
       if (hidden.length < CHUNK) return deleted;
@@ -118,9 +136,12 @@ export function deleteRuns(store: RetentionStore): DeleteRuns {
         {
           _id: { $in: ids.slice(at, at + CHUNK) },
           status: { $in: ["completed", "failed", "cancelled"] },
+          // No work is left.
+          owner: { $exists: false },
+          dueAt: { $exists: false },
           hidden: { $exists: false },
         },
-        updateOf({ set: { hidden: true, completedAt: BEING_DELETED } }),
+        updateOf({ set: { hidden: true, completedAt: NO_RUN } }),
       );
       deleted += await removeHidden();
     }

@@ -5,7 +5,14 @@ import type { RunRecord } from "@perdure/core/world";
 import type { Document } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { lostPart } from "./errors.ts";
-import { type Collections, type LargePart, type RunDocument, type RunHead, toRunRecord } from "./schema.ts";
+import {
+  type Collections,
+  LARGE,
+  type LargePart,
+  type RunDocument,
+  type RunHead,
+  toRunRecord,
+} from "./schema.ts";
 import { fromStored } from "./text.ts";
 import type { Values } from "./values.ts";
 
@@ -18,14 +25,21 @@ export interface Runs {
     ids: readonly string[],
     without?: readonly Left[],
   ): Promise<Found<Left>>;
-  /** The heads of whatever lies under the ids, hidden or not. */
-  getAny(ids: readonly string[]): Promise<Map<string, RunHead>>;
+  /** The same with `hidden` ones. */
+  getAny<Left extends LargePart>(ids: readonly string[], without: readonly Left[]): Promise<Found<Left>>;
   /** Before a negative answer: later reads of these runs see all that was acknowledged before. */
   catchUp(ids: readonly string[]): Promise<void>;
   /** Whether this very run is still stored and not being deleted. */
   isThere(run: Pick<RunHead, "_id" | "incarnation">): Promise<boolean>;
   /** Updates the run unless somebody has since `run` was read. */
-  update(operation: string, run: Pick<RunHead, "_id" | "rev">, change: Change): Promise<boolean>;
+  update(operation: string, run: RunVersion, change: Change): Promise<boolean>;
+  /**
+   * Writes a document on whose next write something depends, so that this can come no more; not before its writer had some
+   * time.
+   *
+   * @param attempt how often it was looked at
+   */
+  giveUp(run: RunVersion, attempt: number): Promise<void>;
   /**
    * The rows of runs, in their order; `undefined` for those that are deleted meanwhile.
    *
@@ -34,30 +48,34 @@ export interface Runs {
   records(runs: readonly RunHead[]): Promise<(RunRecord | undefined)[]>;
 }
 
+/** Looks until a writer is taken for dead: about a tenth of a second. */
+const PATIENCE = 6;
+
+/** A run document as it was at one time. */
+export type RunVersion = Pick<RunHead, "_id" | "incarnation" | "rev">;
+
 /** What an update does, beside adding one to `rev`. */
 export interface Change {
   readonly set?: Document;
   readonly unset?: readonly string[];
 }
 
-const LARGE: readonly LargePart[] = ["tail", "mail", "hooks"];
-
 export function runs(connection: Connection, collections: Collections, values: Values): Runs {
-  async function find<T>(ids: readonly string[], without: readonly LargePart[]): Promise<T[]> {
-    if (ids.length === 0) return [];
-    const options =
-      without.length > 0 ? { projection: Object.fromEntries(without.map((part) => [part, 0])) } : {};
-    return connection.find<T>("find runs", collections.runs, { _id: { $in: [...new Set(ids)] } }, options);
-  }
-
   const self: Runs = {
     async get<Left extends LargePart = never>(ids: readonly string[], without: readonly Left[] = []) {
-      const found = await find<RunHead & Omit<RunDocument, Left>>(ids, without);
+      const found = [...(await self.getAny(ids, without)).values()];
       return new Map(found.filter(({ hidden }) => hidden === undefined).map((run) => [run._id, run]));
     },
 
-    async getAny(ids) {
-      return new Map((await find<RunHead>(ids, LARGE)).map((run) => [run._id, run]));
+    async getAny<Left extends LargePart>(ids: readonly string[], without: readonly Left[]) {
+      if (ids.length === 0) return new Map();
+      const found = await connection.find<RunHead & Omit<RunDocument, Left>>(
+        "find runs",
+        collections.runs,
+        { _id: { $in: [...new Set(ids)] } },
+        without.length > 0 ? { projection: projectionWithout(without) } : {},
+      );
+      return new Map(found.map((run) => [run._id, run]));
     },
 
     async catchUp(ids) {
@@ -69,8 +87,12 @@ export function runs(connection: Connection, collections: Collections, values: V
       return run?.incarnation === incarnation;
     },
 
-    async update(operation, { _id, rev }, change) {
-      return connection.update(operation, collections.runs, { _id, rev }, updateOf(change));
+    async update(operation, { _id, incarnation, rev }, change) {
+      return connection.update(operation, collections.runs, { _id, incarnation, rev }, updateOf(change));
+    },
+
+    async giveUp(run, attempt) {
+      if (attempt >= PATIENCE) await self.update("give up", run, {});
     },
 
     async records(found) {
@@ -81,7 +103,10 @@ export function runs(connection: Connection, collections: Collections, values: V
           if (output !== undefined && error !== undefined && state !== undefined) {
             return toRunRecord(run, { output, error, state });
           }
-          if (!(await self.isThere(run))) return undefined;
+          // A restart deletes what the run does not refer to any more.
+          const now = (await self.get([run._id], LARGE)).get(run._id);
+          if (now?.incarnation !== run.incarnation) return undefined;
+          if (now.rev !== run.rev) return (await self.records([now]))[0];
           throw lostPart(
             fromStored(run._id),
             output === undefined ? "output" : error === undefined ? "error" : "state",
@@ -91,6 +116,16 @@ export function runs(connection: Connection, collections: Collections, values: V
     },
   };
   return self;
+}
+
+/** Whether a document is a draft that may still become a run: nobody has written it since it was inserted. */
+export function isOpenDraft({ draft, rev }: Pick<RunDocument, "draft" | "rev">): boolean {
+  return draft === true && rev === 0;
+}
+
+/** A projection that leaves parts out. */
+export function projectionWithout(parts: readonly string[]): Document {
+  return Object.fromEntries(parts.map((part) => [part, 0]));
 }
 
 /** The update document of a change. */

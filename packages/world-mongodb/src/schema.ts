@@ -17,8 +17,7 @@ export interface Collections {
   readonly events: string;
   readonly values: string;
   readonly mail: string;
-  readonly hooks: string;
-  readonly startKeys: string;
+  readonly names: string;
   readonly records: string;
   readonly streams: string;
 }
@@ -31,8 +30,7 @@ export function collectionsOf(namespace: string): Collections {
     events: `${prefix}_events`,
     values: `${prefix}_values`,
     mail: `${prefix}_mail`,
-    hooks: `${prefix}_hooks`,
-    startKeys: `${prefix}_startkeys`,
+    names: `${prefix}_names`,
     records: `${prefix}_records`,
     streams: `${prefix}_streams`,
   };
@@ -59,9 +57,9 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
         { name: "completed", key: { completedAt: 1, _id: 1 } },
       ],
     ],
-    [collections.values, [{ name: "by_run", key: { run: 1 } }]],
+    [collections.values, [{ name: "by_run", key: { run: 1, seq: 1 } }]],
     [collections.mail, [{ name: "by_run", key: { run: 1, mailSeq: 1 } }]],
-    [collections.hooks, [{ name: "by_run", key: { run: 1, _id: 1 } }]],
+    [collections.names, [{ name: "by_run", key: { incarnation: 1 } }]],
     [collections.records, [{ name: "expiring", key: { expiresAt: 1 } }]],
     [collections.streams, [{ name: "by_writer", key: { by: 1, n: 1 } }]],
   ];
@@ -90,6 +88,9 @@ export interface Pack {
 /** What stands in a journal's documents. */
 export type Entry = StoredEvent | Pack;
 
+/** The statuses of runs that have not ended. */
+export const OPEN: readonly RunRecord["status"][] = ["pending", "running", "diverged"];
+
 /** Something for each of some consecutive numbers; the keys are the numbers. */
 export type Numbered<T> = Readonly<Record<string, T>>;
 
@@ -99,10 +100,10 @@ export interface RunDocument {
   /** Tells this run, and what belongs to it, from a deleted one that had the same id. */
   readonly incarnation: string;
   readonly rev: number;
-  /** Not a run: one that is being deleted (its `completedAt` is {@link BEING_DELETED}), or a {@link RunDocument.burnt} id. */
+  /** Not a run: one that is being deleted, or a {@link RunDocument.draft}. Its `completedAt` is {@link NO_RUN}. */
   readonly hidden?: true;
-  /** No run: the attempt with this number to start it under a key can no longer succeed. See `start.ts`. */
-  readonly burnt?: number;
+  /** Not a run yet: it asks for its names, and becomes one if nobody has written it before. See `start.ts`. */
+  readonly draft?: true;
   readonly workflow: string;
   readonly queue: string;
   readonly status: RunRecord["status"];
@@ -110,10 +111,16 @@ export interface RunDocument {
   /** The last claim. Missing before the first. */
   readonly claimId?: string;
   readonly lostClaims: number;
+  /** Missing before the first restart, as is `firstSeq`. */
+  readonly generation?: number;
+  readonly firstSeq?: number;
   readonly seq: number;
   readonly bytes: number;
   readonly mailSeq: number;
   readonly mailDone: number;
+  /** Missing before the first end mail, as are the other fields of its mailbox. */
+  readonly endSeq?: number;
+  readonly endDone?: number;
   readonly owner?: string;
   readonly dueAt?: number;
   readonly output?: StoredValue;
@@ -135,25 +142,40 @@ export interface RunDocument {
   /** The ids of the messages from `mailFrom` on. Those before have their `mailSeq` in `mail`. */
   readonly mail: Numbered<string>;
   readonly mailFrom: number;
-  /** The live hooks, under the seq of their `hook_created` event. Missing before the first. */
-  readonly hooks?: Numbered<StoredHook>;
+  /** The same two fields for end mail. */
+  readonly endMail?: Numbered<string>;
+  readonly endFrom?: number;
+  /** The names that it has, or of a draft those that it asks for. Missing before the first. See `names.ts`. */
+  readonly names?: readonly StoredName[];
 }
 
-/** Before the end of every run, so that what a crash has left of a deletion comes first in the index. */
-export const BEING_DELETED = -1;
+/** Before the end of every run, so that what a crash has left of a start or a deletion comes first in the index. */
+export const NO_RUN = -1;
 
 /** The bytes of a row. */
 export type Payloads = Pick<RunRecord, "output" | "error" | "state">;
 
 /** The parts of a run document that are large: who does not need them does not read them. */
-export type LargePart = "tail" | "mail" | "hooks";
+export type LargePart = "tail" | "mail" | "endMail" | "names";
+
+export const LARGE: readonly LargePart[] = ["tail", "mail", "endMail", "names"];
 
 /** A run document without its large parts. */
 export type RunHead = Omit<RunDocument, LargePart>;
 
-export interface StoredHook {
-  readonly token: string;
+/** A name in the list of its run. */
+export interface StoredName {
+  /** The `_id` of its document. */
+  readonly name: string;
   readonly id: string;
+  /** The `rev` that the run document had before the name came into this list: tells which claim of the name is meant. */
+  readonly rev: number;
+  /** It is free as soon as the run has ended. */
+  readonly ends?: true;
+  /** It may have passed to this run from another one, whose claim is beside this run's as long as nothing else is said. */
+  readonly passed?: true;
+  /** Where its data is, if that is large. */
+  readonly value?: string;
 }
 
 /** A stretch of a journal that has left the run document. `_id`: see {@link segmentId}. */
@@ -166,6 +188,8 @@ export interface SegmentDocument {
 export interface ValueDocument {
   readonly _id: string;
   readonly run: string;
+  /** The number of the first event that was written with it or, if there was none, of the next. */
+  readonly seq: number;
   readonly data: Uint8Array;
 }
 
@@ -174,34 +198,42 @@ export interface MailDocument {
   readonly _id: string;
   readonly run: string;
   readonly incarnation: string;
-  readonly hookId: string | null;
+  /** What in the run it is for. */
+  readonly id: string | null;
+  /** The name to which it was sent, if it was. */
+  readonly name?: string;
   readonly type: Mail["type"];
   readonly at: number;
+  /** Missing once the message is consumed. */
   readonly data?: Uint8Array | null;
+  readonly end?: true;
+  /** Its number. Of end mail the negative of it, so that one index keeps the two mailboxes apart. */
   readonly mailSeq?: number;
+  /** When it got its `mailSeq`. */
+  readonly numberedAt?: number;
 }
 
-/** Which run has a token, or asked for it when its document had the given `rev`. See `hooks.ts`. */
-export interface TokenDocument {
-  readonly _id: string;
+/** What a run has, or asks for, under a name. See `names.ts`. */
+export interface StoredClaim {
   readonly run: string;
   readonly incarnation: string;
+  /** Of the run document that was read before: the claim counts if the next write of that document lists it. */
   readonly rev: number;
+  readonly id: string;
+  readonly fingerprint: string | null;
+  readonly data: StoredValue;
+  readonly keepFor: number | null;
+  readonly freeAt: number;
+  readonly createdAt: number;
 }
 
-/** Which run has a start key, or is being started under it. See `start.ts`. */
-export interface StartKeyDocument {
+/** A name. `_id`: see {@link nameId}. */
+export interface NameDocument extends StoredClaim {
   readonly _id: string;
-  readonly workflow: string;
-  readonly key: string;
-  readonly run: string;
-  /** Of the run that is started by this attempt. */
-  readonly incarnation: string;
-  readonly attempt: number;
-  /** Runs of which an attempt for this key is burnt; the documents that say so are deleted after this one. */
-  readonly burnt?: readonly string[];
-  readonly fingerprint: string;
-  readonly expiresAt: number | null;
+  /** The whole name, where the `_id` has only its beginning. */
+  readonly name?: string;
+  /** The claim that counts if the newer one never did. */
+  readonly before?: StoredClaim;
 }
 
 /** A record, under its key; see `records.ts`. */
@@ -240,9 +272,13 @@ export interface SegmentOfStream {
   readonly chunks: readonly Uint8Array[];
 }
 
-/** The `_id` of a start key: a digest, as workflow and key can be longer than what some services take for an index key. */
-export function keyId(workflow: string, key: string): string {
-  return createHash("sha256").update(`${workflow.length} ${workflow}${key}`).digest("hex");
+/** So many characters of a name are in its `_id`; some services take no longer index keys than a thousand bytes. */
+export const LONGEST_NAME_ID = 255;
+
+/** The `_id` of a name, given its stored form: the name itself or, if it is long, its beginning and a digest. */
+export function nameId(name: string): string {
+  if (name.length <= LONGEST_NAME_ID) return name;
+  return name.slice(0, LONGEST_NAME_ID) + createHash("sha256").update(name).digest("hex");
 }
 
 /** Sorts after every segment of the run that ends at `seq` or before, and before or at all others of the run. */
@@ -272,10 +308,14 @@ export function toRunRecord(run: RunHead, payloads: Payloads = NO_PAYLOADS): Run
     epoch: run.epoch,
     claimId: fromStoredOrNull(run.claimId),
     lostClaims: run.lostClaims,
+    generation: run.generation ?? 0,
+    firstSeq: run.firstSeq ?? 1,
     seq: run.seq,
     bytes: run.bytes,
     mailSeq: run.mailSeq,
     mailDone: run.mailDone,
+    endSeq: run.endSeq ?? 0,
+    endDone: run.endDone ?? 0,
     owner: fromStoredOrNull(run.owner),
     dueAt: run.dueAt ?? null,
     ...payloads,

@@ -1,43 +1,43 @@
 /**
- * Starting runs. The insert of the run document is the start: row, `run_created` event and first lease are in it. Large
- * input is written before.
+ * Starting runs. A run without names is one insert of its run document: row, first events and first lease are in it. Large values
+ * are written before.
  *
- * A start key is decided before that, by a document in `startkeys` under workflow and key, which names the run, its
- * incarnation and the number of the attempt. It counts once the run document is there:
+ * A run with names begins as a *draft*: the same document, hidden from everybody, without owner and due time. Then its names are
+ * taken under the draft's `rev` (`names.ts`), the documents of its first mail are inserted (`mailbox.ts`), and one update makes the
+ * draft a run, on the condition that its `rev` is still 0. That update is the start: the run document lists the names and the mail, and
+ * both count from then on and not before. Whoever cannot wait for it writes the draft: after that the update is impossible, for good.
  *
- * - *the run is there*: it holds the key, by the rules of `World.createRuns`. A key that is free passes to another run by
- *   compare-and-set on run and attempt;
- * - *the run is being deleted*: the key is free;
- * - *there is no run*: somebody is between the two writes, or died there. Others wait a little, then *burn* the attempt:
- *   they put a document under the run's id that is no run and names the attempt. From then on that attempt's insert fails,
- *   and the key can pass on. The one that was only slow sees its attempt burnt, and asks for the key again: with
- *   the next attempt number if the key still names its run, as any other start if it does not. The key lists the runs of
- *   which an attempt is burnt, and those documents stay for as long as the key does.
+ * - *Crash before the update*: a draft, and claims and messages that do not count. The same start, whoever wants one of the
+ *   names or sends one of the messages gives the draft up; what is left of it goes then or with the next deletion of runs.
+ * - *Crash after it, or a lost answer*: the run is there, and the start sent again finds it.
+ * - *A name is held*: the draft is deleted, its names go back to where they were. Who has the name is told only from a run document
+ *   that lists it.
  *
- * Crash before the insert: a key that names no run, which the same start completes and any other one burns. Crash after
- * it, or a lost answer: the run is there, and the start sent again finds it.
- *
- * The starts of a batch go together: one insert of the keys, one of the runs. Only those that met somebody go on alone.
+ * The starts of a batch go together: one insert of the documents, one of the names, one update. Only those that met somebody
+ * go on alone.
  */
 import { randomUUID } from "node:crypto";
-import { type CreateRun, type CreateRunResult, isTerminal, type StartOutcome } from "@perdure/core/world";
+import type { CreateRun, CreateRunResult, StartOutcome } from "@perdure/core/world";
 import { attributesIn } from "./attributes.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Update } from "./connection.ts";
+import { tooLarge } from "./errors.ts";
+import type { Mailbox } from "./mailbox.ts";
+import { heldNames } from "./name-reads.ts";
+import { type Holding, listed, type Names, type Wish, wishOf } from "./names.ts";
+import { prepareEvents } from "./prepared-commit.ts";
 import type { Remove } from "./retention.ts";
-import type { Runs } from "./runs.ts";
+import { isOpenDraft, type Runs, updateOf } from "./runs.ts";
 import {
   type Collections,
-  keyId,
+  LARGE,
+  type MailDocument,
+  NO_RUN,
   type RunDocument,
   type RunHead,
-  type StartKeyDocument,
   type ValueDocument,
 } from "./schema.ts";
-import { toStored } from "./text.ts";
+import { fromStored, toStored } from "./text.ts";
 import type { Values } from "./values.ts";
-
-/** Attempts for which a start that has not come to its end is waited for: about a tenth of a second. */
-const PATIENCE = 6;
 
 export type CreateRuns = (batch: readonly CreateRun[], now: number) => Promise<StartOutcome>;
 
@@ -47,33 +47,70 @@ export interface StartStore {
   readonly collections: Collections;
   readonly values: Values;
   readonly runs: Runs;
+  readonly names: Names;
+  readonly mailbox: Mailbox;
   readonly remove: Remove;
 }
 
 /** A start in the form of documents. */
 interface Prepared {
   readonly request: CreateRun;
+  /** As it is inserted. */
   readonly run: RunDocument;
-  /** Its large input. */
+  /** What a draft lacks to be a run. */
+  readonly rest: Pick<RunDocument, "dueAt" | "owner">;
+  readonly wishes: readonly Wish[];
+  readonly letters: readonly MailDocument[];
+  /** The large values. */
   readonly documents: readonly ValueDocument[];
 }
 
-/** A start with a key, and the key's document if nobody has it. */
-interface Keyed extends Prepared {
-  readonly first: StartKeyDocument;
-}
+/** What became of each start of a batch. */
+type Results = Map<CreateRun, CreateRunResult>;
 
-export function createRuns({ connection, collections, values, runs, remove }: StartStore): CreateRuns {
-  /** @param incarnation of the run that the key names, where it has been decided */
-  function prepare(request: CreateRun, now: number, incarnation: string = randomUUID()): Prepared {
-    const { event, lease, startKey } = request;
+export function createRuns(store: StartStore): CreateRuns {
+  const { connection, collections, values, runs, names, mailbox, remove } = store;
+  const limit = connection.facts.largestValue;
+
+  function prepare(request: CreateRun, now: number): Prepared {
+    const { lease, mail } = request;
     const _id = toStored(request.runId);
-    const collector = values.collect(_id, `The input of run ${request.runId}`);
-    const data = collector.add(event.data);
+    const incarnation = randomUUID();
+    const collector = values.collect(_id, 1, `The input of run ${request.runId}`);
+    const claimId = lease === null ? null : toStored(lease.claimId);
+    const { entries, bytes, size } = prepareEvents(request.events, { first: 1, claimId, collector });
+    const createdAt = request.events[0]?.at ?? now;
+    const wishes = request.names.map((claim) => wishOf(claim, createdAt, claim.from, collector));
+    const rest = {
+      dueAt:
+        lease !== null ? now + lease.ttl : mail.length > 0 ? Math.min(request.dueAt, now) : request.dueAt,
+      ...(lease !== null && { owner: toStored(lease.owner) }),
+    };
+    const letters = mail.map(({ messageId, id, type, at, data }): MailDocument => {
+      const length = data?.byteLength ?? 0;
+      if (length > limit) throw tooLarge("The payload of a message", length, limit);
+      return {
+        _id: toStored(messageId),
+        run: _id,
+        incarnation,
+        id: toStored(id),
+        type: toStored(type),
+        at,
+        data,
+      };
+    });
     const run: RunDocument = {
       _id,
       incarnation,
       rev: 0,
+      ...(wishes.length === 0
+        ? rest
+        : {
+            hidden: true,
+            draft: true,
+            completedAt: NO_RUN,
+            names: wishes.map((wish) => listed(wish, 0)),
+          }),
       workflow: toStored(request.workflow),
       queue: toStored(request.queue),
       ...attributesIn(request.attributes),
@@ -81,245 +118,174 @@ export function createRuns({ connection, collections, values, runs, remove }: St
       status: "pending",
       epoch: lease === null ? 0 : 1,
       lostClaims: 0,
-      seq: 1,
-      bytes: event.data?.byteLength ?? 0,
-      mailSeq: 0,
+      seq: request.events.length,
+      bytes,
+      mailSeq: letters.length,
       mailDone: 0,
-      dueAt: lease === null ? request.dueAt : now + lease.ttl,
-      ...(lease !== null && { owner: toStored(lease.owner), claimId: toStored(lease.claimId) }),
-      ...(startKey !== null && { idempotencyKey: toStored(startKey.key) }),
-      createdAt: event.at,
-      tail: {
-        1: {
-          type: event.type,
-          at: event.at,
-          id: event.id === null ? null : toStored(event.id),
-          name: event.name === null ? null : toStored(event.name),
-          data,
-          claimId: lease === null ? null : toStored(lease.claimId),
-        },
-      },
+      ...(claimId !== null && { claimId }),
+      ...(request.idempotencyKey !== null && { idempotencyKey: toStored(request.idempotencyKey) }),
+      createdAt,
+      tail: Object.fromEntries(entries),
       tailFrom: 1,
-      tailSize: 200 + (data instanceof Uint8Array ? data.byteLength : 0),
-      mail: {},
+      tailSize: 100 + size,
+      mail: Object.fromEntries(letters.map(({ _id: id }, index) => [index + 1, id])),
       mailFrom: 1,
     };
-    return { request, run, documents: collector.documents };
-  }
-
-  function prepareKeyed(request: CreateRun, key: NonNullable<CreateRun["startKey"]>, now: number): Keyed {
-    const prepared = prepare(request, now);
-    const { _id: run, workflow, incarnation } = prepared.run;
-    const first: StartKeyDocument = {
-      _id: keyId(workflow, toStored(key.key)),
-      workflow,
-      key: toStored(key.key),
-      run,
-      incarnation,
-      attempt: 1,
-      fingerprint: toStored(key.fingerprint),
-      expiresAt: key.expiresAt,
-    };
-    return { ...prepared, first };
+    return { request, run, rest, wishes, letters, documents: collector.documents };
   }
 
   /** Inserts the documents of runs that nobody else starts; false where somebody did. */
-  async function insertAll(operation: string, prepared: readonly Prepared[]): Promise<boolean> {
-    if (prepared.length === 0) return true;
+  async function insertAll(prepared: readonly Prepared[]): Promise<boolean> {
     await values.write(prepared.flatMap(({ documents }) => documents));
     const documents = prepared.map(({ run }) => run);
-    return connection.insert(operation, collections.runs, documents);
+    return connection.insert("insert runs", collections.runs, documents);
+  }
+
+  /** The update that makes a draft a run. */
+  function publication({ run: { _id, incarnation }, rest }: Prepared): Update {
+    return {
+      filter: { _id, incarnation, rev: 0 },
+      update: updateOf({ set: rest, unset: ["hidden", "draft", "completedAt"] }),
+    };
   }
 
   /**
-   * Puts the run document in its place.
+   * What is there in the place of a document that was not inserted.
    *
-   * @param key what was decided for its key; `null` for a start without one
-   * @returns `burnt` where the attempt was; `again` where an old run of the same id had to be deleted first, and its key
-   * with it
+   * @returns the answer where it is the run; `again` where something is in the way, or was
    */
-  async function insertRun(
-    request: CreateRun,
-    key: StartKeyDocument | null,
+  async function look(prepared: Prepared, attempt: number): Promise<CreateRunResult | "inserted" | "again"> {
+    const { request, run, documents } = prepared;
+    const there = (await runs.getAny([run._id], ["tail", "mail", "endMail"])).get(run._id);
+    if (there?.incarnation === run.incarnation) return there.hidden ? "inserted" : found(request, there);
+    await values.discard(documents);
+    if (there === undefined) return "again";
+    if (there.hidden === undefined) return found(request, there);
+    if (isOpenDraft(there)) await runs.giveUp(there, attempt);
+    else await remove([there]);
+    return "again";
+  }
+
+  /**
+   * Makes a draft a run, once it has its names and its mail.
+   *
+   * @param tried claiming the names of all was tried before
+   */
+  async function publish(
+    prepared: Prepared,
     now: number,
-  ): Promise<CreateRunResult | "burnt" | "again"> {
-    const { run, documents } = prepare(request, now, key?.incarnation);
-    await values.write(documents);
-    for (let round = 0; ; round++) {
-      await connection.backOff(round);
-      if (await connection.insert("insert run", collections.runs, [run])) return created(request, run);
-      const there = (await runs.getAny([run._id])).get(run._id);
-      if (there === undefined) continue;
-      if (there.hidden === undefined) {
-        await values.discard(documents);
-        return created(request, there);
-      }
-      if (there.burnt === undefined) {
-        await remove([there]);
-        return "again";
-      }
-      if (key !== null && there.burnt >= key.attempt) {
-        await values.discard(documents);
-        return "burnt";
-      }
-      const { _id, rev, ...fields } = run;
-      if (await runs.update("insert run", there, { set: fields, unset: ["hidden", "burnt"] })) {
-        return created(request, run);
-      }
+    tried: boolean,
+  ): Promise<CreateRunResult | "again"> {
+    const { request, run, wishes, letters } = prepared;
+    const taken = await names.take(wishes, run, now, tried);
+    if (taken === "stale") return undo(prepared, wishes, "again");
+    const mine = wishes.filter(({ _id }) => taken.get(_id) === null);
+    const held = wishes.map(({ _id }) => taken.get(_id)).find((holding) => holding);
+    if (held) return undo(prepared, mine, (await heldBy(held, now)) ?? "again");
+
+    const other = await mailbox.insertFirst(letters, now);
+    if (other !== null) {
+      const { messageId = "" } = request.mail[letters.findIndex(({ _id }) => _id === other._id)] ?? {};
+      return undo(prepared, mine, { outcome: "mailed", messageId, runId: fromStored(other.run) });
     }
+
+    const { filter, update } = publication(prepared);
+    if (await connection.update("publish runs", collections.runs, filter, update)) return created(request);
+    const there = (await runs.get([run._id], LARGE)).get(run._id);
+    if (there?.incarnation === run.incarnation) return found(request, there);
+    return undo(prepared, mine, "again");
   }
 
-  async function startWithKey({ request, run, first }: Keyed, now: number): Promise<CreateRunResult> {
-    const { _id } = first;
-    /** Makes the key name this run with the next attempt; false if it has changed. */
-    const pass = (entry: StartKeyDocument, burnt: readonly string[] = entry.burnt ?? []) =>
-      connection.update(
-        "take start key",
-        collections.startKeys,
-        { _id, run: entry.run, attempt: entry.attempt },
-        {
-          $set: {
-            run: run._id,
-            incarnation: randomUUID(),
-            attempt: entry.attempt + 1,
-            fingerprint: first.fingerprint,
-            expiresAt: first.expiresAt,
-            ...(burnt.length > 0 && { burnt }),
-          },
-        },
-      );
-    const passFromBurnt = (entry: StartKeyDocument) =>
-      pass(entry, [...new Set([...(entry.burnt ?? []), entry.run])]);
-
-    for (let round = 0; ; round++) {
-      await connection.backOff(round);
-      const [entry] = await connection.find<StartKeyDocument>("find start key", collections.startKeys, {
-        _id,
+  /** Removes what is there of a start that came to nothing. */
+  async function undo<T>(
+    { run, letters, documents }: Prepared,
+    taken: readonly Wish[],
+    result: T,
+  ): Promise<T> {
+    const { _id, incarnation } = run;
+    await names.giveBack(
+      taken.map(({ _id: name }) => name),
+      run,
+    );
+    if (letters.length > 0) {
+      const ids = letters.map(({ _id: id }) => id);
+      await connection.delete("delete messages", collections.mail, {
+        _id: { $in: ids },
+        run: _id,
+        incarnation,
       });
-      if (entry === undefined) {
-        const mine = { ...first, incarnation: randomUUID() };
-        if (!(await connection.insert("insert start key", collections.startKeys, [mine]))) continue;
-        const result = await insertRun(request, mine, now);
-        if (typeof result !== "string") return result;
-        continue;
-      }
-      if (entry.run === run._id) {
-        const result = await insertRun(request, entry, now);
-        if (typeof result !== "string") return result;
-        if (result === "burnt") await passFromBurnt(entry);
-        continue;
-      }
-      const holder = (await runs.getAny([entry.run])).get(entry.run);
-      if (holder !== undefined && holder.hidden === undefined) {
-        const result = isFree(holder, entry, now) ? undefined : await heldBy(holder, entry, first);
-        if (result !== undefined) return result;
-        await pass(entry);
-      } else if (holder !== undefined && holder.burnt === undefined) {
-        await pass(entry);
-      } else if (holder?.burnt !== undefined && holder.burnt >= entry.attempt) {
-        await passFromBurnt(entry);
-      } else if (round >= PATIENCE) {
-        await burn(entry, holder);
-      }
+    }
+    await values.discard(documents);
+    await connection.delete("delete draft", collections.runs, { _id, incarnation, hidden: true });
+    return result;
+  }
+
+  /** The answer where another run has a name; nothing if that run is deleted meanwhile. */
+  async function heldBy(holding: Holding, now: number): Promise<CreateRunResult | undefined> {
+    const [[run], held] = await Promise.all([runs.records([holding.run]), heldNames([holding], now, store)]);
+    const name = held.get(holding.name._id);
+    return run === undefined || name === undefined ? undefined : { outcome: "held", name, run };
+  }
+
+  /** @param inserted whether the document of the first attempt is in its place, and claiming its names was tried */
+  async function startAlone(first: Prepared, now: number, inserted: boolean): Promise<CreateRunResult> {
+    const { request } = first;
+    const again = async (attempt: number) => {
+      const prepared = prepare(request, now);
+      const isIn = await insertAll([prepared]);
+      return { prepared, place: isIn ? "inserted" : await look(prepared, attempt) } as const;
+    };
+    for (let attempt = 0; ; attempt++) {
+      await connection.backOff(attempt);
+      const { prepared, place } =
+        attempt > 0
+          ? await again(attempt)
+          : { prepared: first, place: inserted ? "inserted" : await look(first, attempt) };
+      if (place === "again") continue;
+      if (place !== "inserted") return place;
+      if (prepared.wishes.length === 0) return created(request);
+      const result = await publish(prepared, now, inserted && attempt === 0);
+      if (result !== "again") return result;
     }
   }
 
-  /** The answer where another run has the key; nothing if that run is deleted meanwhile. */
-  async function heldBy(
-    holder: RunHead,
-    entry: StartKeyDocument,
-    { fingerprint }: StartKeyDocument,
-  ): Promise<CreateRunResult | undefined> {
-    const [run] = await runs.records([holder]);
-    if (run === undefined) return undefined;
-    return { outcome: entry.fingerprint === fingerprint ? "exists" : "mismatch", run };
-  }
-
-  async function burn(entry: StartKeyDocument, there: RunHead | undefined): Promise<void> {
-    const burnt = { hidden: true, burnt: entry.attempt };
-    if (there === undefined) {
-      await connection.insert("burn start", collections.runs, [
-        { _id: entry.run, rev: 0, incarnation: randomUUID(), status: "cancelled", ...burnt },
-      ]);
-    } else await runs.update("burn start", there, { set: burnt });
-  }
-
+  /** Starts that do not get in each other's way. */
   async function startAll(prepared: readonly Prepared[], now: number, results: Results): Promise<void> {
-    if (await insertAll("insert runs", prepared)) {
-      for (const each of prepared) results.set(each.request, created(each.request, each.run));
+    const inserted = await insertAll(prepared);
+    const drafts = prepared.filter(({ wishes }) => wishes.length > 0);
+    if (inserted && (await publishAll(drafts, now))) {
+      for (const { request } of prepared) results.set(request, created(request));
       return;
     }
-    const known = await runs.getAny(prepared.map(({ run }) => run._id));
-    const toNothing = prepared.filter(({ run }) => known.get(run._id)?.incarnation !== run.incarnation);
-    await values.discard(toNothing.flatMap(({ documents }) => documents));
-    for (const { request, run } of prepared) {
-      const there = known.get(run._id);
-      let result = there === undefined || there.hidden === true ? "again" : created(request, there);
-      while (typeof result === "string") result = await insertRun(request, null, now);
-      results.set(request, result);
-    }
-  }
-
-  /** Starts with different keys. */
-  async function startAllKeyed(prepared: readonly Keyed[], now: number, results: Results): Promise<void> {
-    if (prepared.length === 0) return;
-    const firsts = prepared.map(({ first }) => first);
-    const fresh = await connection.insert("insert start keys", collections.startKeys, firsts);
-    const entries = fresh ? firsts : await findKeys(firsts);
-    const keys = new Map(entries.map((entry) => [entry._id, entry]));
-    const won = prepared.filter(({ run, first }) => keys.get(first._id)?.incarnation === run.incarnation);
-    if (await insertAll("insert run", won)) {
-      for (const { request, run } of won) results.set(request, created(request, run));
-    }
-    const left = prepared.filter(({ request }) => !results.has(request));
-    if (left.length === 0) return;
-    const there = await runs.getAny(
-      left.flatMap(({ run, first }) => [run._id, keys.get(first._id)?.run ?? run._id]),
-    );
     await Promise.all(
-      left.map(async (each) => {
-        const { request, run, first } = each;
-        const own = there.get(run._id);
-        const entry = keys.get(first._id);
-        const holder = entry === undefined ? undefined : there.get(entry.run);
-        if (own !== undefined && own.hidden === undefined) results.set(request, created(request, own));
-        else if (entry !== undefined && holder !== undefined && !isFree(holder, entry, now)) {
-          const held = await heldBy(holder, entry, first);
-          results.set(request, held ?? (await startWithKey(each, now)));
-        } else results.set(request, await startWithKey(each, now));
+      prepared.map(async (each) => {
+        const isRun = inserted && each.wishes.length === 0;
+        const result = isRun ? created(each.request) : await startAlone(each, now, inserted);
+        results.set(each.request, result);
       }),
     );
   }
 
-  function findKeys(keys: readonly StartKeyDocument[]): Promise<StartKeyDocument[]> {
-    return connection.find<StartKeyDocument>("find start keys", collections.startKeys, {
-      _id: { $in: keys.map(({ _id }) => _id) },
-    });
+  /** Makes drafts runs where nobody is in their way; false where somebody is. */
+  async function publishAll(drafts: readonly Prepared[], now: number): Promise<boolean> {
+    if (drafts.length === 0) return true;
+    const wishes = drafts.flatMap(({ run, wishes }) => wishes.map((wish) => [wish, run] as const));
+    if (!(await names.claim(wishes))) return false;
+    const letters = drafts.flatMap((draft) => draft.letters);
+    if (letters.length > 0 && (await mailbox.insertFirst(letters, now)) !== null) return false;
+    const published = await connection.bulkUpdate("publish runs", collections.runs, drafts.map(publication));
+    return published === drafts.length;
   }
 
   return async (batch, now) => {
     const results: Results = new Map();
-    const plain: Prepared[] = [];
-    /** By key, in the order of the batch: of those with one key the first wins. */
-    const keyed = new Map<string, Keyed[]>();
-    for (const request of batch) {
-      if (request.startKey === null) {
-        plain.push(prepare(request, now));
-        continue;
-      }
-      const each = prepareKeyed(request, request.startKey, now);
-      keyed.set(each.first._id, [...(keyed.get(each.first._id) ?? []), each]);
+    for (const stretch of stretchesOf(batch)) {
+      await startAll(
+        stretch.map((request) => prepare(request, now)),
+        now,
+        results,
+      );
     }
-    const rounds = Math.max(0, ...[...keyed.values()].map(({ length }) => length));
-    await Promise.all([
-      startAll(plain, now, results),
-      (async () => {
-        for (let round = 0; round < rounds; round++) {
-          const next = [...keyed.values()].flatMap((same) => same[round] ?? []);
-          await startAllKeyed(next, now, results);
-        }
-      })(),
-    ]);
     const inOrder = batch.map((request) => results.get(request) as CreateRunResult);
     return {
       results: inOrder,
@@ -328,17 +294,35 @@ export function createRuns({ connection, collections, values, runs, remove }: St
   };
 }
 
-/** What became of each start of a batch. */
-type Results = Map<CreateRun, CreateRunResult>;
-
-function created({ runId, lease }: CreateRun, run: RunHead): CreateRunResult {
-  const held =
-    lease !== null && run.epoch === 1 && run.owner !== undefined && run.claimId === toStored(lease.claimId);
-  return { outcome: "created", lease: held ? { runId, epoch: 1, claimId: lease.claimId } : null };
+/** Cuts a batch where the order counts: a start that names the same run, name or message as one before it comes after that. */
+function stretchesOf(batch: readonly CreateRun[]): CreateRun[][] {
+  const stretches: CreateRun[][] = [];
+  let seen = new Set<string>();
+  for (const request of batch) {
+    const keys = [
+      `run ${request.runId}`,
+      ...request.names.map(({ name }) => `name ${name}`),
+      ...request.mail.map(({ messageId }) => `message ${messageId}`),
+    ];
+    if (stretches.length === 0 || keys.some((key) => seen.has(key))) {
+      stretches.push([]);
+      seen = new Set();
+    }
+    for (const key of keys) seen.add(key);
+    stretches.at(-1)?.push(request);
+  }
+  return stretches;
 }
 
-/** Whether a run has given a key back, or is no run at all. */
-function isFree(holder: RunHead, { expiresAt }: StartKeyDocument, now: number): boolean {
-  if (holder.hidden !== undefined) return true;
-  return isTerminal(holder.status) && expiresAt !== null && expiresAt <= now;
+/** The answer for a run that was made now. */
+function created({ runId, lease }: CreateRun): CreateRunResult {
+  return { outcome: "created", lease: lease && { runId, epoch: 1, claimId: lease.claimId } };
+}
+
+/** The answer for a run that is there. */
+function found(request: CreateRun, run: RunHead): CreateRunResult {
+  const { lease } = request;
+  const held =
+    lease !== null && run.epoch === 1 && run.owner !== undefined && run.claimId === toStored(lease.claimId);
+  return held ? created(request) : { outcome: "created", lease: null };
 }

@@ -28,7 +28,7 @@ import {
 import type { Connection } from "./connection.ts";
 import { lostPart, tooLarge } from "./errors.ts";
 import type { Runs } from "./runs.ts";
-import type { Collections, RunHead, SegmentOfStream, StreamEntry } from "./schema.ts";
+import { type Collections, LARGE, type RunHead, type SegmentOfStream, type StreamEntry } from "./schema.ts";
 import { fromStored, toStored } from "./text.ts";
 import { bytesOf } from "./values.ts";
 
@@ -62,7 +62,7 @@ export function streams({ connection, collections, runs }: StreamStore): Streams
 
   async function findRun(runId: string): Promise<RunHead | undefined> {
     const id = toStored(runId);
-    const find = async () => (await runs.get([id], ["tail", "mail", "hooks"])).get(id);
+    const find = async () => (await runs.get([id], LARGE)).get(id);
     const found = await find();
     if (found !== undefined) return found;
     await runs.catchUp([id]);

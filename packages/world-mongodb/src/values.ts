@@ -3,7 +3,7 @@
  *
  * A large value's document has an id of its own for each attempt to write it, so it is never overwritten and a run
  * document refers to it only once it is there. What an attempt leaves behind that came to nothing is deleted after it,
- * and where it crashed, with its run.
+ * and where it crashed, with its run or, at the latest, when the journal begins anew (`generations.ts`).
  */
 import { randomUUID } from "node:crypto";
 import type { Connection } from "./connection.ts";
@@ -19,13 +19,14 @@ export interface Values {
   /**
    * Gathers the values of one write to a run.
    *
+   * @param seq see {@link ValueDocument}
    * @param what names them in the error for one that fits into no document
    */
-  collect(run: string, what: string): Collector;
+  collect(run: string, seq: number, what: string): Collector;
   /** Inserts the documents of large values; before the run document refers to them. */
   write(documents: readonly ValueDocument[]): Promise<void>;
   /** Deletes documents to which nothing will refer. */
-  discard(documents: readonly ValueDocument[]): Promise<void>;
+  discard(documents: readonly Pick<ValueDocument, "_id">[]): Promise<void>;
   /** The bytes of values, in their order; `undefined` for those whose document is gone. */
   load(values: readonly (StoredValue | undefined)[]): Promise<(Uint8Array | null | undefined)[]>;
 }
@@ -43,12 +44,12 @@ export interface Collector {
 export function values(connection: Connection, collections: Collections): Values {
   const limit = connection.facts.largestValue;
   return {
-    collect(run, what) {
+    collect(run, seq, what) {
       const documents: ValueDocument[] = [];
       const put = (data: Uint8Array): StoredValue => {
         if (data.byteLength > limit) throw tooLarge(what, data.byteLength, limit);
         const _id = randomUUID();
-        documents.push({ _id, run, data });
+        documents.push({ _id, run, seq, data });
         return { value: _id };
       };
       return {
@@ -106,6 +107,11 @@ function chunksOf(documents: readonly ValueDocument[]): ValueDocument[][] {
 /** The driver's bytes as plain ones: a Buffer prints and serializes in ways of its own. */
 export function bytesOf(data: Uint8Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** The id of the document that a value is in, if it has one. */
+export function referenceOf(value: StoredValue | undefined): string | undefined {
+  return isReference(value) ? value.value : undefined;
 }
 
 function isReference(value: StoredValue | undefined): value is { readonly value: string } {

@@ -7,10 +7,11 @@ import { callersClock, serversClock } from "./clock.ts";
 import { commit } from "./commit.ts";
 import { type Config, leaseKeeperOf } from "./config.ts";
 import { Connection, type ServerFacts } from "./connection.ts";
-import { hooks as hookDirectory } from "./hooks.ts";
+import { generations as generationsOf } from "./generations.ts";
 import { journal as journalOf } from "./journal.ts";
-import { deliver } from "./mailbox.ts";
+import { mailbox as mailboxOf } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
+import { names as namesOf } from "./names.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns, remove } from "./retention.ts";
@@ -32,7 +33,7 @@ interface MongodbStore extends OpenStore {
 }
 
 /**
- * What stays in the run document of a commit must fit there as BSON: of hooks all, each up to six times what the core
+ * What stays in the run document of a commit must fit there as BSON: of names all, each up to six times what the core
  * counts if its strings are as long as they may be. And a slow server must be done with it well within a call's time.
  */
 const LARGEST_BATCH = 1024 * 1024;
@@ -68,17 +69,29 @@ async function openStore(config: Config): Promise<MongodbStore> {
     const values = valuesOf(connection, collections);
     const runs = runsOf(connection, collections, values);
     const journal = journalOf({ connection, collections, values, runs });
-    const hooks = hookDirectory(connection, collections, runs);
+    const names = namesOf(connection, collections, runs);
     const unread = unreadOf({ connection, collections, runs });
-    const store = { connection, collections, values, journal, runs, hooks, unread };
+    const mailbox = mailboxOf({ connection, collections, runs, names });
+    const generations = generationsOf({ connection, collections, journal, runs });
+    const store = {
+      connection,
+      collections,
+      values,
+      journal,
+      runs,
+      names,
+      unread,
+      mailbox,
+      generations,
+    };
     const clock = ownClock ? serversClock(() => connection.hello()) : callersClock;
     const verbs = {
       createRuns: createRuns({ ...store, remove: remove(store) }),
       claim: claim(store),
       renew: renew(store),
       commit: commit(store),
-      deliver: deliver(store),
     };
+    const queries = reads(store);
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
       watch: streamsChanges
@@ -119,8 +132,12 @@ async function openStore(config: Config): Promise<MongodbStore> {
       claim: async (request) => verbs.claim(request, await clock(request.now)),
       renew: async (request) => verbs.renew(request, await clock(request.now)),
       commit: async (batch, now) => verbs.commit(batch, await clock(now)),
-      deliver: async (batch, now) => verbs.deliver(batch, await clock(now)),
-      reads: reads(store),
+      deliver: async (batch, now) => mailbox.deliver(batch, await clock(now)),
+      reads: {
+        ...queries,
+        getNames: async (wanted, now) => queries.getNames(wanted, await clock(now)),
+        listNames: async (query) => queries.listNames({ ...query, now: await clock(query.now) }),
+      },
       deleteRuns: deleteRuns(store),
       records: records(connection, collections, clock),
       streams: streams(store),
@@ -150,12 +167,9 @@ function durabilityOf(facts: ServerFacts): string {
 /** A start whose times are the store's: the caller's `now` is the store's less `ahead`. */
 function startFrom(start: CreateRun, ahead: number): CreateRun {
   if (ahead === 0) return start;
-  const { dueAt, startKey } = start;
-  const expiresAt = startKey?.expiresAt ?? null;
-  return {
-    ...start,
-    dueAt: dueAt + ahead,
-    startKey:
-      startKey === null ? null : { ...startKey, expiresAt: expiresAt === null ? null : expiresAt + ahead },
-  };
+  const names = start.names.map((claim) => ({
+    ...claim,
+    freeAt: claim.freeAt === 0 ? 0 : claim.freeAt + ahead,
+  }));
+  return { ...start, dueAt: start.dueAt + ahead, names };
 }

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { type BSON, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
@@ -40,10 +40,10 @@ test.each(WRITE_CONCERN_ERRORS)(
       type: "change",
       change: (given: BSON.Document) => ({ ...given, writeConcernError }),
     } as const;
-    const startKey = { key: "k", fingerprint: "f", expiresAt: null };
+    const names = [firstClaim("k")];
     const acts: readonly (readonly [string, () => Promise<unknown>])[] = [
       ["insert", () => world.createRuns([newRun("run", { lease })], NOW)],
-      ["insert", () => world.createRuns([newRun("keyed", { startKey }), newRun("too", { startKey })], NOW)],
+      ["insert", () => world.createRuns([newRun("keyed", { names }), newRun("too", { names })], NOW)],
       ["update", () => world.commit([hold("run", 1, [event("step_created", "s")])], NOW)],
       [
         "update",
@@ -236,16 +236,15 @@ test("no error, capability or description prints a password, a key, a token or a
   await world.createRuns([newRun("run", { lease })], NOW);
   const acts: readonly ((world: World) => Promise<unknown>)[] = [
     (w) => w.commit([hold("run", 1, [{ ...event("step_completed", "s"), data }])], NOW),
-    (w) => w.commit([hold("run", 1, [event("hook_created", "h", SECRET)])], NOW),
-    (w) =>
-      w.createRuns([newRun("b", { startKey: { key: SECRET, fingerprint: SECRET, expiresAt: null } })], NOW),
-    (w) => w.createRuns([newRun("c", { event: { ...event("run_created"), data } })], NOW),
-    (w) => w.deliver([{ messageId: SECRET, to: { token: SECRET }, type: "wake", at: NOW, data }], NOW),
+    (w) => w.commit([hold("run", 1, [taking("h", SECRET)])], NOW),
+    (w) => w.createRuns([newRun("b", { names: [firstClaim(SECRET, { fingerprint: SECRET })] })], NOW),
+    (w) => w.createRuns([newRun("c", { events: [{ ...event("run_created"), data }] })], NOW),
+    (w) => w.deliver([{ messageId: SECRET, to: { name: SECRET }, type: "wake", at: NOW, data }], NOW),
     (w) => w.deliver([{ messageId: SECRET, to: { runId: "run" }, type: "wake", at: NOW, data }], NOW),
-    (w) => w.getHookByToken(SECRET),
+    (w) => w.getNames([SECRET], NOW),
     (w) =>
       w.deliver(
-        [{ messageId: SECRET, to: { token: SECRET }, type: "wake", at: NOW, data: new Uint8Array(17 << 20) }],
+        [{ messageId: SECRET, to: { name: SECRET }, type: "wake", at: NOW, data: new Uint8Array(17 << 20) }],
         NOW,
       ),
   ];
@@ -315,7 +314,9 @@ test("what is lost of one run is said, and does not hold up the others", async (
   for (const [name, part] of parts) {
     const [lost, whole] = [`lost-${name}`, `whole-${name}`];
     await world.createRuns(
-      [lost, whole].map((runId) => newRun(runId, { dueAt: NOW, event: { ...event("run_created"), data } })),
+      [lost, whole].map((runId) =>
+        newRun(runId, { dueAt: NOW, events: [{ ...event("run_created"), data }] }),
+      ),
       NOW,
     );
     await world.claim(claiming({ claimId: "a" }));
@@ -356,7 +357,7 @@ test("what is lost of one run is said, and does not hold up the others", async (
       epoch: 2,
       claimId: "b",
       run: { status: "completed", completedAt: NOW } as const,
-      lease: { type: "finish" } as const,
+      lease: { type: "park", dueAt: null } as const,
     });
     await world.commit([finished(lost), finished(whole)], NOW);
   }
@@ -372,7 +373,7 @@ test("a result that is lost is an error, not nothing", async () => {
       {
         ...hold("run", 1, [event("run_completed")]),
         run: { status: "completed", completedAt: NOW, output },
-        lease: { type: "finish" },
+        lease: { type: "park", dueAt: null },
       },
     ],
     NOW,

@@ -1,6 +1,17 @@
 import { WorldError } from "@perdure/core/errors";
 import { EVENT_OVERHEAD, type NewEvent, type RunFilter } from "@perdure/core/world";
-import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import {
+  CLAIM_ID,
+  claiming,
+  event,
+  finish,
+  firstClaim,
+  hold,
+  NOW,
+  newRun,
+  releasing,
+  taking,
+} from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { BSON, type Document, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
@@ -9,6 +20,8 @@ import { startProxy } from "./proxy.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the documents hold: they stay small, and a commit costs one command. */
+
+const COLLECTIONS = ["perdure_runs", "perdure_events", "perdure_values", "perdure_mail", "perdure_names"];
 
 const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
@@ -123,24 +136,24 @@ test("what a step of a fan-out costs does not grow with their number", async () 
   expect(journal.map(({ seq }) => seq)).toEqual(Array.from({ length: 16_001 }, (_, index) => index + 1));
 }, 60_000);
 
-test("a commit of many events, with hooks among them: every page of the journal is right", async () => {
+test("a commit of many events, with names among them: every page of the journal is right", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   await world.createRuns([newRun("run", { lease }), newRun("owner", { lease })], NOW);
-  await world.commit([hold("owner", 1, [event("hook_created", "h", "taken")])], NOW);
+  await world.commit([hold("owner", 1, [taking("h", "taken")])], NOW);
   const steps = (count: number, from: number) =>
     Array.from({ length: count }, (_, index) => event("step_created", `${from + index}`, "one"));
   const events = [
     ...steps(700, 0),
-    event("hook_created", "mine", "free"),
+    taking("mine", "free"),
     ...steps(10, 700),
-    event("hook_created", "theirs", "taken"),
+    taking("theirs", "taken"),
     ...steps(63, 710),
-    event("hook_disposed", "mine"),
+    releasing("mine"),
     ...steps(64, 773),
   ];
   const commit = hold("run", 1, events);
-  const answer = [{ outcome: "committed", conflicts: [{ hookId: "theirs", runId: "owner" }] }];
+  const answer = [{ outcome: "committed", conflicts: [{ id: "theirs", runId: "owner" }] }];
   expect(await world.commit([commit], NOW)).toMatchObject(answer);
   expect(await world.commit([commit], NOW)).toMatchObject(answer);
   const end = 1 + events.length;
@@ -161,7 +174,7 @@ test("a commit of many events, with hooks among them: every page of the journal 
   await checkInvariants(world);
 });
 
-test("hooks of one commit are asked for together, and one that is taken keeps out only itself", async () => {
+test("names of one commit are asked for together, and one that is held keeps out only itself", async () => {
   const database = await temporaryDatabase();
   const counted: string[] = [];
   const world = await openWorld({
@@ -169,16 +182,16 @@ test("hooks of one commit are asked for together, and one that is taken keeps ou
     beforeOperation: (operation) => void counted.push(operation),
   });
   await world.createRuns([newRun("run", { lease }), newRun("owner", { lease })], NOW);
-  const wishes = Array.from({ length: 100 }, (_, index) => event("hook_created", `h${index}`, `t${index}`));
-  await world.commit([hold("owner", 1, [event("hook_created", "h", "t50")])], NOW);
+  const wishes = Array.from({ length: 100 }, (_, index) => taking(`h${index}`, `t${index}`));
+  await world.commit([hold("owner", 1, [taking("h", "t50")])], NOW);
   counted.length = 0;
   expect(await world.commit([hold("run", 1, wishes)], NOW)).toMatchObject([
-    { outcome: "committed", conflicts: [{ hookId: "h50", runId: "owner" }] },
+    { outcome: "committed", conflicts: [{ id: "h50", runId: "owner" }] },
   ]);
   expect(counted.length).toBeLessThan(12);
-  expect(await world.getHookByToken("t99")).toMatchObject({ runId: "run", hookId: "h99" });
-  const rest = event("hook_created", "again", "t50");
-  await world.commit([hold("owner", 2, [event("hook_disposed", "h")])], NOW);
+  expect(await world.getNames(["t99"], NOW)).toMatchObject([{ runId: "run", id: "h99" }]);
+  const rest = taking("again", "t50");
+  await world.commit([hold("owner", 2, [releasing("h")])], NOW);
   expect(await world.commit([hold("run", 101, [rest])], NOW)).toMatchObject([{ conflicts: [] }]);
   await checkInvariants(world);
 });
@@ -189,7 +202,7 @@ test("a value that no document holds is refused with what to do, and nothing is 
   const data = new Uint8Array(17 * 1024 * 1024);
   const attempts = [
     () => world.commit([hold("run", 1, [{ ...event("step_completed", "s"), data }])], NOW),
-    () => world.createRuns([newRun("big", { event: { ...event("run_created"), data } })], NOW),
+    () => world.createRuns([newRun("big", { events: [{ ...event("run_created"), data }] })], NOW),
     () => world.deliver([{ messageId: "m", to: { runId: "run" }, type: "wake", at: NOW, data }], NOW),
   ];
   for (const attempt of attempts) {
@@ -237,7 +250,7 @@ test("a mailbox of any length: the run document keeps the newest ids only, every
   await checkInvariants(world);
 });
 
-test("a commit is one command, whatever the batch; hooks cost what they need", async () => {
+test("a commit is one command, whatever the batch; names cost what they need", async () => {
   const database = await temporaryDatabase();
   const counted: string[] = [];
   const world = await openWorld({
@@ -268,18 +281,115 @@ test("a commit is one command, whatever the batch; hooks cost what they need", a
   ).toBe(1);
   const message = { messageId: "m", to: { runId: "run-1" }, type: "wake", at: NOW, data: null } as const;
   expect(await commands(() => world.deliver([message], NOW))).toBe(4);
-  const startKey = { key: "k", fingerprint: "f", expiresAt: null };
-  expect(await commands(() => world.createRuns([newRun("keyed", { startKey })], NOW))).toBe(2);
-  const keyed = Array.from({ length: 10 }, (_, index) =>
-    newRun(`keyed-${index}`, { startKey: { ...startKey, key: `k${index}` } }),
+  // A draft, its names, and what makes it a run; with first mail one more.
+  const names = [firstClaim("k", { keepFor: null })];
+  expect(await commands(() => world.createRuns([newRun("named", { names })], NOW))).toBe(3);
+  const named = Array.from({ length: 10 }, (_, index) =>
+    newRun(`named-${index}`, { names: [firstClaim(`k${index}`)] }),
   );
-  expect(await commands(() => world.createRuns(keyed, NOW))).toBe(2);
-  const again = keyed.map(({ startKey: key }, index) => newRun(`again-${index}`, { startKey: key }));
-  expect(await commands(() => world.createRuns(again, NOW))).toBe(3);
-  expect(await commands(() => world.commit([hold("run-0", 3, [event("hook_created", "h", "t")])], NOW))).toBe(
-    3,
-  );
+  expect(await commands(() => world.createRuns(named, NOW))).toBe(3);
+  const mail = [{ messageId: "first", id: "m", type: "hook_received", at: NOW, data: null }];
+  const withMail = newRun("with mail", { names: [firstClaim("m")], mail });
+  expect(await commands(() => world.createRuns([withMail], NOW))).toBe(4);
+  // Held: what was there is looked at, and the draft goes.
+  expect(await commands(() => world.createRuns([newRun("again", { names })], NOW))).toBe(6);
+  expect(await commands(() => world.commit([hold("run-0", 3, [taking("h", "t")])], NOW))).toBe(3);
+  // The end of a run whose names stay is a commit like others.
+  const lasting = newRun("lasting", { names: [firstClaim("l", { keepFor: 1_000 })], lease });
+  await world.createRuns([lasting], NOW);
+  expect(await commands(() => world.commit([finish("lasting", 1, NOW)], NOW))).toBe(1);
+  // A run with end mail is looked at once.
+  await world.deliver([{ ...message, messageId: "end", atEnd: true }], NOW);
+  const next = (seq: number) => ({ ...hold("run-1", seq, [event("step_created")]), mailDone: 1 });
+  await world.commit([next(3)], NOW);
+  expect(await commands(() => world.commit([next(4)], NOW))).toBe(1);
 });
+
+test("a run that thousands watch: its document keeps the newest ids only, and every end mail is read", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease })], NOW);
+  const data = new Uint8Array(100);
+  for (let from = 0; from < 1_000; from += 50) {
+    const batch = Array.from({ length: 50 }, (_, index) => ({
+      ...{ messageId: `m${from + index}`, to: { runId: "run" }, type: "end", at: NOW, data, atEnd: true },
+    }));
+    await world.deliver(batch, NOW);
+  }
+  const [run = {}] = await documents(database, "perdure_runs");
+  expect(BSON.calculateObjectSize(run)).toBeLessThan(8_000);
+  expect(
+    await world.deliver(
+      [{ messageId: "m0", to: { runId: "run" }, type: "end", at: NOW, data, atEnd: true }],
+      NOW,
+    ),
+  ).toMatchObject([{ outcome: "delivered" }]);
+  expect(await world.getRuns(["run"])).toMatchObject([{ endSeq: 1_000, mailSeq: 0 }]);
+  for (const [after, limit] of [
+    [0, 70],
+    [900, 7],
+    [930, 100],
+    [990, 100],
+    [1_000, 5],
+  ] as const) {
+    const page = await world.listEndMail("run", after, limit);
+    const expected = Array.from({ length: Math.min(limit, 1_000 - after) }, (_, index) => after + 1 + index);
+    expect(page.map(({ mailSeq }) => mailSeq)).toEqual(expected);
+    expect(page.map(({ messageId }) => messageId)).toEqual(expected.map((seq) => `m${seq - 1}`));
+  }
+  await checkInvariants(world);
+});
+
+test("a thousand generations leave no more than the last one", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  await world.createRuns([newRun("run", { lease, names: [firstClaim("counter")] })], NOW);
+  const large = (seq: number) => new Uint8Array(17_000).fill(seq);
+  let seq = 1;
+  let sizes = { documents: 0, bytes: 0 };
+  for (let generation = 1; generation <= 1_000; generation++) {
+    // Every tenth is as long as to leave the run document, has large values, a name with large data, and a message.
+    const long = generation % 10 === 0;
+    const events = [{ ...event("run_created"), data: long ? large(seq) : null }];
+    const now = NOW + generation * 3_600_000;
+    const state = { run: { state: long ? large(seq) : null } };
+    const mailDone = Math.floor((generation - 1) / 10);
+    await world.commit([{ ...hold("run", seq, events), ...state, restart: true, mailDone }], now);
+    seq++;
+    if (!long) continue;
+    const { claim, ...taken } = taking("data", "data");
+    const names = [releasing("data"), { ...taken, ...(claim && { claim: { ...claim, data: large(seq) } }) }];
+    await world.commit([{ ...hold("run", seq, names), mailDone }], now);
+    const steps = Array.from({ length: 30 }, () => ({
+      ...event("step_created"),
+      data: new Uint8Array(2_000),
+    }));
+    await world.commit([{ ...hold("run", seq + 2, steps), mailDone }], now);
+    await world.commit([{ ...hold("run", seq + 32, [event("x"), event("y")]), mailDone }], now);
+    seq += 34;
+    const message = { messageId: `m${generation}`, to: { runId: "run" }, type: "wake", at: now, data: null };
+    await world.deliver([message], now);
+    if (generation !== 10 && generation !== 1_000) continue;
+    const all = (await Promise.all(COLLECTIONS.map((name) => documents(database, name)))).flat();
+    const found = {
+      documents: all.length,
+      bytes: all.reduce((sum, each) => sum + BSON.calculateObjectSize(each), 0),
+    };
+    if (generation === 10) sizes = found;
+    else {
+      // The ids of the messages of a week stay, and those that the run document lists.
+      expect(found.documents).toBeLessThan(sizes.documents + 100);
+      expect(found.bytes).toBeLessThan(sizes.bytes + 30_000);
+    }
+  }
+  expect(await world.getRuns(["run"])).toMatchObject([
+    { generation: 1_000, firstSeq: seq - 34, seq, mailSeq: 100 },
+  ]);
+  const journal = await world.listEvents("run", 0, 100);
+  expect(journal.map((each) => each.seq)).toEqual(Array.from({ length: 35 }, (_, index) => seq - 34 + index));
+  expect(await world.getNames(["data"], NOW)).toMatchObject([{ runId: "run", data: large(seq - 34) }]);
+  await checkInvariants(world);
+}, 120_000);
 
 test("commits as large as one call may be, of events whose strings are as long as they may be", async () => {
   const database = await temporaryDatabase();
@@ -372,16 +482,18 @@ test("a claim has no server sort what it finds; rows are read without journal an
   await world.claim(claiming({ queues: ["two", "none", "one"], limit: 5 }));
   // All queues together, then, as there is more than it takes, each; then the runs that it took.
   expect(finds.map(({ hint }) => hint)).toEqual(["due", "due", "due", "due", undefined]);
-  expect(finds.slice(0, 4).map(({ filter, sort }) => [filter.queue, sort])).toEqual([
-    [{ $in: ["two", "none", "one"] }, { dueAt: 1 }],
-    ...["two", "none", "one"].map((queue) => [queue, { queue: 1, dueAt: 1 }]),
-  ]);
+  const [all, ...each] = finds.slice(0, 4).map(({ filter, sort }) => [filter.queue, sort]);
+  expect(all).toEqual([{ $in: ["two", "none", "one"] }, { dueAt: 1 }]);
+  // They are sent at once, over several connections.
+  expect(each).toEqual(
+    expect.arrayContaining(["two", "none", "one"].map((queue) => [queue, { queue: 1, dueAt: 1 }])),
+  );
   for (const { limit } of finds.slice(0, 4)) expect(limit).toBeLessThanOrEqual(6);
   finds.length = 0;
   await world.getRuns(["run"]);
   await world.renew({ leases: [{ runId: "run", epoch: 1, claimId: CLAIM_ID }], ttl: 1, now: NOW });
   expect(finds.map(({ projection }) => projection)).toEqual(
-    [1, 2].map(() => ({ tail: 0, mail: 0, hooks: 0 })),
+    [1, 2].map(() => ({ tail: 0, mail: 0, endMail: 0, names: 0 })),
   );
 });
 

@@ -1,6 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, firstClaim, hold, NOW, newRun, releasing, taking } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";
@@ -77,21 +77,18 @@ async function play(
 ): Promise<string> {
   const [a, b, c] = [`${prefix}a`, `${prefix}b`, `${prefix}c`];
   const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
-  const startKey = { key: `${prefix}key`, fingerprint: "f", expiresAt: null };
+  const names = [firstClaim(`${prefix}key`, { keepFor: null })];
   const token = `${prefix}token`;
-  const hook = (id: string) => event("hook_created", id, token);
+  const hook = (id: string) => taking(id, token);
   const large = { ...event("step_completed", "s"), data: new Uint8Array(20_000) };
   const acts: (() => Promise<unknown>)[] = [
     () =>
-      world.createRuns(
-        [newRun(a, { lease, startKey }), newRun(b, { lease }), newRun(c, { startKey, lease })],
-        NOW,
-      ),
+      world.createRuns([newRun(a, { lease, names }), newRun(b, { lease }), newRun(c, { names, lease })], NOW),
     () => world.commit([hold(a, 1, [hook("h-a")]), hold(b, 1, [large, hook("h-b")])], NOW + 1),
     () =>
       world.deliver(
         [
-          { messageId: `${prefix}m1`, to: { token }, type: "hook_received", at: NOW, data: null },
+          { messageId: `${prefix}m1`, to: { name: token }, type: "hook_received", at: NOW, data: null },
           { messageId: `${prefix}m2`, to: { runId: b }, type: "wake", at: NOW, data: null },
         ],
         NOW + 2,
@@ -113,10 +110,10 @@ async function play(
       world.commit(
         [
           {
-            ...hold(a, 3, [event("hook_disposed", "h-a"), event("run_completed")]),
+            ...hold(a, 3, [releasing("h-a"), event("run_completed")]),
             mailDone: 1,
             run: { status: "completed", completedAt: NOW },
-            lease: { type: "finish" },
+            lease: { type: "park", dueAt: null },
           },
         ],
         NOW + 5,
@@ -131,7 +128,7 @@ async function play(
     runs: await world.getRuns(ids),
     journals: await Promise.all(ids.map((runId) => world.listEvents(runId, 0, 100))),
     mail: await world.listMail(ids.map((runId) => ({ runId, after: 0 }))),
-    hook: await world.getHookByToken(token),
+    names: await world.getNames([token], NOW),
   };
   return JSON.stringify([answers, mine], (_, value: unknown) => {
     if (!(value instanceof Uint8Array)) return value;

@@ -1,5 +1,5 @@
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, firstClaim, hold, NOW, newRun, releasing, taking } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type BSON, MongoClient } from "mongodb";
 import { expect, test } from "vitest";
@@ -12,7 +12,7 @@ import { openWorld, temporaryDatabase } from "./store.ts";
  */
 
 const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
-const hook = (id: string) => event("hook_created", id, "token");
+const hook = (id: string) => taking(id, "token");
 
 test("a healthy owner is not fenced", async () => {
   const { world, behind, stale } = await stores();
@@ -36,7 +36,7 @@ test("a commit that is in already is known although the old primary does not hav
   await checkInvariants(world);
 });
 
-test("a message to a hook or a run that was just made arrives", async () => {
+test("a message to a name or a run that was just made arrives", async () => {
   const { world, behind, stale } = await stores();
   await stale(async () => {
     await world.createRuns([newRun("run", { lease })], NOW);
@@ -44,7 +44,7 @@ test("a message to a hook or a run that was just made arrives", async () => {
   });
   const results = await behind.deliver(
     [
-      { messageId: "m1", to: { token: "token" }, type: "hook_received", at: NOW, data: null },
+      { messageId: "m1", to: { name: "token" }, type: "hook_received", at: NOW, data: null },
       { messageId: "m2", to: { runId: "run" }, type: "wake", at: NOW, data: null },
     ],
     NOW,
@@ -52,16 +52,16 @@ test("a message to a hook or a run that was just made arrives", async () => {
   expect(results.map(({ outcome }) => outcome)).toEqual(["delivered", "delivered"]);
 });
 
-test("a hook that was just made is found", async () => {
+test("a name that was just taken is found", async () => {
   const { world, behind, stale } = await stores();
   await stale(async () => {
     await world.createRuns([newRun("run", { lease })], NOW);
     await world.commit([hold("run", 1, [hook("h")])], NOW);
   });
-  expect(await behind.getHookByToken("token")).toMatchObject({ runId: "run" });
+  expect(await behind.getNames(["token"], NOW)).toMatchObject([{ runId: "run" }]);
 });
 
-test("a token is not taken from its owner", async () => {
+test("a name is not taken from its owner", async () => {
   const { world, behind, stale } = await stores();
   await world.createRuns([newRun("other", { lease })], NOW);
   await stale(async () => {
@@ -69,18 +69,31 @@ test("a token is not taken from its owner", async () => {
     await world.commit([hold("owner", 1, [hook("h")])], NOW);
   });
   expect(await behind.commit([hold("other", 1, [hook("g")])], NOW)).toMatchObject([
-    { outcome: "committed", conflicts: [{ hookId: "g", runId: "owner" }] },
+    { outcome: "committed", conflicts: [{ id: "g", runId: "owner" }] },
   ]);
   await checkInvariants(world);
 });
 
-test("a token that was just given back is no conflict", async () => {
+test("a name that was just released is no conflict", async () => {
   const { world, behind, stale } = await stores();
   await world.createRuns([newRun("other", { lease }), newRun("owner", { lease })], NOW);
   await world.commit([hold("owner", 1, [hook("h")])], NOW);
-  await stale(() => world.commit([hold("owner", 2, [event("hook_disposed", "h")])], NOW));
+  await stale(() => world.commit([hold("owner", 2, [releasing("h")])], NOW));
   expect(await behind.commit([hold("other", 1, [hook("g")])], NOW)).toMatchObject([
     { outcome: "committed", conflicts: [] },
+  ]);
+  await checkInvariants(world);
+});
+
+test("a start is not refused for a name that was just released, and is for one that was just taken", async () => {
+  const { world, behind, stale } = await stores();
+  await world.createRuns([newRun("owner", { lease })], NOW);
+  await world.commit([hold("owner", 1, [hook("h")])], NOW);
+  await stale(() => world.commit([hold("owner", 2, [releasing("h"), taking("g", "other")])], NOW));
+  const start = (runId: string, name: string) => newRun(runId, { names: [firstClaim(name)] });
+  expect(await behind.createRuns([start("a", "token"), start("b", "other")], NOW)).toMatchObject([
+    { outcome: "created" },
+    { outcome: "held", name: { name: "other", runId: "owner" } },
   ]);
   await checkInvariants(world);
 });
@@ -124,7 +137,7 @@ async function stores(): Promise<Stores> {
 /** All that is stored now, by collection. */
 async function contents({ url, db }: { url: string; db: string }) {
   const client = new MongoClient(url);
-  const names = ["perdure_runs", "perdure_hooks", "perdure_mail"];
+  const names = ["perdure_runs", "perdure_names", "perdure_mail"];
   const found = await Promise.all(
     names.map(async (name) => [name, await client.db(db).collection(name).find({}).toArray()] as const),
   );

@@ -1,34 +1,49 @@
-import type { World } from "@perdure/core/world";
-import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import type { CommitEvent, CreateRun, FirstMail, World } from "@perdure/core/world";
+import {
+  CLAIM_ID,
+  claiming,
+  event,
+  finish,
+  firstClaim,
+  hold,
+  NOW,
+  newRun,
+  releasing,
+  taking,
+} from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
-import { expect, test } from "vitest";
+import { MongoClient } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
-/** Wishes for a token or a key whose process stopped half-way: others go on, and who was only slow learns of it. */
+/** Claims of names whose process stopped half-way: others go on, and who was only slow learns of it. */
 
 const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
-const hook = (id: string) => event("hook_created", id, "token");
+const hook = (id: string) => taking(id, "token");
+/** A start that wants these names. */
+const wanting = (runId: string, names: readonly string[], change: Partial<CreateRun> = {}) =>
+  newRun(runId, { names: names.map((name) => firstClaim(name)), ...change });
 
-test("a token that a dead process was about to take goes to who asks for it", async () => {
+test("a name that a dead process was about to take goes to who asks for it", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   await world.createRuns([newRun("dead", { lease }), newRun("other", { lease })], NOW);
   const dying = await stoppingAt(database, "commit run", () => Promise.reject(new Error("dead")));
   await expect(dying.commit([hold("dead", 1, [hook("h1")])], NOW)).rejects.toThrow("dead");
 
-  expect(await world.getHookByToken("token")).toBeNull();
+  expect(await world.getNames(["token"], NOW)).toEqual([null]);
   const commit = hold("other", 1, [hook("h2")]);
   expect(await world.commit([commit], NOW)).toMatchObject([{ outcome: "committed", conflicts: [] }]);
-  expect(await world.getHookByToken("token")).toMatchObject({ runId: "other", hookId: "h2" });
+  expect(await world.getNames(["token"], NOW)).toMatchObject([{ runId: "other", id: "h2" }]);
   // The dead one's commit, sent again by a process that lives.
   expect(await world.commit([hold("dead", 1, [hook("h1")])], NOW)).toMatchObject([
-    { outcome: "committed", conflicts: [{ hookId: "h1", runId: "other" }] },
+    { outcome: "committed", conflicts: [{ id: "h1", runId: "other" }] },
   ]);
   await checkInvariants(world);
 });
 
-test("a process that is too slow to take its token gets a conflict", async () => {
+test("a process that is too slow to take its name gets a conflict", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
   await world.createRuns([newRun("slow", { lease }), newRun("other", { lease })], NOW);
@@ -42,12 +57,12 @@ test("a process that is too slow to take its token gets a conflict", async () =>
   expect(await world.commit([hold("other", 1, [hook("h2")])], NOW)).toMatchObject([{ conflicts: [] }]);
   gate.give();
   expect(await committing).toMatchObject([
-    { outcome: "committed", conflicts: [{ hookId: "h1", runId: "other" }] },
+    { outcome: "committed", conflicts: [{ id: "h1", runId: "other" }] },
   ]);
   await checkInvariants(world);
 });
 
-test("two runs that want two tokens in opposite order both come to an end", async () => {
+test("two runs that want two names in opposite order both come to an end", async () => {
   const database = await temporaryDatabase();
   const worlds = [await openWorld(database), await openWorld(database)] as const;
   for (let round = 0; round < 5; round++) {
@@ -56,7 +71,7 @@ test("two runs that want two tokens in opposite order both come to an end", asyn
       runs.map((runId) => newRun(runId, { lease })),
       NOW,
     );
-    const wish = (name: string) => event("hook_created", `hook ${name}`, `${name}${round}`);
+    const wish = (name: string) => taking(`hook ${name}`, `${name}${round}`);
     const results = await Promise.all([
       worlds[0].commit([hold(runs[0], 1, [wish("x"), wish("y")])], NOW),
       worlds[1].commit([hold(runs[1], 1, [wish("y"), wish("x")])], NOW),
@@ -69,60 +84,196 @@ test("two runs that want two tokens in opposite order both come to an end", asyn
   await checkInvariants(worlds[0]);
 });
 
-test("a key of a start that died goes to the next start", async () => {
+/** Before each of these a start that wants two names and has a message may die. */
+const POINTS = ["insert runs", "insert names", "insert messages", "publish runs"];
+
+test.each(POINTS)('names and messages of a start that died before "%s" go to the next one', async (point) => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
-  const startKey = { key: "order", fingerprint: "f", expiresAt: null };
-  const dying = await stoppingAt(database, "insert run", () => Promise.reject(new Error("dead")));
-  await expect(dying.createRuns([newRun("dead", { startKey })], NOW)).rejects.toThrow("dead");
+  const mail = [{ messageId: "m", id: "x", type: "hook_received", at: NOW, data: null }];
+  const dying = await stoppingAt(database, point, () => Promise.reject(new Error("dead")));
+  const start = wanting("dead", ["x", "y"], { mail });
+  await expect(dying.createRuns([start], NOW)).rejects.toThrow("dead");
 
-  expect(await world.createRuns([newRun("other", { startKey })], NOW)).toMatchObject([
+  expect(await world.getNames(["x", "y"], NOW)).toEqual([null, null]);
+  expect(await world.createRuns([wanting("other", ["y", "x"], { mail })], NOW)).toMatchObject([
     { outcome: "created" },
   ]);
+  expect(await world.listMail([{ runId: "other", after: 0 }])).toMatchObject([[{ messageId: "m" }]]);
   // The dead one's start, sent again.
-  expect(await world.createRuns([newRun("dead", { startKey })], NOW)).toMatchObject([
-    { outcome: "exists", run: { runId: "other" } },
+  expect(await world.createRuns([start], NOW)).toMatchObject([
+    { outcome: "held", name: { name: "x" }, run: { runId: "other" } },
   ]);
   expect(await world.getRuns(["dead"])).toEqual([null]);
   expect((await world.listRuns({ limit: 10 })).runs).toHaveLength(1);
   expect(await world.deleteRuns(["dead"])).toBe(0);
   await checkInvariants(world);
+  expect(await count(database, "perdure_runs")).toBe(1);
+  expect(await count(database, "perdure_names")).toBe(2);
 });
 
-test("a start that is too slow for its key gets the run of another", async () => {
+test.each(POINTS)(
+  'a message of a start that died before "%s" can be sent to who has the name',
+  async (point) => {
+    const database = await temporaryDatabase();
+    const world = await openWorld(database);
+    const mail = [{ messageId: "m", id: "x", type: "hook_received", at: NOW, data: null }];
+    const dying = await stoppingAt(database, point, () => Promise.reject(new Error("dead")));
+    await expect(dying.createRuns([wanting("dead", ["x"], { mail })], NOW)).rejects.toThrow("dead");
+    const message = { messageId: "m", to: { name: "x" }, type: "hook_received", at: NOW, data: null };
+    expect(await world.deliver([message], NOW)).toEqual([{ outcome: "no_such_name" }]);
+    await world.createRuns([wanting("other", ["x"])], NOW);
+    expect(await world.deliver([message], NOW)).toEqual([{ outcome: "delivered", runId: "other", id: "x" }]);
+    expect(
+      await world.createRuns(
+        [wanting("third", ["y"], { mail: [{ ...mail[0], id: "y" } as FirstMail] })],
+        NOW,
+      ),
+    ).toEqual([{ outcome: "mailed", messageId: "m", runId: "other" }]);
+    expect(await world.getNames(["y"], NOW)).toEqual([null]);
+    await checkInvariants(world);
+  },
+);
+
+test.each(["publish runs", "insert messages"])(
+  'a start that is too slow before "%s" gets the run of another',
+  async (point) => {
+    const database = await temporaryDatabase();
+    const world = await openWorld(database);
+    const mail = [{ messageId: "m", id: "x", type: "hook_received", at: NOW, data: null }];
+    const [gate, reached] = [signal(), signal()];
+    const slow = await stoppingAt(database, point, () => {
+      reached.give();
+      return gate.given;
+    });
+    const starting = slow.createRuns([wanting("slow", ["x", "y"], { mail })], NOW);
+    await reached.given;
+    expect(await world.createRuns([wanting("other", ["y"])], NOW)).toMatchObject([{ outcome: "created" }]);
+    gate.give();
+    expect(await starting).toMatchObject([{ outcome: "held", name: { name: "y" }, run: { runId: "other" } }]);
+    expect(await world.getNames(["x"], NOW)).toEqual([null]);
+    await checkInvariants(world);
+    expect(await count(database, "perdure_mail")).toBe(0);
+  },
+);
+
+test("a message that is first mail of a slow start and is sent to the name meanwhile is in one mailbox, once", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
-  const startKey = { key: "order", fingerprint: "f", expiresAt: null };
+  const message = { messageId: "m", type: "hook_received", at: NOW, data: new Uint8Array([1]) };
+  const start = wanting("slow", ["x"], { mail: [{ ...message, id: "x" }] });
   const [gate, reached] = [signal(), signal()];
-  const slow = await stoppingAt(database, "insert run", () => {
+  const slow = await stoppingAt(database, "publish runs", () => {
     reached.give();
     return gate.given;
   });
-  const starting = slow.createRuns([newRun("slow", { startKey })], NOW);
+  const starting = slow.createRuns([start], NOW);
   await reached.given;
-  expect(await world.createRuns([newRun("other", { startKey })], NOW)).toMatchObject([
-    { outcome: "created" },
+  expect(await world.deliver([{ ...message, to: { name: "x" } }], NOW)).toEqual([
+    { outcome: "no_such_name" },
   ]);
   gate.give();
-  expect(await starting).toMatchObject([{ outcome: "exists", run: { runId: "other" } }]);
+  expect(await starting).toMatchObject([{ outcome: "created" }]);
+  expect(await world.listMail([{ runId: "slow", after: 0 }])).toMatchObject([[message]]);
+  expect(await world.deliver([{ ...message, to: { name: "x" } }], NOW)).toMatchObject([
+    { outcome: "delivered" },
+  ]);
+  expect(await world.getRuns(["slow"])).toMatchObject([{ mailSeq: 1 }]);
   await checkInvariants(world);
 });
 
-test("an id whose start was burnt can be started once the key is free", async () => {
+test("starts and commits that want the same names in opposite order all come to an end", async () => {
+  const database = await temporaryDatabase();
+  const worlds = [await openWorld(database), await openWorld(database)] as const;
+  for (let round = 0; round < 5; round++) {
+    const [x, y] = [`x${round}`, `y${round}`];
+    await worlds[0].createRuns([newRun(`c${round}`, { lease })], NOW);
+    const [[first], [second], [commit]] = await Promise.all([
+      worlds[0].createRuns([wanting(`a${round}`, [x, y])], NOW),
+      worlds[1].createRuns([wanting(`b${round}`, [y, x])], NOW),
+      worlds[0].commit([hold(`c${round}`, 1, [taking("h1", y), taking("h2", x)])], NOW),
+    ]);
+    const holders = new Set((await worlds[1].getNames([x, y], NOW)).map((held) => held?.runId));
+    expect(holders.size).toBeLessThan(3);
+    for (const answer of [first, second]) {
+      if (answer?.outcome === "held") expect(holders).toContain(answer.run.runId);
+    }
+    const made = [first, second].filter((answer) => answer?.outcome === "created").length;
+    const conflicts = commit?.outcome === "committed" ? commit.conflicts.length : 0;
+    expect(conflicts, "a start has both names or none").toBe(2 * made);
+  }
+  await checkInvariants(worlds[0]);
+});
+
+test("a name that was asked for in vain is where it was", async () => {
   const database = await temporaryDatabase();
   const world = await openWorld(database);
-  const startKey = { key: "order", fingerprint: "f", expiresAt: NOW };
-  const dying = await stoppingAt(database, "insert run", () => Promise.reject(new Error("dead")));
-  await expect(dying.createRuns([newRun("dead", { startKey })], NOW)).rejects.toThrow("dead");
-  await world.createRuns([newRun("other", { startKey, lease })], NOW);
-  const ends = {
-    ...hold("other", 1, [event("run_completed")]),
-    run: { status: "completed", completedAt: NOW },
-    lease: { type: "finish" },
-  } as const;
-  await world.commit([ends], NOW);
-  expect(await world.createRuns([newRun("dead", { startKey })], NOW)).toMatchObject([{ outcome: "created" }]);
-  expect(await world.getRuns(["dead"])).toMatchObject([{ status: "pending", seq: 1 }]);
+  const before = { fingerprint: "f", data: new Uint8Array([7]), keepFor: null };
+  await world.createRuns(
+    [newRun("ended", { names: [firstClaim("x", before)], lease }), wanting("holder", ["y"])],
+    NOW,
+  );
+  await world.commit([finish("ended", 1, NOW)], NOW);
+  const held = await world.getNames(["x"], NOW);
+  const names = [firstClaim("x", { from: "ended" }), firstClaim("y")];
+  expect(await world.createRuns([newRun("next", { names })], NOW)).toMatchObject([
+    { outcome: "held", name: { name: "y" }, run: { runId: "holder" } },
+  ]);
+  expect(await world.getNames(["x"], NOW)).toEqual(held);
+
+  const dying = await stoppingAt(database, "publish runs", () => Promise.reject(new Error("dead")));
+  const passing = newRun("next", { names: names.slice(0, 1) });
+  await expect(dying.createRuns([passing], NOW)).rejects.toThrow("dead");
+  expect(await world.getNames(["x"], NOW)).toEqual(held);
+  expect((await world.listNames({ runId: "ended", limit: 10, now: NOW })).names).toEqual(held);
+  expect(await world.createRuns([wanting("other", ["x"])], NOW)).toMatchObject([
+    { outcome: "held", name: { name: "x" }, run: { runId: "ended" } },
+  ]);
+  // Deleting the draft gives the name back, too.
+  await world.deleteRuns(["none"]);
+  expect(await count(database, "perdure_runs")).toBe(2);
+  expect(await world.getNames(["x"], NOW)).toEqual(held);
+  expect(await world.createRuns([passing], NOW)).toMatchObject([{ outcome: "created" }]);
+  expect(await world.getNames(["x"], NOW)).toMatchObject([{ runId: "next", data: null }]);
+  expect((await world.listNames({ runId: "ended", limit: 10, now: NOW })).names).toEqual([]);
+  await checkInvariants(world);
+});
+
+test.each(["delete names", "delete mail of runs", "delete names of runs"])(
+  'a name that has passed on does not come back when a process dies before "%s"',
+  async (point) => {
+    const database = await temporaryDatabase();
+    const world = await openWorld(database);
+    await world.createRuns([newRun("first", { names: [firstClaim("x", { keepFor: null })], lease })], NOW);
+    await world.commit([finish("first", 1, NOW)], NOW);
+    const names = [firstClaim("x", { from: "first", keepFor: point === "delete names" ? 0 : null })];
+    await world.createRuns([newRun("second", { names, lease })], NOW);
+    const dying = await stoppingAt(database, point, () => Promise.reject(new Error("dead")));
+    const ending = dying.commit([finish("second", 1, NOW)], NOW).then(() => dying.deleteRuns(["second"]));
+    await expect(ending).rejects.toThrow("dead");
+    expect(await world.getNames(["x"], NOW)).toEqual([null]);
+    expect((await world.listNames({ runId: "first", limit: 10, now: NOW })).names).toEqual([]);
+    expect(await world.createRuns([wanting("third", ["x"])], NOW)).toMatchObject([{ outcome: "created" }]);
+    await checkInvariants(world);
+  },
+);
+
+test("a run that releases a name and takes it again has the new claim, and has the old one until then", async () => {
+  const database = await temporaryDatabase();
+  const world = await openWorld(database);
+  const large = new Uint8Array(20_000);
+  const claim = (id: string, fill: number) => {
+    const { claim, ...rest } = taking(id, "token");
+    return { ...rest, claim: { ...claim, data: large.map(() => fill) } } as CommitEvent;
+  };
+  await world.createRuns([newRun("run", { lease })], NOW);
+  await world.commit([hold("run", 1, [claim("h1", 1)])], NOW);
+  const commit = hold("run", 2, [releasing("h1"), claim("h2", 2), releasing("h2"), claim("h3", 3)]);
+  const dying = await stoppingAt(database, "commit run", () => Promise.reject(new Error("dead")));
+  await expect(dying.commit([commit], NOW)).rejects.toThrow("dead");
+  expect(await world.getNames(["token"], NOW)).toMatchObject([{ id: "h1", data: large.map(() => 1) }]);
+  expect(await world.commit([commit], NOW)).toMatchObject([{ outcome: "committed", conflicts: [] }]);
+  expect(await world.getNames(["token"], NOW)).toMatchObject([{ id: "h3", data: large.map(() => 3) }]);
   await checkInvariants(world);
 });
 
@@ -183,10 +334,15 @@ test("the probe of these tests names operations that there are", async () => {
     beforeOperation: (name) => void seen.add(name),
   });
   await world.open();
-  const startKey = { key: "order", fingerprint: "f", expiresAt: null };
-  await world.createRuns([newRun("run", { lease, startKey })], NOW);
+  const mail = [{ messageId: "m", id: "x", type: "hook_received", at: NOW, data: null }];
+  await world.createRuns([wanting("run", ["x"], { lease, mail })], NOW);
   await world.commit([hold("run", 1, [hook("h")])], NOW);
   await world.close();
-  expect(seen).toContain("commit run");
-  expect(seen).toContain("insert run");
+  for (const operation of [...POINTS, "commit run"]) expect(seen).toContain(operation);
 });
+
+async function count({ url, db }: { url: string; db: string }, name: string): Promise<number> {
+  const client = new MongoClient(url);
+  onTestFinished(() => client.close());
+  return (await client.db(db).collection(name).find({}).toArray()).length;
+}

@@ -3,26 +3,25 @@ import { attributeKeys, attributesToText, type RunPatch } from "@perdure/core/wo
 import type { Bytes } from "./packing.ts";
 import { toStored } from "./text.ts";
 
+/** What few commits and starts change. */
+export interface Change extends Pick<RunPatch, "queue" | "attributes" | "state" | "endDone"> {
+  readonly restart?: boolean;
+}
+
 /** @returns JSON, or `null` where no row changes */
-export function changesOf(
-  batch: readonly Pick<RunPatch, "queue" | "attributes" | "state">[],
-  bytes: Bytes,
-): string | null {
-  const changes = batch.flatMap(({ queue, attributes, state }, index) => {
-    if (queue === undefined && attributes === undefined && state === undefined) return [];
-    const [starts, lengths]: [number[], number[]] = [[], []];
-    if (state !== undefined) bytes.add(state, starts, lengths);
-    return [
-      {
-        place: index + 1,
-        ...(queue !== undefined && { queue: toStored(queue) }),
-        ...(attributes !== undefined && {
-          attributes: attributesToText(attributes),
-          keys: attributeKeys(attributes),
-        }),
-        ...(state !== undefined && { start: starts[0], length: lengths[0] }),
-      },
-    ];
+export function changesOf(batch: readonly Change[], bytes: Bytes): string | null {
+  const changes = batch.flatMap(({ queue, attributes, state, endDone, restart }, index) => {
+    const change = {
+      ...(queue !== undefined && { queue: toStored(queue) }),
+      ...(attributes !== undefined && {
+        attributes: attributesToText(attributes),
+        keys: attributeKeys(attributes),
+      }),
+      ...(state !== undefined && bytes.add(state)),
+      ...(endDone !== undefined && { end_done: endDone }),
+      ...(restart === true && { restart }),
+    };
+    return Object.keys(change).length === 0 ? [] : [{ place: index + 1, ...change }];
   });
   return changes.length === 0 ? null : JSON.stringify(changes);
 }

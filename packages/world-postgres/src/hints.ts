@@ -10,6 +10,9 @@ import { gathering, listen } from "./watch.ts";
 // Postgres takes less than 8,000 bytes.
 const LARGEST_PAYLOAD = 7_900;
 
+/** A notification from a transaction of the user's, which is of no instance. */
+export const OUTBOX_PAYLOAD: string = `\n${JSON.stringify({ type: "outbox" } satisfies Hint)}`;
+
 /** How hints reach other instances. */
 export interface HintChannel {
   /** Name of the channel: equal for instances on the same store. */

@@ -61,9 +61,11 @@ export function journals(
   function selectEvents(wanted: readonly Wanted[]): Promise<readonly EventsTable[]> {
     return connection.query("select events", (db) =>
       sql<EventsTable>`
-        SELECT e.* FROM unnest(${idsOf(wanted)}::bigint[], ${numbers(wanted.map(({ events }) => events))}::int[])
-          AS c(run, count)
-        CROSS JOIN LATERAL ${eventPage(tables, sql`c.run`, sql`0`, sql`c.count`)} e`.compile(db),
+        SELECT e.* FROM unnest(
+          ${idsOf(wanted)}::bigint[], ${numbers(wanted.map(({ row }) => row.first_seq - 1))}::int[],
+          ${numbers(wanted.map(({ events }) => events))}::int[]
+        ) AS c(run, after, count)
+        CROSS JOIN LATERAL ${eventPage(tables, sql`c.run`, sql`c.after`, sql`c.count`)} e`.compile(db),
     );
   }
 
@@ -71,9 +73,9 @@ export function journals(
     const done = numbers(wanted.map(({ row }) => row.mail_done));
     return connection.query("select mail", (db) =>
       sql<MailTable>`
-        SELECT m.run, m.mail_seq, m.message_id, m.type, m.hook_id, m.at, m.data
+        SELECT m.run, m.mail_seq, m.message_id, m.type, m.id, m.at, m.data
         FROM unnest(${idsOf(wanted)}::bigint[], ${done}::int[]) AS c(run, done)
-        JOIN ${mailTable} m ON m.run = c.run AND m.mail_seq > c.done
+        JOIN ${mailTable} m ON m.run = c.run AND NOT m.at_end AND m.mail_seq > c.done
         ORDER BY m.run, m.mail_seq`.compile(db),
     );
   }
@@ -136,10 +138,10 @@ function missingOf(
   { row, events: count }: Wanted,
   { events, mail }: Omit<Read, "damage">,
 ): string | undefined {
-  const gap = events.findIndex(({ seq }, index) => seq !== index + 1);
+  const gap = events.findIndex(({ seq }, index) => seq !== row.first_seq + index);
   const bytes = events.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
   if (gap >= 0 || (events.length < count && bytes <= PAGE_BYTES)) {
-    return `has no event ${(gap >= 0 ? gap : events.length) + 1} of its journal, which is ${row.seq} long.`;
+    return `has no event ${row.first_seq + (gap >= 0 ? gap : events.length)} of its journal, which goes up to ${row.seq}.`;
   }
   const hole = mail.findIndex(({ mailSeq }, index) => mailSeq !== row.mail_done + index + 1);
   if (hole >= 0 || row.mail_done + mail.length < row.mail_seq) {

@@ -18,22 +18,27 @@ export const LARGEST_VALUE: number = 64 * 1024 * 1024;
 // All values of one call.
 const LARGEST_SUM = 768 * 1024 * 1024;
 
+/** Where a value lies in the bytes of a call, counted from 1 as SQL does. */
+export interface Place {
+  readonly start: number;
+  /** Or {@link NULL_BYTES}, or {@link UNCHANGED_BYTES}. */
+  readonly length: number;
+}
+
 /** Bytes of many values, one after the other. */
 export class Bytes {
   readonly #parts: Uint8Array[] = [];
   #size = 0;
 
-  /** Takes a value; its place is told to the two columns, counted from 1 as SQL does. */
-  add(data: Uint8Array | null | undefined, offsets: number[], lengths: number[]): void {
-    offsets.push(this.#size + 1);
-    if (data === undefined) lengths.push(UNCHANGED_BYTES);
-    else if (data === null) lengths.push(NULL_BYTES);
-    else {
-      if (data.byteLength > LARGEST_VALUE) throw tooLarge("a value", data.byteLength, LARGEST_VALUE);
-      lengths.push(data.byteLength);
-      this.#parts.push(data);
-      this.#size += data.byteLength;
-    }
+  /** Takes a value; `undefined` is one that is to stay as it is. */
+  add(data: Uint8Array | null | undefined): Place {
+    const start = this.#size + 1;
+    if (data === undefined) return { start, length: UNCHANGED_BYTES };
+    if (data === null) return { start, length: NULL_BYTES };
+    if (data.byteLength > LARGEST_VALUE) throw tooLarge("a value", data.byteLength, LARGEST_VALUE);
+    this.#parts.push(data);
+    this.#size += data.byteLength;
+    return { start, length: data.byteLength };
   }
 
   /** @throws {WorldError} for more than one message can carry */
@@ -53,19 +58,9 @@ export function whole(milliseconds: number): number {
   return Math.ceil(milliseconds);
 }
 
-/** `SELECT * FROM function($1::type, …)`. The first parameter of every function is the time that the call may take. */
-export function callOf(name: string, types: readonly string[]): string {
-  return `SELECT * FROM ${invocation(name, types)}`;
-}
-
-/** `SELECT function($1::type, …) AS answer`, for a function that gives one value. */
-export function answerOf(name: string, types: readonly string[]): string {
-  return `SELECT ${invocation(name, types)} AS answer`;
-}
-
-function invocation(name: string, types: readonly string[]): string {
-  const parameters = ["int", ...types].map((type, index) => `$${index + 1}::${type}`);
-  return `${name}(${parameters.join(", ")})`;
+/** {@link whole} of a time that may be absent. */
+export function wholeOrNull(milliseconds: number | null | undefined): number | null {
+  return milliseconds === null || milliseconds === undefined ? null : whole(milliseconds);
 }
 
 /** What is beside the values of an event, a message or a start: names, ids, numbers. */

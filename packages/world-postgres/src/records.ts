@@ -4,22 +4,16 @@
  * Level: READ COMMITTED (see `connection.ts`). Each record is locked and then looked at, in the order of their keys, so that
  * batches cannot wait for each other in a circle; two writers that make one record meet on the primary key.
  */
-import {
-  afterPrefix,
-  type OpenStore,
-  type RecordWrite,
-  type RecordWriteResult,
-  type StoredRecord,
-} from "@perdure/core/world";
+import { afterPrefix, type OpenStore, type RecordWriteResult, type StoredRecord } from "@perdure/core/world";
 import { sql } from "kysely";
 import type { Connection } from "./connection.ts";
 import { storeNow } from "./functions/clauses.ts";
-import { Bytes, callOf, inCalls, numbers, whole } from "./packing.ts";
+import { WRITE_RECORDS } from "./functions/write-records.ts";
+import { Bytes, inCalls, whole } from "./packing.ts";
+import { callOf, valuesOf } from "./parameters.ts";
 import { type Bigint, numberOrNull } from "./schema.ts";
 import type { Tables } from "./tables.ts";
-import { fromStored, toStored, toStoredOrNull } from "./text.ts";
-
-const TYPES = ["bigint", "int", "text[]", "text[]", "text[]", "bigint[]", "int[]", "int[]", "bytea"];
+import { fromStored, toStored } from "./text.ts";
 
 // A batch of n removes at most so many times n records that have expired.
 const SWEPT_PER_WRITE = 2;
@@ -40,7 +34,7 @@ interface AnswerRow {
 }
 
 export function records(connection: Connection, tables: Tables, callersClock: boolean): OpenStore["records"] {
-  const text = callOf(tables.functions.writeRecords, TYPES);
+  const text = callOf(tables.functions.writeRecords, WRITE_RECORDS);
   const table = sql.raw(tables.records);
   /** The columns of records that have not expired. */
   const live = (now: number) => {
@@ -63,7 +57,14 @@ export function records(connection: Connection, tables: Tables, callersClock: bo
     async writeRecords(batch, now) {
       const results: RecordWriteResult[] = [];
       for (const part of inCalls(batch, ({ value }) => [value])) {
-        const values = [callersClock ? whole(now) : null, SWEPT_PER_WRITE * part.length, ...columnsOf(part)];
+        const bytes = new Bytes();
+        const writes = part.map((write) => ({ write, value: bytes.add(write.value) }));
+        const values = valuesOf(WRITE_RECORDS, {
+          now: callersClock ? whole(now) : null,
+          sweep: SWEPT_PER_WRITE * part.length,
+          writes,
+          bytes: bytes.toBuffer(),
+        });
         const rows = await connection.call<AnswerRow>("write records", text, values);
         const first = results.length;
         for (const row of rows)
@@ -85,22 +86,6 @@ export function records(connection: Connection, tables: Tables, callersClock: bo
       return { records: page, cursor: rows.length > limit ? (page.at(-1)?.key ?? null) : null };
     },
   };
-}
-
-function columnsOf(batch: readonly RecordWrite[]): unknown[] {
-  const bytes = new Bytes();
-  const offsets: number[] = [];
-  const lengths: number[] = [];
-  for (const { value } of batch) bytes.add(value, offsets, lengths);
-  return [
-    batch.map(({ key }) => toStored(key)),
-    batch.map(({ writeId }) => toStored(writeId)),
-    batch.map(({ ifVersion }) => toStoredOrNull(ifVersion)),
-    numbers(batch.map(({ ttl }) => ttl)),
-    numbers(offsets),
-    numbers(lengths),
-    bytes.toBuffer(),
-  ];
 }
 
 function toResult({ written, version, value, ttl }: AnswerRow, key: string): RecordWriteResult {

@@ -16,6 +16,8 @@ import {
   readChunksFunction,
 } from "./functions/streams.ts";
 import { writeRecordsFunction } from "./functions/write-records.ts";
+import { createNames } from "./names-schema.ts";
+import { createOutbox } from "./outbox-schema.ts";
 import { createRecords } from "./records-schema.ts";
 import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
@@ -23,15 +25,18 @@ import { fromStored, fromStoredOrNull } from "./text.ts";
 /**
  * Version 1.
  *
- * - `id` stands for the run in events, mail and hooks: 8 bytes in place of the run id's 31, in rows and in indexes.
+ * - `id` stands for the run in events, mail and names: 8 bytes in place of the run id's 31, in rows and in indexes.
  * - Text is compared by its bytes (`COLLATE "C"`): exactly, and the same on every operating system.
  * - Pages of `runs` are filled to 70 %, so that an update finds room beside its row and touches no index, as long as
  *   no indexed column changes.
+ * - Events up to `swept_seq` are deleted; between it and `first_seq` are those of older generations that are not yet.
+ * - `named` tells whether the run has ever had a name, so that the end of one that had none looks for none.
+ * - An event that was refused has the run id of the name's holder beside it, in place of data.
  * - Nothing refers to anything by a foreign key: rows that belong to a run are written and deleted in one transaction
  *   with it, and checking would cost a look-up per event.
  */
 export function createTables(tables: Tables): string {
-  const { runs, events, mail, hooks, startKeys, attributes, runIds, prefix } = tables;
+  const { runs, events, mail, attributes, runIds, prefix } = tables;
   const index = (name: string): string => `"${prefix}${name}"`;
   return `
     CREATE SEQUENCE ${runIds};
@@ -44,10 +49,16 @@ export function createTables(tables: Tables): string {
       epoch int NOT NULL,
       claim_id text COLLATE "C",
       lost_claims int NOT NULL,
+      generation int NOT NULL,
+      first_seq int NOT NULL,
+      swept_seq int NOT NULL,
       seq int NOT NULL,
       bytes bigint NOT NULL,
       mail_seq int NOT NULL,
       mail_done int NOT NULL,
+      end_seq int NOT NULL,
+      end_done int NOT NULL,
+      named boolean NOT NULL,
       owner text COLLATE "C",
       due_at bigint,
       created_at bigint NOT NULL,
@@ -84,39 +95,26 @@ export function createTables(tables: Tables): string {
       id text COLLATE "C",
       name text COLLATE "C",
       data bytea,
+      holder text COLLATE "C",
       CONSTRAINT ${index("events_pkey")} PRIMARY KEY (run, seq)
     );
 
     CREATE TABLE ${mail} (
       run bigint NOT NULL,
+      at_end boolean NOT NULL,
       mail_seq int NOT NULL,
       message_id text COLLATE "C" NOT NULL,
       type text COLLATE "C" NOT NULL,
-      hook_id text COLLATE "C",
+      id text COLLATE "C",
       at bigint NOT NULL,
       data bytea,
-      CONSTRAINT ${index("mail_pkey")} PRIMARY KEY (run, mail_seq),
+      CONSTRAINT ${index("mail_pkey")} PRIMARY KEY (run, at_end, mail_seq),
       CONSTRAINT ${index("mail_message_id_key")} UNIQUE (message_id)
     );
 
-    CREATE TABLE ${hooks} (
-      token text COLLATE "C" NOT NULL,
-      run bigint NOT NULL,
-      hook_id text COLLATE "C" NOT NULL,
-      seq int NOT NULL,
-      CONSTRAINT ${index("hooks_pkey")} PRIMARY KEY (token)
-    );
-    CREATE INDEX ${index("hooks_by_run")} ON ${hooks} (run);
-
-    CREATE TABLE ${startKeys} (
-      workflow text COLLATE "C" NOT NULL,
-      key text COLLATE "C" NOT NULL,
-      run_id text COLLATE "C" NOT NULL,
-      fingerprint text COLLATE "C" NOT NULL,
-      expires_at bigint,
-      CONSTRAINT ${index("startkeys_pkey")} PRIMARY KEY (workflow, key)
-    );
+    ${createNames(tables)}
     ${createRecords(tables)}
+    ${createOutbox(tables)}
     ${createRunsFunction(tables)}
     ${claimFunction(tables)}
     ${renewFunction(tables)}
@@ -137,11 +135,11 @@ export const FIRST_COLUMNS: Readonly<Record<string, string>> = {
   versions: "version",
   runs: "id,run_id,workflow,queue,status,epoch",
   events: "run,seq,type",
-  mail: "run,mail_seq,message_id",
-  hooks: "token,run,hook_id",
-  startkeys: "workflow,key,run_id",
+  mail: "run,at_end,mail_seq",
+  names: "name,run,id",
   attributes: "key,run",
   records: "key,version",
+  outbox: "id,transaction,request",
   streams: "id,run,name",
   stream_writers: "id,stream,name",
   stream_chunks: "stream,place,writer",
@@ -159,10 +157,14 @@ export interface RunsTable {
   readonly epoch: number;
   readonly claim_id: string | null;
   readonly lost_claims: number;
+  readonly generation: number;
+  readonly first_seq: number;
   readonly seq: number;
   readonly bytes: Bigint;
   readonly mail_seq: number;
   readonly mail_done: number;
+  readonly end_seq: number;
+  readonly end_done: number;
   readonly owner: string | null;
   readonly due_at: Bigint | null;
   readonly output: Uint8Array | null;
@@ -179,28 +181,22 @@ export interface RunsTable {
 export interface EventsTable {
   readonly run: Bigint;
   readonly seq: number;
-  readonly type: JournalEvent["type"];
+  readonly type: string;
   readonly at: Bigint;
   readonly id: string | null;
   readonly name: string | null;
   readonly data: Uint8Array | null;
+  readonly holder: string | null;
 }
 
 export interface MailTable {
   readonly run: Bigint;
   readonly mail_seq: number;
   readonly message_id: string;
-  readonly type: Mail["type"];
-  readonly hook_id: string | null;
+  readonly type: string;
+  readonly id: string | null;
   readonly at: Bigint;
   readonly data: Uint8Array | null;
-}
-
-export interface HooksTable {
-  readonly token: string;
-  readonly run: Bigint;
-  readonly hook_id: string;
-  readonly seq: number;
 }
 
 /** The tables as Kysely knows them; `reads.ts` puts the namespace before their names. */
@@ -208,7 +204,6 @@ export interface Schema {
   readonly runs: RunsTable;
   readonly events: EventsTable;
   readonly mail: MailTable;
-  readonly hooks: HooksTable;
 }
 
 /** A row of `runs` as a query gives it. */
@@ -223,10 +218,14 @@ export function toRunRecord(row: RunRow): RunRecord {
     epoch: row.epoch,
     claimId: fromStoredOrNull(row.claim_id),
     lostClaims: row.lost_claims,
+    generation: row.generation,
+    firstSeq: row.first_seq,
     seq: row.seq,
     bytes: Number(row.bytes),
     mailSeq: row.mail_seq,
     mailDone: row.mail_done,
+    endSeq: row.end_seq,
+    endDone: row.end_done,
     owner: fromStoredOrNull(row.owner),
     dueAt: numberOrNull(row.due_at),
     output: row.output,
@@ -241,15 +240,14 @@ export function toRunRecord(row: RunRow): RunRecord {
 }
 
 export function toJournalEvent(row: Omit<EventsTable, "run">): JournalEvent {
-  const { seq, type, data } = row;
+  const { seq, type, data, holder } = row;
   return {
     seq,
-    type,
+    type: fromStored(type),
     at: Number(row.at),
     id: fromStoredOrNull(row.id),
     name: fromStoredOrNull(row.name),
-    // The database wrote it: the run id of the token's owner in its stored form.
-    data: type === "hook_conflict" && data !== null ? Buffer.from(fromStored(utf8(data))) : data,
+    data: holder === null ? data : Buffer.from(fromStored(holder)),
   };
 }
 
@@ -257,8 +255,8 @@ export function toMail(row: Omit<MailTable, "run">): Mail {
   return {
     mailSeq: row.mail_seq,
     messageId: fromStored(row.message_id),
-    type: row.type,
-    hookId: fromStoredOrNull(row.hook_id),
+    type: fromStored(row.type),
+    id: fromStoredOrNull(row.id),
     at: Number(row.at),
     data: row.data,
   };
@@ -266,8 +264,4 @@ export function toMail(row: Omit<MailTable, "run">): Mail {
 
 export function numberOrNull(value: Bigint | null): number | null {
   return value === null ? null : Number(value);
-}
-
-function utf8(bytes: Uint8Array): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }

@@ -6,14 +6,14 @@
  * commit sets. Who reads a stream and finds its run ended closes the stream before it says so, which waits for appends that
  * looked at the run before its end; every later one sees the end. To make a stream takes a share lock on the run's row, once.
  */
-import type { AppendChunks, AppendResult, Streams } from "@perdure/core/world";
+import type { AppendResult, Streams } from "@perdure/core/world";
 import { sql } from "kysely";
 import type { Connection } from "./connection.ts";
-import { Bytes, callOf, inCalls, numbers } from "./packing.ts";
+import { APPEND_CHUNKS, CLOSE_STREAM, READ_CHUNKS } from "./functions/streams.ts";
+import { Bytes, inCalls } from "./packing.ts";
+import { callOf, valuesOf } from "./parameters.ts";
 import type { Tables } from "./tables.ts";
 import { fromStored, toStored } from "./text.ts";
-
-const APPEND = ["text[]", "text[]", "text[]", "int[]", "int[]", "int[]", "int[]", "bytea"];
 
 interface AnswerRow {
   readonly place: number;
@@ -32,23 +32,25 @@ interface ChunkRow {
 /** The verbs of streams. */
 export function streams(connection: Connection, tables: Tables): Streams {
   const { functions } = tables;
-  const append = callOf(functions.appendChunks, APPEND);
-  const read = callOf(functions.readChunks, ["text", "text", "bigint", "bigint", "bigint"]);
-  const close = callOf(functions.closeStream, ["text", "text"]);
+  const append = callOf(functions.appendChunks, APPEND_CHUNKS);
+  const read = callOf(functions.readChunks, READ_CHUNKS);
+  const close = callOf(functions.closeStream, CLOSE_STREAM);
 
   return {
     async appendChunks(batch) {
       const results: AppendResult[] = [];
-      for (const part of inCalls(batch, ({ chunks }) => chunks)) {
-        const rows = await connection.call<AnswerRow>("append chunks", append, columnsOf(part));
+      for (const appends of inCalls(batch, ({ chunks }) => chunks)) {
+        const bytes = new Bytes();
+        const chunks = appends.flatMap((one) => one.chunks.map((data) => bytes.add(data)));
+        const values = valuesOf(APPEND_CHUNKS, { appends, chunks, bytes: bytes.toBuffer() });
+        const rows = await connection.call<AnswerRow>("append chunks", append, values);
         results.push(...rows.map(toResult));
       }
       return results;
     },
 
-    async readChunks({ runId, name, from, limit, byteLimit }) {
-      const values = [toStored(runId), toStored(name), from, limit, byteLimit];
-      const rows = await connection.call<ChunkRow>("read chunks", read, values);
+    async readChunks(query) {
+      const rows = await connection.call<ChunkRow>("read chunks", read, valuesOf(READ_CHUNKS, query));
       const [first] = rows;
       if (first === undefined) return null;
       const chunks = rows.flatMap(({ place, writer, data }) =>
@@ -59,8 +61,8 @@ export function streams(connection: Connection, tables: Tables): Streams {
       return { chunks, length: first.length, closed: first.closed };
     },
 
-    async closeStream({ runId, name }) {
-      const values = [toStored(runId), toStored(name)];
+    async closeStream(stream) {
+      const values = valuesOf(CLOSE_STREAM, stream);
       const [row] = await connection.call<Record<string, boolean>>("close stream", close, values);
       return Object.values(row ?? {})[0] === true;
     },
@@ -76,23 +78,6 @@ export function streams(connection: Connection, tables: Tables): Streams {
       return { names, cursor: rows.length > limit ? (names.at(-1) ?? null) : null };
     },
   };
-}
-
-function columnsOf(batch: readonly AppendChunks[]): unknown[] {
-  const bytes = new Bytes();
-  const offsets: number[] = [];
-  const lengths: number[] = [];
-  for (const { chunks } of batch) for (const data of chunks) bytes.add(data, offsets, lengths);
-  return [
-    batch.map(({ runId }) => toStored(runId)),
-    batch.map(({ name }) => toStored(name)),
-    batch.map(({ writer }) => toStored(writer)),
-    numbers(batch.map(({ n }) => n)),
-    numbers(batch.map(({ chunks }) => chunks.length)),
-    numbers(offsets),
-    numbers(lengths),
-    bytes.toBuffer(),
-  ];
 }
 
 function toResult({ outcome, next }: AnswerRow): AppendResult {

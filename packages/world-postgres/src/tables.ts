@@ -1,13 +1,15 @@
+/** What the tables and functions of one namespace are called. */
+
 /** The names of one namespace's tables and functions, qualified and quoted for SQL. */
 export interface Tables {
   readonly versions: string;
   readonly runs: string;
   readonly events: string;
   readonly mail: string;
-  readonly hooks: string;
-  readonly startKeys: string;
+  readonly names: string;
   readonly attributes: string;
   readonly records: string;
+  readonly outbox: string;
   readonly streams: string;
   readonly streamWriters: string;
   readonly streamChunks: string;
@@ -42,10 +44,10 @@ export function tablesOf(schema: string, namespace: string): Tables {
     runs: name("runs"),
     events: name("events"),
     mail: name("mail"),
-    hooks: name("hooks"),
-    startKeys: name("startkeys"),
+    names: name("names"),
     attributes: name("attributes"),
     records: name("records"),
+    outbox: name("outbox"),
     streams: name("streams"),
     streamWriters: name("stream_writers"),
     streamChunks: name("stream_chunks"),

@@ -1,10 +1,14 @@
 /**
  * Strings as Postgres keeps them. A `text` cannot hold NUL, and UTF-8 has no form for a lone surrogate; both are written
  * with an escape, U+0001, that ordinary strings do not contain. Equal strings, and only those, have equal stored forms,
- * and NUL keeps its place in the order.
+ * and NUL keeps its place in the order. No UTF-16 unit takes more than four bytes, so that the longest name fits into an
+ * index.
  */
 
 const ESCAPE = "\u0001";
+
+// From a surrogate to the character that stands for it after an escape: one for private use.
+const TO_PRIVATE = 0xe000 - 0xd800;
 
 /** The stored form of a string. */
 export function toStored(value: string): string {
@@ -32,14 +36,14 @@ function escaped(value: string): string {
   return value.replace(/[\0\u0001]|\p{Surrogate}/gu, (found) => {
     if (found === "\0") return `${ESCAPE}0`;
     if (found === ESCAPE) return `${ESCAPE}1`;
-    return `${ESCAPE}u${found.charCodeAt(0).toString(16)}`;
+    return `${ESCAPE}${String.fromCharCode(found.charCodeAt(0) + TO_PRIVATE)}`;
   });
 }
 
 function unescaped(stored: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: what `escaped` writes.
-  return stored.replace(/\u0001(?:0|1|u([0-9a-f]{4}))/g, (found, code: string | undefined) => {
-    if (code !== undefined) return String.fromCharCode(Number.parseInt(code, 16));
-    return found === `${ESCAPE}0` ? "\0" : ESCAPE;
+  return stored.replace(/\u0001([01\ue000-\ue7ff])/g, (_, found: string) => {
+    if (found === "0") return "\0";
+    return found === "1" ? ESCAPE : String.fromCharCode(found.charCodeAt(0) - TO_PRIVATE);
   });
 }

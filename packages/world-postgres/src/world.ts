@@ -9,9 +9,11 @@ import { claim, renew } from "./claim.ts";
 import { commit } from "./commit.ts";
 import { type Config, leaseKeeperOf } from "./config.ts";
 import { Connection } from "./connection.ts";
-import { type HintChannel, Hints } from "./hints.ts";
+import { type HintChannel, Hints, OUTBOX_PAYLOAD } from "./hints.ts";
 import { deliver } from "./mailbox.ts";
 import { migrate, type Versions } from "./migrations.ts";
+import { nameReads } from "./names.ts";
+import { outboxOf } from "./outbox.ts";
 import { LARGEST_VALUE } from "./packing.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
@@ -42,6 +44,7 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
       streams: true,
+      joining: true,
       notifications: store?.settings.notifications === "on",
       ownClock: !config.callersClock,
       commitsInFlight: COMMITS_IN_FLIGHT,
@@ -62,21 +65,28 @@ export async function migrateStore(config: Config): Promise<Versions> {
 async function openStore(config: Config): Promise<PostgresStore> {
   const { connection, tables, settings } = await connect(config);
   const { callersClock } = config;
-  const { getRuns, ...others } = reads(connection, tables);
-  const hints = new Hints(settings.described.notifications === "on" ? channelOf(connection, config) : null);
+  const { getHolders, ...names } = nameReads(connection, tables, callersClock);
+  const channel = settings.described.notifications === "on" ? channelOf(connection, config) : null;
+  const hints = new Hints(channel);
+  const outbox = outboxOf({
+    ...{ connection, tables, callersClock },
+    notification: channel === null ? null : { channel: channel.channel, payload: OUTBOX_PAYLOAD },
+    emit: (told) => hints.emit(told),
+  });
   return {
     server: settings,
     settings: settings.described,
     hints,
-    createRuns: createRuns(connection, tables, callersClock, getRuns),
-    claim: claim(connection, tables, callersClock),
+    createRuns: createRuns(connection, tables, callersClock, getHolders),
+    claim: claim(connection, tables, callersClock, outbox.move),
     renew: renew(connection, tables, callersClock),
     commit: commit(connection, tables, callersClock),
     deliver: deliver(connection, tables, callersClock),
-    reads: { getRuns, ...others },
+    reads: { ...reads(connection, tables), ...names },
     deleteRuns: deleteRuns(connection, tables),
     records: records(connection, tables, callersClock),
     streams: streams(connection, tables),
+    outbox,
     async close() {
       hints.close();
       await connection.close();

@@ -1,5 +1,5 @@
 import type { RunCommit } from "@perdure/core/world";
-import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, test } from "vitest";
 import { openWorld, serverUrl, temporarySchema } from "./store.ts";
 
@@ -15,7 +15,7 @@ const LIVES: Readonly<Record<string, readonly Partial<RunCommit>[]>> = {
       seq: 5,
       events: [event("step_completed", "t"), event("run_completed")],
       run: { status: "completed", output, completedAt: NOW + 2 },
-      lease: { type: "finish" },
+      lease: { type: "park", dueAt: null },
     },
   ],
   "parks until its time": [
@@ -44,13 +44,13 @@ const LIVES: Readonly<Record<string, readonly Partial<RunCommit>[]>> = {
       seq: 1,
       events: [event("run_failed")],
       run: { status: "failed", error: output },
-      lease: { type: "finish" },
+      lease: { type: "park", dueAt: null },
     },
     {
       seq: 1,
       events: [event("run_failed")],
       run: { status: "failed", error: output },
-      lease: { type: "finish" },
+      lease: { type: "park", dueAt: null },
     },
     { seq: 2, events: begin },
   ],
@@ -58,6 +58,41 @@ const LIVES: Readonly<Record<string, readonly Partial<RunCommit>[]>> = {
   "is another's": [{ seq: 1, events: begin, claimId: "claim-2" }],
   "has mail to consume": [{ seq: 1, events: begin, mailDone: 1 }],
   "parks with unread mail": [{ seq: 1, events: begin, lease: { type: "park", dueAt: null } }],
+  "ends with end mail, and reads it while it holds its lease": [
+    { seq: 1, events: [event("run_completed")], run: { status: "completed", completedAt: NOW, output } },
+    { seq: 2, events: [], run: { error: output } },
+    { seq: 2, events: [event("step_created", "late")] },
+    { seq: 2, events: [], lease: { type: "park", dueAt: NOW + 7_000 } },
+    { seq: 2, events: [], lease: { type: "park", dueAt: null } },
+  ],
+  "ends with end mail and parks": [
+    {
+      seq: 1,
+      events: [event("run_completed")],
+      run: { status: "completed", completedAt: NOW },
+      lease: { type: "park", dueAt: null },
+    },
+  ],
+  "parks over its end mail": [{ seq: 1, events: begin, lease: { type: "park", dueAt: NOW + 5_000 } }],
+  "ends with names": [
+    {
+      seq: 1,
+      events: [event("run_completed")],
+      run: { status: "completed", completedAt: NOW + 9 },
+      lease: { type: "park", dueAt: null },
+    },
+  ],
+  "ends with names after its lease was held for the work after it": [
+    { seq: 1, events: begin },
+    { seq: 3, events: [event("run_failed")], run: { status: "failed", completedAt: NOW + 9 } },
+    { seq: 4, events: [], lease: { type: "park", dueAt: null } },
+  ],
+  "begins anew": [
+    { seq: 1, events: begin },
+    { seq: 3, events: begin, restart: true },
+    { seq: 5, events: [event("step_completed", "s")] },
+    { seq: 3, events: begin, restart: true },
+  ],
 };
 
 test.for(Object.keys(LIVES))(
@@ -67,12 +102,28 @@ test.for(Object.keys(LIVES))(
     const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
     const ids = ["wrun_1", "wrun_2", "wrun_3"];
     await world.createRuns(
-      ids.map((id) => newRun(id, { lease })),
+      ids.map((id) =>
+        newRun(id, {
+          lease,
+          ...(name.includes("names") && {
+            names: [
+              firstClaim(`ends ${id}`),
+              firstClaim(`kept ${id}`, { keepFor: 150 }),
+              firstClaim(`stays ${id}`, { keepFor: null }),
+              firstClaim(`late ${id}`, { freeAt: NOW + 170 }),
+            ],
+          }),
+        }),
+      ),
       NOW,
     );
     if (name.includes("mail")) {
       const messages = ids.map(
-        (runId) => ({ messageId: runId, to: { runId }, type: "wake", at: NOW, data: output }) as const,
+        (runId) =>
+          ({
+            ...{ messageId: runId, to: { runId }, type: "wake", at: NOW, data: output },
+            atEnd: name.includes("end mail"),
+          }) as const,
       );
       await world.deliver(messages, NOW);
     }
@@ -87,14 +138,18 @@ test.for(Object.keys(LIVES))(
     for (const other of journals) expect(other).toEqual(journal);
     const unread = await world.listMail(ids.map((runId) => ({ runId, after: 0 })));
     expect(unread.map((mail) => mail.length)).toEqual(ids.map(() => unread[0]?.length));
+    for (const now of [NOW + 100, NOW + 158, NOW + 159, NOW + 170]) {
+      const [held, ...others] = await Promise.all(
+        ids.map(async (id) => {
+          const found = await world.getNames(
+            ["ends", "kept", "stays", "late"].map((each) => `${each} ${id}`),
+            now,
+          );
+          return found.map((each) => each !== null);
+        }),
+      );
+      expect(others).toEqual([held, held]);
+      if (name.includes("names")) expect(held).toEqual([false, now < NOW + 159, true, now < NOW + 170]);
+    }
   },
 );
-
-test("a run that ends by a commit of its own frees the tokens of its hooks", async () => {
-  const world = await openWorld({ url: await serverUrl(), schema: temporarySchema() });
-  await world.createRuns([newRun("wrun_1", { lease: { owner: "w", claimId: CLAIM_ID, ttl: 30_000 } })], NOW);
-  await world.commit([hold("wrun_1", 1, [event("hook_created", "h", "token")])], NOW);
-  expect(await world.getHookByToken("token")).toMatchObject({ runId: "wrun_1" });
-  await world.commit([finish("wrun_1", 2, NOW)], NOW);
-  expect(await world.getHookByToken("token")).toBeNull();
-});

@@ -41,9 +41,9 @@ test("a journal or a mailbox that is not whole: the run is named, and the others
     damage?.message.match(/has no .*\d/)?.[0] ?? null,
   ]);
   expect(found.sort()).toEqual([
-    ["no event", 0, 0, "has no event 1 of its journal, which is 3"],
-    ["no first event", 0, 0, "has no event 1 of its journal, which is 3"],
-    ["no last event", 0, 0, "has no event 3 of its journal, which is 3"],
+    ["no event", 0, 0, "has no event 1 of its journal, which goes up to 3"],
+    ["no first event", 0, 0, "has no event 1 of its journal, which goes up to 3"],
+    ["no last event", 0, 0, "has no event 3 of its journal, which goes up to 3"],
     ["no message", 0, 0, "has no message 1"],
     ["whole", 3, 1, null],
   ]);
@@ -74,7 +74,7 @@ test("a page of a journal that is damaged on the disk costs one run", async () =
   const data = crypto.getRandomValues(new Uint8Array(60_000));
   const ids = ["wrun_1", "wrun_2", "wrun_3", "wrun_4", "wrun_5"];
   for (const runId of ids) {
-    await world.createRuns([newRun(runId, { lease, event: { ...event("run_created"), data } })], NOW);
+    await world.createRuns([newRun(runId, { lease, events: [{ ...event("run_created"), data }] })], NOW);
   }
   const client = new pg.Client(server.url);
   await client.connect();

@@ -1,4 +1,4 @@
-import { CLAIM_ID, claiming, finish, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, finish, firstClaim, NOW, newRun } from "@perdure/testbed/requests";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
@@ -97,9 +97,9 @@ test("namespaces share a schema and nothing else", async () => {
   const first = await openWorld({ url, schema, namespace: "billing" });
   const second = await openWorld({ url, schema, namespace: "mail" });
   const unnamed = await openWorld({ url, schema });
-  const key = { key: "order-1", fingerprint: "f", expiresAt: null };
+  const names = [firstClaim("order-1")];
   for (const world of [first, second, unnamed]) {
-    expect(await world.createRuns([newRun("wrun_1", { startKey: key })], NOW)).toEqual([
+    expect(await world.createRuns([newRun("wrun_1", { names })], NOW)).toEqual([
       { outcome: "created", lease: null },
     ]);
   }

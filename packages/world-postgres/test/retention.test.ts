@@ -1,5 +1,5 @@
 import { deleteOldRuns } from "@perdure/core/world";
-import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
@@ -12,14 +12,14 @@ test("runs that take several transactions to delete: nothing of them stays", asy
     runIds.map((runId) =>
       newRun(runId, {
         lease: { owner: "w", claimId: CLAIM_ID, ttl: 1 },
-        startKey: { key: runId, fingerprint: "f", expiresAt: null },
+        names: [firstClaim(`key of ${runId}`, { keepFor: null })],
       }),
     ),
     NOW,
   );
   const events = Array.from({ length: 3_000 }, (_, index) => event("step_completed", `step-${index}`));
   await world.commit(
-    runIds.map((runId) => hold(runId, 1, [...events, event("hook_created", "h", runId)])),
+    runIds.map((runId) => hold(runId, 1, [...events, taking("h", runId)])),
     NOW,
   );
   await world.deliver(
@@ -27,7 +27,7 @@ test("runs that take several transactions to delete: nothing of them stays", asy
     NOW,
   );
   await world.commit(
-    runIds.slice(0, 3).map((runId, index) => finish(runId, 3_002, NOW + index)),
+    runIds.slice(0, 3).map((runId, index) => ({ ...finish(runId, 3_002, NOW + index), mailDone: 1 })),
     NOW,
   );
 
@@ -37,11 +37,8 @@ test("runs that take several transactions to delete: nothing of them stays", asy
   expect(await world.deleteRuns(runIds)).toBe(1);
 
   const admin = await superuser();
-  for (const table of ["events", "mail", "hooks", "startkeys"]) {
-    const column = table === "startkeys" ? "run_id" : "run";
-    const { rows } = await admin.query(
-      `SELECT count(DISTINCT ${column})::int AS runs FROM ${schema}.${table}`,
-    );
+  for (const table of ["events", "mail", "names"]) {
+    const { rows } = await admin.query(`SELECT count(DISTINCT run)::int AS runs FROM ${schema}.${table}`);
     expect([table, rows[0].runs]).toEqual([table, 1]);
   }
 });

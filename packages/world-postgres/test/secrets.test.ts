@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { CLAIM_ID, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, event, finish, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type PostgresWorldOptions, postgresWorld } from "../src/index.ts";
@@ -43,16 +43,16 @@ test("keys, tokens and payloads are in no error, however a call fails", async ()
   const { printed, logger } = ears();
   const proxy = await startProxy(await serverUrl());
   const world = await openWorld({ url: proxy.url, schema, logger, callTimeout: 500 });
-  const secretEvent = { ...event("hook_created", "h", SECRET), data: Buffer.from(SECRET) };
+  const secretEvent = { ...taking("h", SECRET), data: Buffer.from(SECRET) };
   const start = newRun("wrun_1", {
     lease,
-    event: { ...event("run_created"), data: Buffer.from(SECRET) },
-    startKey: { key: SECRET, fingerprint: SECRET, expiresAt: null },
+    events: [{ ...event("run_created"), data: Buffer.from(SECRET) }],
+    names: [firstClaim(`key ${SECRET}`, { fingerprint: SECRET, data: Buffer.from(SECRET) })],
   });
   await world.createRuns([start], NOW);
   const token = {
     messageId: SECRET,
-    to: { token: SECRET },
+    to: { name: SECRET },
     type: "hook_received",
     at: NOW,
     data: Buffer.from(SECRET),
@@ -68,7 +68,8 @@ test("keys, tokens and payloads are in no error, however a call fails", async ()
     () => world.createRuns([{ ...start, runId: `wrun_${Math.random()}` }], NOW),
     () => world.commit([hold("wrun_1", 1, [secretEvent])], NOW),
     () => world.deliver([{ ...token, messageId: `${SECRET}${Math.random()}` }], NOW),
-    () => world.getHookByToken(SECRET),
+    () => world.getNames([SECRET], NOW),
+    () => world.listNames({ prefix: SECRET, limit: 10, now: NOW }),
     writeRecord,
     () => world.listRecords({ prefix: SECRET, limit: 10, now: NOW }),
   ];
@@ -88,13 +89,13 @@ test("keys, tokens and payloads are in no error, however a call fails", async ()
       CREATE OR REPLACE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE EXCEPTION 'refused' USING ERRCODE = '${code}', DETAIL = 'Key (${SECRET})', HINT = '${SECRET}';
       END $$`);
-    for (const table of ["runs", "startkeys", "events", "mail", "hooks", "records"]) {
+    for (const table of ["runs", "events", "mail", "names", "records"]) {
       await admin.query(`CREATE OR REPLACE TRIGGER refuse BEFORE INSERT OR UPDATE ON ${schema}.${table}
         FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`);
     }
     for (const call of [...calls.slice(0, 2), writeRecord]) shown.push(show(await failure(call())));
   }
-  for (const table of ["runs", "startkeys", "events", "mail", "hooks", "records"]) {
+  for (const table of ["runs", "events", "mail", "names", "records"]) {
     await admin.query(`DROP TRIGGER refuse ON ${schema}.${table}`);
   }
   // A row that does not fit: the server tells all of it.

@@ -31,7 +31,7 @@ test("the largest value can be written and read; a larger one is refused for goo
   const before = operations.length;
   const tooLarge = { message: /does not take a value of \d+ bytes: at most/, retryable: false };
   await refuses(world.commit([hold("wrun_1", 2, [holding(data)])], NOW), tooLarge);
-  await refuses(world.createRuns([newRun("wrun_2", { event: holding(data) })], NOW), tooLarge);
+  await refuses(world.createRuns([newRun("wrun_2", { events: [holding(data)] })], NOW), tooLarge);
   const message = { messageId: "m", to: { runId: "wrun_1" }, type: "wake", at: NOW, data } as const;
   await refuses(world.deliver([message], NOW), tooLarge);
   const many = Array.from({ length: 13 }, () => holding(largest));
@@ -53,7 +53,7 @@ test("batches of starts and of messages go in several calls; a long journal come
   // Two of them are more than a call carries, and one is more than a page.
   const data = new Uint8Array(33 * MIB);
   const ids = ["wrun_1", "wrun_2"];
-  const starts = ids.map((runId) => newRun(runId, { lease, event: holding(data) }));
+  const starts = ids.map((runId) => newRun(runId, { lease, events: [holding(data)] }));
   expect(await world.createRuns(starts, NOW)).toMatchObject(ids.map(() => ({ outcome: "created" })));
   const messages = ids.map((messageId) => ({
     ...{ messageId, to: { runId: messageId }, type: "wake", at: NOW, data },

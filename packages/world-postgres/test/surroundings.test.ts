@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { deleteOldRuns } from "@perdure/core/world";
-import { CLAIM_ID, claiming, event, finish, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { CLAIM_ID, claiming, event, finish, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
@@ -111,8 +111,7 @@ test.each([
   ["runs", "id int"],
   ["events", "run bigint, seq int"],
   ["mail", "address text"],
-  ["hooks", "id int"],
-  ["startkeys", "a int"],
+  ["names", "id int"],
   ["records", "key text, value text"],
 ])("a foreign table %s (%s)", async (name, columns) => {
   const schema = temporarySchema();
@@ -203,7 +202,7 @@ test("a server without TLS, and one that is no Postgres", async () => {
 test("lengths and times that are not whole milliseconds", async () => {
   const world = await openWorld({ url: await serverUrl(), schema: temporarySchema() });
   const runs = [
-    newRun("wrun_1", { dueAt: NOW - 0.5, event: { ...event("run_created"), at: NOW + 0.25 } }),
+    newRun("wrun_1", { dueAt: NOW - 0.5, events: [{ ...event("run_created"), at: NOW + 0.25 }] }),
     newRun("wrun_2", { lease: { ...lease, ttl: 333.3 } }),
   ];
   await world.createRuns(runs, NOW + 0.1);
@@ -223,25 +222,33 @@ test("lengths and times that are not whole milliseconds", async () => {
   expect(await deleteOldRuns(world, NOW + 0.3)).toBe(0);
 });
 
-test("by the server's clock a time is a distance from the caller's", async () => {
+test("by the server's clock the times of a start are distances from the caller's; what a worker commits is taken as it is", async () => {
   const world = await openWorld({ url: await serverUrl(), schema: temporarySchema(), clock: "store" });
   const hour = 3_600_000;
   for (const wrong of [-hour, hour]) {
     const now = Date.now() + wrong;
     const [soon, later] = [`wrun_soon${wrong}`, `wrun_later${wrong}`];
-    await world.createRuns([newRun(soon, { dueAt: now }), newRun(later, { dueAt: now + 600_000 })], now);
+    const name = firstClaim(`kept${wrong}`, { freeAt: now + 600_000 });
+    const ended = newRun(`wrun_ended${wrong}`, { lease, names: [name] });
+    const starts = [newRun(soon, { dueAt: now }), newRun(later, { dueAt: now + 600_000 }), ended];
+    await world.createRuns(starts, now);
+    await world.commit([finish(ended.runId, 1, Date.now())], now);
+    expect(await world.getNames([name.name], now)).toMatchObject([{ runId: ended.runId }]);
     const claimed = await world.claim(claiming({ now, claimId: `claim${wrong}` }));
     expect(claimed.runs.map(({ run }) => run.runId)).toEqual([soon]);
     const { now: store, nextDueAt } = claimed;
     expect(Math.abs(store - Date.now())).toBeLessThan(60_000);
     expect(Math.abs((nextDueAt ?? 0) - store - 600_000)).toBeLessThan(60_000);
     const commit = { ...hold(soon, 1, [event("wait_created", "w")]), claimId: `claim${wrong}` };
-    await world.commit([{ ...commit, lease: { type: "park", dueAt: now + 300_000 } }], now);
+    await world.commit([{ ...commit, lease: { type: "park", dueAt: store + 300_000 } }], now);
     const [row] = await world.getRuns([soon]);
-    expect(Math.abs((row?.dueAt ?? 0) - store - 300_000)).toBeLessThan(60_000);
+    expect(row?.dueAt).toBe(store + 300_000);
     await world.commit([{ ...commit, seq: 2, events: [] }], now);
-    await deleteOldRuns(world, now);
     const admin = await superuser();
-    await admin.query(`DELETE FROM ${world.describe().schema}.runs`);
+    const schema = world.describe().schema;
+    const { rows } = await admin.query(`SELECT free_from FROM ${schema}.names`);
+    expect(Math.abs(Number(rows[0].free_from) - store - 600_000)).toBeLessThan(60_000);
+    await deleteOldRuns(world, now);
+    await admin.query(`DELETE FROM ${schema}.runs; DELETE FROM ${schema}.names`);
   }
 });

@@ -55,8 +55,10 @@ export interface Outbox extends NonNullable<OpenStore["outbox"]> {
 export function outboxOf({ connection, tables, clock, start, send, emit }: OutboxOptions): Outbox {
   const table = tables.outbox;
   const insert = `INSERT INTO ${table} (request) VALUES (?)`;
+  // Every claim asks this: it is a third of the work of asking for an id.
+  const selectAny = connection.prepareTuples<[1]>("look into outbox", `SELECT 1 FROM ${table} LIMIT 1`);
   const selectIds = connection.prepare<{ id: number }>(
-    "look into outbox",
+    "select outbox rows",
     `SELECT id FROM ${table} ORDER BY id LIMIT ?`,
   );
   const selectRow = connection.prepare<OutboxRow>(
@@ -73,6 +75,10 @@ export function outboxOf({ connection, tables, clock, start, send, emit }: Outbo
   function look(limit: number): number[] {
     const ids = selectIds.all(limit + skipped.size).map(({ id }) => id);
     return ids.filter((id) => !skipped.has(id)).slice(0, limit);
+  }
+
+  function waits(): boolean {
+    return selectAny.get() !== undefined && look(1).length > 0;
   }
 
   /** Does what a row says, within a transaction; tells what it did to others. */
@@ -112,10 +118,10 @@ export function outboxOf({ connection, tables, clock, start, send, emit }: Outbo
   }
 
   return {
-    waits: () => look(1).length > 0,
+    waits,
 
     async move() {
-      if (!(await connection.read(() => look(1).length > 0))) return;
+      if (!(await connection.read(waits))) return;
       for (;;) {
         let current: number | undefined;
         const begin = (id: number): void => {

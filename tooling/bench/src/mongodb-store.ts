@@ -50,7 +50,7 @@ function smaller(asked: Sizes, most: Sizes): Sizes {
   };
 }
 
-const COLLECTIONS = ["runs", "events", "values", "mail", "hooks", "startkeys", "records"];
+const COLLECTIONS = ["runs", "events", "values", "mail", "names", "records"];
 
 /** The documents' own size, which is the same on every server; what a server makes of it on its disk is not. */
 async function bytesOf(url: string, db: string): Promise<number> {

@@ -10,7 +10,7 @@ const examples = globSync(pages, { cwd: root }).flatMap((file) => examplesOf(joi
 const wrong = (line: number, code: string): Example => ({ file: join(root, "wrong.md"), line, code });
 const wrongOnes = [
   wrong(7, 'import { strat } from "perdure/api";\nawait strat();'),
-  wrong(20, "const run = await start(chargeCustomer, ['cus_1', 4200]);\nrun.result;"),
+  wrong(20, "const run = await start(chargeCustomer, ['cus_1', 4200]);\nrun.outcome;"),
 ];
 
 let found: readonly string[] = [];
@@ -28,7 +28,7 @@ test("what documents and doc comments show as TypeScript compiles", () => {
 test("an example that uses what is not there is found, with its place", () => {
   expect(found.filter((line) => line.startsWith("wrong.md:"))).toEqual([
     expect.stringMatching(/:8 .* no exported member named 'strat'/),
-    expect.stringMatching(/:22 Property 'result' does not exist on type 'Run</),
+    expect.stringMatching(/:22 Property 'outcome' does not exist on type 'Run</),
   ]);
 });
 

@@ -4,6 +4,7 @@ import { currentContext } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
 import { startedRun } from "../engine/system-steps/start-run.ts";
+import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
   HookNotFoundError,
@@ -26,6 +27,7 @@ import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
+import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -179,24 +181,30 @@ export class Client implements RunAccess {
     return new Run<T>(this, runId);
   }
 
-  async getRecord(runId: string): Promise<RunRecord | null> {
-    refuseInWorkflow("A property of a run");
+  /** Asks the open World, for a caller that is called `what`. */
+  async ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T> {
+    refuseInWorkflow(what);
     return await this.#awaited(async () => {
       await this.open();
-      const [run] = await this.world.getRuns([runId]);
-      return run ?? null;
+      return await question(this.world);
     });
   }
 
+  async getRecord(runId: string): Promise<RunRecord | null> {
+    return await this.ask("A property of a run", async (world) => (await world.getRuns([runId]))[0] ?? null);
+  }
+
   /** How the run ended, once it has. */
-  async ended(runId: string): Promise<RunEnding> {
+  async ended(runId: string, options: ResultOptions = {}): Promise<RunEnding> {
     refuseInWorkflow("run.returnValue");
-    return await this.#awaited(async () => {
-      await this.open();
-      const ending = this.#watcher.ended(runId);
-      const stop = this.#unattended.watch(runId);
-      return await ending.finally(stop);
-    });
+    return await this.#awaited(() =>
+      withinOptions(runId, options, this.#clock, async (signal) => {
+        await unlessAborted(this.open(), signal);
+        const ending = this.#watcher.ended(runId, signal);
+        const stop = this.#unattended.watch(runId);
+        return await ending.finally(stop);
+      }),
+    );
   }
 
   async cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void> {
@@ -220,6 +228,21 @@ export class Client implements RunAccess {
           "for diverged runs. To do its work again, start() a new run, with another idempotencyKey if it had one.",
       );
     }
+  }
+
+  /** Ends sleeps of a run. */
+  async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
+    return await this.ask("run.wakeUp()", (world) =>
+      stopSleeps(
+        { runId, ids },
+        {
+          getRun: async (id) => (await world.getRuns([id]))[0] ?? null,
+          listEvents: (id, after, limit) => world.listEvents(id, after, limit),
+          deliver: this.#deliver,
+          now: () => this.#clock.now(),
+        },
+      ),
+    );
   }
 
   async resumeHook(
@@ -261,13 +284,10 @@ export class Client implements RunAccess {
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
-    refuseInWorkflow("getHookByToken()");
-    const hook = await this.#awaited(async () => {
-      await this.open();
-      const [held] = await this.world.getNames([hookName(token)], this.#clock.now());
-      return held ?? null;
-    });
-    if (hook === null) throw new HookNotFoundError(token);
+    const [hook] = await this.ask("getHookByToken()", (world) =>
+      world.getNames([hookName(token)], this.#clock.now()),
+    );
+    if (hook === undefined || hook === null) throw new HookNotFoundError(token);
     return {
       token,
       hookId: hook.id,

@@ -2,13 +2,26 @@ import { currentContext } from "../context.ts";
 import { startInStep } from "../step-runs.ts";
 import { runsOf, startInWorkflow } from "../workflow-runs.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./client.ts";
+import {
+  type ListRunsOptions,
+  listQuery,
+  listRunsOf,
+  type RunList,
+  type RunSelection,
+  selectionFilter,
+} from "./listing.ts";
 import { Run } from "./run.ts";
 import { clientOf, defaultClient } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
+export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
+export type { RunEvent, RunEventsOptions } from "./journal.ts";
+export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
+export type { StopSleepOptions } from "./sleeps.ts";
+export type { ResultOptions } from "./waiting.ts";
 export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOptions, type WorkflowFunction };
 
 /**
@@ -84,4 +97,34 @@ export async function resumeHook(
  */
 export async function getHookByToken(token: string): Promise<HookInfo> {
   return defaultClient().getHookByToken(token);
+}
+
+/**
+ * One page of the runs that fit, the newest first, without their arguments, results and errors. Runs that are created or change
+ * meanwhile neither repeat nor hide others; a page may be shorter than `limit` and not the last. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ * @example
+ * ```ts
+ * let cursor: string | null = null;
+ * do {
+ *   const page = await listRuns({ workflow: chargeCustomer, statuses: ["failed"], cursor });
+ *   for (const { runId, createdAt } of page.runs) console.log(runId, createdAt);
+ *   cursor = page.cursor;
+ * } while (cursor !== null);
+ * ```
+ */
+export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> {
+  const query = listQuery(options);
+  return await defaultClient().ask("listRuns()", (world) => listRunsOf(world, query));
+}
+
+/**
+ * How many runs fit. One moment only while nobody writes. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function countRuns(selection: RunSelection = {}): Promise<number> {
+  const filter = selectionFilter(selection, "countRuns");
+  return await defaultClient().ask("countRuns()", (world) => world.countRuns(filter));
 }

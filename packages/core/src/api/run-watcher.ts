@@ -48,14 +48,17 @@ export class RunWatcher {
   }
 
   /**
-   * How the run ended, once it has. Rejects with `WorkflowRunNotFoundError` if there is no such run. A step that waits
-   * here gives its slot to others meanwhile.
+   * How the run ended, once it has. Rejects with `WorkflowRunNotFoundError` if there is no such run, and with the signal's reason
+   * when it is aborted: nothing is left of the waiter then. A step that waits here gives its slot to others meanwhile.
    */
-  ended(runId: string): Promise<RunEnding> {
+  ended(runId: string, signal?: AbortSignal): Promise<RunEnding> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     const ended = new Promise<RunEnding>((resolve, reject) => {
+      const waiter = { resolve, reject };
       const waiters = this.#waiters.get(runId);
-      if (waiters === undefined) this.#waiters.set(runId, [{ resolve, reject }]);
-      else waiters.push({ resolve, reject });
+      if (waiters === undefined) this.#waiters.set(runId, [waiter]);
+      else waiters.push(waiter);
+      signal?.addEventListener("abort", () => this.#giveUp(runId, waiter, signal.reason), { once: true });
       this.#pause = SHORTEST_PAUSE;
       this.#start();
       if (this.#isHeldHere(runId)) this.#lookAgain();
@@ -192,6 +195,17 @@ export class RunWatcher {
       const answers = await Promise.all([this.#read(runIds.slice(0, half)), this.#read(runIds.slice(half))]);
       return answers.every((answered) => answered);
     }
+  }
+
+  #giveUp(runId: string, waiter: Waiter, reason: unknown): void {
+    const others = this.#waiters.get(runId)?.filter((other) => other !== waiter) ?? [];
+    if (others.length > 0) this.#waiters.set(runId, others);
+    else {
+      this.#waiters.delete(runId);
+      this.#suspects.delete(runId);
+    }
+    waiter.reject(reason);
+    this.#stopIfIdle();
   }
 
   #fail(runId: string, error: WorldError): void {

@@ -1,12 +1,17 @@
 import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
+import type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "../errors/index.ts";
 import { decode, decodeError } from "../serialization/index.ts";
-import type { RunStatus } from "../world/index.ts";
+import type { RunStatus, World } from "../world/index.ts";
+import { deleteRun } from "./deletion.ts";
+import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
+import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
+import { type ResultOptions, resultOptions } from "./waiting.ts";
 
 /** Options of {@link Run.cancel}. */
 export interface CancelOptions {
@@ -22,9 +27,13 @@ export interface CancelOptions {
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
   getRecord(runId: string): Promise<RunView | null>;
-  ended(runId: string): Promise<RunEnding>;
+  ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
   retry(runId: string): Promise<void>;
+  /** Ends these sleeps of the run; `null`: all that are pending. */
+  wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
+  /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */
+  ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -82,7 +91,27 @@ export class Run<T = unknown> {
    * `WorkflowRunCancelledError`, or a `WorkflowRunNotFoundError`.
    */
   get returnValue(): Promise<T> {
-    return this.#client.ended(this.runId).then((ending) => resultOf<T>(ending));
+    return this.result();
+  }
+
+  /**
+   * {@link returnValue} for somebody who does not wait for ever. Whoever gives up leaves the run as it is, and nothing behind. In a
+   * workflow the timeout is a sleep of the run.
+   *
+   * @throws {WorkflowRunNotCompletedError} if the run has not ended when `timeout` is over
+   * @throws the signal's reason when it is aborted
+   * @example
+   * ```ts
+   * try {
+   *   console.log(await run.result({ timeout: "10s", signal: request.signal }));
+   * } catch (error) {
+   *   if (!WorkflowRunNotCompletedError.is(error)) throw error;
+   *   console.log("not yet:", run.runId);
+   * }
+   * ```
+   */
+  async result(options: ResultOptions = {}): Promise<T> {
+    return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
   }
 
   /**
@@ -109,6 +138,45 @@ export class Run<T = unknown> {
    */
   retry(): Promise<void> {
     return this.#client.retry(this.runId);
+  }
+
+  /**
+   * Ends the sleeps that the run has begun and that are not over: the workflow goes on as if their time had come. A run without
+   * any, or that has ended, is left alone. Durable when it resolves, also where no worker is there at the moment.
+   *
+   * @returns how many sleeps end by it
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   */
+  async wakeUp(options: StopSleepOptions = {}): Promise<StopSleepResult> {
+    return await this.#client.wakeUp(this.runId, sleepIds(options));
+  }
+
+  /**
+   * The journal, decoded, from the first event to the last one at the call; read page by page as it is iterated. To look for
+   * more later, go on `after` the last `seq`. Not in a workflow: call it in a step.
+   *
+   * @throws {WorkflowRunNotFoundError} at the first event, if there is no such run
+   * @example
+   * ```ts
+   * for await (const { at, type, name, value } of run.events()) console.log(at, type, name, value);
+   * const [first] = await Array.fromAsync(run.events({ limit: 1 }));
+   * ```
+   */
+  events(options: RunEventsOptions = {}): AsyncGenerator<RunEvent, void, void> {
+    const checked = eventsOptions(options);
+    return eventsOf((question) => this.#client.ask("run.events()", question), this.runId, checked);
+  }
+
+  /**
+   * Deletes the run and all that belongs to it: journal, result, start key. Only one that has ended, and whose parent, if a run
+   * started it, has ended too. Not in a workflow: call it in a step.
+   *
+   * @throws {WorkflowRuntimeError} if the run, or its parent, has not ended; `retryable` if it has ended a moment ago and a
+   *   worker has yet to tell those who wait for it
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   */
+  delete(): Promise<void> {
+    return this.#client.ask("run.delete()", (world) => deleteRun(world, this.runId));
   }
 
   async #record(): Promise<RunView> {

@@ -54,7 +54,7 @@ export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
 
 /** Reads what was passed to `start`. Throws for what cannot be meant. */
 export function startRequest(fn: unknown, list: unknown, options: StartOptions): StartRequest {
-  const workflow = workflowOf(fn);
+  const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
   const args = encode(list, "args");
   const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd, hook, attributes: given } = options;
@@ -75,13 +75,18 @@ export function startRequest(fn: unknown, list: unknown, options: StartOptions):
   return { workflow, args, attributes: withChanges({}, changes, "attributes"), hookToken, keyAt, onConflict };
 }
 
-function workflowOf(fn: unknown): string {
+/**
+ * The id of a workflow that was passed to `what`.
+ *
+ * @throws {WorkflowRuntimeError} for a function that is none
+ */
+export function workflowOf(fn: unknown, what: string): string {
   checkNotReplaced(fn);
   const id = workflowIdOf(fn) ?? (fn as { workflowId?: unknown } | null)?.workflowId;
   if (typeof id === "string") return id;
   const name = typeof fn === "function" ? `the function "${(fn as AsyncFunction).name}"` : String(fn);
   throw new WorkflowRuntimeError(
-    `start() was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
+    `${what} was given ${name}, which is not a workflow. Begin the function with "use workflow" and let the compiler see ` +
       "its file (node --import perdure/register), or make it one with workflow(id, fn).",
   );
 }

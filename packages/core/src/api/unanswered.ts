@@ -1,3 +1,4 @@
+import { STOP_SLEEP } from "../interpreter/kinds/wait.ts";
 import type { CreateRun, Message } from "../world/index.ts";
 
 /** What a caller is told whose request the store has not answered: what is not known, and how to go on without doing it twice. */
@@ -14,6 +15,13 @@ export function unansweredStart({ runId, idempotencyKey }: CreateRun): string {
   );
 }
 
+/** What sends messages of these types to a run. */
+const CALLS: Readonly<Record<string, string>> = {
+  cancel_requested: "cancel()",
+  wake: "retry()",
+  [STOP_SLEEP]: "wakeUp()",
+};
+
 /** Of a message whose answer was lost. */
 export function unansweredMessage({ type, to }: Message): string {
   if (type === "hook_received") {
@@ -23,6 +31,6 @@ export function unansweredMessage({ type, to }: Message): string {
     );
   }
   const target = "runId" in to ? ` of run "${to.runId}"` : "";
-  const what = type === "wake" ? "retry()" : "cancel()";
+  const what = CALLS[type] ?? "message";
   return `Whether the ${what}${target} has arrived is not known: call it again, which does no harm.`;
 }

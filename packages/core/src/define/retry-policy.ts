@@ -47,6 +47,21 @@ export interface StepOptions {
   deadline?: Length;
   /** Which errors are worth another attempt. Default: all but `FatalError`. */
   retryable?: (error: unknown) => boolean;
+  /**
+   * `"at-most-once"`: the body is not called again when nobody knows what it has done. An attempt that is cut off with its worker, or
+   * whose `timeout` is over, fails the step with a `StepOutcomeUnknownError`; an error that the body throws fails it with that error,
+   * unless it is a `RetryableError`, with which the body says that it may be called again. {@link reconcile} says more.
+   * Default `"at-least-once"`.
+   */
+  semantics?: "at-least-once" | "at-most-once";
+  /**
+   * For a step with `semantics: "at-most-once"`: asks the other side what it knows of the step. It is called in place of the body, in
+   * each attempt after the first, with the `stepId` and the arguments, which the body was called with too. What it gives is the step's
+   * result; `undefined` says that nothing happened and never will, and the body is called. So attempts are repeated: at once where one
+   * was cut off, and as the retry options say where one failed. What it throws counts as a failure of the attempt.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the arguments of the step, which has its own types for them.
+  reconcile?: (stepId: string, args: any[]) => Promise<unknown>;
 }
 
 /** What steps of a process have where they set nothing themselves: see {@link StepOptions}. */
@@ -98,9 +113,27 @@ export function backoffDelay(
   return Math.round(whole * (1 - jitter * random()));
 }
 
+/**
+ * Whether the body of a step with these options may not be called again when nobody knows what it has done.
+ *
+ * @throws {TypeError} for options that cannot be meant: they are set as properties, too, where nobody looks at them
+ */
+export function isAtMostOnce(id: string, { semantics, reconcile }: StepOptions): boolean {
+  if (semantics !== undefined && semantics !== "at-least-once" && semantics !== "at-most-once") {
+    throw new TypeError(
+      `Step ${id}: semantics must be "at-least-once" or "at-most-once"; got ${JSON.stringify(semantics)}.`,
+    );
+  }
+  if (reconcile !== undefined && (typeof reconcile !== "function" || semantics !== "at-most-once")) {
+    throw new TypeError(`Step ${id}: reconcile must be a function, and semantics "at-most-once" beside it.`);
+  }
+  return semantics === "at-most-once";
+}
+
 /** Checks options where they are set, so that a typo is found at definition and not at the first failure. */
 export function checkStepOptions(id: string, options: StepOptions): void {
   checkRetry(`Step ${id}`, options);
+  isAtMostOnce(id, options);
   if (options.timeout !== undefined) lengthMs(options.timeout);
   if (options.deadline !== undefined) lengthMs(options.deadline);
 }

@@ -9,6 +9,7 @@ export { ContextError, DurationError, NonDeterminismError, SerializationError } 
 export {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
+  WorkflowRunNotCompletedError,
   WorkflowRunNotFoundError,
 } from "./run.ts";
 export {
@@ -30,5 +31,6 @@ export {
   retryAt,
   type StepFacts,
   StepInterruptedError,
+  StepOutcomeUnknownError,
   StepTimeoutError,
 } from "./step.ts";

@@ -42,6 +42,27 @@ export class WorkflowRunCancelledError extends WorkflowError {
 }
 defineKind(WorkflowRunCancelledError, "RUN_CANCELLED");
 
+/** The run had not ended when the time was over that `run.result({ timeout })` gave it. The run goes on. */
+export class WorkflowRunNotCompletedError extends WorkflowError {
+  readonly runId: string;
+  /** How long it was waited for, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(runId: string, timeout: number) {
+    super(
+      `Workflow run "${runId}" has not ended after ${timeout} ms. It goes on: call result() again to wait longer, or cancel() ` +
+        "to end it.",
+    );
+    this.runId = runId;
+    this.timeout = timeout;
+  }
+
+  static override is(value: unknown): value is WorkflowRunNotCompletedError {
+    return isKind(value, "RUN_NOT_COMPLETED");
+  }
+}
+defineKind(WorkflowRunNotCompletedError, "RUN_NOT_COMPLETED");
+
 /** No run has this id in this World. */
 export class WorkflowRunNotFoundError extends WorkflowError {
   readonly runId: string;

@@ -123,3 +123,31 @@ export class StepInterruptedError extends WorkflowError {
   }
 }
 defineKind(StepInterruptedError, "STEP_INTERRUPTED");
+
+/**
+ * An attempt of a step with `semantics: "at-most-once"` was cut off, or its time was over, so nobody here knows what it did outside;
+ * its body is not called again. `cause` says what became of the attempt.
+ */
+export class StepOutcomeUnknownError extends WorkflowError {
+  readonly stepName: string;
+  readonly stepId: string;
+  readonly attempt: number;
+
+  constructor(step: StepFacts, cause: unknown) {
+    const reason = cause instanceof Error ? ` (${cause.name})` : "";
+    super(
+      `Whether step "${step.stepName}" (${step.stepId}) has done its work is not known: attempt ${step.attempt} did not come to its ` +
+        `end${reason}, and the step is at-most-once. Ask the other side what it has under this stepId; the step's option ` +
+        "`reconcile` does that by itself.",
+      { cause },
+    );
+    this.stepName = step.stepName;
+    this.stepId = step.stepId;
+    this.attempt = step.attempt;
+  }
+
+  static override is(value: unknown): value is StepOutcomeUnknownError {
+    return isKind(value, "STEP_OUTCOME_UNKNOWN");
+  }
+}
+defineKind(StepOutcomeUnknownError, "STEP_OUTCOME_UNKNOWN");

@@ -10,7 +10,11 @@ export function attributesToText(attributes: Attributes): string | null {
   return names.length === 0 ? null : JSON.stringify(attributes);
 }
 
-/** @throws {WorldError} with `damaged` for what {@link attributesToText} has not written */
+/**
+ * The attributes that {@link attributesToText} was given.
+ *
+ * @throws {WorldError} with `damaged` for what it has not written
+ */
 export function attributesFromText(text: string | null | undefined): Attributes {
   if (text === null || text === undefined) return {};
   try {

@@ -11,7 +11,12 @@ import type { CreateRun } from "./start.ts";
  * execute a statement in it.
  *
  * @example
- * const joined: SqlTransaction = { execute: (sql, parameters) => client.query(sql, [...parameters]) };
+ * import { DatabaseSync } from "node:sqlite";
+ *
+ * const database = new DatabaseSync("app.db");
+ * const transaction: SqlTransaction = {
+ *   execute: async (sql, parameters) => database.prepare(sql).run(...(parameters as Uint8Array[])),
+ * };
  */
 export interface SqlTransaction {
   /** Executes a statement with parameters in the store's own notation. What it resolves with does not matter. */

@@ -179,7 +179,12 @@ it("tells a workflow and its steps what they are", async () => {
   const started = new Date(clock.now());
   await process();
   const run = await client.start(told, []);
-  const metadata = { workflowName: "told", workflowRunId: run.runId, workflowStartedAt: started };
+  const metadata = {
+    attributes: {},
+    workflowName: "told",
+    workflowRunId: run.runId,
+    workflowStartedAt: started,
+  };
   expect(await until(run.returnValue)).toEqual({
     here: metadata,
     step: {

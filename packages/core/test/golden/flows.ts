@@ -3,6 +3,7 @@ import {
   FatalError,
   getStepMetadata,
   getWorkflowMetadata,
+  shield,
   sleep,
   step,
   workflow,
@@ -100,7 +101,9 @@ export const flows: Readonly<
       await sleep("30d");
     } finally {
       await echo("undone");
-      await sleep(1_000);
+      await shield(async () => {
+        await sleep(1_000);
+      });
     }
   }),
 

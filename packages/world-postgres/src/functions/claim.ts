@@ -1,21 +1,44 @@
 /** The database's side of `claim` and `renew`. */
+import type { ClaimRequest, Lease } from "@perdure/core/world";
+import { whole } from "../packing.ts";
+import { column, type Parameters, rowsOf, signatureOf, value } from "../parameters.ts";
 import type { Tables } from "../tables.ts";
+import { toStored } from "../text.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, leaseEnd, REFUSE_LATE, storeNow } from "./clauses.ts";
 
+/** A claim as it is sent. */
+export interface ClaimCall {
+  /** The caller's time, where leases are judged by it. */
+  readonly now: number | null;
+  readonly request: ClaimRequest;
+}
+
+/** The parameters of `claim_1`: queues, or the ids of runs; the other array is empty. */
+export const CLAIM: Parameters<ClaimCall> = {
+  p_now: value("bigint", ({ now }) => now),
+  p_queues: value("text[]", ({ request: { queues, runIds } }) =>
+    runIds === undefined ? [...new Set(queues)].map(toStored) : [],
+  ),
+  p_run_ids: value("text[]", ({ request }) => (request.runIds ?? []).map(toStored)),
+  p_limit: value("int", ({ request }) => request.limit),
+  p_bytes: value("bigint", ({ request }) => Math.min(whole(request.byteLimit), Number.MAX_SAFE_INTEGER)),
+  p_owner: value("text", ({ request }) => toStored(request.owner)),
+  p_claim: value("text", ({ request }) => toStored(request.claimId)),
+  p_ttl: value("bigint", ({ request }) => whole(request.ttl)),
+};
+
 /**
- * `claim_1`: takes from queues, or the runs that are named (the other array is empty). Gives the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
- * which the claim judged (`created_at`). A question to which the answer is “nothing” takes no lock. The payloads of a
+ * `claim_1`: gives the claimed rows, then one row with NULL for its id that tells the next due time (`due_at`) and the time by
+ * which the claim judged (`created_at`), and whether it had time for what waits in the outbox (`lost`). A question to which the answer is “nothing” takes no lock. The payloads of a
  * row stay where they are: one that cannot be read must not hold up the others.
  */
-export function claimFunction({ functions, runs }: Tables): string {
+export function claimFunction({ functions, runs, outbox }: Tables): string {
   return `
-CREATE FUNCTION ${functions.claim}(
-  p_wait int, p_now bigint, p_queues text[], p_run_ids text[], p_limit int, p_bytes bigint, p_owner text, p_claim text,
-  p_ttl bigint
-) RETURNS TABLE (
-  id bigint, run_id text, workflow text, queue text, status text, epoch int, claim_id text, lost_claims int, seq int,
-  bytes bigint, mail_seq int, mail_done int, owner text, due_at bigint, attributes text, idempotency_key text,
-  created_at bigint, started_at bigint, completed_at bigint, has_values boolean, lost boolean, last_claim_id text
+CREATE FUNCTION ${functions.claim}(${signatureOf(CLAIM)}) RETURNS TABLE (
+  id bigint, run_id text, workflow text, queue text, status text, epoch int, claim_id text, lost_claims int,
+  generation int, first_seq int, seq int, bytes bigint, mail_seq int, mail_done int, end_seq int, end_done int, owner text,
+  due_at bigint, attributes text, idempotency_key text, created_at bigint, started_at bigint, completed_at bigint,
+  has_values boolean, lost boolean, last_claim_id text
 )
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} SET enable_sort = off AS $$
 #variable_conflict use_column
@@ -67,8 +90,8 @@ BEGIN${LIMIT_WAITS}
         owner = p_owner, due_at = ${leaseEnd("p_ttl")}
       FROM unnest(v_taken, v_lost, v_claims) AS t(id, lost, claim_id)
       WHERE r.id = t.id
-      RETURNING r.id, r.run_id, r.workflow, r.queue, r.status, r.epoch, r.claim_id, r.lost_claims, r.seq, r.bytes,
-        r.mail_seq, r.mail_done, r.owner, r.due_at, r.attributes, r.idempotency_key, r.created_at, r.started_at,
+      RETURNING r.id, r.run_id, r.workflow, r.queue, r.status, r.epoch, r.claim_id, r.lost_claims, r.generation, r.first_seq,
+        r.seq, r.bytes, r.mail_seq, r.mail_done, r.end_seq, r.end_done, r.owner, r.due_at, r.attributes, r.idempotency_key, r.created_at, r.started_at,
         r.completed_at, r.output IS NOT NULL OR r.error IS NOT NULL OR r.state IS NOT NULL, t.lost, t.claim_id;
 
     SELECT min(d.due_at) INTO v_next
@@ -83,6 +106,7 @@ BEGIN${LIMIT_WAITS}
 
   due_at := v_next;
   created_at := v_now;
+  lost := cardinality(v_taken) = 0 AND (SELECT o.id FROM ${outbox} o ORDER BY o.id LIMIT 1) IS NOT NULL;
   RETURN NEXT;${REFUSE_LATE}
 END $$;`;
 }
@@ -93,15 +117,32 @@ const TAKE = `v_taken := v_taken || v_row.id;
         v_claims := v_claims || v_row.claim_id;
         v_bytes := v_bytes + v_row.bytes;`;
 
+/** A renewal as it is sent. */
+export interface RenewCall {
+  /** The caller's time, where leases are judged by it. */
+  readonly now: number | null;
+  readonly leases: readonly Lease[];
+  readonly ttl: number;
+}
+
+const leases = (call: RenewCall) => call.leases;
+
+/** The parameters of `renew_1`. */
+export const RENEW: Parameters<RenewCall> = {
+  p_now: value("bigint", ({ now }) => now),
+  p_run_ids: column("text", leases, ({ runId }) => toStored(runId)),
+  p_epochs: column("int", leases, ({ epoch }) => epoch),
+  p_claims: column("text", leases, ({ claimId }) => toStored(claimId)),
+  p_ttl: value("bigint", ({ ttl }) => whole(ttl)),
+};
+
 /**
  * `renew_1`: one row for each lease that is the caller's still. All rows are locked in one statement and written in one,
  * and those whose lease ends late enough are not written.
  */
 export function renewFunction({ functions, runs }: Tables): string {
   return `
-CREATE FUNCTION ${functions.renew}(
-  p_wait int, p_now bigint, p_run_ids text[], p_epochs int[], p_claims text[], p_ttl bigint
-) RETURNS TABLE (place int, mail_seq int)
+CREATE FUNCTION ${functions.renew}(${signatureOf(RENEW)}) RETURNS TABLE (place int, mail_seq int)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
@@ -114,7 +155,7 @@ BEGIN${LIMIT_WAITS}
   SELECT array_agg(l.id), array_agg(l.place::int), array_agg(l.mail_seq) INTO v_ids, v_places, v_mail_seqs
   FROM (
     SELECT c.place, r.id, r.mail_seq
-    FROM unnest(p_run_ids, p_epochs, p_claims) WITH ORDINALITY AS c(run_id, epoch, claim, place)
+    FROM ${rowsOf("c", { run_id: "p_run_ids", epoch: "p_epochs", claim: "p_claims" })}
     JOIN ${runs} r ON r.run_id = c.run_id
     WHERE r.epoch = c.epoch AND r.claim_id = c.claim AND r.owner IS NOT NULL
     ORDER BY r.run_id

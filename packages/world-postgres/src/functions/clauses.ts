@@ -21,6 +21,9 @@ export const SETTINGS_WITHOUT_JOINS: string = `
   SET enable_seqscan = off
   SET enable_bitmapscan = off`;
 
+/** After which a run does not change any more, but for the work that it has left. */
+export const ENDED: string = "IN ('completed', 'failed', 'cancelled')";
+
 /** The time by which leases are judged: the caller's where it gives one, else this server's. */
 export function storeNow(callers: string): string {
   return `coalesce(${callers}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)`;

@@ -1,14 +1,49 @@
 /** The database's side of `deliver`: lock the addressed runs, look again, number the new messages. */
+import type { Message } from "@perdure/core/world";
+import type { Place } from "../packing.ts";
+import { column, type Parameters, rowsOf, signatureOf, value } from "../parameters.ts";
 import type { Tables } from "../tables.ts";
-import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
+import { toStored } from "../text.ts";
+import { ENDED, FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
+import { isHeld } from "./names.ts";
 
-/** `deliver_1`. A message has a run id or a token, the other is NULL; no message id twice. */
-export function deliverFunction({ functions, runs, mail, hooks }: Tables): string {
+/** A batch of messages as it is sent; no message id twice. */
+export interface DeliverCall {
+  /** The caller's time, where leases are judged by it. */
+  readonly now: number | null;
+  readonly messages: readonly SentMessage[];
+  readonly bytes: Uint8Array;
+}
+
+export interface SentMessage {
+  readonly message: Message;
+  readonly data: Place;
+}
+
+const messages = (call: DeliverCall) => call.messages;
+
+/** The parameters of `deliver_1`. A message has a run id, and perhaps an id in the run, or a name. */
+export const DELIVER: Parameters<DeliverCall> = {
+  p_now: value("bigint", ({ now }) => now),
+  p_message_ids: column("text", messages, ({ message }) => toStored(message.messageId)),
+  p_run_ids: column("text", messages, ({ message: { to } }) => ("runId" in to ? toStored(to.runId) : null)),
+  p_ids: column("text", messages, ({ message: { to } }) =>
+    "runId" in to && to.id !== undefined ? toStored(to.id) : null,
+  ),
+  p_names: column("text", messages, ({ message: { to } }) => ("name" in to ? toStored(to.name) : null)),
+  p_types: column("text", messages, ({ message }) => toStored(message.type)),
+  p_ats: column("bigint", messages, ({ message }) => message.at),
+  p_at_end: column("boolean", messages, ({ message }) => message.atEnd === true),
+  p_offsets: column("int", messages, ({ data }) => data.start),
+  p_lengths: column("int", messages, ({ data }) => data.length),
+  p_bytes: value("bytea", ({ bytes }) => bytes),
+};
+
+/** `deliver_1`. */
+export function deliverFunction({ functions, runs, mail, names }: Tables): string {
   return `
-CREATE FUNCTION ${functions.deliver}(
-  p_wait int, p_now bigint, p_message_ids text[], p_run_ids text[], p_tokens text[], p_types text[],
-  p_ats bigint[], p_offsets int[], p_lengths int[], p_bytes bytea
-) RETURNS TABLE (place int, outcome text, run_id text, hook_id text, fresh boolean, wakes boolean)
+CREATE FUNCTION ${functions.deliver}(${signatureOf(DELIVER)})
+RETURNS TABLE (place int, outcome text, run_id text, id text, fresh boolean, wakes boolean)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
@@ -17,14 +52,14 @@ DECLARE
   v_locked bigint[] := '{}';
   -- By message: the run to whose mailbox it is added; 0 where there is nothing to add.
   v_targets bigint[] := array_fill(0::bigint, ARRAY[v_size]);
-  v_hooks text[] := array_fill(NULL::text, ARRAY[v_size]);
+  v_ids text[] := array_fill(NULL::text, ARRAY[v_size]);
   v_row record;
 BEGIN${LIMIT_WAITS}
   FOR v_row IN
     SELECT r.id FROM ${runs} r
     WHERE r.id IN (
       SELECT a.id FROM unnest(p_run_ids) AS c(run_id) JOIN ${runs} a ON a.run_id = c.run_id
-      UNION SELECT h.run FROM unnest(p_tokens) AS c(token) JOIN ${hooks} h ON h.token = c.token
+      UNION SELECT n.run FROM unnest(p_names) AS c(name) JOIN ${names} n ON n.name = c.name AND ${isHeld("v_now")}
     )
     ORDER BY r.run_id
     FOR NO KEY UPDATE OF r
@@ -32,57 +67,81 @@ BEGIN${LIMIT_WAITS}
     v_locked := v_locked || v_row.id;
   END LOOP;
 
-  -- What is read from here on cannot change: hooks and mailbox of a run are written under the lock of its row.
+  -- What is read from here on cannot change: names and mailbox of a run that goes on are written under the lock of its row.
   FOR v_row IN
-    SELECT c.place, c.token IS NOT NULL AS by_token, sent.run_id AS sent_run_id, m.hook_id AS sent_hook_id, h.hook_id,
-      coalesce(a.id, b.id) AS id, coalesce(a.run_id, b.run_id) AS run_id, coalesce(a.status, b.status) AS status,
-      coalesce(a.owner, b.owner) IS NULL AS wakes
-    FROM unnest(p_message_ids, p_run_ids, p_tokens) WITH ORDINALITY AS c(message_id, run_id, token, place)
+    SELECT c.place, c.name IS NOT NULL AS by_name, c.at_end, sent.run_id AS sent_run_id, m.id AS sent_id,
+      coalesce(n.id, c.id) AS part, coalesce(a.id, b.id) AS id, coalesce(a.run_id, b.run_id) AS run_id,
+      coalesce(a.status, b.status) ${ENDED} AS has_ended, coalesce(a.owner, b.owner) IS NULL AS wakes
+    FROM ${rowsOf("c", {
+      ...{
+        message_id: "p_message_ids",
+        run_id: "p_run_ids",
+        id: "p_ids",
+        name: "p_names",
+        at_end: "p_at_end",
+      },
+    })}
     LEFT JOIN ${mail} m ON m.message_id = c.message_id
     LEFT JOIN ${runs} sent ON sent.id = m.run
-    LEFT JOIN ${hooks} h ON h.token = c.token
+    LEFT JOIN ${names} n ON n.name = c.name AND ${isHeld("v_now")}
     LEFT JOIN ${runs} a ON a.run_id = c.run_id
-    LEFT JOIN ${runs} b ON b.id = h.run
+    LEFT JOIN ${runs} b ON b.id = n.run
     ORDER BY c.place
   LOOP
     place := v_row.place;
     run_id := v_row.run_id;
-    hook_id := v_row.hook_id;
+    id := v_row.part;
     fresh := false;
     wakes := false;
     IF v_row.sent_run_id IS NOT NULL THEN
       outcome := 'delivered';
       run_id := v_row.sent_run_id;
-      hook_id := v_row.sent_hook_id;
+      id := v_row.sent_id;
     ELSIF v_row.id IS NULL THEN
-      outcome := CASE WHEN v_row.by_token THEN 'no_such_hook' ELSE 'no_such_run' END;
+      outcome := CASE WHEN v_row.by_name THEN 'no_such_name' ELSE 'no_such_run' END;
     ELSIF v_row.id <> ALL (v_locked) THEN
-      RAISE EXCEPTION 'a hook token changed hands under this delivery' USING ERRCODE = 'serialization_failure';
-    ELSIF v_row.status IN ('completed', 'failed', 'cancelled') THEN
+      RAISE EXCEPTION 'a name changed hands under this delivery' USING ERRCODE = 'serialization_failure';
+    ELSIF v_row.has_ended THEN
       outcome := 'finished';
     ELSE
       outcome := 'delivered';
       fresh := true;
-      wakes := v_row.wakes;
+      wakes := v_row.wakes AND NOT v_row.at_end;
       v_targets[v_row.place] := v_row.id;
-      v_hooks[v_row.place] := v_row.hook_id;
+      v_ids[v_row.place] := v_row.part;
     END IF;
     RETURN NEXT;
   END LOOP;
 
-  INSERT INTO ${mail} (run, mail_seq, message_id, type, hook_id, at, data)
-  SELECT c.run, r.mail_seq + row_number() OVER (PARTITION BY c.run ORDER BY c.place), c.message_id, c.type, c.hook_id,
-    c.at, CASE WHEN c.length >= 0 THEN substr(p_bytes, c.start, c.length) END
-  FROM unnest(v_targets, p_message_ids, p_types, v_hooks, p_ats, p_offsets, p_lengths)
-    WITH ORDINALITY AS c(run, message_id, type, hook_id, at, start, length, place)
+  INSERT INTO ${mail} (run, at_end, mail_seq, message_id, type, id, at, data)
+  SELECT c.run, c.at_end, CASE WHEN c.at_end THEN r.end_seq ELSE r.mail_seq END
+      + row_number() OVER (PARTITION BY c.run, c.at_end ORDER BY c.place),
+    c.message_id, c.type, c.id, c.at, CASE WHEN c.length >= 0 THEN substr(p_bytes, c.start, c.length) END
+  FROM ${rowsOf("c", {
+    ...{
+      run: "v_targets",
+      message_id: "p_message_ids",
+      type: "p_types",
+      id: "v_ids",
+      at: "p_ats",
+      at_end: "p_at_end",
+    },
+    ...{ start: "p_offsets", length: "p_lengths" },
+  })}
   JOIN ${runs} r ON r.id = c.run
-  WHERE c.run <> 0;
+  WHERE c.run <> 0
+  -- Whoever else sends the same messages, with a start, inserts them in this order too.
+  ORDER BY c.message_id COLLATE "C";
 
   -- A run that was due already keeps its place in the queue.
   UPDATE ${runs} r SET
     mail_seq = r.mail_seq + c.count,
-    due_at = CASE WHEN r.owner IS NULL THEN least(r.due_at, v_now) ELSE r.due_at END
-  FROM (SELECT t.run, count(*)::int AS count FROM unnest(v_targets) AS t(run) WHERE t.run <> 0 GROUP BY t.run) c
+    end_seq = r.end_seq + c.end_count,
+    due_at = CASE WHEN r.owner IS NULL AND c.count > 0 THEN least(r.due_at, v_now) ELSE r.due_at END
+  FROM (
+    SELECT t.run, (count(*) FILTER (WHERE NOT t.at_end))::int AS count, (count(*) FILTER (WHERE t.at_end))::int AS end_count
+    FROM unnest(v_targets, p_at_end) AS t(run, at_end) WHERE t.run <> 0 GROUP BY t.run
+  ) c
   WHERE r.id = c.run;${REFUSE_LATE}
 END $$;`;
 }

@@ -1,8 +1,10 @@
 /** The database's side of streams: their tables, and the functions that write them. */
+import type { AppendChunks, ReadChunks, StreamAddress } from "@perdure/core/world";
+import type { Place } from "../packing.ts";
+import { column, type Parameters, signatureOf, value } from "../parameters.ts";
 import type { Tables } from "../tables.ts";
-import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
-
-const ENDED = "IN ('completed', 'failed', 'cancelled')";
+import { toStored } from "../text.ts";
+import { ENDED, FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE } from "./clauses.ts";
 
 /** The tables of streams in version 1. A chunk names its writer by a number. */
 export function createStreamTables({ streams, streamWriters, streamChunks, prefix }: Tables): string {
@@ -36,6 +38,43 @@ export function createStreamTables({ streams, streamWriters, streamChunks, prefi
     );`;
 }
 
+/** Appends as they are sent. */
+export interface AppendCall {
+  readonly appends: readonly AppendChunks[];
+  /** Of all appends, one after the other. */
+  readonly chunks: readonly Place[];
+  readonly bytes: Uint8Array;
+}
+
+const appends = (call: AppendCall) => call.appends;
+const chunks = (call: AppendCall) => call.chunks;
+
+/** The parameters of `append_chunks_1`. */
+export const APPEND_CHUNKS: Parameters<AppendCall> = {
+  p_run_ids: column("text", appends, ({ runId }) => toStored(runId)),
+  p_names: column("text", appends, ({ name }) => toStored(name)),
+  p_writers: column("text", appends, ({ writer }) => toStored(writer)),
+  p_ns: column("int", appends, ({ n }) => n),
+  p_counts: column("int", appends, (append) => append.chunks.length),
+  p_offsets: column("int", chunks, ({ start }) => start),
+  p_lengths: column("int", chunks, ({ length }) => length),
+  p_bytes: value("bytea", ({ bytes }) => bytes),
+};
+
+/** The parameters of `close_stream_1`. */
+export const CLOSE_STREAM: Parameters<StreamAddress> = {
+  p_run_id: value("text", ({ runId }) => toStored(runId)),
+  p_name: value("text", ({ name }) => toStored(name)),
+};
+
+/** The parameters of `read_chunks_1`. */
+export const READ_CHUNKS: Parameters<ReadChunks> = {
+  ...CLOSE_STREAM,
+  p_from: value("bigint", ({ from }) => from),
+  p_limit: value("bigint", ({ limit }) => limit),
+  p_bytes: value("bigint", ({ byteLimit }) => byteLimit),
+};
+
 /**
  * `append_chunks_1`. The chunks of all requests come one after the other; `p_counts` tells how many are whose.
  *
@@ -45,10 +84,7 @@ export function createStreamTables({ streams, streamWriters, streamChunks, prefi
 export function appendChunksFunction(tables: Tables): string {
   const { functions, runs, streams, streamWriters, streamChunks } = tables;
   return `
-CREATE FUNCTION ${functions.appendChunks}(
-  p_wait int, p_run_ids text[], p_names text[], p_writers text[], p_ns int[], p_counts int[],
-  p_offsets int[], p_lengths int[], p_bytes bytea
-) RETURNS TABLE (place int, outcome text, next int)
+CREATE FUNCTION ${functions.appendChunks}(${signatureOf(APPEND_CHUNKS)}) RETURNS TABLE (place int, outcome text, next int)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
@@ -148,9 +184,7 @@ export function readChunksFunction({
   streamChunks,
 }: Tables): string {
   return `
-CREATE FUNCTION ${functions.readChunks}(
-  p_wait int, p_run_id text, p_name text, p_from bigint, p_limit bigint, p_bytes bigint
-) RETURNS TABLE (length int, closed boolean, place int, writer text, data bytea)
+CREATE FUNCTION ${functions.readChunks}(${signatureOf(READ_CHUNKS)}) RETURNS TABLE (length int, closed boolean, place int, writer text, data bytea)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
@@ -189,7 +223,7 @@ END $$;`;
 /** `close_stream_1`: false where the run is not stored. */
 export function closeStreamFunction({ functions, runs, streams }: Tables): string {
   return `
-CREATE FUNCTION ${functions.closeStream}(p_wait int, p_run_id text, p_name text) RETURNS boolean
+CREATE FUNCTION ${functions.closeStream}(${signatureOf(CLOSE_STREAM)}) RETURNS boolean
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 DECLARE
   v_run bigint;

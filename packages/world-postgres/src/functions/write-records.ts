@@ -1,6 +1,35 @@
 /** The database's side of `writeRecords`: look at each record under its lock, write it, sweep. */
+import type { RecordWrite } from "@perdure/core/world";
+import type { Place } from "../packing.ts";
+import { column, type Parameters, rowsOf, signatureOf, value } from "../parameters.ts";
 import type { Tables } from "../tables.ts";
+import { toStored, toStoredOrNull } from "../text.ts";
 import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses.ts";
+
+/** A batch of writes as it is sent. */
+export interface WriteCall {
+  /** The caller's time, where it counts. */
+  readonly now: number | null;
+  /** At most so many records that have expired are removed. */
+  readonly sweep: number;
+  readonly writes: readonly { readonly write: RecordWrite; readonly value: Place }[];
+  readonly bytes: Uint8Array;
+}
+
+const writes = (call: WriteCall) => call.writes;
+
+/** The parameters of `write_records_1`. */
+export const WRITE_RECORDS: Parameters<WriteCall> = {
+  p_now: value("bigint", ({ now }) => now),
+  p_sweep: value("int", ({ sweep }) => sweep),
+  p_keys: column("text", writes, ({ write }) => toStored(write.key)),
+  p_write_ids: column("text", writes, ({ write }) => toStored(write.writeId)),
+  p_if_versions: column("text", writes, ({ write }) => toStoredOrNull(write.ifVersion)),
+  p_ttls: column("bigint", writes, ({ write }) => write.ttl),
+  p_offsets: column("int", writes, (sent) => sent.value.start),
+  p_lengths: column("int", writes, (sent) => sent.value.length),
+  p_bytes: value("bytea", ({ bytes }) => bytes),
+};
 
 /**
  * `write_records_1`. Answers for each write whether it is in, and if not, the record that is there, if there is one. Sweeps
@@ -8,10 +37,7 @@ import { FUNCTION_SETTINGS, LIMIT_WAITS, REFUSE_LATE, storeNow } from "./clauses
  */
 export function writeRecordsFunction({ functions, records }: Tables): string {
   return `
-CREATE FUNCTION ${functions.writeRecords}(
-  p_wait int, p_now bigint, p_sweep int, p_keys text[], p_write_ids text[], p_if_versions text[], p_ttls bigint[],
-  p_offsets int[], p_lengths int[], p_bytes bytea
-) RETURNS TABLE (place int, written boolean, version text, value bytea, ttl bigint)
+CREATE FUNCTION ${functions.writeRecords}(${signatureOf(WRITE_RECORDS)}) RETURNS TABLE (place int, written boolean, version text, value bytea, ttl bigint)
 LANGUAGE plpgsql ${FUNCTION_SETTINGS} AS $$
 #variable_conflict use_column
 DECLARE
@@ -21,8 +47,10 @@ DECLARE
   v_live boolean;
 BEGIN${LIMIT_WAITS}
   FOR v_write IN
-    SELECT c.* FROM unnest(p_keys, p_write_ids, p_if_versions, p_ttls, p_offsets, p_lengths)
-      WITH ORDINALITY AS c(key, write_id, if_version, ttl, start, length, place)
+    SELECT c.* FROM ${rowsOf("c", {
+      ...{ key: "p_keys", write_id: "p_write_ids", if_version: "p_if_versions", ttl: "p_ttls" },
+      ...{ start: "p_offsets", length: "p_lengths" },
+    })}
     ORDER BY c.key COLLATE "C", c.place
   LOOP
     place := v_write.place;

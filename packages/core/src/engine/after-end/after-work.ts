@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
+import { PARENT } from "../../interpreter/kinds/attributes.ts";
 import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
 import { decode, encode } from "../../serialization/index.ts";
@@ -127,7 +128,7 @@ export class AfterWork {
   /** Those that have not ended, a page at a time: it may have started any number. */
   async #cancelChildren(row: RunRecord): Promise<void> {
     const { world, store } = this.#options;
-    const filter = { attributes: { $parent: row.runId }, statuses: UNFINISHED, limit: PAGE };
+    const filter = { attributes: { [PARENT]: row.runId }, statuses: UNFINISHED, limit: PAGE };
     let cursor: string | null = null;
     do {
       const page: RunPage = await world.listRuns(cursor === null ? filter : { ...filter, cursor });

@@ -1,4 +1,5 @@
 import { childRunId, derivedMessageId } from "../../ids.ts";
+import { ON_PARENT_END } from "../../interpreter/kinds/attributes.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "../../interpreter/kinds/hook.ts";
 import type { NewRun } from "../../interpreter/new-run.ts";
 import { hookName } from "../../names.ts";
@@ -47,7 +48,7 @@ export function mayCancelChildren({ status }: RunRecord, journal: readonly Journ
 
 /** The cancel of a child, unless it is left alone. */
 export function cancelOfChild(parent: RunRecord, child: RunRecord, now: number): Message[] {
-  const { $onParentEnd: onParentEnd } = child.attributes;
+  const { [ON_PARENT_END]: onParentEnd } = child.attributes;
   const tied = onParentEnd === "cancel" || (onParentEnd === undefined && parent.status === "cancelled");
   if (!tied) return [];
   const messageId = derivedMessageId("cancel", parent.runId, child.runId);

@@ -9,10 +9,11 @@ import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
+import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
-import { stepFacts } from "./step-outcome.ts";
+import { interruptedError, stepFacts } from "./step-outcome.ts";
 import { storedResult } from "./stored-result.ts";
 
 /**
@@ -217,8 +218,10 @@ export class StepAttempt implements Attempt {
         this.#end(timedOut(error));
       });
       const args = decode(step.args) as unknown[];
-      const value = await contexts.run(context, () => step.definition.fn.apply(step.thisArg, args));
-      return { type: "completed", ...storedResult(value, largestValue) };
+      const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
+      const called = await contexts.run(context, () => callBody(step, args, mayBegin));
+      if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
+      return { type: "completed", ...storedResult(called.value, largestValue) };
     } catch (error) {
       return { type: "failed", error, reason: "error" };
     }

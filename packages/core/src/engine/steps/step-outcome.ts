@@ -1,10 +1,11 @@
-import { backoffDelay, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
+import { backoffDelay, isAtMostOnce, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
   retryAt as retryAfter,
   type StepFacts,
   StepInterruptedError,
+  StepOutcomeUnknownError,
 } from "../../errors/index.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
@@ -27,13 +28,20 @@ export function judgeFailure(
   now: number,
   random: () => number,
 ): Verdict {
-  const { options } = step.definition;
-  const fail = (): Verdict => ({ type: "fail", error: encodeError(error, stepFacts(step)) });
+  const { id, options } = step.definition;
+  const interrupted = reason === "owner_lost" || reason === "shutdown";
+  let failure = error;
+  const fail = (): Verdict => ({ type: "fail", error: encodeError(failure, stepFacts(step)) });
   try {
     if (FatalError.is(error)) return fail();
     const maxRetries = maxRetriesOf(options);
-    const interrupted = reason === "owner_lost" || reason === "shutdown";
-    if (maxRetries === 0) return fail();
+    const once = isAtMostOnce(id, options);
+    const asks = once && options.reconcile !== undefined;
+    if (once && (interrupted || reason === "timeout")) {
+      failure = new StepOutcomeUnknownError(stepFacts(step), error);
+    }
+    if (once && !asks && !RetryableError.is(error)) return fail();
+    if (maxRetries === 0 && !(asks && interrupted)) return fail();
     if (!interrupted && step.failures >= maxRetries) return fail();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     // By every worker's clock: another one must not think that the next attempt cannot have begun yet.

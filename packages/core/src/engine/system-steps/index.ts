@@ -3,6 +3,7 @@ import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
+import { wakeUp } from "./wake-up.ts";
 import { watchRun } from "./watch-run.ts";
 
 /** The registry of system steps. A new one is a file beside these, and a place in this list. */
@@ -12,6 +13,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   read_run: readRun,
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
+  wake_up: wakeUp,
 };
 
 /**

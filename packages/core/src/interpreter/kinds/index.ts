@@ -50,3 +50,9 @@ export function hearingOf(type: string): Hearing | undefined {
 export function carriedFrom(execution: Execution): readonly Carried[] {
   return KINDS.flatMap(({ carry }) => carry?.(execution) ?? []);
 }
+
+/** Whether an event of this type says that the store refused a request; its data is the id of the run that has the name. */
+export function isRefusal(type: string): boolean {
+  const role = roles.get(type);
+  return role?.role === "request" && role.answers !== undefined;
+}

@@ -9,7 +9,10 @@ import type { Pending, Request } from "../pending.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
-/** Sleeps: `wait_created` with the time of its end, then `wait_completed`. */
+/** Sleeps: `wait_created` with the time of its end, then `wait_completed`, then or when a message ends the sleep early. */
+
+/** The type of the message that ends a sleep early; it is addressed to the sleep. */
+export const STOP_SLEEP = "stop_sleep";
 
 interface PendingWait extends Pending {
   readonly due: "wait_completed";
@@ -51,6 +54,12 @@ export const waitKind: Kind = {
       deliver(execution, event) {
         execution.settle(event.id)?.result.resolve(undefined);
       },
+    },
+  },
+  messages: {
+    [STOP_SLEEP](execution, { id }) {
+      if (id === null || execution.pending.get(id)?.due !== "wait_completed") return null;
+      return { type: "wait_completed", id, data: null };
     },
   },
 };

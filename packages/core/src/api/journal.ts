@@ -1,0 +1,119 @@
+import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
+import { isRefusal } from "../interpreter/kinds/index.ts";
+import { decode } from "../serialization/index.ts";
+import type { JournalEvent, World } from "../world/index.ts";
+
+/** The journal of a run as programs read it: decoded, page by page, with what cannot be read named in its place. */
+
+/** Options of {@link Run.events}. */
+export interface RunEventsOptions {
+  /** Only events after this `seq`: that of the last one that was read, to go on there. Default 0, from the beginning. */
+  readonly after?: number;
+  /** At most so many events. Default: all that there are at the call. */
+  readonly limit?: number;
+}
+
+/** An event of a run's journal. */
+export interface RunEvent {
+  /** Its place: 1, 2, 3 … A run that continued as new shows its last generation, which begins later. */
+  readonly seq: number;
+  /** What happened: `run_created`, `step_created`, `step_completed`, `wait_created` …; `damaged` where the store cannot say. */
+  readonly type: string;
+  /** When, by the clock of the worker that wrote it; `undefined` where the store cannot say. */
+  readonly at: Date | undefined;
+  /** The step, sleep or hook that it is about, such as a `stepId`; `null` for the run itself. */
+  readonly id: string | null;
+  /** What belongs to it, such as the id of the step's function; or `null`. */
+  readonly name: string | null;
+  /**
+   * Its value: arguments, a result, the error of a step that failed, a payload, the time at which a sleep ends. With an
+   * {@link error} as much of it as can be read.
+   */
+  readonly value: unknown;
+  /** Why it cannot be read as it was written: a class that this process does not know, damaged bytes. `null` for none. */
+  readonly error: Error | null;
+}
+
+const PAGE = 200;
+
+/** Reads what was passed to `events`. Throws a `TypeError` for what cannot be meant. */
+export function eventsOptions({ after = 0, limit = Number.POSITIVE_INFINITY }: RunEventsOptions): {
+  readonly after: number;
+  readonly limit: number;
+} {
+  if (!Number.isInteger(after) || after < 0) {
+    throw new TypeError(`events(): after must be the seq of an event, or 0, got ${String(after)}.`);
+  }
+  if (limit !== Number.POSITIVE_INFINITY && (!Number.isInteger(limit) || limit < 1)) {
+    throw new TypeError(`events(): limit must be a whole number from 1 on, got ${String(limit)}.`);
+  }
+  return { after, limit };
+}
+
+/**
+ * The events of a run, up to the last one that it had at the call. Each page is read when the one before it was taken.
+ *
+ * @param ask asks the World
+ */
+export async function* eventsOf(
+  ask: <T>(question: (world: World) => Promise<T>) => Promise<T>,
+  runId: string,
+  options: { readonly after: number; readonly limit: number },
+): AsyncGenerator<RunEvent, void, void> {
+  const run = await ask(async (world) => (await world.getRuns([runId]))[0] ?? null);
+  if (run === null) throw new WorkflowRunNotFoundError(runId);
+  let after = Math.max(options.after, run.firstSeq - 1);
+  let left = options.limit;
+  while (after < run.seq && left > 0) {
+    const from = after;
+    const most = Math.min(PAGE, left);
+    const page = await ask((world) => readable(world, runId, from, most));
+    for (const event of page) {
+      // Written since the call.
+      if (event.seq > run.seq) return;
+      yield event;
+      after = event.seq;
+      left--;
+    }
+    if (page.length === 0) return;
+  }
+}
+
+/** Events after a place, at least one if there is one: what cannot be read is looked for by halves, and named. */
+async function readable(
+  world: World,
+  runId: string,
+  after: number,
+  limit: number,
+): Promise<readonly RunEvent[]> {
+  try {
+    return (await world.listEvents(runId, after, limit)).map(runEvent);
+  } catch (error) {
+    if (!WorldError.is(error) || !error.damaged) throw error;
+    if (limit > 1) return await readable(world, runId, after, limit >> 1);
+    const nothing = { at: undefined, id: null, name: null, value: undefined };
+    return [{ seq: after + 1, type: "damaged", ...nothing, error }];
+  }
+}
+
+function runEvent({ seq, type, at, id, name, data }: JournalEvent): RunEvent {
+  return { seq, type, at: new Date(at), id, name, ...decoded(type, data) };
+}
+
+function decoded(type: string, data: Uint8Array | null): Pick<RunEvent, "value" | "error"> {
+  if (data !== null && isRefusal(type)) return { value: new TextDecoder().decode(data), error: null };
+  try {
+    return { value: decode(data), error: null };
+  } catch (error) {
+    return { value: asFarAsKnown(data), error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}
+
+/** Instances of unknown classes are their data. */
+function asFarAsKnown(data: Uint8Array | null): unknown {
+  try {
+    return decode(data, { lenient: true });
+  } catch {
+    return undefined;
+  }
+}

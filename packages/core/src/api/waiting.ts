@@ -1,0 +1,78 @@
+import type { Clock } from "../clock.ts";
+import { type Duration, parseDuration } from "../duration.ts";
+import { WorkflowRunNotCompletedError } from "../errors/index.ts";
+
+/** How long somebody waits for a run: until a time is over, or until a signal is aborted. */
+
+/** Options of {@link Run.result}. */
+export interface ResultOptions {
+  /** How long to wait at most; then it is a `WorkflowRunNotCompletedError`. Default: as long as it takes. */
+  readonly timeout?: Duration;
+  /** Ends the waiting; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads what was passed to `result`.
+ *
+ * @throws {TypeError} for a signal that is none
+ * @throws {DurationError} for a timeout that is none
+ */
+export function resultOptions({ timeout, signal }: ResultOptions = {}): ResultOptions {
+  if (timeout !== undefined) parseDuration(timeout, 0);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`result(): signal must be an AbortSignal, got ${typeof signal}.`);
+  }
+  return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+}
+
+/** The time that a wait which begins at `now` is given, in milliseconds. */
+export function lengthOf(timeout: Duration, now: number): number {
+  return Math.max(parseDuration(timeout, now) - now, 0);
+}
+
+/**
+ * Does what waits for a run, under a signal that is aborted when the options say so; without options under none. Timer and
+ * listeners are gone when it has settled.
+ */
+export async function withinOptions<T>(
+  runId: string,
+  { timeout, signal }: ResultOptions,
+  clock: Clock,
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (timeout === undefined && signal === undefined) return await work(undefined);
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
+  let cancelTimer: (() => void) | undefined;
+  if (timeout !== undefined) {
+    const now = clock.now();
+    const length = lengthOf(timeout, now);
+    const error = new WorkflowRunNotCompletedError(runId, length);
+    cancelTimer = clock.setTimer(now + length, () => controller.abort(error));
+  }
+  try {
+    return await work(controller.signal);
+  } finally {
+    cancelTimer?.();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** What the promise gives, or the signal's reason as soon as it is aborted. Leaves no listener behind. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
+}

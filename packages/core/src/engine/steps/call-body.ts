@@ -1,0 +1,39 @@
+import { isAtMostOnce } from "../../define/retry-policy.ts";
+import { FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import { stepFacts } from "./step-outcome.ts";
+
+/** What one attempt calls: the body of the step, or first what an at-most-once step has to ask the other side. */
+
+/**
+ * Calls it, in the step's context. `null`: the other side knows of nothing, and meanwhile the body may not begin any more.
+ *
+ * @param mayBegin whether the attempt still counts and its lease is held
+ */
+export async function callBody(
+  step: PendingStep,
+  args: unknown[],
+  mayBegin: () => boolean,
+): Promise<{ readonly value: unknown } | null> {
+  const { id, options, fn } = step.definition;
+  if (step.attempt > 1 && isAtMostOnce(id, options) && options.reconcile !== undefined) {
+    const value = await ask(step, options.reconcile, args);
+    if (value !== undefined) return { value };
+    if (!mayBegin()) return null;
+  }
+  return { value: await fn.apply(step.thisArg, args) };
+}
+
+async function ask(
+  step: PendingStep,
+  reconcile: (stepId: string, args: unknown[]) => Promise<unknown>,
+  args: unknown[],
+): Promise<unknown> {
+  const facts = stepFacts(step);
+  try {
+    return await reconcile(step.id, args);
+  } catch (error) {
+    if (FatalError.is(error) || RetryableError.is(error)) throw error;
+    throw new StepOutcomeUnknownError(facts, error);
+  }
+}
