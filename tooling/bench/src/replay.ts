@@ -4,7 +4,7 @@
  * journal, replaying it, and one live commit.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { ClaimResult, RunCommit, World } from "@perdure/core/world";
+import { type ClaimResult, endsRun, type RunCommit, type World } from "@perdure/core/world";
 import { resumeHook, start } from "perdure/api";
 import { createWorker } from "perdure/runtime";
 import type { BenchWorld } from "./bench-world.ts";
@@ -33,7 +33,7 @@ export function measureReplay(kind: BenchWorld, steps: number): Promise<ReplayFi
         if (method === "claim" && (result as ClaimResult).runs.some((each) => each.run.runId === run.runId)) {
           claimed = began;
         }
-        if (method === "commit" && (args[0] as RunCommit[]).some(({ lease }) => lease.type === "finish")) {
+        if (method === "commit" && (args[0] as RunCommit[]).some(endsRun)) {
           completed = ended;
         }
       });
