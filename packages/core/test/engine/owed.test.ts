@@ -1,8 +1,9 @@
 import { continueAsNew, createHook, sleep, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
-import { WorldError } from "@perdure/core/errors";
+import { LeaseLostError, WorldError } from "@perdure/core/errors";
 import { deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
+import { readJournal } from "../../src/engine/claims/loader.ts";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
 // What the simulator found in the work after a run's end: each of these was lost, or hung.
@@ -133,4 +134,19 @@ it("does what the code asked for before it continues as new, also when the store
   expect(await until(run.returnValue)).toBe("told");
   await settle();
   expect([...state.runs.values()].map(({ row }) => row.status)).toEqual(["completed", "completed"]);
+});
+
+it("does not take a run for damaged whose journal another worker continues while this one reads it", async () => {
+  const { process, client, clock, settle, row, world } = cluster();
+  const flow = workflow("read slowly", async () => await sleep("1h"));
+  const first = await process();
+  const run = await client.start(flow, []);
+  await settle();
+  const asClaimed = row(run.runId);
+  first.kill();
+  await process();
+  await clock.advance(3_700_000);
+  expect(row(run.runId).status).toBe("completed");
+  const read = readJournal(world, asClaimed, []);
+  expect(LeaseLostError.is(await read.catch((error: unknown) => error))).toBe(true);
 });
