@@ -95,7 +95,8 @@ export class Checks {
     const run = this.#state.runs.get(runId);
     if (seen === undefined || run === undefined) return;
     if (now - Math.max(seen.changedAt, this.#frozenUntil) < patience) return;
-    if (seen.fold.openSteps.size > 0 || seen.fold.spared.size > 0 || run.row.mailSeq > run.row.mailDone) return;
+    if (seen.fold.openSteps.size > 0 || seen.fold.spared.size > 0 || run.row.mailSeq > run.row.mailDone)
+      return;
     if (run.row.status === "pending") return;
     for (const call of seen.fold.openSystem.values()) if (!this.#isWaiting(runId, call)) return;
     throw new LawBroken(
@@ -298,7 +299,10 @@ export class Checks {
     const { owner, dueAt } = row;
     // A poisoned run waits for somebody who has mended it.
     if (row.status === "diverged" && owner === null && row.lostClaims >= SUSPECT_AFTER) return;
-    if (dueAt === null && (owner !== null || (fold.hooks.size === 0 && fold.openSystem.size + fold.spared.size === 0)))
+    if (
+      dueAt === null &&
+      (owner !== null || (fold.hooks.size === 0 && fold.openSystem.size + fold.spared.size === 0))
+    )
       broken("it has neither a due time, nor a hook, nor a run that it waits for");
     // A diverged run waits for other code, and not for what its journal says.
     if (owner !== null || row.status === "diverged") return;

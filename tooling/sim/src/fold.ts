@@ -138,7 +138,8 @@ export class RunFold {
         return;
       case "step_completed":
       case "step_failed":
-        if (!this.openSteps.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the step is not under way");
+        if (!this.openSteps.delete(id) && !this.spared.delete(id))
+          this.#refuse(event, "the step is not under way");
         this.closedSteps.add(id);
         return;
       case "wait_created":
@@ -179,7 +180,8 @@ export class RunFold {
       }
       case "system_step_completed":
       case "system_step_failed":
-        if (!this.openSystem.delete(id) && !this.spared.delete(id)) this.#refuse(event, "the system step is not under way");
+        if (!this.openSystem.delete(id) && !this.spared.delete(id))
+          this.#refuse(event, "the system step is not under way");
         this.closedSystem.add(id);
         return;
       case "attributes_given":
@@ -224,7 +226,8 @@ export class RunFold {
     const id = event.id ?? "";
     const retries = this.retries.get(id);
     const isOpen = this.openSteps.has(id);
-    if (retries === undefined || !(isOpen || this.spared.has(id))) this.#refuse(event, "the step is not under way");
+    if (retries === undefined || !(isOpen || this.spared.has(id)))
+      this.#refuse(event, "the step is not under way");
     const { attempt, retryAt } = this.#decode(event.data) as { attempt: number; retryAt: number };
     if (attempt !== (retries ?? 0) + 1) {
       this.#broken(

@@ -126,13 +126,16 @@ async function tryAgain(stage: Stage, runId: string): Promise<void> {
   });
 }
 
+/** From so many lost claims on, a run waits for somebody who calls `retry()`: with unread mail, under a lease. */
+const POISONED_AFTER = 10;
+
 /** Looks after all runs: one that is parked because it ended its workers is tried again from time to time. */
 export async function operate(stage: Stage): Promise<void> {
   for (;;) {
     await pause(stage.cluster.driver, 10_000);
     for (const { row } of stage.store.state.runs.values()) {
-      if (row.status === "diverged" && row.owner === null && row.dueAt === null)
-        await tryAgain(stage, row.runId);
+      const isPoisoned = row.dueAt === null || row.lostClaims >= POISONED_AFTER;
+      if (row.status === "diverged" && isPoisoned) await tryAgain(stage, row.runId);
     }
   }
 }

@@ -1,8 +1,9 @@
-import { createHook, sleep, workflow } from "@perdure/core";
+import { continueAsNew, createHook, sleep, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
-import { WorldError } from "@perdure/core/errors";
+import { LeaseLostError, WorldError } from "@perdure/core/errors";
 import { deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
+import { readJournal } from "../../src/engine/claims/loader.ts";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
 // What the simulator found in the work after a run's end: each of these was lost, or hung.
@@ -109,4 +110,43 @@ it("starts a child whose start was interrupted by a cancel before the store answ
   await settle();
   expect(statuses()).toEqual(["cancelled", "running"]);
   expect(row(run.runId)).toMatchObject({ owner: null, dueAt: null });
+});
+
+it("does what the code asked for before it continues as new, also when the store does not answer for a while", async () => {
+  const { process, client, clock, settle, until, state, row } = cluster();
+  const child = workflow("of the first generation", async () => "done");
+  const parent = workflow("starts and goes on", async (n: number): Promise<unknown> => {
+    if (n > 0) return await createHook<string>({ token: "second generation" });
+    void start(child, []);
+    return await continueAsNew([1]);
+  });
+  const worker = await process();
+  let down = true;
+  worker.fault((operation) => {
+    if (down && operation === "createRuns") throw new WorldError("no answer");
+  });
+  const run = await client.start(parent, [0]);
+  await clock.advance(10_000);
+  down = false;
+  await clock.advance(10_000);
+  expect(row(run.runId)).toMatchObject({ generation: 1, status: "running" });
+  await client.resumeHook("second generation", "told");
+  expect(await until(run.returnValue)).toBe("told");
+  await settle();
+  expect([...state.runs.values()].map(({ row }) => row.status)).toEqual(["completed", "completed"]);
+});
+
+it("does not take a run for damaged whose journal another worker continues while this one reads it", async () => {
+  const { process, client, clock, settle, row, world } = cluster();
+  const flow = workflow("read slowly", async () => await sleep("1h"));
+  const first = await process();
+  const run = await client.start(flow, []);
+  await settle();
+  const asClaimed = row(run.runId);
+  first.kill();
+  await process();
+  await clock.advance(3_700_000);
+  expect(row(run.runId).status).toBe("completed");
+  const read = readJournal(world, asClaimed, []);
+  expect(LeaseLostError.is(await read.catch((error: unknown) => error))).toBe(true);
 });

@@ -3,6 +3,7 @@ import { contexts } from "../../contexts.ts";
 import { workflowFunction } from "../../define/registry.ts";
 import {
   DamagedRunError,
+  LeaseLostError,
   PoisonedRunError,
   WorkflowNotRegisteredError,
   WorldError,
@@ -33,8 +34,8 @@ export interface LoadRequest {
   readonly onStray: (reason: unknown) => void;
 }
 
-/** Where a run's journal begins and ends. */
-type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq">;
+/** Where a run's journal begins and ends, and under which claim. */
+type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq" | "epoch" | "claimId">;
 
 /** A fresh execution, not begun. */
 export function newExecution({ events, ...options }: LoadRequest): Execution {
@@ -49,11 +50,12 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
 /**
  * The whole journal of a run, given its row and the beginning.
  *
- * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; what else it throws, as it is
+ * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; {@link LeaseLostError} if another
+ *   worker has written it since; what else the store throws, as it is
  */
 export async function readJournal(
   world: World,
-  { runId, firstSeq, seq }: JournalPlace,
+  { runId, firstSeq, seq, epoch, claimId }: JournalPlace,
   first: readonly JournalEvent[],
 ): Promise<readonly JournalEvent[]> {
   const events = [...first];
@@ -63,6 +65,11 @@ export async function readJournal(
       throw new DamagedRunError(runId, `its journal ends at event ${last}, its row says ${seq}`);
     }
     events.push(...page);
+  }
+  if (events.length > seq - firstSeq + 1) {
+    // Nobody else writes it, unless the run was claimed again while this worker stood still.
+    const [row] = await world.getRuns([runId]);
+    if (row?.epoch !== epoch || row.claimId !== claimId) throw new LeaseLostError(runId, epoch);
   }
   const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
   if (gap >= 0 || events.length > seq - firstSeq + 1) {

@@ -140,8 +140,9 @@ export class Turn {
     requests.length = 0;
     if (outcome === null) return;
     if (outcome.type === "continued") {
-      // What the next generation inherits is known when the store has answered.
-      if (this.#execution.awaitsAnswer) return;
+      // What the next generation inherits is known when the store has answered, and it knows nothing of system steps.
+      const { system } = this.#options.steps;
+      if (this.#execution.awaitsAnswer || system.busy || system.waiting) return;
       this.outbox.beginAnew(nextGeneration(this.#execution, outcome.args, now));
       this.#machine.move("over");
       this.#options.steps.close();
