@@ -23,6 +23,7 @@ declare global {
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function ship(of: typeof order): Promise<void>;
   function unlock(of: typeof order): Promise<void>;
+  function notify(of: typeof order): Promise<void>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

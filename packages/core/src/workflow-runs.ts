@@ -87,6 +87,9 @@ export function runsOf(execution: Execution): RunAccess {
       const input: WakeUpInput = { runId, ids };
       return await callSystemStep<StopSleepResult>(execution, "wake_up", () => input);
     },
+    async state() {
+      throw new NonDeterminismError("run.getState()", execution.describe, "Call it in a step.");
+    },
     async ask(what) {
       throw new NonDeterminismError(what, execution.describe, "Call it in a step.");
     },

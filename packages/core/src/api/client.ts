@@ -15,6 +15,7 @@ import {
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/hook.ts";
+import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName } from "../names.ts";
@@ -24,6 +25,7 @@ import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
+import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
@@ -215,6 +217,14 @@ export class Client implements RunAccess {
     } else if ((await this.#toRun(runId, TERMINATE, data)) === "delivered") {
       await this.#awaited(() => terminate(this.world, { clock: this.#clock, ids: this.#ids, runId, reason }));
     }
+  }
+
+  async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
+    return await this.ask("run.getState()", (world) =>
+      withinOptions(runId, options, this.#clock, (signal) =>
+        stateOf(world, runId, after, this.#clock, signal),
+      ),
+    );
   }
 
   /** Has a diverged run tried again now. */

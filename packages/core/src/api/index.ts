@@ -17,10 +17,12 @@ import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
+export type { RunState } from "../interpreter/kinds/state.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
+export type { StateOptions } from "./state.ts";
 export type { ResultOptions } from "./waiting.ts";
 export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOptions, type WorkflowFunction };
 

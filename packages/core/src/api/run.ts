@@ -6,11 +6,13 @@ import {
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "../errors/index.ts";
+import type { RunState } from "../interpreter/kinds/state.ts";
 import { decode, decodeError } from "../serialization/index.ts";
 import type { RunStatus, World } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
+import type { StateOptions } from "./state.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
 
 /** Options of {@link Run.cancel}. */
@@ -30,6 +32,8 @@ export interface RunAccess {
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
   retry(runId: string): Promise<void>;
+  /** What the run shows of itself. */
+  state(runId: string, options: StateOptions): Promise<RunState | null>;
   /** Ends these sleeps of the run; `null`: all that are pending. */
   wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
   /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */
@@ -112,6 +116,34 @@ export class Run<T = unknown> {
    */
   async result(options: ResultOptions = {}): Promise<T> {
     return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
+  }
+
+  /**
+   * What the workflow set last with `setState`, with its version, or `null` if it set none. The run is not woken. With `after` it
+   * waits, by notification, for a later version; the end of the run ends the waiting, with the last state. Not in a workflow:
+   * call it in a step.
+   *
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   * @throws {WorkflowRunNotCompletedError} if nothing has come when `timeout` is over
+   * @example
+   * ```ts
+   * for (let version = 0; ; ) {
+   *   const state = await run.getState({ after: version });
+   *   if (state === null || state.version === version) break;
+   *   version = state.version;
+   *   console.log(state.value);
+   * }
+   * ```
+   */
+  async getState(options: StateOptions = {}): Promise<RunState | null> {
+    const { after, ...waiting } = options;
+    if (after !== undefined && (!Number.isInteger(after) || after < 0)) {
+      throw new TypeError(`getState({ after }): must be a version, 0, 1, 2 …, got ${String(after)}.`);
+    }
+    return await this.#client.state(this.runId, {
+      ...resultOptions(waiting),
+      ...(after !== undefined && { after }),
+    });
   }
 
   /**

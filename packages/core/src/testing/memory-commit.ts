@@ -85,6 +85,7 @@ function changeRow(state: MemoryState, run: MemoryRun, commit: RunCommit, now: n
     if (dueAt !== null && dueAt <= now) state.hint({ type: "due" });
   }
   if (ended) state.hint({ type: "finished", runId });
+  else if (commit.run.state !== undefined) state.hint({ type: "state", runId });
 }
 
 /** Without fields that are there but `undefined`: those would wipe the row's. */

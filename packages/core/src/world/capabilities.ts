@@ -77,6 +77,8 @@ export type Hint =
   | { readonly type: "mail"; readonly runId: string }
   /** A run ended. */
   | { readonly type: "finished"; readonly runId: string }
+  /** A run shows another state. */
+  | { readonly type: "state"; readonly runId: string }
   /** A stream has more chunks, or was closed. */
   | { readonly type: "stream"; readonly runId: string; readonly name: string }
   /** A transaction that starts and messages have joined may have been committed. Worlds tell each other, and no subscriber. */

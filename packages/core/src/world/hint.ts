@@ -14,7 +14,8 @@ export function parseHint(text: unknown): Hint | null {
   if (typeof value !== "object" || value === null) return null;
   const { type, runId, name } = value as { readonly [field in "type" | "runId" | "name"]?: unknown };
   if (type === "due" || type === "outbox" || type === "changed") return { type };
-  if ((type === "mail" || type === "finished") && typeof runId === "string") return { type, runId };
+  if ((type === "mail" || type === "finished" || type === "state") && typeof runId === "string")
+    return { type, runId };
   if (type === "stream" && typeof runId === "string" && typeof name === "string") {
     return { type, runId, name };
   }

@@ -29,6 +29,7 @@ export function* commitHints(
     if (result?.outcome !== "committed") continue;
     const ended = endsRun({ run });
     if (ended) yield { type: "finished", runId };
+    else if (run.state !== undefined) yield { type: "state", runId };
     if (lease.type === "park") {
       due ||= result.mailSeq > mailDone || (lease.dueAt !== null && lease.dueAt <= now);
       due ||= ended && result.endSeq > (run.endDone ?? 0);

@@ -47,6 +47,34 @@ it("shows its state without being woken, and its attributes to whoever looks for
   expect(second.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
+it("lets others wait for its next state", async () => {
+  const { process, client, clock, settle, until } = cluster();
+  const flow = workflow("shows one after the other", async () => {
+    await sleep("10m");
+    for (let n = 1; n <= 3; n++) {
+      setState({ n });
+      await sleep("10m");
+    }
+  });
+  await process();
+  const run = await client.start(flow, []);
+  await settle();
+  expect(await run.getState()).toBeNull();
+  const soon = run.getState({ after: 0, timeout: "1s" });
+  await expect(until(soon)).rejects.toThrow(/not ended|1000 ms|in time|1 s/);
+  const seen: unknown[] = [];
+  for (let version = 0; ; ) {
+    const state = await until(run.getState({ after: version }));
+    if (state === null || state.version === version) break;
+    version = state.version;
+    seen.push(state.value);
+  }
+  expect(seen).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  expect(await run.status).toBe("completed");
+  await expect(client.getRun("wrun_none").getState()).rejects.toThrow(/wrun_none/);
+  expect(clock.now()).toBeGreaterThan(0);
+});
+
 it("refuses attributes that are none", async () => {
   const { client, process, until } = cluster();
   const flow = workflow("refused", async () => {
