@@ -1,7 +1,7 @@
 import { currentContext } from "../context.ts";
 import { startInStep } from "../step-runs.ts";
 import { runsOf, startInWorkflow } from "../workflow-runs.ts";
-import type { HookInfo, ResumedHook, ResumeOptions } from "./client.ts";
+import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import {
   type ListRunsOptions,
   listQuery,
@@ -18,13 +18,22 @@ import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
+export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type { ResultOptions } from "./waiting.ts";
-export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOptions, type WorkflowFunction };
+export {
+  type HookInfo,
+  type OrStartRequest,
+  type ResumedHook,
+  type ResumeOptions,
+  Run,
+  type StartOptions,
+  type WorkflowFunction,
+};
 
 /**
  * Starts a run of a workflow. Resolves when the run is durable; it executes in this process if a worker is here, else in

@@ -167,6 +167,11 @@ export class Arrivals {
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
       if (row.status === "diverged") run.clearDivergence(began);
+      else if (began && row.status === "pending") {
+        // It was created with a journal in which it has begun.
+        const startedAt = journal.find(({ type }) => type === "run_started")?.at ?? now;
+        run.turn.outbox.patch({ status: "running", startedAt });
+      }
       if (began) {
         run.turn.replayed();
         run.schedule(lost, now);
