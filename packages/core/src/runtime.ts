@@ -1,4 +1,6 @@
 /** `perdure/runtime`: Worlds and workers of a process. */
+import "./api/runs-here.ts";
+
 export {
   type Configuration,
   configure,

@@ -1,6 +1,6 @@
 import { currentContext } from "../context.ts";
 import { startInStep } from "../step-runs.ts";
-import { runsOf, startInWorkflow } from "../workflow-runs.ts";
+import { startInWorkflow } from "../workflow-runs.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import {
   type ListRunsOptions,
@@ -11,7 +11,8 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { clientOf, defaultClient } from "./runtime.ts";
+import { runsHere } from "./runs-here.ts";
+import { defaultClient } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
@@ -81,10 +82,7 @@ export async function start(
  * properties give is recorded, and the same in every replay; waiting for `returnValue` takes no slot and no lease.
  */
 export function getRun<T = unknown>(runId: string): Run<T> {
-  const context = currentContext();
-  if (context?.kind === "workflow") return new Run<T>(runsOf(context.execution), runId);
-  if (context?.kind === "step") return clientOf(context.world).getRun<T>(runId);
-  return defaultClient().getRun<T>(runId);
+  return new Run<T>(runsHere(), runId);
 }
 
 /**

@@ -5,9 +5,16 @@ import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
+  WorkflowRuntimeError,
 } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
-import { decode, decodeError } from "../serialization/index.ts";
+import {
+  decode,
+  decodeError,
+  registerClass,
+  WORKFLOW_DESERIALIZE,
+  WORKFLOW_SERIALIZE,
+} from "../serialization/index.ts";
 import type { RunStatus, World } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
 import type { ForkOptions, RetryOptions } from "./fork.ts";
@@ -42,19 +49,37 @@ export interface RunAccess {
   ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T>;
 }
 
+/** What a run that came as a value asks: what is right for the code that uses it. */
+let accessHere: () => RunAccess = () => {
+  throw new WorkflowRuntimeError(
+    "A Run that came as a value is used before perdure is loaded: import perdure/api.",
+  );
+};
+
+/** Says what runs that came as values ask. */
+export function findRunsBy(find: () => RunAccess): void {
+  accessHere = find;
+}
+
 /**
- * A handle of one run. Making one reads nothing; each property asks the World.
+ * A handle of one run. Making one reads nothing; each property asks the World. As an argument, result or payload it crosses the
+ * journal as the run's id.
  * The names are those of the Workflow SDK's `Run`.
  */
 export class Run<T = unknown> {
   /** `wrun_` and 26 characters that sort by creation time. */
   readonly runId: string;
-  readonly #client: RunAccess;
+  /** `null` for one that came as a value. */
+  readonly #access: RunAccess | null;
 
   /** @internal */
-  constructor(client: RunAccess, runId: string) {
-    this.#client = client;
+  constructor(access: RunAccess | null, runId: string) {
+    this.#access = access;
     this.runId = runId;
+  }
+
+  get #client(): RunAccess {
+    return this.#access ?? accessHere();
   }
 
   /** Whether the World has this run. */
@@ -254,3 +279,10 @@ function resultOf<T>(run: RunEnding): T {
   }
   throw new WorkflowRunFailedError(run.runId, error, run.workflow);
 }
+
+// The names of static methods would have to be inferred in the declarations.
+Object.defineProperties(Run, {
+  [WORKFLOW_SERIALIZE]: { value: ({ runId }: Run) => runId },
+  [WORKFLOW_DESERIALIZE]: { value: (runId: unknown) => new Run(null, String(runId)) },
+});
+registerClass("perdure/Run", Run);
