@@ -1,6 +1,4 @@
 /** `perdure/runtime`: Worlds and workers of a process. */
-import "./api/runs-here.ts";
-
 export {
   type Configuration,
   configure,

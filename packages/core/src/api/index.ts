@@ -11,8 +11,7 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { runsHere } from "./runs-here.ts";
-import { defaultClient } from "./runtime.ts";
+import { defaultClient, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */

@@ -57,7 +57,7 @@ export class Arrivals {
     const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
-    run.hold({ seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    run.hold({ firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
