@@ -267,7 +267,7 @@ it("says that a run which has completed cannot be retried, and lets one be that 
   await process();
   await until(pending.returnValue);
   await expect(until(pending.retry())).rejects.toThrow(
-    /has ended \(completed\), so there is nothing to retry.*start\(\) a new run, with another idempotencyKey/,
+    /has ended \(completed\), so there is nothing to retry.*failed and diverged runs.*start\(\) a new run, or fork/,
   );
   await expect(until(client.getRun("wrun_none").retry())).rejects.toThrow(/not found/);
 });
