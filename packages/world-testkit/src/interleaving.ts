@@ -11,6 +11,8 @@ import type { Stage } from "./law.ts";
 
 // An actor that neither waits nor is done for so many milliseconds pauses, or waits for another: the others go on.
 const SLEEPING = 40;
+// The same for one that waits already for its turn with another operation of a verb that has several at a time.
+const SEVERAL = 4;
 // Where nobody asks for an operation for so many milliseconds, or somebody asks again and again, it has no end.
 const LONGEST = 20_000;
 const OPERATIONS = 5_000;
@@ -123,10 +125,15 @@ class Course {
       if (this.#playing.size === 0) return false;
       const somebody = this.#waiting.length > 0;
       if (somebody && this.#underWay.size === 0) return true;
-      if (await this.#change(somebody ? SLEEPING : LONGEST)) continue;
+      if (await this.#change(somebody ? this.#pause() : LONGEST)) continue;
       if (!somebody) this.#stop(`no actor has asked for an operation for ${LONGEST} ms`);
       this.#underWay.clear();
     }
+  }
+
+  #pause(): number {
+    const waiting = new Set(this.#waiting.map(({ actor }) => actor));
+    return [...this.#underWay].every((actor) => waiting.has(actor)) ? SEVERAL : SLEEPING;
   }
 
   /** Whether an actor asks for an operation, or is done, within so many milliseconds. */

@@ -101,8 +101,8 @@ const scenarios: Readonly<Record<string, (play: Play) => Promise<void>>> = {
 
   "two workers and the mail over which a run parks": async ({ seed, world, play, id }) => {
     const [token, workflow] = [id("token"), id("workflow")];
-    const { runId } = await leasedRun(world, { runId: id("run"), workflow, names: [firstClaim(token)] });
-    await write(world, parking(await rowOf(world, runId), START));
+    const made = await leasedRun(world, { runId: id("run"), workflow });
+    const { runId } = await write(world, parking(made, START, [taking(id("hook"), token)]));
     const owners: string[] = [];
     const received: string[] = [];
     const work = async (from: World) => {
