@@ -15,6 +15,16 @@ export function hookClaim(token: string, hookId: string, metadata: Uint8Array | 
   return { name: hookName(token), id: hookId, fingerprint: null, data: metadata, keepFor: 0, freeAt: 0 };
 }
 
+/** The name that the run has which goes on for another. */
+export function successorName(runId: string): string {
+  return `successor:${runId}`;
+}
+
+/** The name of a start's key. */
+export function startName(workflow: string, key: string): string {
+  return `start:${workflow.length}:${workflow}:${key}`;
+}
+
 /** Claims the key of a start. It is free from `freeAt` on, if its run has ended; `null`: when its run is deleted. */
 export function startClaim(
   workflow: string,
@@ -23,7 +33,7 @@ export function startClaim(
   freeAt: number | null,
 ): FirstClaim {
   return {
-    name: `start:${workflow.length}:${workflow}:${key}`,
+    name: startName(workflow, key),
     id: "start",
     fingerprint,
     data: null,

@@ -95,9 +95,13 @@ export function runsOf(execution: Execution): RunAccess {
     },
     async retry(runId) {
       const outcome = await send(runId, "wake", null);
-      if (outcome === "finished") {
-        throw new WorkflowRuntimeError(`Workflow run "${runId}" has ended, so there is nothing to retry.`);
-      }
+      if (outcome !== "finished") return runId;
+      throw new WorkflowRuntimeError(
+        `Workflow run "${runId}" has ended. A workflow goes on with diverged runs only: retry a failed one in a step.`,
+      );
+    },
+    async fork() {
+      throw new NonDeterminismError("run.fork()", execution.describe, "Call it in a step.");
     },
   };
 }

@@ -114,14 +114,12 @@ async function retry(stage: Stage, runId: string): Promise<void> {
   await tryAgain(stage, runId);
 }
 
-/** A run that has ended meanwhile has nothing to try again. */
+/** As `run.retry()` of a run that has not ended; one that has ended meanwhile is left alone, and not gone on with. */
 async function tryAgain(stage: Stage, runId: string): Promise<void> {
-  await untilAnswered(stage, async ({ client }) => {
-    try {
-      await client.getRun(runId).retry();
-    } catch (error) {
-      if (WorldError.is(error) || !ended(stage, runId)) throw error;
-    }
+  const messageId = `retry ${runId} ${stage.random.next()}`;
+  await untilAnswered(stage, async ({ client, process }) => {
+    const at = process.clock.now();
+    await client.world.deliver([{ messageId, to: { runId }, type: "wake", at, data: null }], at);
     return true;
   });
 }
@@ -251,7 +249,7 @@ function untilAnswered<T>(stage: Stage, ask: (member: Member) => Promise<T>): Pr
   });
 }
 
-function ended({ store }: Stage, runId: string): boolean {
+function _ended({ store }: Stage, runId: string): boolean {
   const row = store.state.runs.get(runId)?.row;
   return row !== undefined && isTerminal(row.status);
 }

@@ -21,6 +21,8 @@ import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
+import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
@@ -37,47 +39,6 @@ import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
  * Values and options are taken as they are when a method is called: they are read and encoded before anything is awaited.
  * What a method's caller awaits keeps the process alive.
  */
-
-/** A live hook, as those outside the workflow see it. */
-export interface HookInfo {
-  /** What `resumeHook` takes. Whoever knows it can resume the hook. */
-  readonly token: string;
-  readonly hookId: string;
-  /** The run that created it. */
-  readonly runId: string;
-  /** When the run asked for it. */
-  readonly createdAt: Date;
-  /** What the workflow gave as `metadata`. */
-  readonly metadata: unknown;
-}
-
-/** Where a payload went. */
-export interface ResumedHook {
-  readonly token: string;
-  readonly hookId: string;
-  readonly runId: string;
-}
-
-/** Options of `resumeHook`. */
-export interface ResumeOptions {
-  /**
-   * The same key again for this token delivers nothing more and answers as before, also after the run has ended. At most
-   * 255 characters. Default: every call is a payload of its own.
-   */
-  readonly idempotencyKey?: string;
-  /**
-   * What is started if no run has the token: a workflow, its arguments and options. The new run has the token, and the payload,
-   * from the first moment; of all callers at once one starts it, and the payloads of all are in it.
-   */
-  readonly orStart?: OrStartRequest;
-}
-
-/** A workflow to start, as `start` takes it. */
-export type OrStartRequest = readonly [
-  workflow: unknown,
-  args?: unknown[],
-  options?: Omit<StartOptions, "hook" | "onConflict">,
-];
 
 /** What a {@link Client} is made of. */
 export interface ClientOptions {
@@ -227,17 +188,29 @@ export class Client implements RunAccess {
     );
   }
 
-  /** Has a diverged run tried again now. */
-  async retry(runId: string): Promise<void> {
+  /** Has a diverged run tried again now, or goes on for a failed one; the id of the run that goes on. */
+  async retry(runId: string, keys: "keep" | "new"): Promise<string> {
     refuseInWorkflow("run.retry()");
-    const outcome = await this.#toRun(runId, "wake", null);
-    if (outcome === "finished") {
-      const run = await this.getRecord(runId);
-      throw new WorkflowRuntimeError(
-        `Workflow run "${runId}" has ended (${run?.status ?? "and was deleted"}), so there is nothing to retry: retry() is ` +
-          "for diverged runs. To do its work again, start() a new run, with another idempotencyKey if it had one.",
-      );
-    }
+    if ((await this.#toRun(runId, "wake", null)) === "delivered") return runId;
+    const run = await this.getRecord(runId);
+    if (run?.status === "failed") return await this.#fork((terms) => retryRun(run, keys, terms));
+    throw new WorkflowRuntimeError(
+      `Workflow run "${runId}" has ended (${run?.status ?? "and was deleted"}), so there is nothing to retry: retry() is ` +
+        "for failed and diverged runs. To do its work again, start() a new run, or fork() this one.",
+    );
+  }
+
+  async fork(runId: string, options: ForkOptions): Promise<string> {
+    const run = await this.getRecord(runId);
+    if (run === null) throw new WorkflowRunNotFoundError(runId);
+    return await this.#fork((terms) => forkRun(run, options, terms));
+  }
+
+  async #fork(work: (terms: ForkTerms) => Promise<string>): Promise<string> {
+    return await this.#awaited(async () => {
+      const now = this.#clock.now();
+      return await work({ world: this.world, runId: this.#ids.runId(now), now, create: this.#create });
+    });
   }
 
   /** Ends sleeps of a run. */

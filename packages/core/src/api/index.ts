@@ -1,7 +1,7 @@
 import { currentContext } from "../context.ts";
 import { startInStep } from "../step-runs.ts";
-import { runsOf, startInWorkflow } from "../workflow-runs.ts";
-import type { HookInfo, ResumedHook, ResumeOptions } from "./client.ts";
+import { startInWorkflow } from "../workflow-runs.ts";
+import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import {
   type ListRunsOptions,
   listQuery,
@@ -11,20 +11,29 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { clientOf, defaultClient } from "./runtime.ts";
+import { defaultClient, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
+export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type { ResultOptions } from "./waiting.ts";
-export { type HookInfo, type ResumedHook, type ResumeOptions, Run, type StartOptions, type WorkflowFunction };
+export {
+  type HookInfo,
+  type OrStartRequest,
+  type ResumedHook,
+  type ResumeOptions,
+  Run,
+  type StartOptions,
+  type WorkflowFunction,
+};
 
 /**
  * Starts a run of a workflow. Resolves when the run is durable; it executes in this process if a worker is here, else in
@@ -72,10 +81,7 @@ export async function start(
  * properties give is recorded, and the same in every replay; waiting for `returnValue` takes no slot and no lease.
  */
 export function getRun<T = unknown>(runId: string): Run<T> {
-  const context = currentContext();
-  if (context?.kind === "workflow") return new Run<T>(runsOf(context.execution), runId);
-  if (context?.kind === "step") return clientOf(context.world).getRun<T>(runId);
-  return defaultClient().getRun<T>(runId);
+  return new Run<T>(runsHere(), runId);
 }
 
 /**

@@ -5,11 +5,19 @@ import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
+  WorkflowRuntimeError,
 } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
-import { decode, decodeError } from "../serialization/index.ts";
+import {
+  decode,
+  decodeError,
+  registerClass,
+  WORKFLOW_DESERIALIZE,
+  WORKFLOW_SERIALIZE,
+} from "../serialization/index.ts";
 import type { RunStatus, World } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
+import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
 import type { StateOptions } from "./state.ts";
@@ -31,7 +39,8 @@ export interface RunAccess {
   getRecord(runId: string): Promise<RunView | null>;
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
-  retry(runId: string): Promise<void>;
+  retry(runId: string, keys: "keep" | "new"): Promise<string>;
+  fork(runId: string, options: ForkOptions): Promise<string>;
   /** What the run shows of itself. */
   state(runId: string, options: StateOptions): Promise<RunState | null>;
   /** Ends these sleeps of the run; `null`: all that are pending. */
@@ -40,19 +49,37 @@ export interface RunAccess {
   ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T>;
 }
 
+/** What a run that came as a value asks: what is right for the code that uses it. */
+let accessHere: () => RunAccess = () => {
+  throw new WorkflowRuntimeError(
+    "A Run that came as a value is used before perdure is loaded: import perdure/api.",
+  );
+};
+
+/** Says what runs that came as values ask. */
+export function findRunsBy(find: () => RunAccess): void {
+  accessHere = find;
+}
+
 /**
- * A handle of one run. Making one reads nothing; each property asks the World.
+ * A handle of one run. Making one reads nothing; each property asks the World. As an argument, result or payload it crosses the
+ * journal as the run's id.
  * The names are those of the Workflow SDK's `Run`.
  */
 export class Run<T = unknown> {
   /** `wrun_` and 26 characters that sort by creation time. */
   readonly runId: string;
-  readonly #client: RunAccess;
+  /** `null` for one that came as a value. */
+  readonly #access: RunAccess | null;
 
   /** @internal */
-  constructor(client: RunAccess, runId: string) {
-    this.#client = client;
+  constructor(access: RunAccess | null, runId: string) {
+    this.#access = access;
     this.runId = runId;
+  }
+
+  get #client(): RunAccess {
+    return this.#access ?? accessHere();
   }
 
   /** Whether the World has this run. */
@@ -162,14 +189,39 @@ export class Run<T = unknown> {
   }
 
   /**
-   * Tries a diverged run again now, and not after the worker's `divergenceRetry`. A run that is `pending` or `running` is
+   * Goes on with a run that failed, or that has diverged.
+   *
+   * A **failed** one is gone on with by another run, which has its journal up to the step that failed: what was done before is
+   * not done again, and the step that failed is executed anew, under its old `stepId`, so that a charge which did arrive is
+   * not made a second time. Start key, attributes and tokens pass to it. Two retries of one run give one run.
+   *
+   * A **diverged** one is tried again now, and not after the worker's `divergenceRetry`. One that is `pending` or `running` is
    * under way already: nothing changes.
    *
-   * @throws {WorkflowRuntimeError} if the run has ended: a failed run cannot go on
+   * @returns the run that goes on: another one for a failed run, else this one
+   * @throws {WorkflowRuntimeError} if the run has completed or was cancelled
    * @throws {WorkflowRunNotFoundError} if there is no such run
+   * @throws {HookConflictError} if another run has the token of one of its hooks by now
    */
-  retry(): Promise<void> {
-    return this.#client.retry(this.runId);
+  async retry(options: RetryOptions = {}): Promise<Run<T>> {
+    const { keys = "keep" } = options;
+    if (keys !== "keep" && keys !== "new") {
+      throw new TypeError(`retry({ keys }): must be "keep" or "new", got ${JSON.stringify(keys)}.`);
+    }
+    return new Run<T>(this.#client, await this.#client.retry(this.runId, keys));
+  }
+
+  /**
+   * Makes another run that has done what this one did before a step, and goes on by itself: the steps before it keep their
+   * results and ids, that step and those after it are executed under new ones. This run stays as it is. Hooks that lived there
+   * need their tokens free. Not in a workflow: call it in a step.
+   *
+   * @throws {WorkflowRuntimeError} if the run has no such step
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   * @throws {HookConflictError} if another run has the token of one of its hooks
+   */
+  async fork(options: ForkOptions): Promise<Run<T>> {
+    return new Run<T>(this.#client, await this.#client.fork(this.runId, options));
   }
 
   /**
@@ -227,3 +279,10 @@ function resultOf<T>(run: RunEnding): T {
   }
   throw new WorkflowRunFailedError(run.runId, error, run.workflow);
 }
+
+// The names of static methods would have to be inferred in the declarations.
+Object.defineProperties(Run, {
+  [WORKFLOW_SERIALIZE]: { value: ({ runId }: Run) => runId },
+  [WORKFLOW_DESERIALIZE]: { value: (runId: unknown) => new Run(null, String(runId)) },
+});
+registerClass("perdure/Run", Run);

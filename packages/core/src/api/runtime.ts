@@ -1,4 +1,5 @@
 import { keptAlive, systemClock } from "../clock.ts";
+import { currentContext } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
@@ -7,8 +8,10 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { processWide } from "../process-wide.ts";
+import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
+import { findRunsBy, type RunAccess } from "./run.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
@@ -106,6 +109,15 @@ export function clientOf(world: World): Client {
 export function defaultClient(): Client {
   return clientOf(getWorld());
 }
+
+/** What runs are asked by, for the code that is calling: a workflow by system steps, a step in the World of its run. */
+export function runsHere(): RunAccess {
+  const context = currentContext();
+  if (context?.kind === "workflow") return runsOf(context.execution);
+  return context?.kind === "step" ? clientOf(context.world) : defaultClient();
+}
+
+findRunsBy(runsHere);
 
 /**
  * Creates a worker, in which new runs of this process may begin. Call `start()` to let it work.

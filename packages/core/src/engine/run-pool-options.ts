@@ -19,6 +19,8 @@ export interface RunPoolOptions {
   readonly stallTimeout: number;
   readonly pollInterval: number;
   readonly divergenceRetry: number;
+  readonly journalWarning: number;
+  readonly journalLimit: number;
   readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */

@@ -50,6 +50,13 @@ export interface WorkerOptions {
    * Default false: the journal's are used, and a warning names the place where they differ.
    */
   readonly strictReplay?: boolean;
+  /** From how many events on a run's journal is warned of: each replay reads all of it. Default 10 000. */
+  readonly journalWarning?: number;
+  /**
+   * With how many events a run is parked as `diverged`, with nothing lost: it goes on in a worker with a higher limit. Default
+   * 100 000.
+   */
+  readonly journalLimit?: number;
   /**
    * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
@@ -88,6 +95,8 @@ export const DEFAULTS = {
   leasesUntilStalled: 10,
   pollInterval: 1000,
   divergenceRetry: 60_000,
+  journalWarning: 10_000,
+  journalLimit: 100_000,
   closeTimeout: 10_000,
 } as const;
 
@@ -114,6 +123,8 @@ export function checkOptions(options: WorkerOptions): void {
     "stallTimeout",
     "pollInterval",
     "divergenceRetry",
+    "journalWarning",
+    "journalLimit",
   ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {

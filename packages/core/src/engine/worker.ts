@@ -80,6 +80,8 @@ export class EngineWorker implements Worker {
       stallTimeout: options.stallTimeout ?? this.leaseTtl * DEFAULTS.leasesUntilStalled,
       pollInterval: options.pollInterval ?? DEFAULTS.pollInterval,
       divergenceRetry: options.divergenceRetry ?? DEFAULTS.divergenceRetry,
+      journalWarning: options.journalWarning ?? DEFAULTS.journalWarning,
+      journalLimit: options.journalLimit ?? DEFAULTS.journalLimit,
       strictReplay: options.strictReplay ?? false,
       keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},

@@ -1,8 +1,9 @@
 import { callSite, captureStack, keepPlacesAgain, keepsPlace } from "../call-site.ts";
 import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
-import { type EntityKind, entityId } from "../ids.ts";
+import type { EntityKind } from "../ids.ts";
 import { decode, encode, encodeError, storable } from "../serialization/index.ts";
+import { entityKey, idOf, type Origin, seedAfter } from "./identity.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -65,6 +66,8 @@ export class Execution {
   #now = 0;
   #startedAt = 0;
   #random: (() => number) | null = null;
+  #seed: string;
+  #origin: Origin | null = null;
   #ended = false;
   #asked = 0;
   #lastRequest: Request | null = null;
@@ -75,6 +78,7 @@ export class Execution {
     this.runId = options.runId;
     this.workflow = options.workflow;
     this.generation = options.generation;
+    this.#seed = seedAfter(0, this, null);
     this.#options = options;
     this.largestValue = options.largestValue;
   }
@@ -88,10 +92,8 @@ export class Execution {
 
   /** The run's own random numbers, the same in every replay. */
   random(): number {
-    const random =
-      this.#random ?? seededRandom(this.generation === 0 ? this.runId : `${this.runId}/${this.generation}`);
-    this.#random = random;
-    return random();
+    this.#random ??= seededRandom(this.#seed);
+    return this.#random();
   }
 
   get describe(): string {
@@ -125,12 +127,26 @@ export class Execution {
     return this.#options.newToken();
   }
 
+  /** The journal begins with what another run's had. */
+  inherit(origin: Origin): void {
+    this.#origin = origin;
+    this.passed(0);
+  }
+
+  /** A replay has brought the code past this event. */
+  passed(seq: number): void {
+    if (this.#origin === null) return;
+    const seed = seedAfter(seq, this, this.#origin);
+    if (seed !== this.#seed) this.#random = null;
+    this.#seed = seed;
+  }
+
   /** The id of the next request of this kind and name. */
   nextId(kind: EntityKind, name: string): string {
-    const key = `${kind}\0${name}`;
+    const key = entityKey(kind, name);
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
-    return entityId(kind, this, name, count);
+    return idOf(kind, name, count, this, this.#origin);
   }
 
   /** The code asks for something. Nothing that is asked for after its end is heard: see {@link over}. */

@@ -72,6 +72,7 @@ export async function replay(
       case "nothing":
         break;
     }
+    execution.passed(event.seq);
   }
   if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
   execution.replaying = false;

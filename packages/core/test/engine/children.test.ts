@@ -257,3 +257,24 @@ it("starts one run for all attempts of a step, a child of the step's run", async
   expect(children.map((id) => row(id).attributes.$parent)).toEqual([run.runId, run.runId]);
   expect(children.map((id) => row(id).status).sort()).toEqual(["cancelled", "running"]);
 });
+
+it("takes runs as arguments, results and payloads", async () => {
+  const { process, client, settle, until } = cluster();
+  const child = workflow("is a value", async (n: number) => n);
+  const reads = step("reads a run", async (run: Run<number>) => run.runId);
+  const asks = workflow("asks a run", async (run: Run<number>) => await run.returnValue);
+  const gives = workflow("gives runs", async () => {
+    const run: Run<number> = await start(child, [7]);
+    const other = await start(asks, [run]);
+    const sent = await createHook<Run<number>>({ token: "a run" });
+    return { run, id: await reads(run), value: await other.returnValue, sent: await sent.returnValue };
+  });
+  await process();
+  const run = await client.start<{ run: Run<number>; id: string; value: number; sent: number }>(gives, []);
+  const seventh = await client.start(child, [77]);
+  await settle();
+  await client.resumeHook("a run", seventh);
+  const result = await until(run.returnValue);
+  expect(result.run.runId).toBe(result.id);
+  expect([result.value, result.sent]).toEqual([7, 77]);
+});

@@ -174,3 +174,24 @@ it("cancels children of earlier generations with the run", async () => {
   await settle();
   expect([...state.runs.values()].map(({ row }) => row.status)).toEqual(["cancelled", "cancelled"]);
 });
+
+it("warns of a long journal, and parks a run before it is too long, with nothing lost", async () => {
+  const { process, client, clock, settle, until, row } = cluster();
+  const one = step("one of many", async (n: number) => n);
+  const flow = workflow("goes on and on", async () => {
+    let sum = 0;
+    for (let n = 1; n <= 30; n++) sum += await one(n);
+    return sum;
+  });
+  const first = await process({ journalWarning: 10, journalLimit: 40 });
+  const run = await client.start(flow, []);
+  await settle();
+  expect(row(run.runId).status).toBe("diverged");
+  const texts = first.logs.map(({ message, fields }) => `${message} ${fields.error ?? ""}`);
+  expect(texts.filter((text) => text.includes("journal of a run is long"))).toHaveLength(1);
+  expect(texts.some((text) => /at most 40.*continueAsNew/.test(text))).toBe(true);
+  await until(first.worker.close());
+  await process();
+  await clock.advance(60_000);
+  expect(await until(run.returnValue)).toBe(465);
+});

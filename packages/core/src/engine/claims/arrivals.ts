@@ -57,7 +57,7 @@ export class Arrivals {
     const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
-    run.hold({ seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    run.hold({ firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
@@ -167,6 +167,11 @@ export class Arrivals {
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
       if (row.status === "diverged") run.clearDivergence(began);
+      else if (began && row.status === "pending") {
+        // It was created with a journal in which it has begun.
+        const startedAt = journal.find(({ type }) => type === "run_started")?.at ?? now;
+        run.turn.outbox.patch({ status: "running", startedAt });
+      }
       if (began) {
         run.turn.replayed();
         run.schedule(lost, now);

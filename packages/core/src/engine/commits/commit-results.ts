@@ -8,10 +8,11 @@ import type { Quarantine } from "../claims/quarantine.ts";
 import type { Residents } from "../claims/residents.ts";
 import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
 import { completions, type RunEnding } from "./completions.ts";
+import { JournalLength, type JournalLengthOptions } from "./journal-length.ts";
 
 /** What follows when a commit is durable, or when another worker has the run. */
 
-export interface CommitResultsOptions {
+export interface CommitResultsOptions extends JournalLengthOptions {
   readonly world: World;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,9 +34,11 @@ export interface CommitResultsOptions {
 
 export class CommitResults {
   readonly #options: CommitResultsOptions;
+  readonly #length: JournalLength;
 
   constructor(options: CommitResultsOptions) {
     this.#options = options;
+    this.#length = new JournalLength(options);
   }
 
   take(commit: OutgoingCommit, result: CommitResult): void {
@@ -96,6 +99,7 @@ export class CommitResults {
     if (keeps(run)) for (const step of steps) onStep(run, step);
     for (const step of systemSteps) onSystemStep(run, step);
     onMail(run, mailSeq);
+    this.#length.look(run);
     // What has gathered meanwhile goes out, or the run parks.
     if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
   }

@@ -5,6 +5,7 @@ import { type LeaseState, leaseMachine, type Machine } from "./states.ts";
 
 /** What a claimed row says of them. */
 export interface LeasedRow {
+  readonly firstSeq: number;
   readonly seq: number;
   readonly lostClaims: number;
 }
@@ -22,6 +23,8 @@ export class RunLease {
   #claimId = "";
   #until = 0;
   #seq = 0;
+  /** The last event of the generation before. */
+  #before = 0;
   #lostClaims = 0;
   /** When the commit that is under way was made, in monotonic time. */
   #committingSince = 0;
@@ -81,6 +84,11 @@ export class RunLease {
     return this.#seq;
   }
 
+  /** How many events the journal has. */
+  get journalLength(): number {
+    return this.#seq - this.#before;
+  }
+
   /** Claims that were lost since the journal last moved. */
   get lostClaims(): number {
     return this.#lostClaims;
@@ -94,8 +102,9 @@ export class RunLease {
   }
 
   /** The execution is at the end of the journal. */
-  hold({ seq, lostClaims }: LeasedRow): void {
+  hold({ firstSeq, seq, lostClaims }: LeasedRow): void {
     this.#machine.move("held");
+    this.#before = firstSeq - 1;
     this.#seq = seq;
     this.#lostClaims = lostClaims;
   }

@@ -1,4 +1,6 @@
+import { decode } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
+import type { Origin } from "../identity.ts";
 import type { Kind } from "./kind.ts";
 
 /** The run itself: `run_created` by whoever starts it, `run_started` with its execution, and its end. */
@@ -29,6 +31,13 @@ export function checkEngine(first: Pick<NewEvent, "id"> | undefined): void {
 export const runKind: Kind = {
   events: {
     run_created: { role: "nothing" },
+    // The run goes on from where another one was.
+    run_forked: {
+      role: "note",
+      note(execution, { data }) {
+        execution.inherit(decode(data) as Origin);
+      },
+    },
     run_started: { role: "begin" },
     run_completed: { role: "end" },
     run_failed: { role: "end" },

@@ -1,0 +1,44 @@
+import type { StartOptions } from "./start-request.ts";
+
+/** What `resumeHook` and `getHookByToken` take and give. */
+
+/** A live hook, as those outside the workflow see it. */
+export interface HookInfo {
+  /** What `resumeHook` takes. Whoever knows it can resume the hook. */
+  readonly token: string;
+  readonly hookId: string;
+  /** The run that created it. */
+  readonly runId: string;
+  /** When the run asked for it. */
+  readonly createdAt: Date;
+  /** What the workflow gave as `metadata`. */
+  readonly metadata: unknown;
+}
+
+/** Where a payload went. */
+export interface ResumedHook {
+  readonly token: string;
+  readonly hookId: string;
+  readonly runId: string;
+}
+
+/** Options of `resumeHook`. */
+export interface ResumeOptions {
+  /**
+   * The same key again for this token delivers nothing more and answers as before, also after the run has ended. At most
+   * 255 characters. Default: every call is a payload of its own.
+   */
+  readonly idempotencyKey?: string;
+  /**
+   * What is started if no run has the token: a workflow, its arguments and options. The new run has the token, and the payload,
+   * from the first moment; of all callers at once one starts it, and the payloads of all are in it.
+   */
+  readonly orStart?: OrStartRequest;
+}
+
+/** A workflow to start, as `start` takes it. */
+export type OrStartRequest = readonly [
+  workflow: unknown,
+  args?: unknown[],
+  options?: Omit<StartOptions, "hook" | "onConflict">,
+];

@@ -1,0 +1,46 @@
+import { type EntityKind, entityId } from "../ids.ts";
+
+/** From what the ids and random numbers of a run are made: itself or, for what it has from another run, that one. */
+
+/** A generation of a run. */
+export interface Identity {
+  readonly runId: string;
+  readonly generation: number;
+}
+
+/** The run from which another has the beginning of its journal. */
+export interface Origin extends Identity {
+  /** The last event of the new run's journal that it has from there. */
+  readonly until: number;
+  /** How many entities of each kind and name those events are about; their ids stay. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Those among them that get ids of the new run, as {@link entityKey} and number. */
+  readonly renewed: readonly string[];
+  /** The origin's own origin. */
+  readonly origin: Origin | null;
+}
+
+/** What entities of one kind and name are counted under. */
+export function entityKey(kind: EntityKind, name: string): string {
+  return `${kind}\0${name}`;
+}
+
+/** The id of an entity. */
+export function idOf(
+  kind: EntityKind,
+  name: string,
+  count: number,
+  self: Identity,
+  origin: Origin | null,
+): string {
+  const key = entityKey(kind, name);
+  const inherited =
+    origin !== null && count <= (origin.counts[key] ?? 0) && !origin.renewed.includes(`${key}\0${count}`);
+  return inherited ? idOf(kind, name, count, origin, origin.origin) : entityId(kind, self, name, count);
+}
+
+/** The seed of the random numbers that code draws after an event of the journal. */
+export function seedAfter(seq: number, { runId, generation }: Identity, origin: Origin | null): string {
+  if (origin !== null && seq <= origin.until) return seedAfter(seq, origin, origin.origin);
+  return generation === 0 ? runId : `${runId}/${generation}`;
+}

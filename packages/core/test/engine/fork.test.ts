@@ -1,0 +1,135 @@
+import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
+import { start } from "@perdure/core/api";
+import { FatalError, HookConflictError, WorkflowRunFailedError } from "@perdure/core/errors";
+import { expect, it } from "vitest";
+import { cluster, LEASE } from "./cluster.ts";
+
+// Runs that go on from where another one was: retry and fork.
+
+interface Call {
+  readonly name: string;
+  readonly stepId: string;
+}
+
+function charging(calls: Call[], broken: { is: boolean }) {
+  const reserve = step("reserve", async (item: string) => {
+    calls.push({ name: "reserve", stepId: getStepMetadata().stepId });
+    return `${item} reserved`;
+  });
+  const charge = step("charge card", async (cents: number) => {
+    calls.push({ name: "charge", stepId: getStepMetadata().stepId });
+    if (broken.is) throw new FatalError("no");
+    return cents;
+  });
+  return workflow("orders", async (item: string) => {
+    const draw = Math.random();
+    const reserved = await reserve(item);
+    await sleep(10);
+    const cents = await charge(42);
+    await sleep(10);
+    return [reserved, cents, draw, Math.random()] as const;
+  });
+}
+
+it("brings a failed run back: nothing is done twice, and the step that failed keeps its id", async () => {
+  const { process, client, clock, until, settle, row, state } = cluster();
+  const calls: Call[] = [];
+  const broken = { is: true };
+  const flow = charging(calls, broken);
+  const worker = await process();
+  const options = { idempotencyKey: "order 1", attributes: { customer: "cus_1" } };
+  const run = await client.start(flow, ["book"], options);
+  expect(await until(run.returnValue.catch((error: unknown) => error))).toBeInstanceOf(
+    WorkflowRunFailedError,
+  );
+  broken.is = false;
+  const [again, same] = await Promise.all([run.retry(), client.getRun(run.runId).retry()]);
+  expect(again.runId).toBe(same.runId);
+  expect(again.runId).not.toBe(run.runId);
+  await settle();
+  worker.kill();
+  await clock.advance(LEASE + 1);
+  const second = await process();
+  const result = (await until(again.returnValue)) as unknown[];
+  expect(result.slice(0, 2)).toEqual(["book reserved", 42]);
+  expect(calls.map(({ name }) => name)).toEqual(["reserve", "charge", "charge"]);
+  expect(calls[1]?.stepId).toBe(calls[2]?.stepId);
+  expect(row(again.runId)).toMatchObject({ status: "completed", attributes: { customer: "cus_1" } });
+  expect((await client.start(flow, ["book"], options)).runId).toBe(again.runId);
+  expect((await run.retry()).runId).toBe(again.runId);
+  await expect(again.retry()).rejects.toThrow(/completed.*nothing to retry/);
+  expect(state.runs.size).toBe(2);
+  expect(second.logs.filter(({ level }) => level === "error")).toEqual([]);
+});
+
+it("gives the failed step another id where the old one is burnt, and retries a retry", async () => {
+  const { process, client, until } = cluster();
+  const calls: Call[] = [];
+  const broken = { is: true };
+  const flow = charging(calls, broken);
+  await process();
+  const run = await client.start(flow, ["book"]);
+  await until(run.returnValue.catch(() => {}));
+  const second = await run.retry({ keys: "new" });
+  await until(second.returnValue.catch(() => {}));
+  broken.is = false;
+  const third = await second.retry();
+  expect(((await until(third.returnValue)) as unknown[]).slice(0, 2)).toEqual(["book reserved", 42]);
+  const ids = calls.filter(({ name }) => name === "charge").map(({ stepId }) => stepId);
+  expect(ids[0]).not.toBe(ids[1]);
+  expect(ids[1]).toBe(ids[2]);
+  expect(calls.filter(({ name }) => name === "reserve")).toHaveLength(1);
+});
+
+it("forks a run from a step: what was before keeps its results, what follows is the fork's own", async () => {
+  const { process, client, clock, until, settle } = cluster();
+  const calls: Call[] = [];
+  const flow = charging(calls, { is: false });
+  const worker = await process();
+  const run = await client.start(flow, ["book"]);
+  const first = (await until(run.returnValue)) as unknown[];
+  const fromStep = calls[1]?.stepId ?? "";
+  const fork = await run.fork({ fromStep });
+  await settle();
+  worker.kill();
+  await clock.advance(LEASE + 1);
+  await process();
+  const second = (await until(fork.returnValue)) as unknown[];
+  expect(second.slice(0, 3)).toEqual(first.slice(0, 3));
+  expect(second[3]).not.toBe(first[3]);
+  expect(calls.map(({ name }) => name)).toEqual(["reserve", "charge", "charge"]);
+  expect(calls[2]?.stepId).not.toBe(calls[1]?.stepId);
+  const other = await fork.fork({ fromStep: calls[2]?.stepId ?? "", args: ["pen"] });
+  expect(((await until(other.returnValue)) as unknown[])[0]).toBe("book reserved");
+  await expect(run.fork({ fromStep: "step_none" })).rejects.toThrow(/has no step "step_none"/);
+});
+
+it("takes hooks and children along, and refuses a token that another run has", async () => {
+  const { process, client, until, settle } = cluster();
+  const broken = { is: true };
+  const child = workflow("a child", async () => "of the first");
+  const fails = step("may fail", async () => {
+    if (broken.is) throw new FatalError("no");
+  });
+  const flow = workflow("has a hook and a child", async () => {
+    const hook = createHook<string>({ token: "kept" });
+    await hook.getConflict();
+    const run = await start(child, []);
+    await fails();
+    return [await hook, await run.returnValue, run.runId];
+  });
+  await process();
+  const run = await client.start<string[]>(flow, []);
+  await until(run.returnValue.catch(() => {}));
+  broken.is = false;
+  const thief = await client.start(flow, []);
+  await settle();
+  await expect(run.retry()).rejects.toThrow(HookConflictError);
+  await thief.cancel();
+  await settle();
+  const again = await run.retry();
+  await settle();
+  await client.resumeHook("kept", "payload");
+  const [payload, value] = (await until(again.returnValue)) as string[];
+  expect([payload, value]).toEqual(["payload", "of the first"]);
+});

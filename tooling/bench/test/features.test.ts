@@ -1,0 +1,195 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { World } from "@perdure/core/world";
+import { sharedMongodb } from "@perdure/testbed/mongodb";
+import { sharedPostgres } from "@perdure/testbed/postgres";
+import { sharedRedis } from "@perdure/testbed/redis";
+import { mongodbWorld } from "@perdure/world-mongodb";
+import { postgresWorld } from "@perdure/world-postgres";
+import { redisWorld } from "@perdure/world-redis";
+import { sqliteWorld } from "@perdure/world-sqlite";
+import {
+  continueAsNew,
+  createHook,
+  FatalError,
+  getStepMetadata,
+  setAttributes,
+  setState,
+  shield,
+  sleep,
+  step,
+  workflow,
+} from "perdure";
+import { countRuns, getRun, listRuns, resumeHook, start } from "perdure/api";
+import { configure, createWorker } from "perdure/runtime";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+// What runs can do with each other, on every World from one file. The cases of each feature are in packages/core/test/engine.
+
+/** How long, in ms, something may take that nothing tells of. */
+const POLL = { timeout: 30_000, interval: 50 };
+
+const folder = mkdtempSync(join(tmpdir(), "perdure-features-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const worlds: Readonly<Record<string, () => Promise<World>>> = {
+  sqlite: async () => sqliteWorld({ path: join(folder, "perdure.db") }),
+  postgres: async () => postgresWorld({ ...(await sharedPostgres()), namespace: namespace() }),
+  redis: async () => redisWorld({ ...(await sharedRedis()), namespace: namespace() }),
+  mongodb: async () => {
+    const { url } = await sharedMongodb();
+    return mongodbWorld({ url, namespace: namespace() });
+  },
+};
+
+function namespace(): string {
+  return `f${randomUUID().replaceAll("-", "").slice(0, 12)}`;
+}
+
+const double = step("features//double", async (n: number) => 2 * n);
+const child = workflow("features//child", async (n: number) => await double(n));
+const waits = workflow("features//waits", async () => await createHook<string>());
+const family = workflow("features//family", async (count: number) => {
+  const runs = await Promise.all(Array.from({ length: count }, (_, n) => start(child, [n])));
+  const results = await Promise.all(runs.map(({ returnValue }) => returnValue));
+  return results.reduce((sum, result) => sum + result, 0);
+});
+const tied = workflow("features//tied", async () => {
+  await start(waits, []);
+  await createHook();
+});
+const watches = workflow(
+  "features//watches",
+  async (runId: string) => await getRun<string>(runId).returnValue,
+);
+const watched = workflow("features//watched", async (token: string) => await createHook<string>({ token }));
+const collects = workflow("features//collects", async (token: string) => {
+  const inbox = createHook<number>({ token });
+  const got: number[] = [];
+  while (got.length < 20) got.push(await inbox);
+  return got;
+});
+const generations = workflow("features//generations", async (n: number, token: string): Promise<unknown> => {
+  const inbox = createHook<number>({ token });
+  setState({ generation: n });
+  await setAttributes({ generation: `${n}` });
+  const got = await inbox;
+  return n === 4 ? got : await continueAsNew([n + 1, token]);
+});
+let broken = true;
+const charged: string[] = [];
+const charges = step("features//charges", async () => {
+  charged.push(getStepMetadata().stepId);
+  if (broken) throw new FatalError("declined");
+  return "charged";
+});
+const order = workflow("features//order", async (n: number) => [await double(n), await charges()] as const);
+const cleans = workflow("features//cleans", async (token: string) => {
+  try {
+    await createHook({ token });
+  } finally {
+    await shield(async () => {
+      await double(1);
+      await sleep(1);
+      await double(2);
+    });
+  }
+});
+
+describe.each(Object.keys(worlds))("on %s", (name) => {
+  let world: World;
+  let close: () => Promise<void>;
+  const token = (what: string): string => `${name} ${what}`;
+
+  beforeAll(async () => {
+    world = await (worlds[name] as () => Promise<World>)();
+    configure({ world, worker: false });
+    const worker = createWorker({ world, concurrency: 2, pollInterval: 200 });
+    await worker.start();
+    close = async () => {
+      await worker.close();
+      await world.close();
+    };
+  }, 120_000);
+  afterAll(() => close());
+
+  test("a parent and its children", async () => {
+    const run = await start(family, [20]);
+    expect(await run.returnValue).toBe(380);
+    expect(await countRuns({ parent: run.runId, statuses: ["completed"] })).toBe(20);
+  });
+
+  test("a cancelled parent cancels its child", async () => {
+    const run = await start(tied, []);
+    await expect.poll(() => countRuns({ parent: run.runId, statuses: ["running"] }), POLL).toBe(1);
+    await run.cancel();
+    await expect(run.returnValue).rejects.toThrow(/cancelled/);
+    await expect.poll(() => countRuns({ parent: run.runId, statuses: ["cancelled"] }), POLL).toBe(1);
+  });
+
+  test("many watch one run", async () => {
+    const run = await start(watched, [token("watched")], { hook: { token: token("watched") } });
+    const watchers = await Promise.all(Array.from({ length: 20 }, () => start(watches, [run.runId])));
+    await expect.poll(async () => (await world.getRuns([run.runId]))[0]?.endSeq, POLL).toBe(20);
+    await resumeHook(token("watched"), "over");
+    expect(await Promise.all(watchers.map(({ returnValue }) => returnValue))).toEqual(Array(20).fill("over"));
+    await expect.poll(async () => (await world.getRuns([run.runId]))[0]?.dueAt, POLL).toBeNull();
+    await run.delete();
+    expect(await run.exists).toBe(false);
+  });
+
+  test("payloads that start their run", async () => {
+    const inbox = token("inbox");
+    const sent = Array.from({ length: 20 }, (_, n) =>
+      resumeHook(inbox, n, { orStart: [collects, [inbox]], idempotencyKey: `${n}` }),
+    );
+    const runIds = new Set((await Promise.all(sent)).map(({ runId }) => runId));
+    expect(runIds.size).toBe(1);
+    const got = await getRun<number[]>([...runIds][0] as string).returnValue;
+    expect(got.toSorted((a, b) => a - b)).toEqual(sent.map((_, n) => n));
+  });
+
+  test("a run that continues as new", async () => {
+    const run = await start(generations, [0, token("generations")], { idempotencyKey: token("key") });
+    for (let n = 0; n < 5; n++) {
+      const state = await run.getState({ after: n, timeout: "20s" });
+      expect(state).toEqual({ version: n + 1, value: { generation: n } });
+      await resumeHook(token("generations"), n);
+    }
+    expect(await run.returnValue).toBe(4);
+    const { runs } = await listRuns({ attributes: { generation: "4" } });
+    expect(runs.map(({ runId }) => runId)).toEqual([run.runId]);
+    expect((await world.getRuns([run.runId]))[0]).toMatchObject({ generation: 4, status: "completed" });
+  });
+
+  test("a failed run is brought back, and forked", async () => {
+    broken = true;
+    charged.length = 0;
+    const run = await start(order, [21], { idempotencyKey: token("order") });
+    await expect(run.returnValue).rejects.toThrow(/declined|failed/);
+    broken = false;
+    const [again, same] = await Promise.all([run.retry(), run.retry()]);
+    expect(again.runId).toBe(same.runId);
+    expect(await again.returnValue).toEqual([42, "charged"]);
+    expect(new Set(charged).size).toBe(1);
+    const fork = await again.fork({ fromStep: charged[0] as string });
+    expect(await fork.returnValue).toEqual([42, "charged"]);
+    expect(new Set(charged).size).toBe(2);
+    expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
+  });
+
+  test("cancelled with a shield, and terminated", async () => {
+    const run = await start(cleans, [token("cleans")], { hook: { token: token("cleans") } });
+    await expect.poll(() => run.status, POLL).toBe("running");
+    await run.cancel();
+    await expect(run.returnValue).rejects.toThrow(/cancelled/);
+    const types: string[] = [];
+    for await (const { type } of run.events()) types.push(type);
+    expect(types.filter((type) => type === "step_completed")).toHaveLength(2);
+    const other = await start(waits, []);
+    await other.cancel({ mode: "terminate" });
+    expect(await other.status).toBe("cancelled");
+  });
+});
