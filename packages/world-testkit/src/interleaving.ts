@@ -10,7 +10,7 @@ import type { Stage } from "./law.ts";
  */
 
 // An actor that neither waits nor is done for so many milliseconds pauses, or waits for another: the others go on.
-const SLEEPING = 40;
+const SLEEPING = 60;
 // The same for one that waits already for its turn with another operation of a verb that has several at a time.
 const SEVERAL = 4;
 // Where nobody asks for an operation for so many milliseconds, or somebody asks again and again, it has no end.
@@ -66,7 +66,7 @@ interface Waiting {
 class Course {
   readonly order: string[] = [];
   readonly #draw: (limit: number) => number;
-  // Of four operations so many are the next of the actor that had the one before, where it has one.
+  // Of sixteen operations so many are the next of the actor that had the one before: some faults need one that is far ahead.
   readonly #staying: number;
   /** Actors that are not done. */
   readonly #playing = new Set<number>();
@@ -79,7 +79,7 @@ class Course {
 
   constructor(seed: number) {
     this.#draw = drawing(seed);
-    this.#staying = this.#draw(4);
+    this.#staying = [0, 8, 12, 15][this.#draw(4)] ?? 0;
   }
 
   turnOf(actor: number, operation: string): Promise<void> | undefined {
@@ -152,7 +152,7 @@ class Course {
     // Who asked first is a matter of time, and not of the seed.
     this.#waiting.sort((one, other) => one.actor - other.actor);
     const same = this.#waiting.filter(({ actor }) => actor === this.#last);
-    const candidates = this.#draw(4) < this.#staying && same.length > 0 ? same : this.#waiting;
+    const candidates = this.#draw(16) < this.#staying && same.length > 0 ? same : this.#waiting;
     const next = candidates[this.#draw(candidates.length)] as Waiting;
     this.#waiting.splice(this.#waiting.indexOf(next), 1);
     this.#underWay.add(next.actor);
