@@ -218,7 +218,7 @@ export const interleavings: Law = {
   name: "interleavings",
   cases: Object.fromEntries(
     Object.entries(scenarios).flatMap(([title, scenario]) =>
-      casesOf(process.env[SEEDS] ?? "1-12").map((seeds) => [
+      casesOf(process.env[SEEDS] ?? "1-8").map((seeds) => [
         `${title}, seeds ${seeds[0]} to ${seeds.at(-1)}`,
         (stage: Stage) => playAll(stage, scenario, seeds),
       ]),
