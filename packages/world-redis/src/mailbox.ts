@@ -36,8 +36,8 @@ interface NamedLetter extends Letter {
   /** The last claim whose run has not taken it, and all of those. */
   readonly refused: Buffer | null;
   readonly tried: readonly Buffer[];
-  /** A run that has the name and has ended. */
-  readonly ended: string | null;
+  /** Those of their runs that have ended. */
+  readonly ended: readonly string[];
 }
 
 export function deliver(connection: Connection, { getNames }: NameReads): Deliver {
@@ -58,14 +58,14 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
     ]);
   }
 
-  /** A message that no run takes. */
-  async function refusalOf({ name, tried, ended }: NamedLetter, now: number): Promise<DeliverResult> {
-    if (ended === null) return { outcome: "no_such_name" };
-    if (tried.length === 1) return { outcome: "finished", runId: ended };
+  /** A message that no run takes; `null` where a run that was not seen to have ended has got the name since. */
+  async function refusalOf({ name, tried, ended }: NamedLetter, now: number): Promise<DeliverResult | null> {
+    const [first] = ended;
+    if (first === undefined) return { outcome: "no_such_name" };
+    if (tried.length === 1) return { outcome: "finished", runId: first };
     const [held] = await getNames([name], now);
-    return held === null || held === undefined
-      ? { outcome: "no_such_name" }
-      : { outcome: "finished", runId: held.runId };
+    if (held === null || held === undefined) return { outcome: "no_such_name" };
+    return ended.includes(held.runId) ? { outcome: "finished", runId: held.runId } : null;
   }
 
   return async (batch, now) => {
@@ -78,11 +78,14 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
     while (open.length > 0 || direct.length > 0) {
       const claims = await address(connection, open);
       const addressed: Letter[] = [...direct];
+      const next: NamedLetter[] = [];
       direct = [];
       for (const [index, letter] of open.entries()) {
         const bytes = claims[index] ?? null;
         if (bytes === null || letter.tried.some((one) => one.equals(bytes))) {
-          results[letter.place] = await refusalOf(letter, now);
+          const refusal = await refusalOf(letter, now);
+          if (refusal === null) next.push({ ...letter, refused: null, tried: [], ended: [] });
+          else results[letter.place] = refusal;
         } else {
           const { claim } = firstClaim(bytes);
           const found: NamedLetter = {
@@ -97,7 +100,6 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
       }
       addressed.sort((a, b) => a.place - b.place);
       const answers = await put(addressed, now);
-      const next: NamedLetter[] = [];
       for (const [index, letter] of addressed.entries()) {
         const answer = answers[index] ?? null;
         const { place, runId } = letter;
@@ -108,7 +110,7 @@ export function deliver(connection: Connection, { getNames }: NameReads): Delive
           if ("WD".includes(String(state))) runIds.add(runId);
           due ||= String(state) === "W";
         } else if (isNamed(letter)) {
-          next.push(String(answer) === "F" ? { ...letter, ended: runId } : letter);
+          next.push(String(answer) === "F" ? { ...letter, ended: [...letter.ended, runId] } : letter);
         } else {
           results[place] =
             String(answer) === "N" ? { outcome: "no_such_run" } : { outcome: "finished", runId };
@@ -139,5 +141,5 @@ function letterOver(message: Message, place: number): NamedLetter | null {
   const { to, messageId } = message;
   if (!("name" in to)) return null;
   const nowhere = { runId: "", target: "", claim: { mark: "", runId: "" } };
-  return { place, message, messageId, name: to.name, ...nowhere, refused: null, tried: [], ended: null };
+  return { place, message, messageId, name: to.name, ...nowhere, refused: null, tried: [], ended: [] };
 }

@@ -293,6 +293,24 @@ describe("messages over several partitions", () => {
     expect(mail?.map(({ messageId }) => messageId)).toEqual(["m1", "m2"]);
   });
 
+  it("a message for which no run was found goes to the start that has taken the name over meanwhile", async () => {
+    const { namespace, worlds } = await openMany(1);
+    const [world] = worlds as [World];
+    const claim = firstClaim("order", { keepFor: null });
+    await leased(world, "old", [claim]);
+    await world.commit([finish("old", 1, NOW)], NOW);
+    const starting = await sleepingBefore("create runs", namespace, (sleeper) =>
+      sleeper.createRuns([newRun("new", { names: [{ ...claim, from: "old" }] })], NOW),
+    );
+    const sending = await sleepingBefore("find claims", namespace, (sleeper) =>
+      sleeper.deliver([over("order", "m1")], NOW),
+    );
+    expect(await starting.wake()).toMatchObject([{ outcome: "created" }]);
+    expect(await sending.wake()).toEqual([{ outcome: "delivered", runId: "new", id: "order" }]);
+    const [mail] = await world.listMail([{ runId: "new", after: 0 }]);
+    expect(mail?.map(({ messageId }) => messageId)).toEqual(["m1"]);
+  });
+
   it("of first mail and a sent message one is in a mailbox, whoever races", { timeout: 60_000 }, async () => {
     const { worlds } = await openMany(4);
     const [world] = worlds as [World];

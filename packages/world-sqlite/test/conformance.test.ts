@@ -24,6 +24,7 @@ describeWorld({
         return stored;
       },
       oneWriter: true,
+      synchronous: true,
       async begin() {
         const transaction = new DatabaseSync(path);
         theirs.push(transaction);

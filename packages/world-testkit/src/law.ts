@@ -79,6 +79,11 @@ export class Stage {
     return this.#target.oneWriter ?? false;
   }
 
+  /** Operations of Worlds cannot wait. */
+  get synchronous(): boolean {
+    return this.#target.synchronous ?? false;
+  }
+
   /** Leaves the case: the World does not claim what it is about. */
   skip(reason: string): never {
     throw new CaseSkipped(reason);

@@ -21,6 +21,11 @@ export interface WorldTarget {
   begin?(): Promise<UserTransaction>;
   /** The store has one writer: while a transaction of the user's is open, Worlds wait for its end. Default false. */
   readonly oneWriter?: boolean;
+  /**
+   * `beforeOperation` must not give a promise, because operations are calls of a synchronous driver. The interleavings are of whole
+   * verbs then. Default false.
+   */
+  readonly synchronous?: boolean;
   /** Removes the store. All Worlds on it are closed or killed by then. */
   destroy(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { InvariantsBroken, laws, runLaw } from "../src/index.ts";
 import type { Bug } from "./bugs/bug.ts";
 import { commitBugs } from "./bugs/commit-bugs.ts";
 import { endBugs } from "./bugs/end-bugs.ts";
+import { interleavingBugs } from "./bugs/interleaving-bugs.ts";
 import { joiningBugs } from "./bugs/joining-bugs.ts";
 import { listingBugs } from "./bugs/listing-bugs.ts";
 import { mailboxBugs } from "./bugs/mailbox-bugs.ts";
@@ -35,6 +36,7 @@ const bugs: readonly Bug[] = [
   ...listingBugs,
   ...recordBugs,
   ...streamBugs,
+  ...interleavingBugs,
 ];
 
 describe("planted bugs", () => {

@@ -9,6 +9,7 @@ import { deliver } from "./deliver.ts";
 import { endMail } from "./end-mail.ts";
 import { firstMessages } from "./first-mail.ts";
 import { generations } from "./generations.ts";
+import { interleavings } from "./interleavings.ts";
 import { joining } from "./joining.ts";
 import { journal } from "./journal.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
@@ -70,4 +71,5 @@ export const laws: readonly Law[] = [
   streamEnds,
   subscribe,
   crashPoints,
+  interleavings,
 ];

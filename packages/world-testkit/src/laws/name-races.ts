@@ -201,7 +201,7 @@ function holderIn(result: CreateRunResult): string | null {
 }
 
 /** One of the starts was made and has all its names; the others do not exist, and were told of it. */
-async function requireOneWhole(
+export async function requireOneWhole(
   world: World,
   starts: readonly CreateRun[],
   results: readonly CreateRunResult[],
