@@ -152,10 +152,13 @@ export function mailbox({ connection, collections, runs, names }: MailStore): Ma
     const again = await findMail(unlisted.map(({ _id }) => _id));
     return documents.map((first) => {
       const document = again.get(first._id) ?? first;
+      // It was deleted and is for another run now, at which nobody has looked: the next round does.
+      const moved = document.incarnation !== first.incarnation;
+      if (moved) return { document, run: undefined, draft: undefined, delivered: false, gone: false, moved };
       const { run, listed, draft } = placeOf(document);
       const delivered = run !== undefined && (document.mailSeq !== undefined || listed);
       const open = run !== undefined && !isTerminal(run.status) && isLive(run, document);
-      return { document, run: open ? run : undefined, draft, delivered, gone: run === undefined };
+      return { document, run: open ? run : undefined, draft, delivered, gone: run === undefined, moved };
     });
   }
 
@@ -168,13 +171,15 @@ export function mailbox({ connection, collections, runs, names }: MailStore): Ma
     if (documents.length === 0) return [];
     const addressed: Addressed[] = [];
     const doubtful: MailDocument[] = [];
-    for (const { document, run, delivered } of await look(documents, false)) {
+    for (const { document, run, delivered, moved } of await look(documents, false)) {
+      if (moved) continue;
       if (delivered) settled.set(fromStored(document._id), deliveredTo(document));
       else if (run !== undefined) addressed.push({ id: document._id, document, run });
       else doubtful.push(document);
     }
     const surely = doubtful.length === 0 ? [] : await look(doubtful, true);
-    for (const { document, run, draft, delivered, gone } of surely) {
+    for (const { document, run, draft, delivered, gone, moved } of surely) {
+      if (moved) continue;
       const { _id, run: to, incarnation, id } = document;
       if (delivered) settled.set(fromStored(_id), deliveredTo(document));
       else if (draft !== undefined) await runs.giveUp(draft, attempt);
