@@ -1,5 +1,4 @@
 import { type Clock, delay } from "../clock.ts";
-import { ENGINE_QUEUE } from "../engine/engine-queue.ts";
 import { Outbox } from "../engine/run/outbox.ts";
 import type { IdSource } from "../ids.ts";
 import { type ClaimedRun, isTerminal, type World } from "../world/index.ts";
@@ -42,10 +41,11 @@ export async function terminate(world: World, termination: Termination): Promise
 
 async function end(world: World, { run }: ClaimedRun, { clock, reason }: Termination): Promise<void> {
   if (isTerminal(run.status)) return;
-  const { runId, epoch, claimId, seq, mailSeq } = run;
+  const { runId, epoch, claimId, seq, mailDone } = run;
   const outbox = new Outbox(runId);
   const now = clock.now();
   outbox.endUnheard(reason, now);
+  outbox.owe();
   const { events, patch } = outbox.take(Number.POSITIVE_INFINITY);
   const request = {
     runId,
@@ -53,9 +53,9 @@ async function end(world: World, { run }: ClaimedRun, { clock, reason }: Termina
     claimId: claimId ?? "",
     seq,
     events,
-    mailDone: mailSeq,
-    // What it owes is in its journal: a worker looks.
-    run: { ...patch, queue: ENGINE_QUEUE },
+    // Its mail stays unread: payloads in it are owed, as is what its journal says, and a worker looks.
+    mailDone,
+    run: patch,
     lease: { type: "park", dueAt: now } as const,
   };
   await world.commit([request], now);

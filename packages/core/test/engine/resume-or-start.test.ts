@@ -97,3 +97,14 @@ it("sends on what came while the owner was ending: it starts the next run", asyn
     "completed",
   ]);
 });
+
+it("sends on what a run that nobody executed was sent, when it is terminated", async () => {
+  const { process, client, until, settle, state } = cluster();
+  const flow = collector();
+  const first = await client.resumeHook("inbox", "kept", { orStart: [flow, ["x"]] });
+  await until(client.getRun(first.runId).cancel({ mode: "terminate" }));
+  await process();
+  await settle();
+  const [second] = [...state.runs.keys()].filter((id) => id !== first.runId);
+  expect(await until(client.getRun<string[]>(second as string).returnValue)).toEqual(["x", "kept"]);
+});
