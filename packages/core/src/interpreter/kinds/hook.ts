@@ -68,7 +68,7 @@ function newHooks(): Hooks {
 
 /** A workflow creates a hook. */
 export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
-  const { live, asked, made, known, held } = hooksOf(execution);
+  const { asked, known, held } = hooksOf(execution);
   const kept = options.token === undefined ? undefined : held.get(options.token);
   if (options.token !== undefined && kept !== undefined) {
     held.delete(options.token);
@@ -77,41 +77,32 @@ export function createHookIn<T>(execution: Execution, options: HookOptions): Wor
   const id = execution.nextId("hook", "");
   const token = options.token ?? known.get(id) ?? execution.newToken();
   const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
-  const hook = new WorkflowHook<T>(
-    id,
-    token,
-    () => {
-      if (execution.over) return;
-      live.delete(id);
-      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-    },
-    () => cancelledAgain(execution),
-  );
+  const hook = newHook<T>(execution, id, token);
   if (execution.over) return hook;
-  live.set(id, hook as WorkflowHook);
-  made.set(id, hook as WorkflowHook);
   asked.set(id, hook as WorkflowHook);
   const claim = { ...hookClaim(token, id, metadata), refusedAs: "hook_conflict" };
   execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
   return hook;
 }
 
-/** The code asks for a hook that the run has already, with what came for it. */
-function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
+function newHook<T>(execution: Execution, id: string, token: string): WorkflowHook<T> {
   const { live, made } = hooksOf(execution);
-  const hook = new WorkflowHook<T>(
-    id,
-    token,
-    () => {
-      if (execution.over) return;
-      live.delete(id);
-      execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
-    },
-    () => cancelledAgain(execution),
-  );
+  const dispose = (): void => {
+    if (execution.over) return;
+    live.delete(id);
+    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+  };
+  const hook = new WorkflowHook<T>(id, token, dispose, () => cancelledAgain(execution));
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
   made.set(id, hook as WorkflowHook);
+  return hook;
+}
+
+/** The code asks for a hook that the run has already, with what came for it. */
+function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
+  const hook = newHook<T>(execution, id, token);
+  if (execution.over) return hook;
   execution.request({ type: "hook_adopted", id, name: token, data: null });
   hook.registered(null);
   for (const payload of payloads) hook.receive(payload as Payload<T>);
