@@ -1,16 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type { World } from "@perdure/core/world";
-import { sharedMongodb } from "@perdure/testbed/mongodb";
+import { type Mongodb, sharedMongodb } from "@perdure/testbed/mongodb";
+import type { WorldTarget } from "@perdure/world-testkit";
 import { MongoClient } from "mongodb";
 import { onTestFinished } from "vitest";
 import { type MongodbWorldOptions, mongodbWorld } from "../src/index.ts";
 
 /** Stores for the tests of this package. */
 
+/** A name that no other database has. */
+export function newDatabase(): string {
+  return `perdure_${randomUUID()}`;
+}
+
 /** A database that no other test uses, on the server of this run. */
 export async function temporaryDatabase(): Promise<{ url: string; db: string }> {
   const { url } = await sharedMongodb();
-  return { url, db: `perdure_${randomUUID()}` };
+  return { url, db: newDatabase() };
 }
 
 /** Removes a database, where the server can. */
@@ -31,4 +37,41 @@ export async function openWorld(options: MongodbWorldOptions): Promise<World> {
   onTestFinished(() => world.close());
   await world.open();
   return world;
+}
+
+/** The server of a test, as titles name it. */
+export function serverTitle({ source, partial }: Mongodb): string {
+  return `mongodb (${partial === null ? source : `partial server ${source}`})`;
+}
+
+/** A new store on a server, for the laws. */
+export function targetOn(url: string): WorldTarget {
+  const store = { url, db: newDatabase() };
+  const clients = new Map<unknown, MongoClient>();
+  return {
+    async open(options) {
+      const client = new MongoClient(url, { maxPoolSize: 20 });
+      const world = mongodbWorld({ client, db: store.db, clock: "caller", ...options });
+      clients.set(world, client);
+      return world;
+    },
+    async kill(world) {
+      await clients.get(world)?.close(true);
+    },
+    async begin() {
+      const client = new MongoClient(url);
+      const transaction = client.startSession();
+      transaction.startTransaction();
+      const close = () => client.close();
+      return {
+        transaction,
+        commit: () => transaction.commitTransaction().finally(close),
+        rollback: () => transaction.abortTransaction().finally(close),
+      };
+    },
+    async destroy() {
+      await Promise.all([...clients.values()].map((client) => client.close(true)));
+      await dropDatabase(store);
+    },
+  };
 }
