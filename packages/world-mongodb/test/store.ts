@@ -1,12 +1,16 @@
 import { randomUUID } from "node:crypto";
-import type { World } from "@perdure/core/world";
+import type { CreateRun, World } from "@perdure/core/world";
 import { type Mongodb, sharedMongodb } from "@perdure/testbed/mongodb";
+import { CLAIM_ID } from "@perdure/testbed/requests";
 import type { WorldTarget } from "@perdure/world-testkit";
-import { MongoClient } from "mongodb";
+import { type Document, MongoClient } from "mongodb";
 import { onTestFinished } from "vitest";
 import { type MongodbWorldOptions, mongodbWorld } from "../src/index.ts";
 
 /** Stores for the tests of this package. */
+
+/** A first lease. */
+export const lease: NonNullable<CreateRun["lease"]> = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 /** A name that no other database has. */
 export function newDatabase(): string {
@@ -74,4 +78,11 @@ export function targetOn(url: string): WorldTarget {
       await dropDatabase(store);
     },
   };
+}
+
+/** All documents of a collection. */
+export async function documents({ url, db }: { url: string; db: string }, name: string): Promise<Document[]> {
+  const client = new MongoClient(url);
+  onTestFinished(() => client.close());
+  return client.db(db).collection(name).find({}).toArray();
 }
