@@ -6,6 +6,7 @@ import type { WorldTarget } from "@perdure/world-testkit";
 import { type Document, MongoClient } from "mongodb";
 import { onTestFinished } from "vitest";
 import { type MongodbWorldOptions, mongodbWorld } from "../src/index.ts";
+import { type Entry, inOrder, type Numbered } from "../src/schema.ts";
 
 /** Stores for the tests of this package. */
 
@@ -48,6 +49,14 @@ export function serverTitle({ source, partial }: Mongodb): string {
   return `mongodb (${partial === null ? source : `partial server ${source}`})`;
 }
 
+/** The numbers of the events that a part of a journal has, one by one or in packs. */
+function eventsIn(journal: Numbered<Entry>): number[] {
+  return inOrder(journal).flatMap(([last, entry]) => {
+    const first = "first" in entry ? entry.first : last;
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
 /** A new store on a server, for the laws. */
 export function targetOn(url: string): WorldTarget {
   const store = { url, db: newDatabase() };
@@ -61,6 +70,14 @@ export function targetOn(url: string): WorldTarget {
     },
     async kill(world) {
       await clients.get(world)?.close(true);
+    },
+    async stored() {
+      const client = new MongoClient(url);
+      const all = (name: string) => client.db(store.db).collection(`perdure_${name}`).find().toArray();
+      const [runs, segments, mail] = await Promise.all([all("runs"), all("events"), all("mail")]);
+      await client.close();
+      const journals = [...runs.map(({ tail }) => tail), ...segments.map(({ events }) => events)];
+      return { events: journals.flatMap(eventsIn).length, messages: mail.length };
     },
     async begin() {
       const client = new MongoClient(url);
