@@ -282,7 +282,8 @@ export class Run<T = unknown> {
 }
 
 /** The return value of a terminal run, or its error, thrown; made anew for each caller. */
-function resultOf<T>(run: RunEnding): T {
+/** What a run that has ended gives, or throws. */
+export function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {

@@ -220,7 +220,8 @@ async function ensureWorker(world: World): Promise<void> {
   }
 }
 
-function loggerOf(world: World): Logger {
+/** Where the process reports of a World. */
+export function loggerOf(world: World): Logger {
   return resolveLogger(ownWorkerOptions(world)?.logger);
 }
 
