@@ -1,5 +1,5 @@
 import { continueAsNew, createHook, sleep, step, workflow } from "@perdure/core";
-import { type Run, start } from "@perdure/core/api";
+import { start } from "@perdure/core/api";
 import { WorkflowRunCancelledError, WorldError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
@@ -120,13 +120,13 @@ it("sends on what a run has not read that its worker terminates", async () => {
   await client.resumeHook("unread", "payload");
   await settle();
   expect(types(run.runId)).toContain("hook_received");
-  const takers: Run<string>[] = [];
-  worker.fault(async (operation) => {
-    if (operation === "deliver" && takers.length === 0) takers.push(await client.start(next, []));
-  });
+  const tokenTaken = gate();
+  worker.fault((operation) => (operation === "deliver" ? tokenTaken.promise : undefined));
   await until(run.cancel({ mode: "terminate" }));
+  const taker = await client.start<string>(next, []);
   await settle();
-  expect(await until(Promise.all(takers.map(({ returnValue }) => returnValue)))).toEqual(["payload"]);
+  tokenTaken.open();
+  expect(await until(taker.returnValue)).toBe("payload");
 });
 
 it("ends a cancelled run that continues as new, and starts the child that the cancel interrupted", async () => {
