@@ -195,7 +195,7 @@ export class Client implements RunAccess {
   async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
     return await this.ask("run.getState()", (world) =>
       withinOptions(runId, options, this.#clock, (signal) =>
-        stateOf(world, runId, after, this.#clock, signal),
+        stateOf({ world, runId, clock: this.#clock, signal }, after),
       ),
     );
   }
