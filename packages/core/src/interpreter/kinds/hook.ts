@@ -1,12 +1,14 @@
 import { hookClaim } from "../../names.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
-import type { NewEvent } from "../../world/index.ts";
+import type { FirstClaim, NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
+import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
+import { unreadPayloads } from "./unread-payloads.ts";
 
 /**
  * Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. Payloads that
@@ -30,20 +32,6 @@ interface Hooks extends KindState {
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
 }
-
-/** The type of a message with a payload that starts a run if nobody has the token; its data is an {@link OrStart}. */
-export const HOOK_RECEIVED_OR_START = "hook_received_or_start";
-
-/** A payload with what is started for it if no run has the token. */
-export interface OrStart {
-  /** Encoded. */
-  readonly payload: Uint8Array | null;
-  /** See `interpreter/new-run.ts`. */
-  readonly start: unknown;
-}
-
-/** The `name` of events whose data is an {@link OrStart}. */
-export const OR_START = "or_start";
 
 interface HeldHook {
   readonly id: string;
@@ -197,12 +185,14 @@ export const hookKind: Kind = {
   events: {
     hook_created: {
       role: "request",
+      counted: { as: "hook", byName: false },
       strict: true,
       journalled: answered(() => null),
       difference: (event, request) => firstDifference("metadata", event.data, request.data),
     },
     hook_conflict: {
       role: "request",
+      counted: { as: "hook", byName: false },
       answers: "hook_created",
       strict: true,
       journalled: answered(({ data }) => ({ runId: new TextDecoder().decode(data ?? undefined) })),
@@ -246,7 +236,7 @@ export const hookKind: Kind = {
       difference: () => null,
     },
     // Beside the run's end: what is sent on to whoever has the tokens then.
-    payloads_left: { role: "nothing" },
+    payloads_left: { role: "last" },
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
@@ -265,6 +255,18 @@ export const hookKind: Kind = {
       const { value } = payloadOf({ id, name: OR_START, data });
       return { type: "hook_received", id, name: OR_START, data, known: { value } };
     },
+  },
+  owes: unreadPayloads,
+  names(events) {
+    const live = new Map<string, FirstClaim>();
+    for (const { type, id, name, data } of events) {
+      if (id === null) continue;
+      if (name !== null && (type === "hook_created" || type === "hook_held")) {
+        live.set(id, { ...hookClaim(name, id, type === "hook_created" ? data : null), from: null });
+      }
+      if (type === "hook_disposed") live.delete(id);
+    }
+    return [...live.values()];
   },
   carry(execution) {
     const { live, held, latest, inherited } = hooksOf(execution);
