@@ -115,6 +115,7 @@ const once = { semantics: "at-most-once", timeout: 300 } as const;
 const unknown = step("features//unknown", hangs, once);
 const reconciled = step("features//reconciled", hangs, {
   ...once,
+  backoff: () => 1,
   reconcile: async (stepId, [what]) => (known.has(`${what} ${stepId}`) ? `${what} was done` : undefined),
 });
 const mails = workflow("features//mails", async (what: string) => {
