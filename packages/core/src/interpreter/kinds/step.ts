@@ -1,4 +1,5 @@
 import { isShielded } from "../../contexts.ts";
+import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
@@ -49,6 +50,7 @@ export function callStep(
   if (execution.over) return new Promise(() => {});
   let encoded: Uint8Array | null;
   try {
+    checkStepProperties(definition.id, definition.options);
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
     return rejected(error);
@@ -87,6 +89,7 @@ export const stepKind: Kind = {
   events: {
     step_created: {
       role: "request",
+      counted: { as: "step", byName: true },
       strict: true,
       journalled(execution, event) {
         const step = execution.pending.get(event.id ?? "");
@@ -98,6 +101,7 @@ export const stepKind: Kind = {
     },
     step_retrying: {
       role: "note",
+      ofAttempt: true,
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
@@ -115,6 +119,7 @@ export const stepKind: Kind = {
     },
     step_failed: {
       role: "delivery",
+      failure: true,
       deliver(execution, event) {
         const step = execution.settle(event.id);
         cancelOf(execution).finishing.delete(event.id ?? "");

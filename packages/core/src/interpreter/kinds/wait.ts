@@ -25,7 +25,7 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   if (execution.over) return new Promise(() => {});
   const cancelled = cancelledAgain(execution);
   if (cancelled !== null) return cancelled;
-  const dueAt = parseDuration(duration, execution.clock);
+  const dueAt = parseDuration(duration, execution.clock, "sleep()");
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
     due: "wait_completed",
@@ -42,6 +42,7 @@ export const waitKind: Kind = {
   events: {
     wait_created: {
       role: "request",
+      counted: { as: "wait", byName: false },
       strict: false,
       journalled(execution, event) {
         const wait = execution.pending.get(event.id ?? "");
