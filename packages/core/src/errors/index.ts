@@ -25,6 +25,7 @@ export {
   type WorldErrorOptions,
 } from "./runtime.ts";
 export {
+  abortError,
   FatalError,
   RetryableError,
   type RetryableErrorOptions,

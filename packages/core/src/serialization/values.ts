@@ -13,7 +13,7 @@ import { write } from "./write.ts";
  *
  * Kept: JSON, `undefined`, `-0`, `NaN`, infinities, bigint, Date, RegExp, Map, Set, URL, URLSearchParams, ArrayBuffer,
  * typed arrays, DataView, Buffer, Headers, errors, holes, null prototypes, own `__proto__` keys, boxed primitives,
- * cycles and repeated references, and instances of classes with `WORKFLOW_SERIALIZE` and `WORKFLOW_DESERIALIZE`.
+ * abort signals and controllers, cycles and repeated references, and instances of classes with `WORKFLOW_SERIALIZE` and `WORKFLOW_DESERIALIZE`.
  * Not kept: names that arrays have besides their elements (subclasses of Array come back as arrays), the sharing of one
  * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give. A value has at
  * most 500 levels, so that it can be read wherever it was written.

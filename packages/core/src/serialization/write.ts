@@ -4,6 +4,7 @@
 import { types } from "node:util";
 import { DevalueError, type StringifyOperations, stringify } from "devalue";
 import { SerializationError } from "../errors/input.ts";
+import { type SignalHost, signalHost, writeController, writeSignal } from "./abort.ts";
 import { classIdOf, type SerializableClass, serializableClassOf, WORKFLOW_SERIALIZE } from "./classes.ts";
 import { DepthGuard, shortPath, tooLarge } from "./depth.ts";
 import {
@@ -77,6 +78,7 @@ class Writer {
   /** Errors already described; `null` while one is being described. */
   readonly #described: Map<object, ErrorData | null>;
   readonly #depth: DepthGuard;
+  readonly #signals: SignalHost = signalHost();
 
   /** @param level how deep the value lies in that of the parent */
   constructor(errors: ErrorRules, parent?: Writer, level = 1) {
@@ -96,6 +98,8 @@ class Writer {
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
+      AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
+      AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),

@@ -2,17 +2,19 @@ import { childRunId, derivedMessageId } from "../../ids.ts";
 import { ON_PARENT_END } from "../../interpreter/kinds/attributes.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "../../interpreter/kinds/hook.ts";
 import type { NewRun } from "../../interpreter/new-run.ts";
+import { abortedAnswer, type SignalWatcher, WATCH_SIGNAL } from "../../interpreter/signals.ts";
 import { hookName } from "../../names.ts";
 import { decode } from "../../serialization/index.ts";
 import type { JournalEvent, Mail, Message, RunRecord } from "../../world/index.ts";
 import { systemStepOf } from "../system-steps/index.ts";
+import { reasonIn } from "../system-steps/watch-signal.ts";
 
 /** What a run that has ended owes, as its journal and its mailbox tell. */
 
 export interface Debts {
   /** System steps that were asked for and have no result. */
   readonly steps: readonly Debt[];
-  /** Payloads that nobody read, for the hooks that have the tokens now. */
+  /** Payloads that nobody read, for the hooks that have the tokens now, and answers. */
   readonly messages: readonly Message[];
 }
 
@@ -25,7 +27,8 @@ export interface Debt {
 
 export function debtsOf(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Debts {
   const unread = unreadOf(row, journal, mail);
-  return { steps: [...stepsOf(journal), ...unread.steps], messages: unread.messages };
+  const messages = [...unread.messages, ...answersOf(row, journal, mail)];
+  return { steps: [...stepsOf(journal), ...unread.steps], messages };
 }
 
 function stepsOf(journal: readonly JournalEvent[]): readonly Debt[] {
@@ -53,6 +56,21 @@ export function cancelOfChild(parent: RunRecord, child: RunRecord, now: number):
   if (!tied) return [];
   const messageId = derivedMessageId("cancel", parent.runId, child.runId);
   return [{ messageId, to: { runId: child.runId }, type: "cancel_requested", at: now, data: null }];
+}
+
+/** Answers to those who asked too late to be told of the abort of a signal, which had been. */
+function answersOf(
+  { runId }: RunRecord,
+  journal: readonly JournalEvent[],
+  mail: readonly Mail[],
+): readonly Message[] {
+  return mail.flatMap(({ type, id, at, data, messageId }) => {
+    if (type !== WATCH_SIGNAL || id === null) return [];
+    const reason = reasonIn(journal, id);
+    if (reason === null) return [];
+    const answer = abortedAnswer(decode(data) as SignalWatcher, reason);
+    return [{ ...answer, messageId: derivedMessageId("signal", runId, messageId), at }];
+  });
 }
 
 /** Payloads that nobody read: messages to whoever has the tokens, and starts where the sender asked for them. */

@@ -1,4 +1,5 @@
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
+import type { Known } from "../../interpreter/pending.ts";
 
 /** Attempts of steps, as the parts of the engine see each other's. */
 
@@ -8,7 +9,7 @@ export type AttemptResult =
       readonly type: "completed";
       readonly value: Uint8Array | null;
       /** What the workflow gets: a copy, read back from `value`. */
-      readonly decoded: unknown;
+      readonly known?: Known;
     }
   | FailedAttempt;
 

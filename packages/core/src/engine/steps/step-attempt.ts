@@ -4,11 +4,12 @@ import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Signals } from "../../interpreter/signals.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
-import { AttemptSignal } from "./attempt-signal.ts";
+import { AttemptSignals } from "./attempt-signals.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
@@ -34,6 +35,7 @@ export interface AttemptListener {
 /** What an attempt has from the execution that asked for it. */
 export interface StepOwner {
   readonly metadata: WorkflowMetadata;
+  readonly signals: Pick<Signals, "listen">;
   readonly largestValue: number;
 }
 
@@ -55,7 +57,7 @@ export class StepAttempt implements Attempt {
   readonly #host: AttemptHost;
   readonly #owner: StepOwner;
   readonly #listener: AttemptListener;
-  readonly #signal: AttemptSignal = new AttemptSignal();
+  readonly #signals: AttemptSignals;
   #phase: "waiting" | "running" | "over" = "waiting";
   #started = false;
   #timedOut = false;
@@ -72,6 +74,14 @@ export class StepAttempt implements Attempt {
     this.attempt = step.attempt;
     this.#owner = owner;
     this.#listener = listener;
+    const { metadata, signals } = owner;
+    this.#signals = new AttemptSignals({
+      runId: metadata.workflowRunId,
+      stepId: step.id,
+      attempt: step.attempt,
+      signals,
+      send: host.store.send,
+    });
   }
 
   get started(): boolean {
@@ -79,7 +89,7 @@ export class StepAttempt implements Attempt {
   }
 
   get heardAbort(): boolean {
-    return this.#signal.heard;
+    return this.#signals.heard;
   }
 
   /** Begins as soon as it can. */
@@ -90,12 +100,12 @@ export class StepAttempt implements Attempt {
   }
 
   interrupt(reason: unknown): void {
-    this.#signal.abort(reason);
+    this.#signals.abort(reason);
   }
 
   abort(reason: unknown): void {
     this.#leave();
-    this.#signal.abort(reason);
+    this.#signals.abort(reason);
   }
 
   /** A body of this step runs already. The attempt's timeout holds for this wait, and anew for its own body. */
@@ -148,7 +158,7 @@ export class StepAttempt implements Attempt {
       bodies.delete(this.step.id);
       this.#end(result);
       this.#onSettled();
-      const usable = result.type === "completed" && !this.#timedOut && !this.#signal.heard;
+      const usable = result.type === "completed" && !this.#timedOut && !this.#signals.heard;
       return usable ? result : null;
     });
     bodies.set(this.step.id, { attempt: this.attempt, settled });
@@ -192,7 +202,7 @@ export class StepAttempt implements Attempt {
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
-    const signal = this.#signal;
+    const signals = this.#signals;
     const context: Context = {
       kind: "step",
       workflow: metadata,
@@ -202,10 +212,11 @@ export class StepAttempt implements Attempt {
         attempt: this.attempt,
         stepStartedAt: new Date(this.#startedAt),
         get signal() {
-          return signal.signal;
+          return signals.signal;
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
+      signals,
       world: this.#host.world,
       store: this.#host.store,
       starts: 0,
@@ -214,16 +225,24 @@ export class StepAttempt implements Attempt {
       this.#limit((ms) => {
         this.#timedOut = true;
         const error = new StepTimeoutError(stepFacts(step), ms);
-        this.#signal.abort(error);
+        signals.abort(error);
         this.#end(timedOut(error));
       });
-      const args = decode(step.args) as unknown[];
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
-      const called = await contexts.run(context, () => callBody(step, args, mayBegin));
-      if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-      return { type: "completed", ...storedResult(called.value, largestValue) };
-    } catch (error) {
+      return await contexts.run(context, async () => {
+        const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
+        if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
+        const stored = storedResult(called.value, largestValue);
+        await signals.settled();
+        return { type: "completed", ...stored };
+      });
+    } catch (thrown) {
+      const error = signals.judged(thrown);
+      // What it aborted before it failed is aborted.
+      await signals.settled().catch(() => {});
       return { type: "failed", error, reason: "error" };
+    } finally {
+      signals.end();
     }
   }
 
