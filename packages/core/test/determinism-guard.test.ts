@@ -18,7 +18,12 @@ const storage = new AsyncLocalStorage<GuardedContext>();
 const lookup = (): GuardedContext | undefined => storage.getStore();
 
 function inWorkflow<T>(body: () => T, seed = "wrun_1"): T {
-  const context = { now: () => TIME, random: seededRandom(seed), sleep: async () => {}, describe: 'workflow "charge" (run wrun_1)' };
+  const context = {
+    now: () => TIME,
+    random: seededRandom(seed),
+    sleep: async () => {},
+    describe: 'workflow "charge" (run wrun_1)',
+  };
   return storage.run(context, body);
 }
 

@@ -22,7 +22,12 @@ const cjs = createRequire(import.meta.url)("crypto") as typeof crypto & {
 };
 
 function inWorkflow<T>(body: () => T, seed = "wrun_1"): T {
-  const context = { now: () => TIME, random: seededRandom(seed), sleep: async () => {}, describe: "workflow charge, run wrun_1" };
+  const context = {
+    now: () => TIME,
+    random: seededRandom(seed),
+    sleep: async () => {},
+    describe: "workflow charge, run wrun_1",
+  };
   return storage.run(context, body);
 }
 

@@ -210,7 +210,8 @@ export class Signals implements SignalHost, KindState {
       if (!told) {
         const data = encodeError(reason);
         if (run === execution.runId) execution.request({ type: "signal_aborted", id, name: null, data });
-        else this.#send({ to: { runId: run }, type: ABORT_SIGNAL, data: encode({ id, reason: data }, "abort") });
+        else
+          this.#send({ to: { runId: run }, type: ABORT_SIGNAL, data: encode({ id, reason: data }, "abort") });
       }
       for (const watcher of watchers) this.#answer(watcher, reason);
     }

@@ -2,6 +2,7 @@
  * Values to bytes and back: the boundary between the engine, which handles values, and a World, which stores bytes.
  */
 import { SerializationError } from "../errors/input.ts";
+import { type SignalHost, signalHost } from "./abort.ts";
 import { tooLarge } from "./depth.ts";
 import { pack, unpack } from "./format.ts";
 import { isJsonExact } from "./json.ts";
@@ -19,13 +20,14 @@ import { write } from "./write.ts";
  * most 500 levels, so that it can be read wherever it was written.
  *
  * @param where what the value is called in errors: with `args`, a socket is refused at `args[0].user.socket`
+ * @param signals who ties the abort signals in it; the calling code's own host by default
  * @throws {SerializationError} for anything else: functions, symbols, promises, proxies, other class instances, getters
  *   that throw, what is nested too deeply
  */
-export function encode(value: unknown, where: string): Uint8Array | null {
+export function encode(value: unknown, where: string, signals: SignalHost = signalHost()): Uint8Array | null {
   if (value === undefined) return null;
   if (isJsonExact(value)) return pack("j", json(value, where));
-  return pack("d", write(value, where));
+  return pack("d", write(value, where, signals));
 }
 
 /**

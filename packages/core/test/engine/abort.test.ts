@@ -168,7 +168,10 @@ it("sleeps durably for AbortSignal.timeout, and combines signals", async () => {
   const [reason, thrown] = await until(run.returnValue);
   expect(reason).toMatchObject({ name: "TimeoutError" });
   expect(thrown).toMatchObject({ name: "TimeoutError" });
-  expect(types(run.runId).filter((type) => type.startsWith("wait"))).toEqual(["wait_created", "wait_completed"]);
+  expect(types(run.runId).filter((type) => type.startsWith("wait"))).toEqual([
+    "wait_created",
+    "wait_completed",
+  ]);
   expect(await replayed(all, run, "has a timeout")).toBe("returned");
 });
 
@@ -376,4 +379,28 @@ it("aborts the signals of a cancelled run's steps", async () => {
   await settle();
   expect(await run.status).toBe("cancelled");
   expect(seen).toMatchObject([{ name: "WorkflowRunCancelledError", reason: "no more" }, true]);
+});
+
+it("ties a signal of ordinary code to the run that gets it", async () => {
+  const all = cluster();
+  const { process, client, until, settle } = all;
+  const flow = workflow("has one from outside", async (args: { readonly signal: AbortSignal }) => {
+    const inbox = createHook<AbortController>({ token: "another" });
+    const first = await reasonOf(args.signal);
+    const { signal } = await inbox;
+    return [first, await reasonOf(signal)];
+  });
+  await process();
+  const [one, two] = [new AbortController(), new AbortController()];
+  const options = { idempotencyKey: "one" };
+  const run = await client.start<unknown[]>(flow, [{ signal: one.signal }], options);
+  const again = await client.start<unknown[]>(flow, [{ signal: new AbortController().signal }], options);
+  expect(again.runId).toBe(run.runId);
+  await settle();
+  one.abort("from outside");
+  await settle();
+  await client.resumeHook("another", two);
+  two.abort("from outside as well");
+  expect(await until(run.returnValue)).toEqual(["from outside", "from outside as well"]);
+  expect(await replayed(all, run, "has one from outside")).toBe("returned");
 });

@@ -58,7 +58,8 @@ export class StepDispatcher {
         if (attempts.get(step.id) === attempt) attempts.delete(step.id);
         if (run.lease.ended) return;
         // A step that was asked to stop, and did, has nothing to report.
-        if (result.type === "failed" && !attempt.heardAbort && !isAbort(result.error)) this.#report(run, attempt, result.error);
+        if (result.type === "failed" && !attempt.heardAbort && !isAbort(result.error))
+          this.#report(run, attempt, result.error);
         run.turn.receive({ type: "attempt_ended", attempt, result });
         this.#options.onEnded(run);
       },
