@@ -8,6 +8,7 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { processWide } from "../process-wide.ts";
+import { setPublicUrl } from "../public-url.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
@@ -31,6 +32,11 @@ export interface Configuration {
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
+  /**
+   * Where this program is reached from outside, such as `https://example.com`. It counts in the processes that execute workflows.
+   * Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   */
+  readonly url?: string;
 }
 
 interface RuntimeState {
@@ -60,11 +66,12 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
-  const { world, retry } = configuration;
+  const { world, retry, url } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   state().configuration = configuration;
   setRetryDefaults(retry);
+  setPublicUrl(url);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }

@@ -1,3 +1,4 @@
+import type { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
 
@@ -20,12 +21,18 @@ export interface FailedAttempt {
   readonly reason: RetryRecord["reason"];
 }
 
+/** An attempt that took too long. */
+export function timedOut(error: StepTimeoutError): FailedAttempt {
+  return { type: "failed", error, reason: "timeout" };
+}
+
 /** An attempt whose worker is gone, or gives it up: its body may have begun, and nobody hears how it ends. */
 export function lostAttempt(step: PendingStep): Attempt {
   return {
     step,
     attempt: step.attempt,
     started: true,
+    startedAt: null,
     heardAbort: false,
     interrupt(): void {},
     abort(): void {},
@@ -38,6 +45,8 @@ export interface Attempt {
   readonly attempt: number;
   /** The body was called. */
   readonly started: boolean;
+  /** When that was, if it is known. */
+  readonly startedAt: number | null;
   /** The body's signal was aborted and the body may know: how it ends may be its answer to that. */
   readonly heardAbort: boolean;
   /** Aborts the body's signal; the attempt goes on, and its result counts. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Context, StepStore } from "../../context.ts";
+import type { StepStore } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
@@ -8,12 +8,13 @@ import type { Signals } from "../../interpreter/signals.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
-import type { Attempt, AttemptResult } from "./attempt.ts";
+import { type Attempt, type AttemptResult, timedOut } from "./attempt.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
+import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
 import { storedResult } from "./stored-result.ts";
 
@@ -59,9 +60,8 @@ export class StepAttempt implements Attempt {
   readonly #listener: AttemptListener;
   readonly #signals: AttemptSignals;
   #phase: "waiting" | "running" | "over" = "waiting";
-  #started = false;
   #timedOut = false;
-  #startedAt = 0;
+  #startedAt: number | null = null;
   #slot: Slot | null = null;
   #leaveQueue: () => void = () => {};
   #cancelTimeout: () => void = () => {};
@@ -85,7 +85,11 @@ export class StepAttempt implements Attempt {
   }
 
   get started(): boolean {
-    return this.#started;
+    return this.#startedAt !== null;
+  }
+
+  get startedAt(): number | null {
+    return this.#startedAt;
   }
 
   get heardAbort(): boolean {
@@ -150,7 +154,6 @@ export class StepAttempt implements Attempt {
   #run(slot: Slot): void {
     const { bodies, clock } = this.#host;
     this.#phase = "running";
-    this.#started = true;
     this.#startedAt = clock.now();
     this.#slot = slot;
     this.#onSettled = () => slot.release();
@@ -185,7 +188,7 @@ export class StepAttempt implements Attempt {
       step: this.step.definition.id,
       stepId: this.step.id,
       attempt: this.attempt,
-      since: new Date(this.#startedAt).toISOString(),
+      since: new Date(this.#startedAt ?? 0).toISOString(),
     };
     this.#onSettled = this.#host.detached.add(body, this.#slot);
   }
@@ -203,24 +206,16 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
     const signals = this.#signals;
-    const context: Context = {
-      kind: "step",
-      workflow: metadata,
-      step: {
-        stepName: step.definition.id,
-        stepId: step.id,
-        attempt: this.attempt,
-        stepStartedAt: new Date(this.#startedAt),
-        get signal() {
-          return signals.signal;
-        },
-      },
-      duringRun: (runId, ended) => this.#duringRun(runId, ended),
+    const context = stepContext({
+      pending: step,
+      attempt: this.attempt,
+      startedAt: this.#startedAt ?? 0,
       signals,
+      workflow: metadata,
+      duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
       store: this.#host.store,
-      starts: 0,
-    };
+    });
     try {
       this.#limit((ms) => {
         this.#timedOut = true;
@@ -254,8 +249,4 @@ export class StepAttempt implements Attempt {
     this.#host.onWaitsForRun(this.step, this.#owner, runId);
     return waited;
   }
-}
-
-function timedOut(error: StepTimeoutError): AttemptResult {
-  return { type: "failed", error, reason: "timeout" };
 }

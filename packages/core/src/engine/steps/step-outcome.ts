@@ -20,11 +20,12 @@ export type Verdict =
 /** A time that has passed. */
 const AT_ONCE = 0;
 
-/** Decides between another attempt and failure. `now` is the engine's clock, `random` its generator (for the jitter). */
+/** Decides between another attempt and failure. `startedAt`: when the attempt began, if it is known; `now` is the engine's clock, `random` its generator (for the jitter). */
 export function judgeFailure(
   step: PendingStep,
   error: unknown,
   reason: RetryRecord["reason"],
+  startedAt: number | null,
   now: number,
   random: () => number,
 ): Verdict {
@@ -52,7 +53,14 @@ export function judgeFailure(
         : now + backoffDelay(options, step.failures + 1, error, random);
     if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
       return fail();
-    return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
+    const record: RetryRecord = {
+      attempt: step.attempt,
+      startedAt: step.startedAt ?? startedAt ?? step.createdAt,
+      retryAt,
+      reason,
+      error: encodeError(error),
+    };
+    return { type: "retry", record };
   } catch (policyError) {
     // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
     const wrapped = new FatalError(

@@ -19,6 +19,8 @@ export interface PendingStep extends Pending {
   args: Uint8Array | null;
   /** Time of `step_created`; 0 until it is journalled. */
   createdAt: number;
+  /** When its first attempt began, as far as that is known; `null` before that. */
+  startedAt: number | null;
   /** The attempt that is under way or comes next, from 1. */
   attempt: number;
   /** Attempts that threw or ran out of time. */
@@ -32,6 +34,8 @@ export interface PendingStep extends Pending {
 export interface RetryRecord {
   /** The attempt that did not succeed, from 1. */
   readonly attempt: number;
+  /** When the first one began; where that was not seen, when the step was created. */
+  readonly startedAt: number;
   /** When the next one is due. */
   readonly retryAt: number;
   readonly reason: "error" | "timeout" | "owner_lost" | "shutdown";
@@ -60,6 +64,7 @@ export function callStep(
     thisArg,
     args: encoded,
     createdAt: 0,
+    startedAt: null,
     attempt: 1,
     failures: 0,
     dueAt: null,
@@ -79,6 +84,7 @@ export function isStep(entry: Pending | undefined): entry is PendingStep {
 /** The attempt of the record is over; the next one comes at `retryAt`. */
 export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.attempt = record.attempt + 1;
+  step.startedAt = record.startedAt;
   step.dueAt = record.retryAt;
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
 }
