@@ -7,6 +7,7 @@ export { HookConflictError, HookNotFoundError } from "./hook.ts";
 export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
 export { ContextError, DurationError, NonDeterminismError, SerializationError } from "./input.ts";
 export {
+  type RunErrorCode,
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotCompletedError,
@@ -26,6 +27,7 @@ export {
 } from "./runtime.ts";
 export {
   abortError,
+  exhaustedError,
   FatalError,
   RetryableError,
   type RetryableErrorOptions,
@@ -35,3 +37,15 @@ export {
   StepOutcomeUnknownError,
   StepTimeoutError,
 } from "./step.ts";
+export {
+  EntityConflictError,
+  PreconditionFailedError,
+  type PreconditionFailedErrorOptions,
+  RunExpiredError,
+  RunNotSupportedError,
+  StepNotRegisteredError,
+  ThrottleError,
+  TooEarlyError,
+  WorkflowWorldError,
+  type WorkflowWorldErrorOptions,
+} from "./stores.ts";

@@ -29,6 +29,15 @@ export class FatalError extends WorkflowError {
 }
 defineKind(FatalError, "FATAL");
 
+/** What the workflow gets when a step has been tried again in vain; `cause` is what its last attempt threw. */
+export function exhaustedError(stepName: string, retries: number, last: unknown): FatalError {
+  const said = last instanceof Error ? last.message : typeof last === "string" ? last : "it threw no Error";
+  return new FatalError(
+    `Step "${stepName}" failed after ${retries} ${retries === 1 ? "retry" : "retries"}: ${said}`,
+    { cause: last },
+  );
+}
+
 /**
  * What the workflow gets of a step that ended because a signal was aborted: a `FatalError`, since another attempt would only be
  * aborted again, under the name that such errors have everywhere.

@@ -1,5 +1,5 @@
 import type { WorkflowMetadata } from "../metadata.ts";
-import { publicUrl } from "../public-url.ts";
+import { publicUrl } from "../public-address.ts";
 import type { Execution } from "./execution.ts";
 import { attributesOf } from "./kinds/attributes.ts";
 

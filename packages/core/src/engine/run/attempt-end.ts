@@ -24,7 +24,7 @@ export function endOfAttempt(
     const { value: data, known } = result;
     return { type: "step_completed", id, data, ...(known !== undefined && { known }) };
   }
-  const judged = judgeFailure(step, result.error, result.reason, attempt.startedAt, now, random);
+  const judged = judgeFailure(step, result, attempt.startedAt, now, random);
   const verdict = cancel.judge(attempt, result, judged);
   if (verdict.type === "fail") return { type: "step_failed", id, data: verdict.error };
   outbox.retry(id, verdict.record, now);

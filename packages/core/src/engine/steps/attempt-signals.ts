@@ -41,6 +41,7 @@ export class AttemptSignals implements SignalHost {
   #aborted: { readonly reason: unknown } | null = null;
   readonly #byName: Map<string, ReadSignal & Tied> = new Map();
   readonly #names: Map<AbortSignal, Pick<Tied, "run" | "id">> = new Map();
+  readonly #given: AbortSignal[] = [];
   /** Called when the attempt is over. */
   #leave: (() => void)[] = [];
   readonly #sent: Promise<void>[] = [];
@@ -61,7 +62,7 @@ export class AttemptSignals implements SignalHost {
 
   /** The body may know that the attempt was aborted, so how it ends may be its answer to that. */
   get heard(): boolean {
-    return this.#aborted !== null && (this.#controller !== null || this.#byName.size > 0);
+    return this.#aborted !== null && (this.#controller !== null || this.#given.length > 0);
   }
 
   /** Aborts the attempt. */
@@ -87,13 +88,18 @@ export class AttemptSignals implements SignalHost {
   }
 
   read(data: SignalData): ReadSignal {
-    if (data.id === null) return detached(data);
+    if (data.id === null) {
+      const read = detached(data);
+      this.#given.push(read.signal);
+      return read;
+    }
     const run = data.run ?? this.#owner.runId;
     const known = this.#byName.get(`${run}/${data.id}`);
     if (known !== undefined) return known;
     const { signal, controller } = detached({ ...data, aborted: false });
     const tied = { run, id: data.id, signal, controller, told: data.aborted };
     this.#byName.set(`${run}/${data.id}`, tied);
+    this.#given.push(signal);
     this.#tie(tied);
     // The abort of a workflow is told in the workflow's context, and what listens here is the step's.
     const inStep = AsyncLocalStorage.snapshot();
@@ -109,7 +115,7 @@ export class AttemptSignals implements SignalHost {
   /** What a body threw because it was aborted is what the workflow gets, and no reason to try again. */
   judged(thrown: unknown): unknown {
     if (this.#aborted !== null) return thrown;
-    const aborted = [...this.#byName.values()].map(({ signal }) => signal).filter((signal) => signal.aborted);
+    const aborted = this.#given.filter((signal) => signal.aborted);
     const obeyed = aborted.find(({ reason }) => reason === thrown);
     if (obeyed !== undefined) return abortError(thrown, obeyed.reason);
     if (!(thrown instanceof Error) || thrown.name !== "AbortError") return thrown;

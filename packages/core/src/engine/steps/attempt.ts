@@ -19,11 +19,18 @@ export interface FailedAttempt {
   readonly type: "failed";
   readonly error: unknown;
   readonly reason: RetryRecord["reason"];
+  /** Another attempt would meet the same. */
+  readonly final?: boolean;
 }
 
 /** An attempt that took too long. */
 export function timedOut(error: StepTimeoutError): FailedAttempt {
   return { type: "failed", error, reason: "timeout" };
+}
+
+/** Arguments or a result that cannot be stored: another attempt would meet the same. */
+export function unstored(error: unknown): FailedAttempt {
+  return { type: "failed", error, reason: "error", final: true };
 }
 
 /** An attempt whose worker is gone, or gives it up: its body may have begun, and nobody hears how it ends. */

@@ -8,7 +8,7 @@ import type { Signals } from "../../interpreter/signals.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
-import { type Attempt, type AttemptResult, timedOut } from "./attempt.ts";
+import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
@@ -16,7 +16,7 @@ import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
-import { storedResult } from "./stored-result.ts";
+import { resultOf } from "./stored-result.ts";
 
 /**
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
@@ -216,6 +216,7 @@ export class StepAttempt implements Attempt {
       world: this.#host.world,
       store: this.#host.store,
     });
+    if (step.refusal !== null) return unstored(step.refusal);
     try {
       this.#limit((ms) => {
         this.#timedOut = true;
@@ -227,9 +228,9 @@ export class StepAttempt implements Attempt {
       return await contexts.run(context, async () => {
         const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
         if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-        const stored = storedResult(called.value, largestValue);
+        const result = resultOf(called.value, largestValue);
         await signals.settled();
-        return { type: "completed", ...stored };
+        return result;
       });
     } catch (thrown) {
       const error = signals.judged(thrown);

@@ -1,5 +1,6 @@
 import { backoffDelay, isAtMostOnce, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
 import {
+  exhaustedError,
   FatalError,
   RetryableError,
   retryAt as retryAfter,
@@ -9,6 +10,7 @@ import {
 } from "../../errors/index.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
+import type { FailedAttempt } from "./attempt.ts";
 
 /** What follows when an attempt of a step did not succeed. */
 
@@ -23,8 +25,7 @@ const AT_ONCE = 0;
 /** Decides between another attempt and failure. `startedAt`: when the attempt began, if it is known; `now` is the engine's clock, `random` its generator (for the jitter). */
 export function judgeFailure(
   step: PendingStep,
-  error: unknown,
-  reason: RetryRecord["reason"],
+  { error, reason, final = false }: FailedAttempt,
   startedAt: number | null,
   now: number,
   random: () => number,
@@ -33,8 +34,13 @@ export function judgeFailure(
   const interrupted = reason === "owner_lost" || reason === "shutdown";
   let failure = error;
   const fail = (): Verdict => ({ type: "fail", error: encodeError(failure, stepFacts(step)) });
+  const giveUp = (): Verdict => {
+    if (step.failures > 0 && !StepOutcomeUnknownError.is(failure))
+      failure = exhaustedError(id, step.failures, error);
+    return fail();
+  };
   try {
-    if (FatalError.is(error)) return fail();
+    if (final || FatalError.is(error)) return fail();
     const maxRetries = maxRetriesOf(options);
     const once = isAtMostOnce(id, options);
     const asks = once && options.reconcile !== undefined;
@@ -43,7 +49,7 @@ export function judgeFailure(
     }
     if (once && !asks && !RetryableError.is(error)) return fail();
     if (maxRetries === 0 && !(asks && interrupted)) return fail();
-    if (!interrupted && step.failures >= maxRetries) return fail();
+    if (!interrupted && step.failures >= maxRetries) return giveUp();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     // By every worker's clock: another one must not think that the next attempt cannot have begun yet.
     const retryAt = interrupted
@@ -52,7 +58,7 @@ export function judgeFailure(
         ? Math.max(now, retryAfter(error, now))
         : now + backoffDelay(options, step.failures + 1, error, random);
     if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
-      return fail();
+      return giveUp();
     const record: RetryRecord = {
       attempt: step.attempt,
       startedAt: step.startedAt ?? startedAt ?? step.createdAt,

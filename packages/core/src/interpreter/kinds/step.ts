@@ -1,7 +1,7 @@
 import { isShielded } from "../../contexts.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
-import { type Deferred, deferred, rejected } from "../deferred.ts";
+import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Pending } from "../pending.ts";
@@ -17,6 +17,8 @@ export interface PendingStep extends Pending {
   readonly thisArg: unknown;
   /** Encoded; the journal's once the step is in it. */
   args: Uint8Array | null;
+  /** Why its arguments cannot be stored, so that it fails without an attempt; else `null`. */
+  readonly refusal: unknown;
   /** Time of `step_created`; 0 until it is journalled. */
   createdAt: number;
   /** When its first attempt began, as far as that is known; `null` before that. */
@@ -51,11 +53,12 @@ export function callStep(
   args: unknown[],
 ): Promise<unknown> {
   if (execution.over) return new Promise(() => {});
-  let encoded: Uint8Array | null;
+  let encoded: Uint8Array | null = null;
+  let refusal: unknown = null;
   try {
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
-    return rejected(error);
+    refusal = error;
   }
   const step: PendingStep = {
     id: execution.nextId("step", definition.id),
@@ -63,6 +66,7 @@ export function callStep(
     definition,
     thisArg,
     args: encoded,
+    refusal,
     createdAt: 0,
     startedAt: null,
     attempt: 1,
