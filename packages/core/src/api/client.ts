@@ -23,6 +23,7 @@ import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } fro
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run, type RunAccess } from "./run.ts";
@@ -252,8 +253,7 @@ export class Client implements RunAccess {
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const signals = this.#signals();
     const data = encode(payload, "payload", signals);
-    const { idempotencyKey, orStart } = options;
-    checkKey(idempotencyKey, "idempotencyKey");
+    const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
     if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart, signals);
@@ -270,6 +270,13 @@ export class Client implements RunAccess {
     [fn, args = [], options = {}]: OrStartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
+    for (const name of ["hook", "onConflict", "world"]) {
+      if (name in options) {
+        throw new TypeError(
+          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
+        );
+      }
+    }
     const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {

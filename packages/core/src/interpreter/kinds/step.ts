@@ -1,4 +1,5 @@
 import { isShielded } from "../../contexts.ts";
+import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
@@ -56,6 +57,7 @@ export function callStep(
   let encoded: Uint8Array | null = null;
   let refusal: unknown = null;
   try {
+    checkStepProperties(definition.id, definition.options);
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
     refusal = error;
