@@ -26,8 +26,6 @@ export {
   type WorldErrorOptions,
 } from "./runtime.ts";
 export {
-  abortError,
-  exhaustedError,
   FatalError,
   RetryableError,
   type RetryableErrorOptions,

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { StepStore } from "../../context.ts";
-import { abortError } from "../../errors/index.ts";
+import { abortError } from "../../errors/step.ts";
 import { ABORT_SIGNAL, type AbortOrder, type Signals } from "../../interpreter/signals.ts";
 import {
   detached,

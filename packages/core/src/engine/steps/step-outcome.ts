@@ -1,6 +1,5 @@
 import { backoffDelay, isAtMostOnce, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
 import {
-  exhaustedError,
   FatalError,
   RetryableError,
   retryAt as retryAfter,
@@ -8,6 +7,7 @@ import {
   StepInterruptedError,
   StepOutcomeUnknownError,
 } from "../../errors/index.ts";
+import { exhaustedError } from "../../errors/step.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
 import type { FailedAttempt } from "./attempt.ts";
