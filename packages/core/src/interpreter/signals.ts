@@ -1,4 +1,5 @@
 import {
+  decode,
   decodeError,
   detached,
   encode,
@@ -9,6 +10,7 @@ import {
   type SignalHost,
   snapshot,
 } from "../serialization/index.ts";
+import type { JournalEvent } from "../world/index.ts";
 import type { Execution, KindState } from "./execution.ts";
 import { callSystemStep, SYSTEM_STEP_RESULT } from "./kinds/system-step.ts";
 
@@ -250,4 +252,17 @@ export class Signals implements SignalHost, KindState {
 
 function nameOf(run: string, id: string): string {
   return `${run}/${id}`;
+}
+
+/** The encoded reason with which these events abort a signal, or `null`. */
+export function reasonIn(events: readonly JournalEvent[], id: string): Uint8Array | null {
+  for (const event of events) {
+    if (event.id !== id) continue;
+    const { type, data } = event;
+    if (type === "signal_aborted" || type === "abort_received") return data;
+    if (type !== "signal_kept") continue;
+    const { reason } = decode(data) as KeptSignal;
+    if (reason !== null) return reason;
+  }
+  return null;
 }

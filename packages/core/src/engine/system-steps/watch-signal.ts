@@ -1,13 +1,12 @@
 import { derivedMessageId } from "../../ids.ts";
 import {
-  type KeptSignal,
+  reasonIn,
   type SignalName,
   type SignalState,
   type SignalWatcher,
   WATCH_SIGNAL,
 } from "../../interpreter/signals.ts";
-import { decode, encode } from "../../serialization/index.ts";
-import type { JournalEvent } from "../../world/index.ts";
+import { encode } from "../../serialization/index.ts";
 import type { StoreCalls } from "./store-calls.ts";
 import type { SystemStep } from "./system-step.ts";
 
@@ -38,19 +37,6 @@ export const watchSignal: SystemStep = {
     return { type: "completed", value };
   },
 };
-
-/** The encoded reason with which these events abort a signal, or `null`. */
-export function reasonIn(events: readonly JournalEvent[], id: string): Uint8Array | null {
-  for (const event of events) {
-    if (event.id !== id) continue;
-    const { type, data } = event;
-    if (type === "signal_aborted" || type === "abort_received") return data;
-    if (type !== "signal_kept") continue;
-    const { reason } = decode(data) as KeptSignal;
-    if (reason !== null) return reason;
-  }
-  return null;
-}
 
 async function reasonInStore(
   { runId, id }: SignalName,

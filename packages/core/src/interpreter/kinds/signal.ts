@@ -1,9 +1,12 @@
+import { derivedMessageId } from "../../ids.ts";
 import { decode, decodeError, encode } from "../../serialization/index.ts";
 import type { Execution } from "../execution.ts";
 import {
   ABORT_SIGNAL,
   type AbortOrder,
+  abortedAnswer,
   type KeptSignal,
+  reasonIn,
   Signals,
   type SignalWatcher,
   WATCH_SIGNAL,
@@ -64,6 +67,15 @@ export const signalKind: Kind = {
       return id === null ? null : { type: "signal_watched", id, data };
     },
   },
+  // Answers to those who asked too late to be told of the abort of a signal, which had been.
+  owes: ({ run, journal, mail }) => ({
+    messages: mail.flatMap(({ type, id, at, data, messageId }) => {
+      const reason = type === WATCH_SIGNAL && id !== null ? reasonIn(journal, id) : null;
+      if (reason === null) return [];
+      const answer = abortedAnswer(decode(data) as SignalWatcher, reason);
+      return [{ ...answer, messageId: derivedMessageId("signal", run.runId, messageId), at }];
+    }),
+  }),
   carry: (execution) =>
     signalsOf(execution)
       .kept()
