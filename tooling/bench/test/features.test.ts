@@ -125,6 +125,42 @@ const mails = workflow("features//mails", async (what: string) => {
   return [left, await reconciled(what)] as const;
 });
 
+/** Ends as `fetch` does when the signal aborts. */
+const waitsUnder = step(
+  "features//waitsUnder",
+  (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    }),
+);
+const abortsIt = step("features//abortsIt", async (controller: AbortController, reason: string) => {
+  controller.abort(reason);
+});
+const childUnder = workflow("features//childUnder", async (signal: AbortSignal) => {
+  return await waitsUnder(signal).catch(({ name, reason }: Error & { reason: unknown }) => [name, reason]);
+});
+const aborts = workflow("features//aborts", async (by: "workflow" | "step") => {
+  const controller = new AbortController();
+  const run = await start(childUnder, [controller.signal]);
+  await sleep(1);
+  if (by === "workflow") controller.abort("enough");
+  else await abortsIt(controller, "enough");
+  return await run.returnValue;
+});
+const watchesSignal = workflow("features//watchesSignal", async (token: string) => {
+  const inbox = createHook<AbortSignal>({ token });
+  return await childUnder(await inbox);
+});
+const handsOn = step("features//handsOn", async (signal: AbortSignal, token: string) => {
+  await resumeHook(token, signal);
+});
+const abortsAndEnds = workflow("features//abortsAndEnds", async (token: string) => {
+  const controller = new AbortController();
+  await handsOn(controller.signal, token);
+  controller.abort("at the end");
+});
+
 describe.each(Object.keys(worlds))("on %s", (name) => {
   let world: World;
   let close: () => Promise<void>;
@@ -206,6 +242,18 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     expect(new Set(charged).size).toBe(2);
     expect(await run.result({ follow: true })).toEqual([42, "charged"]);
     expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
+  });
+
+  test.each(["workflow", "step"] as const)("a signal that a %s aborts, in the step of a child", async (by) => {
+    const run = await start(aborts, [by]);
+    expect(await run.returnValue).toEqual(["AbortError", "enough"]);
+  });
+
+  test("a signal of a run that ends", async () => {
+    const name = token("signal");
+    const run = await start(watchesSignal, [name], { hook: { token: name } });
+    await (await start(abortsAndEnds, [name])).returnValue;
+    expect(await run.returnValue).toEqual(["AbortError", "at the end"]);
   });
 
   test("cancelled with a shield, and terminated", async () => {

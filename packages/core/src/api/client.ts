@@ -25,6 +25,7 @@ import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
+import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
@@ -65,6 +66,7 @@ export class Client implements RunAccess {
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #unattended: UnattendedRuns;
+  readonly #signalTerms: SignalTerms;
   readonly #prepare: (() => Promise<void>) | undefined;
   /** Does what a caller awaits. Under a test's clock the process is the test's. */
   readonly #awaited: <T>(work: () => Promise<T>) => Promise<T>;
@@ -72,6 +74,7 @@ export class Client implements RunAccess {
 
   constructor(options: ClientOptions) {
     const { world, clock = systemClock } = options;
+    const logger = resolveLogger(options.logger);
     this.world = world;
     this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
@@ -83,10 +86,19 @@ export class Client implements RunAccess {
     this.#unattended = new UnattendedRuns({
       world,
       clock,
-      logger: resolveLogger(options.logger),
+      logger,
       workers: this.workers,
     });
     const largest = (): number => largestBatch(world);
+    this.#signalTerms = {
+      now: () => clock.now(),
+      deliver: (message) => this.#deliver(message),
+      onUntold: (runId, error) =>
+        logger.warn(
+          "a run was not told that a signal, which it was given, is aborted. Cancel the run, or check that the store can be reached",
+          { runId, error },
+        ),
+    };
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),
@@ -116,7 +128,8 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+    const signals = this.#signals();
+    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, signals);
     const { workflow } = asked;
     return await this.#awaited(async () => {
       await this.open();
@@ -134,7 +147,9 @@ export class Client implements RunAccess {
         if (result.outcome === "created" && result.lease !== null) {
           worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
-        return new Run<T>(this, startedRun({ run, onConflict }, result));
+        const runId = startedRun({ run, onConflict }, result);
+        if (result.outcome !== "held") signals?.sentTo(runId, this.#signalTerms);
+        return new Run<T>(this, runId);
       } finally {
         release?.();
       }
@@ -248,13 +263,15 @@ export class Client implements RunAccess {
   ): Promise<ResumedHook> {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-    const data = encode(payload, "payload");
+    const signals = this.#signals();
+    const data = encode(payload, "payload", signals);
     const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
-    if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
+    if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart, signals);
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
+    signals?.sentTo(result.runId, this.#signalTerms);
     return { token, hookId: result.id, runId: result.runId };
   }
 
@@ -263,6 +280,7 @@ export class Client implements RunAccess {
     messageId: string,
     payload: Uint8Array | null,
     [fn, args = [], options = {}]: OrStartRequest,
+    signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
     for (const name of ["hook", "onConflict", "world"]) {
       if (name in options) {
@@ -271,7 +289,7 @@ export class Client implements RunAccess {
         );
       }
     }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
+    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {
       await this.open();
@@ -282,6 +300,7 @@ export class Client implements RunAccess {
       const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
       return await resumeOrStart({ messageId, token, data, start }, store);
     });
+    signals?.sentTo(runId, this.#signalTerms);
     return { token, hookId, runId };
   }
 
@@ -297,6 +316,11 @@ export class Client implements RunAccess {
       createdAt: new Date(hook.createdAt),
       metadata: decode(hook.data),
     };
+  }
+
+  /** Ties the signals of ordinary code; those of a step are its own affair. */
+  #signals(): OutsideSignals | undefined {
+    return currentContext() === undefined ? new OutsideSignals(this.#ids) : undefined;
   }
 
   async #toRun(

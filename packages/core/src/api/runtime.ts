@@ -9,6 +9,7 @@ import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
+import { setPublicUrl } from "../public-address.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client, refuseInWorkflow } from "./client.ts";
@@ -32,6 +33,11 @@ export interface Configuration {
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
+  /**
+   * Where this program is reached from outside, such as `https://example.com`. It counts in the processes that execute workflows.
+   * Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   */
+  readonly url?: string;
 }
 
 interface RuntimeState {
@@ -61,12 +67,18 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
-  checkOptionNames<Configuration>("configure()", configuration, { world: true, worker: true, retry: true });
-  const { world, retry } = configuration;
+  checkOptionNames<Configuration>("configure()", configuration, {
+    world: true,
+    worker: true,
+    retry: true,
+    url: true,
+  });
+  const { world, retry, url } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   state().configuration = configuration;
   setRetryDefaults(retry);
+  setPublicUrl(url);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }

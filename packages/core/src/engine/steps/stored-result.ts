@@ -1,23 +1,30 @@
 import { FatalError, SerializationError } from "../../errors/index.ts";
-import { decode, encode, storable } from "../../serialization/index.ts";
+import type { Known } from "../../interpreter/pending.ts";
+import { readAhead } from "../../interpreter/read-ahead.ts";
+import { encode, storable } from "../../serialization/index.ts";
+import { type AttemptResult, unstored } from "./attempt.ts";
 
 /** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
-export function storedResult(
-  result: unknown,
-  largest: number,
-): { readonly value: Uint8Array | null; readonly decoded: unknown } {
+export function resultOf(result: unknown, largest: number): AttemptResult {
   try {
     const value = storable(encode(result, "result"), "result", largest);
-    return { value, decoded: readBack(value) };
+    return { type: "completed", value, ...readBack(value) };
   } catch (cause) {
-    throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+    return unstored(unstorable(cause as Error));
   }
 }
 
-function readBack(value: Uint8Array | null): unknown {
+function readBack(value: Uint8Array | null): { readonly known?: Known } {
   try {
-    return decode(value);
+    return readAhead(value);
   } catch (cause) {
     throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Fatal, under the name that the refusal itself has. */
+function unstorable(cause: Error): FatalError {
+  const error = new FatalError(`The step has done its work, but its ${cause.message}`, { cause });
+  Object.defineProperty(error, "name", { value: cause.name, writable: true, configurable: true });
+  return error;
 }

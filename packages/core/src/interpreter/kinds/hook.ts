@@ -5,6 +5,7 @@ import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
+import { readAhead } from "../read-ahead.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
@@ -247,13 +248,13 @@ export const hookKind: Kind = {
   messages: {
     hook_received(execution, { id, data }) {
       if (id === null || !takesPayloads(execution, id)) return null;
-      return { type: "hook_received", id, data, known: { value: decode(data) } };
+      return { type: "hook_received", id, data, ...readAhead(data) };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
       if (!takesPayloads(execution, id)) return null;
-      const { value } = payloadOf({ id, name: OR_START, data });
-      return { type: "hook_received", id, name: OR_START, data, known: { value } };
+      const { payload } = decode(data) as OrStart;
+      return { type: "hook_received", id, name: OR_START, data, ...readAhead(payload) };
     },
   },
   owes: unreadPayloads,

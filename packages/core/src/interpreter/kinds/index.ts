@@ -6,6 +6,7 @@ import { childrenKind } from "./children.ts";
 import { hookKind } from "./hook.ts";
 import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
 import { runKind } from "./run.ts";
+import { signalKind } from "./signal.ts";
 import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
@@ -22,6 +23,7 @@ const KINDS: readonly Kind[] = [
   stateKind,
   attributesKind,
   childrenKind,
+  signalKind,
 ];
 
 const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));

@@ -4,6 +4,7 @@ import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import type { Pending } from "../pending.ts";
+import { readAhead } from "../read-ahead.ts";
 import type { Kind, OwedStep } from "./kind.ts";
 
 /**
@@ -118,7 +119,7 @@ export const systemStepKind: Kind = {
   messages: {
     [SYSTEM_STEP_RESULT](execution, { id, data }) {
       if (id === null || !isSystemStep(execution.pending.get(id))) return null;
-      return { type: "system_step_completed", id, data, known: { value: decode(data) } };
+      return { type: "system_step_completed", id, data, ...readAhead(data) };
     },
   },
 };
