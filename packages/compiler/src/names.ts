@@ -24,7 +24,35 @@ export function inferredName(fn: AnyFunction): string | undefined {
 
 /** The last part of a function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
 export function localName(fn: AnyFunction): string | undefined {
+  if (fn.type === "FunctionDeclaration" && fn.id)
+    return [...namespacesAround(fn, "own"), fn.id.name].join(".");
   return fn.id?.name ?? boundName(fn);
+}
+
+/**
+ * The longer name of a function that shares its plain one: with the variable that gets the result of the call around it
+ * (`weather.execute` of `const weather = tool({ execute: … })`), and the namespaces that it stands in.
+ */
+export function qualifiedName(fn: AnyFunction): string {
+  if (fn.type === "FunctionDeclaration") return localName(fn) ?? "";
+  return [...namespacesAround(fn, "all"), fn.id?.name ?? boundName(fn, true)].join(".");
+}
+
+/** The namespaces around a node, up to the next function; `own`: only if the node is a statement of theirs. */
+function namespacesAround(node: Node, which: "own" | "all"): string[] {
+  const names: string[] = [];
+  for (const outer of ancestorsOf(node)) {
+    if (isFunction(outer)) break;
+    if (outer.type === "TSModuleDeclaration") names.unshift(...namespaceNames(outer.id));
+    else if (which === "own" && outer.type !== "ExportNamedDeclaration" && outer.type !== "TSModuleBlock")
+      break;
+  }
+  return names;
+}
+
+function namespaceNames(id: Node): string[] {
+  if (id.type === "TSQualifiedName") return [...namespaceNames(id.left), ...namespaceNames(id.right)];
+  return id.type === "Identifier" ? [id.name] : [];
 }
 
 /** The names of the named functions around a function, outermost first. */
@@ -37,8 +65,8 @@ export function enclosingNames(fn: AnyFunction): string[] {
   return names;
 }
 
-/** The name of what a value is bound to where it stands. */
-function boundName(value: Node): string | undefined {
+/** The name of what a value is bound to where it stands; `throughCalls`: or what a call is bound to that it is passed to. */
+function boundName(value: Node, throughCalls = false): string | undefined {
   const outer = withTypes(value);
   const parent = outer.parent;
   switch (parent?.type) {
@@ -48,20 +76,34 @@ function boundName(value: Node): string | undefined {
     case "AssignmentPattern":
       return parent.right === outer ? memberName(parent.left) : undefined;
     case "Property":
-      return parent.value === outer ? memberOf(parent.parent && boundName(parent.parent), parent) : undefined;
+      return parent.value === outer
+        ? memberOf(parent.parent && boundName(parent.parent, throughCalls), ".", parent)
+        : undefined;
     case "MethodDefinition":
     case "PropertyDefinition":
-      return parent.value === outer ? memberOf(className(parent), parent) : undefined;
+      return parent.value === outer
+        ? memberOf(className(parent), parent.static ? "." : "#", parent)
+        : undefined;
     case "ExportDefaultDeclaration":
       return "default";
+    case "AwaitExpression":
+    case "CallExpression":
+    case "NewExpression":
+      return throughCalls ? boundName(parent, true) : undefined;
     default:
       return undefined;
   }
 }
 
-function memberOf(owner: string | undefined, member: { key: Node; computed: boolean }): string | undefined {
-  const key = staticKey(member);
-  return owner === undefined || key === undefined ? key : `${owner}.${key}`;
+/** `owner.key`, `Class#key` of an instance, and `=` behind it for a setter. */
+function memberOf(
+  owner: string | undefined,
+  separator: "." | "#",
+  member: { key: Node; computed: boolean; kind?: string },
+): string | undefined {
+  const name = staticKey(member);
+  const key = name !== undefined && member.kind === "set" ? `${name}=` : name;
+  return owner === undefined || key === undefined ? key : owner + separator + key;
 }
 
 function className(member: Node): string | undefined {

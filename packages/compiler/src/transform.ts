@@ -3,7 +3,8 @@ import { basename, extname } from "node:path";
 import type { Program } from "oxc-parser";
 import { checkCaptured } from "./checks/captured.ts";
 import { checkDeterminism } from "./checks/determinism.ts";
-import { findStoredClasses, mayContainStoredClass } from "./classes.ts";
+import { mayContainStoredClass, StoredClasses } from "./classes.ts";
+import { findClosures } from "./closures.ts";
 import { type Diagnostic, Reporter } from "./diagnostics.ts";
 import { mayContainDirective } from "./directive.ts";
 import { findDirectives } from "./directives.ts";
@@ -68,12 +69,14 @@ export function transform(code: string, options: TransformOptions): TransformRes
   const { program } = parsed;
   const directives = findDirectives(program, code, reporter);
   const path = idPath(filename, root);
-  const classes = findStoredClasses(program, code, path, reporter);
-  if (directives.marked.length === 0 && classes.length === 0) return unchanged();
-
-  const marks = findMarks(directives.marked, path, reporter);
   const scopes = analyzeScopes(program);
-  if (isCommonJs(filename, parsed, scopes)) {
+  const stored = new StoredClasses(program, code, scopes);
+  const marks = findMarks(directives.marked, path, stored, reporter);
+  const isModule = !isCommonJs(filename, parsed, scopes);
+  // What perhaps is no such class is no reason to complain.
+  const classes = stored.find(path, reporter).filter(({ perhaps }) => isModule || !perhaps);
+  if (directives.marked.length === 0 && classes.length === 0) return unchanged();
+  if (!isModule) {
     reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
   }
   checkCaptured(marks, scopes, reporter);
@@ -85,6 +88,7 @@ export function transform(code: string, options: TransformOptions): TransformRes
     program,
     marks,
     classes,
+    closures: findClosures(marks, scopes),
     directives: directives.statements,
     runtime: runtime ?? runtimeSpecifier(filename),
   });
