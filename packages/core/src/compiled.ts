@@ -1,12 +1,14 @@
 import { guardedExecution } from "./context.ts";
+import { closure, closureCode } from "./define/closure.ts";
 import type { AsyncFunction } from "./define/registry.ts";
-import { step } from "./define/step.ts";
+import { instanceStep, step } from "./define/step.ts";
 import { workflow } from "./define/workflow.ts";
 import { installGuard } from "./determinism/index.ts";
-import { registerClass } from "./serialization/index.ts";
+import { isSerializable } from "./serialization/classes.ts";
+import { type Class, registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */
-export { registerClass, step, workflow };
+export { closure, closureCode, registerClass, step, workflow };
 
 /**
  * Installs the determinism guard for the life of the process, before a worker would. What modules copy when they are
@@ -16,20 +18,43 @@ export function guardProcess(): void {
   installGuard(guardedExecution);
 }
 
-/** Marks methods of an object literal or static methods of a class, keeping `this` and `super`. */
+/** Registers a class under an id if it has, itself or by inheritance, what says how its instances are stored. */
+export function registerIfStored(id: string, cls: Class): void {
+  if (isSerializable(cls)) registerClass(id, cls);
+}
+
+type Mark = readonly ["step" | "workflow", string];
+
+/**
+ * Marks methods and accessors of an object literal, of a class, or of its instances (`target` is its prototype then), keeping
+ * `this` and `super`. The `this` of an instance's step crosses the journal.
+ */
 export function methods<T extends object>(
   target: T,
-  marks: Readonly<Record<string, readonly ["step" | "workflow", string]>>,
+  marks: Readonly<Record<string, Mark | { readonly get?: Mark; readonly set?: Mark }>>,
 ): T {
-  for (const [key, [kind, id]] of Object.entries(marks)) {
-    const property = Object.getOwnPropertyDescriptor(target, key);
-    if (typeof property?.value !== "function") {
+  const isPrototype = Object.hasOwn(target, "constructor") && target.constructor.prototype === target;
+  const wrap = (fn: unknown, key: string, [kind, id]: Mark): AsyncFunction => {
+    if (typeof fn !== "function") {
       throw new TypeError(`Cannot make "${key}" the ${kind} ${id}: it is not a method of its object.`);
     }
-    const fn = property.value as AsyncFunction;
+    if (kind === "workflow") return workflow(id, fn as AsyncFunction);
+    return isPrototype ? instanceStep(id, fn as AsyncFunction) : step(id, fn as AsyncFunction);
+  };
+  for (const [key, mark] of Object.entries(marks)) {
+    const property = Object.getOwnPropertyDescriptor(target, key);
+    if (Array.isArray(mark)) {
+      Object.defineProperty(target, key, {
+        ...property,
+        value: wrap(property?.value, key, mark as unknown as Mark),
+      });
+      continue;
+    }
+    const { get, set } = mark as { readonly get?: Mark; readonly set?: Mark };
     Object.defineProperty(target, key, {
       ...property,
-      value: kind === "step" ? step(id, fn) : workflow(id, fn),
+      ...(get && { get: wrap(property?.get, key, get) }),
+      ...(set && { set: wrap(property?.set, key, set) }),
     });
   }
   return target;
