@@ -9,15 +9,18 @@ import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { encode, storable } from "./serialization/index.ts";
 
 /** What workflow functions and steps call. */
+
+const HOOK_OPTIONS: OptionNames<HookOptions> = { token: true, metadata: true };
 
 /**
  * Waits durably: the run uses no memory and no timer while it sleeps, and wakes up in whatever process is there.
  *
  * @param duration milliseconds, a text such as `"3 days"`, or the time at which to go on
- * @throws {ContextError} outside a workflow, {@link DurationError} for something that is no duration
+ * @throws {ContextError} outside a workflow, `TypeError` for something that is no duration
  */
 export function sleep(duration: Duration): Promise<void> {
   return sleepIn(currentExecution("sleep()"), duration);
@@ -34,6 +37,7 @@ export function sleep(duration: Duration): Promise<void> {
  * ```
  */
 export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
+  checkOptionNames("createHook()", options, HOOK_OPTIONS);
   const { token } = options;
   if (token !== undefined && (typeof token !== "string" || token === "" || token.length > 255)) {
     throw new TypeError(

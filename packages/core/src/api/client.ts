@@ -23,6 +23,7 @@ import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } fro
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
@@ -236,8 +237,7 @@ export class Client implements RunAccess {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const data = encode(payload, "payload");
-    const { idempotencyKey, orStart } = options;
-    checkKey(idempotencyKey, "idempotencyKey");
+    const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
     if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
@@ -252,6 +252,13 @@ export class Client implements RunAccess {
     payload: Uint8Array | null,
     [fn, args = [], options = {}]: OrStartRequest,
   ): Promise<ResumedHook> {
+    for (const name of ["hook", "onConflict", "world"]) {
+      if (name in options) {
+        throw new TypeError(
+          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
+        );
+      }
+    }
     const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {

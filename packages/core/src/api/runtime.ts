@@ -7,6 +7,7 @@ import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
@@ -60,6 +61,7 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
+  checkOptionNames<Configuration>("configure()", configuration, { world: true, worker: true, retry: true });
   const { world, retry } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
@@ -218,7 +220,8 @@ async function ensureWorker(world: World): Promise<void> {
   }
 }
 
-function loggerOf(world: World): Logger {
+/** Where the process reports of a World. */
+export function loggerOf(world: World): Logger {
   return resolveLogger(ownWorkerOptions(world)?.logger);
 }
 
