@@ -17,9 +17,14 @@ type Storable = "yes" | "perhaps" | "no";
 
 const importedKey = /\bstatic\b[^;{}()\n]*\[\s*[\p{ID_Start}$_][\p{ID_Continue}$.]*\s*\]/u;
 
-/** Whether a file can contain such a class: a cheap look that spares parsing the others. */
+/** Whether a file names the symbol: a cheap look that spares parsing the others. */
+export function namesStoredClass(code: string): boolean {
+  return code.includes("WORKFLOW_SERIALIZE") || code.includes("workflow-serialize");
+}
+
+/** Whether a file can contain such a class, also under an imported name of the symbol. */
 export function mayContainStoredClass(code: string): boolean {
-  return code.includes("WORKFLOW_SERIALIZE") || code.includes("workflow-serialize") || importedKey.test(code);
+  return namesStoredClass(code) || importedKey.test(code);
 }
 
 /** The classes of one file. */

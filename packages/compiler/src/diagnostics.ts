@@ -168,6 +168,12 @@ const complaints: Record<DiagnosticCode, Complaint> = {
   },
 };
 
+const ignoredInPackages: ReadonlySet<DiagnosticCode> = new Set([
+  "misspelled-directive",
+  "directive-not-first",
+  "syntax-error",
+]);
+
 /** One complaint about a place in a source file. */
 export interface Diagnostic {
   /** An error stops the build; a warning is reported and the output stands. */
@@ -190,22 +196,33 @@ export class Reporter {
   readonly diagnostics: Diagnostic[] = [];
   readonly #file: string;
   readonly #code: string;
+  readonly #package: string | undefined;
 
-  constructor(file: string, code: string) {
+  /** @param installed the name of the installed package whose file it is */
+  constructor(file: string, code: string, installed?: string) {
     this.#file = file;
     this.#code = code;
+    this.#package = installed;
   }
 
   /** Files `code` at the UTF-16 offset; `detail` is what the code's texts are about. */
   report(code: DiagnosticCode, offset: number, detail = ""): void {
-    const { severity, message, fix } = complaints[code];
+    const { message, fix } = complaints[code];
+    let { severity } = complaints[code];
+    let hint = "";
+    if (this.#package !== undefined) {
+      // Slips and doubts are its author's business, and a package that cannot be compiled runs as it would without us.
+      if (severity === "warning" || ignoredInPackages.has(code)) return;
+      if (code === "commonjs-module") severity = "warning";
+      hint = ` Or leave the package as it is: add "${this.#package}" to \`exclude\`.`;
+    }
     const before = this.#code.slice(0, offset);
     const lineStart = before.lastIndexOf("\n") + 1;
     this.diagnostics.push({
       severity,
       code,
       message: message(detail),
-      fix: fix(detail),
+      fix: fix(detail) + hint,
       file: this.#file,
       line: before.split("\n").length,
       column: offset - lineStart + 1,

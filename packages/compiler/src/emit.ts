@@ -6,14 +6,7 @@ import type { Closure } from "./closures.ts";
 import type { Mark } from "./marks.ts";
 
 /** A runtime function that emitted code calls. */
-type RuntimeName =
-  | "step"
-  | "workflow"
-  | "methods"
-  | "registerClass"
-  | "registerIfStored"
-  | "closure"
-  | "closureCode";
+type RuntimeName = "step" | "workflow" | "methods" | "registerClass" | "registerIfStored";
 
 /** What `emit` needs to know. */
 export interface Emission {
@@ -46,23 +39,18 @@ export function emit(emission: Emission): MagicString {
     const { kind, fn, id, site } = mark;
     const quoted = JSON.stringify(id);
     const captured = closures.get(mark)?.captured ?? [];
-    const [before, after] =
-      captured.length === 0 ? ["", ""] : [`${call("closure")}(`, `, () => ({ ${captured.join(", ")} }))`];
+    const values = captured.length === 0 ? "" : `, () => ({ ${captured.join(", ")} })`;
     switch (site.type) {
       case "declaration":
-        append(
-          assignments,
-          site.scope,
-          `${site.name} = ${before}${call(kind)}(${quoted}, ${site.name})${after};`,
-        );
+        append(assignments, site.scope, `${site.name} = ${call(kind)}(${quoted}, ${site.name}${values});`);
         break;
       case "method":
         append(methods, site.target, { kind, id, site });
         break;
       case "value": {
         const [open, close] = site.name === undefined ? ["", ""] : named(site.name);
-        edited.appendRight(fn.start, `${before}${call(kind)}(${quoted}, ${open}`);
-        edited.appendLeft(fn.end, `${close})${after}${site.statement ? ";" : ""}`);
+        edited.appendRight(fn.start, `${call(kind)}(${quoted}, ${open}`);
+        edited.appendLeft(fn.end, `${close}${values})${site.statement ? ";" : ""}`);
         break;
       }
       default:
@@ -95,7 +83,7 @@ export function emit(emission: Emission): MagicString {
       mark.site.type === "value" && mark.site.name !== undefined ? named(mark.site.name) : ["", ""];
     const text = textWithout(directives, mark.fn, code);
     edited.append(
-      `\n${call("closureCode")}(${JSON.stringify(mark.id)}, ${made} => (${open}${text}${close}));`,
+      `\n${call("step")}.code?.(${JSON.stringify(mark.id)}, ${made} => (${open}${text}${close}));`,
     );
   }
   for (const [scope, statements] of assignments) {

@@ -1,14 +1,39 @@
 import { guardedExecution } from "./context.ts";
 import { closure, closureCode } from "./define/closure.ts";
-import type { AsyncFunction } from "./define/registry.ts";
-import { instanceStep, step } from "./define/step.ts";
+import type { AnyFunction, AsyncFunction } from "./define/registry.ts";
+import { step as define, instanceStep, type StepFunction } from "./define/step.ts";
 import { workflow } from "./define/workflow.ts";
 import { installGuard } from "./determinism/index.ts";
 import { isSerializable } from "./serialization/classes.ts";
 import { type Class, registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */
-export { closure, closureCode, registerClass, step, workflow };
+export { registerClass, workflow };
+
+/** What the compiler writes for a step. */
+interface CompiledStep {
+  /** @param captured what the step uses of the functions around it: the values go with it where it is stored as a value */
+  <F extends AsyncFunction>(
+    id: string,
+    fn: F,
+    captured?: () => Readonly<Record<string, unknown>>,
+  ): StepFunction<F>;
+  /** Says how a step that stands in a function is made of these values, in processes where that function never ran. */
+  code(id: string, make: (captured: never) => AnyFunction): void;
+}
+
+/** Makes a function a step. */
+export const step: CompiledStep = Object.assign(
+  <F extends AsyncFunction>(
+    id: string,
+    fn: F,
+    captured?: () => Readonly<Record<string, unknown>>,
+  ): StepFunction<F> => {
+    const made = define(id, fn);
+    return captured === undefined ? made : closure(made, captured);
+  },
+  { code: closureCode },
+);
 
 /**
  * Installs the determinism guard for the life of the process, before a worker would. What modules copy when they are

@@ -40,7 +40,9 @@ test("steps of every shape, and functions as values, survive a crash", async () 
     105,
     "z:1",
   ]);
-  const once = here.ledger().filter((entry) => !entry.startsWith("add") && !entry.startsWith("Account#charge"));
+  const once = here
+    .ledger()
+    .filter((entry) => !entry.startsWith("add") && !entry.startsWith("Account#charge"));
   expect(once.toSorted()).toEqual([
     "Account#balance a",
     "Account#hidden a",
