@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+import perdure from "perdure/esbuild";
 import { expect, test } from "vitest";
 import { place } from "./process.ts";
 
@@ -59,4 +62,29 @@ test("steps of every shape, and functions as values, survive a crash", async () 
     "plain",
     "weather Oslo",
   ]);
+});
+
+test("namespaces, parameter properties and `using`, which Node does not run by itself, run from a bundle", async () => {
+  const here = place();
+  const outfile = join(here.directory, "bundled.mjs");
+  await build({
+    absWorkingDir: join(import.meta.dirname, ".."),
+    entryPoints: ["test/processes/shapes/bundled.ts"],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node22",
+    logLevel: "silent",
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' },
+    plugins: [perdure() as Plugin],
+  });
+  const running = here.startFile(outfile);
+  expect(await running.line((each) => each.startsWith("result"))).toBe(
+    'result {"result":[2,"loan","hello from Ann"],"replayed":"returned","unmatched":[]}',
+  );
+  expect(await running.line((each) => each.startsWith("steps"))).toBe(
+    "steps Bank.charge,Bank.Loans.charge,Teller#greet",
+  );
+  await running.end();
 });
