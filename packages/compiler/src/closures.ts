@@ -2,7 +2,7 @@
 import type { Node } from "oxc-parser";
 import type { Mark } from "./marks.ts";
 import { declarationOf, homeOf, type Scopes } from "./scopes.ts";
-import { ancestorsOf, contains, isFunction, walk } from "./syntax.ts";
+import { ancestorsOf, childrenOf, contains, isFunction } from "./syntax.ts";
 
 /** A step that can be made again from its text and the values of the variables around it. */
 export interface Closure {
@@ -16,9 +16,9 @@ export function findClosures(marks: readonly Mark[], scopes: Scopes): Map<Mark, 
   const found = new Map<Mark, Closure>();
   for (const mark of marks) {
     const around = [...ancestorsOf(mark.fn)];
-    if (mark.kind !== "step" || mark.site.type === "method" || !around.some(isFunction)) continue;
+    if (mark.kind !== "step" || !around.some(isFunction) || isOfClassOrAccessor(mark)) continue;
     // A namespace's own variables are out of reach of what stands outside it.
-    if (around.some(({ type }) => type === "TSModuleDeclaration") || usesItsPlace(mark.fn)) continue;
+    if (around.some(({ type }) => type === "TSModuleDeclaration") || usesItsPlace(mark)) continue;
     const captured = new Set<string>();
     for (const { variable, node } of scopes.mentionsIn(mark.fn)) {
       const home = variable && homeOf(variable);
@@ -30,18 +30,26 @@ export function findClosures(marks: readonly Mark[], scopes: Scopes): Map<Mark, 
   return found;
 }
 
-/** Whether a function means something by `this`, `super`, `arguments` or `new.target` that it has from where it stands. */
-function usesItsPlace(fn: Node): boolean {
+function isOfClassOrAccessor({ site }: Mark): boolean {
+  return site.type === "method" && (site.target.type === "ClassBody" || site.accessor !== undefined);
+}
+
+/** Whether a function means something by `this`, `super`, `arguments`, `new.target` or a `#private` name that it has from where it stands. */
+function usesItsPlace({ fn, site }: Mark): boolean {
+  // A method has its object as `this`; a plain function has what it is called on, which is no different elsewhere.
+  const inherits = fn.type === "ArrowFunctionExpression" || site.type === "method";
   let found = false;
-  walk(fn, (node) => {
-    if (node.type === "ThisExpression" || node.type === "Super" || node.type === "MetaProperty") {
-      found ||= node.type !== "MetaProperty" || node.meta.name === "new";
-    }
-    if (node.type === "Identifier" && node.name === "arguments")
-      found ||= fn.type === "ArrowFunctionExpression";
+  const look = (node: Node, own: boolean): void => {
     if (node.type === "PrivateIdentifier") found = true;
-    const hasOwn = isFunction(node) && node.type !== "ArrowFunctionExpression";
-    return !found && !hasOwn && node.type !== "ClassBody";
-  });
+    if (own) {
+      found ||= node.type === "ThisExpression" || node.type === "Super";
+      found ||= node.type === "MetaProperty" && node.meta.name === "new";
+      found ||= node.type === "Identifier" && node.name === "arguments" && site.type !== "method";
+    }
+    if (found || node.type === "ClassBody") return;
+    const nested = node !== fn && isFunction(node) && node.type !== "ArrowFunctionExpression";
+    for (const child of childrenOf(node)) look(child, own && !nested);
+  };
+  look(fn, inherits);
   return found;
 }

@@ -45,7 +45,7 @@ export function emit(emission: Emission): MagicString {
         append(assignments, site.scope, `${site.name} = ${call(kind)}(${quoted}, ${site.name}${values});`);
         break;
       case "method":
-        append(methods, site.target, { kind, id, site });
+        append(methods, site.target, { kind, id, site, values });
         break;
       case "value": {
         const [open, close] = site.name === undefined ? ["", ""] : named(site.name);
@@ -79,12 +79,8 @@ export function emit(emission: Emission): MagicString {
   }
   for (const { mark, captured } of closures.values()) {
     const made = captured.length === 0 ? "()" : `({ ${captured.join(", ")} })`;
-    const [open, close] =
-      mark.site.type === "value" && mark.site.name !== undefined ? named(mark.site.name) : ["", ""];
-    const text = textWithout(directives, mark.fn, code);
-    edited.append(
-      `\n${call("step")}.code?.(${JSON.stringify(mark.id)}, ${made} => (${open}${text}${close}));`,
-    );
+    const code = `${made} => (${functionText(mark, directives, emission.code)})`;
+    edited.append(`\n${call("step")}.code?.(${JSON.stringify(mark.id)}, ${code});`);
   }
   for (const [scope, statements] of assignments) {
     if (scope !== program) insertAtTop(edited, scope, statements.join(" "), code, directives);
@@ -102,13 +98,15 @@ interface MethodMark {
   kind: Mark["kind"];
   id: string;
   site: Extract<Mark["site"], { type: "method" }>;
+  /** What follows the id: the function that gives the captured values, or nothing. */
+  values: string;
 }
 
 /** The marks of an object's methods: `{ charge: ["step", "…"], balance: { get: ["step", "…"] } }`. */
 function marksOf(methods: readonly MethodMark[]): string {
   const entries = new Map<string, string | string[]>();
-  for (const { kind, id, site } of methods) {
-    const mark = `["${kind}", ${JSON.stringify(id)}]`;
+  for (const { kind, id, site, values } of methods) {
+    const mark = `["${kind}", ${JSON.stringify(id)}${values}]`;
     const halves = entries.get(site.key);
     if (site.accessor === undefined) entries.set(site.key, mark);
     else entries.set(site.key, [...(Array.isArray(halves) ? halves : []), `${site.accessor}: ${mark}`]);
@@ -117,6 +115,15 @@ function marksOf(methods: readonly MethodMark[]): string {
     ([key, mark]) => `${propertyKey(key)}: ${Array.isArray(mark) ? `{ ${mark.join(", ")} }` : mark}`,
   );
   return `{ ${texts.join(", ")} }`;
+}
+
+/** An expression that makes a marked function once more, with its name. */
+function functionText({ fn, site }: Mark, directives: readonly ExpressionStatement[], code: string): string {
+  if (site.type === "method" && fn.parent) {
+    return `{ ${textWithout(directives, fn.parent, code)} }[${JSON.stringify(site.key)}]`;
+  }
+  const [open, close] = site.type === "value" && site.name !== undefined ? named(site.name) : ["", ""];
+  return open + textWithout(directives, fn, code) + close;
 }
 
 /** A node's text without the directives in it. */

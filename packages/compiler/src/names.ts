@@ -22,11 +22,11 @@ export function inferredName(fn: AnyFunction): string | undefined {
   }
 }
 
-/** The last part of a function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
+/** The last part of a marked function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
 export function localName(fn: AnyFunction): string | undefined {
   if (fn.type === "FunctionDeclaration" && fn.id)
     return [...namespacesAround(fn, "own"), fn.id.name].join(".");
-  return fn.id?.name ?? boundName(fn);
+  return memberName(fn) ?? plainName(fn);
 }
 
 /**
@@ -35,7 +35,24 @@ export function localName(fn: AnyFunction): string | undefined {
  */
 export function qualifiedName(fn: AnyFunction): string {
   if (fn.type === "FunctionDeclaration") return localName(fn) ?? "";
-  return [...namespacesAround(fn, "all"), fn.id?.name ?? boundName(fn, true)].join(".");
+  return [...namespacesAround(fn, "all"), memberName(fn, true) ?? plainName(fn, true)].join(".");
+}
+
+/** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
+function plainName(fn: AnyFunction, throughCalls = false): string | undefined {
+  return fn.id?.name ?? boundName(fn, throughCalls);
+}
+
+/** `Class#key` of an instance's method, and a setter's name with `=` behind it. */
+function memberName(fn: AnyFunction, throughCalls = false): string | undefined {
+  const { parent } = fn;
+  if (parent?.type !== "MethodDefinition" && parent?.type !== "Property") return undefined;
+  const key = staticKey(parent);
+  if (key === undefined || parent.value !== fn) return undefined;
+  const ofInstance = parent.type === "MethodDefinition" && !parent.static;
+  const owner = ofInstance ? className(parent) : undefined;
+  const name = owner === undefined ? plainName(fn, throughCalls) : `${owner}#${key}`;
+  return "kind" in parent && parent.kind === "set" ? `${name}=` : name;
 }
 
 /** The namespaces around a node, up to the next function; `own`: only if the node is a statement of theirs. */
@@ -59,7 +76,7 @@ function namespaceNames(id: Node): string[] {
 export function enclosingNames(fn: AnyFunction): string[] {
   const names: string[] = [];
   for (const node of ancestorsOf(fn)) {
-    const name = isFunction(node) ? localName(node) : undefined;
+    const name = isFunction(node) ? plainName(node) : undefined;
     if (name !== undefined) names.unshift(name);
   }
   return names;
@@ -74,16 +91,14 @@ function boundName(value: Node, throughCalls = false): string | undefined {
       return identifierName(parent.id);
     case "AssignmentExpression":
     case "AssignmentPattern":
-      return parent.right === outer ? memberName(parent.left) : undefined;
+      return parent.right === outer ? chainName(parent.left) : undefined;
     case "Property":
       return parent.value === outer
-        ? memberOf(parent.parent && boundName(parent.parent, throughCalls), ".", parent)
+        ? memberOf(parent.parent && boundName(parent.parent, throughCalls), parent)
         : undefined;
     case "MethodDefinition":
     case "PropertyDefinition":
-      return parent.value === outer
-        ? memberOf(className(parent), parent.static ? "." : "#", parent)
-        : undefined;
+      return parent.value === outer ? memberOf(className(parent), parent) : undefined;
     case "ExportDefaultDeclaration":
       return "default";
     case "AwaitExpression":
@@ -95,15 +110,9 @@ function boundName(value: Node, throughCalls = false): string | undefined {
   }
 }
 
-/** `owner.key`, `Class#key` of an instance, and `=` behind it for a setter. */
-function memberOf(
-  owner: string | undefined,
-  separator: "." | "#",
-  member: { key: Node; computed: boolean; kind?: string },
-): string | undefined {
-  const name = staticKey(member);
-  const key = name !== undefined && member.kind === "set" ? `${name}=` : name;
-  return owner === undefined || key === undefined ? key : owner + separator + key;
+function memberOf(owner: string | undefined, member: { key: Node; computed: boolean }): string | undefined {
+  const key = staticKey(member);
+  return owner === undefined || key === undefined ? key : `${owner}.${key}`;
 }
 
 function className(member: Node): string | undefined {
@@ -117,10 +126,10 @@ function identifierName(node: Node): string | undefined {
 }
 
 /** `a.b.c` for a chain of plain names, also from `this`. */
-function memberName(node: Node): string | undefined {
+function chainName(node: Node): string | undefined {
   if (node.type === "ThisExpression") return "this";
   if (node.type !== "MemberExpression") return identifierName(node);
-  const owner = memberName(node.object);
+  const owner = chainName(node.object);
   const key = staticKey({ key: node.property, computed: node.computed });
   return owner === undefined || key === undefined ? undefined : `${owner}.${key}`;
 }

@@ -48,7 +48,11 @@ export function registerIfStored(id: string, cls: Class): void {
   if (isSerializable(cls)) registerClass(id, cls);
 }
 
-type Mark = readonly ["step" | "workflow", string];
+type Mark = readonly [
+  kind: "step" | "workflow",
+  id: string,
+  captured?: () => Readonly<Record<string, unknown>>,
+];
 
 /**
  * Marks methods and accessors of an object literal, of a class, or of its instances (`target` is its prototype then), keeping
@@ -59,12 +63,12 @@ export function methods<T extends object>(
   marks: Readonly<Record<string, Mark | { readonly get?: Mark; readonly set?: Mark }>>,
 ): T {
   const isPrototype = Object.hasOwn(target, "constructor") && target.constructor.prototype === target;
-  const wrap = (fn: unknown, key: string, [kind, id]: Mark): AsyncFunction => {
+  const wrap = (fn: unknown, key: string, [kind, id, captured]: Mark): AsyncFunction => {
     if (typeof fn !== "function") {
       throw new TypeError(`Cannot make "${key}" the ${kind} ${id}: it is not a method of its object.`);
     }
     if (kind === "workflow") return workflow(id, fn as AsyncFunction);
-    return isPrototype ? instanceStep(id, fn as AsyncFunction) : step(id, fn as AsyncFunction);
+    return isPrototype ? instanceStep(id, fn as AsyncFunction) : step(id, fn as AsyncFunction, captured);
   };
   for (const [key, mark] of Object.entries(marks)) {
     const property = Object.getOwnPropertyDescriptor(target, key);

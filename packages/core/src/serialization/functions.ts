@@ -49,10 +49,12 @@ function stepData(fn: AnyFunction): FunctionData | Refusal | undefined {
   if (reference === undefined) return undefined;
   const { id, captured, inContext } = reference;
   if (captured === undefined) {
-    if (!inContext || registry.closures.has(id)) return { step: id };
+    if (registry.closures.has(id)) return { step: id };
+    // Of several functions under one id the last would be found: only that one may be meant.
+    if (!inContext && registry.stepFunctions.get(id) === fn) return { step: id };
     return new Refusal(
-      `is the step "${id}", which was made inside a workflow or step and uses what only exists there, so it cannot be ` +
-        "stored. Declare it in the module, and pass it what it needs as arguments.",
+      `is the step "${id}", which was made inside a ${inContext ? "workflow or step" : "function that was called again"} and ` +
+        "uses what only exists there, so it cannot be stored. Declare it in the module, and pass it what it needs as arguments.",
     );
   }
   try {
