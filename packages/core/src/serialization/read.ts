@@ -9,6 +9,7 @@ import { SerializationError } from "../errors/input.ts";
 import { NO_SIGNALS, type SignalData, type SignalHost, signalHost } from "./abort.ts";
 import { findClass, isSerializable, WORKFLOW_DESERIALIZE } from "./classes.ts";
 import { createError, type ErrorData, fillError } from "./error-data.ts";
+import { type FunctionData, functionOf } from "./functions.ts";
 import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
@@ -51,6 +52,7 @@ class Reader {
   /** The data of each kind has the type that `write`'s reducer of that name gives it. */
   revivers(): Record<string, (data: unknown) => unknown> {
     return {
+      Function: (data) => this.#function(data as FunctionData),
       Instance: (data) => this.#instance(data as Record<string, unknown>),
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
@@ -77,6 +79,19 @@ class Reader {
     this.#fills.push(() => fill(made));
     fill(made);
     return made;
+  }
+
+  #function(data: FunctionData): unknown {
+    const known = this.#made.get(data);
+    if (known !== undefined) return known;
+    try {
+      const made = functionOf(data);
+      this.#made.set(data, made);
+      return made;
+    } catch (error) {
+      if (this.#lenient) return data;
+      throw error;
+    }
   }
 
   #error(data: ErrorData): Error {

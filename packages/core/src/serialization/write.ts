@@ -16,6 +16,7 @@ import {
   type ErrorData,
   type ErrorLimits,
 } from "./error-data.ts";
+import { functionData } from "./functions.ts";
 import {
   builtinTag,
   inWords,
@@ -101,6 +102,7 @@ class Writer {
       (value: unknown): unknown =>
         isPlainlyObject(value) && this.#depth.below(value, reducer(value));
     return {
+      Function: (value) => this.#function(value),
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
@@ -129,6 +131,12 @@ class Writer {
         for (const [key, value] of map) yield [depth.below(map, key), depth.below(map, value)];
       },
     };
+  }
+
+  #function(value: unknown): unknown {
+    const data = functionData(value);
+    if (data === undefined || typeof value !== "function") return undefined;
+    return this.#depth.below(value, data);
   }
 
   #instance(value: object): unknown {
