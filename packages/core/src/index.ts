@@ -18,3 +18,4 @@ export {
   shield,
   sleep,
 } from "./workflow-api.ts";
+export { acquireLock, type Lock, type LockOptions } from "./workflow-locks.ts";

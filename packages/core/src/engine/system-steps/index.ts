@@ -1,5 +1,7 @@
+import { acquireLock } from "./acquire-lock.ts";
 import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
+import { releaseLock } from "./release-lock.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
@@ -18,6 +20,10 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,
+  acquire_lock: acquireLock,
+  // The lock of a workflow's `concurrency`; its ids are counted apart, so that those of the code stay when the option comes or goes.
+  admit_run: acquireLock,
+  release_lock: releaseLock,
 };
 
 /**
