@@ -1,12 +1,9 @@
 import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
 import { isTerminal, type Mail, type RunStatus } from "@perdure/core/world";
 import { LawBroken } from "./failure.ts";
-import type { ChildCall, RunFold } from "./fold.ts";
+import { type ChildCall, OWED, type RunFold } from "./fold.ts";
 
 /** The laws about what a run owes when it has ended: what it asked for, its children, those who watch it. */
-
-/** Effects that are done although the run ends before they were. */
-const OWED: ReadonlySet<string> = new Set(["start_run", "send_message"]);
 
 /** What a run that has ended just now owes, in words; `null` if it owes nothing. */
 export function owes({ row, mailbox, endMail }: MemoryRun, fold: RunFold): string | null {

@@ -30,6 +30,8 @@ export const PLANTS = [
   "restart-loses-mail",
   "record-over-newer",
   "name-given-twice",
+  "answer-unheard",
+  "shield-with-a-hole",
 ] as const;
 export type Plant = (typeof PLANTS)[number];
 

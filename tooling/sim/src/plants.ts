@@ -134,6 +134,10 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
             now,
           ),
       };
+    // These are in the programs.
+    case "answer-unheard":
+    case "shield-with-a-hole":
+      return world;
     case "name-given-twice":
       return {
         ...world,
