@@ -37,14 +37,7 @@ export class AfterEnd {
     const broken = (what: string): never => {
       throw new LawBroken("work after the end is done", what, run.row.runId);
     };
-    for (const call of fold.children) {
-      if (!this.#isStarted(call)) broken(`its child ${call.runId} was not started`);
-    }
-    for (const { id, name, input } of fold.asked.values()) {
-      if (name === "send_message" && !this.#isSent(id, (input as { to: { runId: string } }).to.runId)) {
-        broken(`its message ${id} was not sent`);
-      }
-    }
+    this.asked(fold);
     for (const call of fold.children) {
       const child = this.#state.runs.get(call.runId);
       if (child === undefined || !mustCancel(call, run.row.status) || isTerminal(child.row.status)) continue;
@@ -55,6 +48,20 @@ export class AfterEnd {
     for (const mail of run.endMail) {
       const { runId, id } = decode(mail.data) as { readonly runId: string; readonly id: string };
       if (!this.#isAnswered(runId, id)) broken(`run ${runId}, which watches it, was not told`);
+    }
+  }
+
+  /** What it asked for itself is done, whether it was told or not. */
+  asked({ runId, children, asked, own }: RunFold): void {
+    const broken = (what: string): never => {
+      throw new LawBroken("work after the end is done", what, runId);
+    };
+    for (const call of children) {
+      if (!this.#isStarted(call)) broken(`its child ${call.runId} was not started`);
+    }
+    for (const { id, name, input } of asked.values()) {
+      if (name !== "send_message" || !own.has(id)) continue;
+      if (!this.#isSent(id, (input as { to: { runId: string } }).to.runId)) broken(`its message ${id} was not sent`);
     }
   }
 

@@ -143,6 +143,8 @@ export class Checks {
     if (row.idempotencyKey === null) return;
     for (const { row: other } of this.#state.runs.values()) {
       if (other.runId === runId || other.workflow !== row.workflow) continue;
+      // The key of a run that has failed passes to the one that goes on for it.
+      if (this.fold(runId)?.forkOf === other.runId && isTerminal(other.status)) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }
@@ -159,6 +161,7 @@ export class Checks {
     }
     const { fold } = seen;
     if (row.generation > seen.generations.length - 1 || row.firstSeq > seen.row.firstSeq) {
+      this.#afterEnd.asked(fold);
       fold.beginAnew(row.firstSeq);
       seen.generations.push([]);
       seen.last = undefined;

@@ -51,7 +51,7 @@ export function isTerminated({ row: { status, error } }: Pick<MemoryRun, "row">)
 function copiesIn(journal: readonly JournalEvent[], { forkOf, tokens }: RunFold): string[] {
   if (forkOf === null) return [];
   return journal.flatMap((event) => {
-    const value = payloadIn(event);
+    const value = payloadIn(event.type === "payload_kept" ? { ...event, type: "hook_received" } : event);
     return value === null ? [] : [`hook:${tokens.get(event.id ?? "")} ${value}`];
   });
 }
