@@ -3,7 +3,7 @@ import type { EntityKind } from "../ids.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { attributesGiven } from "../interpreter/kinds/attributes.ts";
 import { runCreated } from "../interpreter/kinds/run.ts";
-import { hookClaim, startName, successorName } from "../names.ts";
+import { hookClaim, inheritedStartClaim, startName, successorName } from "../names.ts";
 import { decode, encode } from "../serialization/index.ts";
 import type {
   CreateRun,
@@ -72,10 +72,10 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
   const prefix = journal.slice(0, end).filter(({ type, id }) => type !== "step_retrying" || id !== step);
   const names: FirstClaim[] = [{ ...FOR_EVER, name: successorName(old.runId), id: "successor", from: null }];
   if (old.idempotencyKey !== null) {
-    const name = startName(old.workflow, old.idempotencyKey);
-    const [held] = await world.getNames([name], now);
-    const { fingerprint = null } = held ?? {};
-    names.push({ ...FOR_EVER, name, id: "start", fingerprint, from: old.runId });
+    const { workflow, idempotencyKey, runId } = old;
+    const [held] = await world.getNames([startName(workflow, idempotencyKey)], now);
+    // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
+    if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
   return await create(old, prefix, { ...terms, names, renewed: keys === "new" ? step : null, args: null });
 }

@@ -64,7 +64,8 @@ function unreadOf({ runId }: RunRecord, journal: readonly JournalEvent[], mail: 
     const { type, id, name, data } = event;
     if (type === "payloads_left") left = decode(data) as Record<string, number>;
     if (id === null) continue;
-    if (name !== null && (type === "hook_created" || type === "hook_held")) tokens.set(id, name);
+    if (name !== null && (type === "hook_created" || type === "hook_held" || type === "hook_left"))
+      tokens.set(id, name);
     if (type !== "hook_received" && type !== "payload_kept") continue;
     const events = came.get(id);
     if (events === undefined) came.set(id, [event]);

@@ -1,3 +1,4 @@
+import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
@@ -11,6 +12,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   start_run: startRun,
   watch_run: watchRun,
   read_run: readRun,
+  find_successor: findSuccessor,
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,
