@@ -61,7 +61,8 @@ export class AfterEnd {
     }
     for (const { id, name, input } of asked.values()) {
       if (name !== "send_message" || !own.has(id)) continue;
-      if (!this.#isSent(id, (input as { to: { runId: string } }).to.runId)) broken(`its message ${id} was not sent`);
+      if (!this.#isSent(id, (input as { to: { runId: string } }).to.runId))
+        broken(`its message ${id} was not sent`);
     }
   }
 

@@ -165,7 +165,9 @@ class Generator {
 
   #attribute(): Node {
     const random = this.#random;
-    const by = random.chance(0.5) ? "workflow" : { ...this.#step(), kind: "patient" as const, how: "plain" as const };
+    const by = random.chance(0.5)
+      ? "workflow"
+      : { ...this.#step(), kind: "patient" as const, how: "plain" as const };
     return { type: "attribute", by, value: random.chance(0.8) ? this.#key() : null };
   }
 

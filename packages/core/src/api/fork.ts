@@ -1,11 +1,13 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import type { EntityKind } from "../ids.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
-import { attributesGiven } from "../interpreter/kinds/attributes.ts";
+import { type AttributeChanges, withChanges } from "../interpreter/kinds/attributes.ts";
 import { runCreated } from "../interpreter/kinds/run.ts";
+import type { RunState } from "../interpreter/kinds/state.ts";
 import { hookClaim, inheritedStartClaim, startName, successorName } from "../names.ts";
 import { decode, encode } from "../serialization/index.ts";
 import type {
+  Attributes,
   CreateRun,
   CreateRunResult,
   FirstClaim,
@@ -77,7 +79,13 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
     // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
     if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
-  return await create(old, prefix, { ...terms, names, renewed: keys === "new" ? step : null, args: null });
+  return await create(old, prefix, {
+    ...terms,
+    names,
+    renewed: keys === "new" ? step : null,
+    again: step,
+    args: null,
+  });
 }
 
 const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
@@ -97,13 +105,21 @@ export async function forkRun(
     );
   }
   const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal.slice(0, end), { ...terms, names: [], renewed: null, args: encoded });
+  return await create(old, journal.slice(0, end), {
+    ...terms,
+    names: [],
+    renewed: null,
+    again: null,
+    args: encoded,
+  });
 }
 
 interface Making extends ForkTerms {
   readonly names: readonly FirstClaim[];
   /** The step that gets an id of the new run. */
   readonly renewed: string | null;
+  /** The step that failed. */
+  readonly again: string | null;
   /** In place of the arguments of the run. */
   readonly args: { readonly value: Uint8Array | null } | null;
 }
@@ -112,9 +128,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   const { runId, now } = making;
   const [created, ...others] = prefix;
   const earlier = others.find(({ type }) => type === "run_forked");
-  const kept = others.filter(({ type }) => type !== "run_forked" && type !== "attributes_given");
-  const before = others.some(({ type }) => type === "attributes_given") ? 1 : 0;
-  const given = attributesGiven(old.attributes, created?.at ?? now);
+  const kept = others.filter(({ type }) => type !== "run_forked");
   const counts: Record<string, number> = {};
   const renewed: string[] = [];
   const events: NewEvent[] = [];
@@ -136,15 +150,17 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
       events.push({ ...event, id: idOf(kind, name, count, self, null) });
     }
   }
-  // The places of the events move by those that stand before them now.
-  const shift = 1 + given.length - before - (earlier === undefined ? 0 : 1);
+  // The places of the events move if none of another fork stood before them.
+  const shift = earlier === undefined ? 1 : 0;
   const inherited = earlier === undefined ? null : moved(decode(earlier.data) as Origin, shift);
   const origin: Origin = {
     runId: old.runId,
     generation: old.generation,
-    until: 2 + given.length + kept.length,
+    until: 2 + kept.length,
     counts,
     renewed,
+    again:
+      making.again === null ? null : (events[kept.findIndex(({ id }) => id === making.again)]?.id ?? null),
     origin: inherited,
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
@@ -160,10 +176,10 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     runId,
     workflow: old.workflow,
     queue: old.workflow,
-    attributes: old.attributes,
-    state: old.state,
+    attributes: attributesIn(events),
+    state: stateIn(events, old),
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...given, ...events],
+    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events],
     names: [...making.names, ...tokensOf(events)],
     mail: [],
     dueAt: now,
@@ -183,6 +199,27 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
 function moved(origin: Origin, shift: number): Origin {
   const inner = origin.origin === null ? null : moved(origin.origin, shift);
   return { ...origin, until: origin.until + shift, origin: inner };
+}
+
+/** The attributes at the end of these events. */
+function attributesIn(events: readonly NewEvent[]): Attributes {
+  let all: Attributes = {};
+  for (const { type, data } of events) {
+    if (type === "attributes_given") all = decode(data) as Attributes;
+    if (type === "attributes_set" || type === "attributes_changed") {
+      all = withChanges(all, decode(data) as AttributeChanges, "fork()");
+    }
+  }
+  return all;
+}
+
+/** The state at the end of these events. What a generation before them set is known only as long as it is the last one. */
+function stateIn(events: readonly NewEvent[], old: RunRecord): Uint8Array | null {
+  const last = events.findLast(({ type }) => type === "state_set" || type === "state_kept");
+  if (last === undefined) return null;
+  if (last.type === "state_set") return last.data;
+  const shown = decode(old.state) as RunState | null;
+  return shown?.version === decode(last.data) ? old.state : null;
 }
 
 /** The tokens of the hooks that live at the end of these events. */
