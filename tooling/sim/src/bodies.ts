@@ -47,7 +47,8 @@ export class Bodies implements BodyObserver {
     );
     try {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
-      if (kind === "asked" || kind === "blind") this.#effects.begin(runId, stepId, attempt);
+      if (kind === "asked" || kind === "blind")
+        this.#effects.begin(runId, stepId, attempt, this.#isRetried(runId, stepId, attempt));
     } catch (error) {
       this.#fail(error);
     }
@@ -74,6 +75,13 @@ export class Bodies implements BodyObserver {
       stepId.slice(0, 10),
     );
     return happened;
+  }
+
+  /** The step failed in the run that this one goes on for. */
+  #isRetried(runId: string, stepId: string, attempt: number): boolean {
+    const { checks } = this.#store;
+    const before = checks.fold(checks.fold(runId)?.forkOf ?? "");
+    return attempt === 1 && before?.closedSteps.has(stepId) === true;
   }
 
   #check(runId: string, stepId: string, attempt: number, workerId: string | null): void {

@@ -13,16 +13,21 @@ export class Effects {
   readonly #refused: Set<string> = new Set();
   readonly #happened: Set<string> = new Set();
 
-  /** A body begins: it is the first one, or the other side was asked. */
-  begin(runId: string, stepId: string, attempt: number): void {
+  /**
+   * A body begins: it is the first one, or the other side was asked.
+   *
+   * @param retried somebody has the failed step of another run executed anew
+   */
+  begin(runId: string, stepId: string, attempt: number, retried: boolean): void {
     const begun = this.#begun.get(stepId) ?? new Set();
     const place = `${runId}/${stepId}/${attempt}`;
     this.#begun.set(stepId, begun);
-    if (begun.size > 0 && !this.#asked.has(place)) {
+    if (begun.size > 0 && !this.#asked.has(place) && !retried) {
       const what = `the body of step ${stepId} begins in attempt ${attempt}, after ${[...begun].join(", ")}, and nobody asked`;
       throw new LawBroken("at most once", what, runId);
     }
     begun.add(place);
+    if (retried) this.#happened.delete(stepId);
   }
 
   /** What the body is for happens, unless it was said that it did not. */

@@ -222,11 +222,16 @@ export class RunFold {
       case "hook_held":
         this.#hold(event);
         return;
+      case "hook_left":
+        if (this.#begun || (!this.#inheriting && !this.tokens.has(id)))
+          this.#refuse(event, "the run never had the hook");
+        this.tokens.set(id, event.name ?? "");
+        return;
       case "hook_adopted":
         if (!this.hooks.has(id)) this.#refuse(event, "the run does not have the hook");
         return;
       case "payload_kept":
-        if (!this.hooks.has(id) || this.#begun) this.#refuse(event, "the run does not have the hook");
+        if (!this.tokens.has(id) || this.#begun) this.#refuse(event, "the run never had the hook");
         return;
       case "hook_conflict":
         this.#new(event);

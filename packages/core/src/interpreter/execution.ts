@@ -255,6 +255,11 @@ export class Execution {
     return this.#unanswered.size > 0;
   }
 
+  /** The store has given an answer that the code has not heard. */
+  get hasAnswers(): boolean {
+    return this.#answers.length > 0;
+  }
+
   /** Tells the code of all answers at once; true if there were any. */
   deliverAnswers(): boolean {
     if (this.#answers.length === 0) return false;
