@@ -29,9 +29,8 @@ export async function sendOrStart(stage: Stage, token: string, random: Random): 
     for (let n = 0; n < SENT; n++) {
       await pause(cluster.driver, random.pick([0, 0, random.int(0, 4000)]));
       const payload = `${name}#${n}`;
-      const options = { orStart: [simulated, args] as const, idempotencyKey: payload };
       await untilAnswered(stage, ({ client }) =>
-        client.resumeHook(token, payload, { ...options, orStart: [simulated, args] }),
+        client.resumeHook(token, payload, { orStart: [simulated, args], idempotencyKey: payload }),
       );
       delivered.add(`hook:${token} ${payload}`);
     }
