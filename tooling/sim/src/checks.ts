@@ -180,6 +180,7 @@ export class Checks {
     );
     for (const { type, id } of mailbox) if (type === "stop_sleep" && id !== null) fold.stopped.add(id);
     const inherits = fold.forkOf !== null && fold.length === 0 && row.generation === 0;
+    if (inherits) this.#goesOn(row.runId, fold.forkOf ?? "", journal);
     for (const event of fresh) {
       fold.apply(event);
       if (!inherits) this.#given(row.runId, event);
@@ -255,6 +256,27 @@ export class Checks {
     }
     if (row.epoch < before.epoch || row.mailDone < before.mailDone || row.mailSeq < before.mailSeq) {
       broken("epoch, mailSeq or mailDone went back");
+    }
+  }
+
+  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew. */
+  #goesOn(runId: string, before: string, journal: readonly JournalEvent[]): void {
+    const theirs =
+      this.generations(before)
+        .at(-1)
+        ?.slice(1)
+        .filter(({ type }) => type !== "run_forked") ?? [];
+    let place = 0;
+    for (const { type, id } of journal.slice(2)) {
+      while (
+        theirs[place]?.type === "step_retrying" &&
+        (type !== "step_retrying" || theirs[place]?.id !== id)
+      )
+        place++;
+      const event = theirs[place++];
+      if (event?.type === type && event.id === id) continue;
+      const what = `its journal has ${type} ${id} where that of ${before} has ${event?.type} ${event?.id}`;
+      throw new LawBroken("one run goes on for another", what, runId);
     }
   }
 

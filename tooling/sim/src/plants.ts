@@ -1,6 +1,7 @@
 import type { MemoryState } from "@perdure/core/testing";
 import { isTerminal, type RunCommit, type World } from "@perdure/core/world";
 import type { Plant } from "./config.ts";
+import { plantTalkBug } from "./talk-plants.ts";
 
 /** Bugs on purpose, as wrappers around a correct World: the simulation has to find each of them. */
 export function plantBug(world: World, state: MemoryState, plant: Plant): World {
@@ -134,10 +135,6 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
             now,
           ),
       };
-    // These are in the programs.
-    case "answer-unheard":
-    case "shield-with-a-hole":
-      return world;
     case "name-given-twice":
       return {
         ...world,
@@ -152,6 +149,8 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
           return world.commit(batch, now);
         },
       };
+    default:
+      return plantTalkBug(world, plant);
   }
 }
 
