@@ -20,7 +20,7 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Planted bugs in what runs that talk are made of. */
 export const TALK_PLANTS = [
-  "kept-payload-dropped",
+  "heard-forgotten",
   "generation-not-told",
   "first-mail-dropped",
   "successor-not-claimed",

@@ -124,6 +124,9 @@ export class RunFold {
     this.#begun = false;
     this.#kept = new Map([...this.hooks].map(([id, token]) => [token, id]));
     this.attributes = {};
+    // They are done, and nobody is told.
+    for (const id of [...this.openSystem.keys(), ...this.spared]) this.closedSystem.add(id);
+    this.spared.clear();
     for (const open of [this.openSteps, this.openWaits, this.openSystem, this.hooks]) open.clear();
   }
 

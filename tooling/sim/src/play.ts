@@ -53,7 +53,7 @@ const LATE = 20_000;
 async function goOn(stage: Stage, { program, answer }: Play, args: Arguments, runId: string): Promise<void> {
   const { root, after, index } = program;
   // Whoever waits for a payload elsewhere in the family would wait for ever.
-  if (after === null || allHooksOf(root).length > hooksOf(root).length) return;
+  if (after === null || !stage.successors || allHooksOf(root).length > hooksOf(root).length) return;
   if (after === "retry" && answer?.status !== "failed") return;
   const successor = await (after === "fork" ? forkOnce(stage, runId) : retryTwice(stage, runId, `p${index}`));
   if (successor === null) return;

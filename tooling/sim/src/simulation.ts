@@ -105,6 +105,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     random: randomOf(seed, "stage"),
     duplicates: () => on("duplicate"),
     cancels: options.faults.includes("cancel"),
+    successors: config.badDeploy === null || !options.faults.includes("deploy"),
     delivered: new Set<string>(),
     plays,
   };

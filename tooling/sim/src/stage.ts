@@ -29,6 +29,8 @@ export interface Stage {
   /** Whether messages are sent twice. */
   readonly duplicates: () => boolean;
   readonly cancels: boolean;
+  /** Whether runs are gone on with that have ended: not where code was deployed that follows no journal of before. */
+  readonly successors: boolean;
   /** Payloads that clients sent with a start beside them, as `hook:token payload`. */
   readonly delivered: Set<string>;
   /** All of them, by the order of their programs. */

@@ -8,18 +8,6 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
     createRuns: (batch, now) => world.createRuns(batch.map(change), now),
   });
   switch (plant) {
-    case "kept-payload-dropped":
-      return {
-        ...world,
-        commit: (batch, now) =>
-          world.commit(
-            batch.map((commit) => ({
-              ...commit,
-              events: commit.events.filter(({ type }) => type !== "payload_kept"),
-            })),
-            now,
-          ),
-      };
     case "generation-not-told":
       return {
         ...world,
@@ -90,7 +78,8 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
           );
         },
       };
-    // These two are in the programs.
+    // These are in the programs.
+    case "heard-forgotten":
     case "answer-unheard":
     case "shield-with-a-hole":
       return world;

@@ -166,10 +166,10 @@ export class Arrivals {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
-      // It was created with a journal in which it has begun.
-      const isNew = began && row.status === "pending";
+      // It was created with a journal in which it has begun, and nobody has gone on with it yet.
+      const isNew = began && row.startedAt === null;
       if (row.status === "diverged") run.clearDivergence(began);
-      else if (isNew) {
+      if (isNew) {
         const startedAt = journal.find(({ type }) => type === "run_started")?.at ?? now;
         run.turn.outbox.patch({ status: "running", startedAt });
       }
