@@ -157,5 +157,10 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
 function swapped(commit: RunCommit): RunCommit {
   const [last, previous, ...others] = commit.events.toReversed();
   if (last === undefined || previous === undefined || commit.run.status !== undefined) return commit;
-  return { ...commit, events: [...others.toReversed(), last, previous] };
+  // The times stay in order: it is the code that has to find it.
+  const events = [
+    { ...last, at: previous.at },
+    { ...previous, at: last.at },
+  ];
+  return { ...commit, events: [...others.toReversed(), ...events] };
 }
