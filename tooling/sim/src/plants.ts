@@ -157,7 +157,8 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
 function swapped(commit: RunCommit): RunCommit {
   const [last, previous, ...others] = commit.events.toReversed();
   if (last === undefined || previous === undefined || commit.run.status !== undefined) return commit;
-  // The times stay in order: it is the code that has to find it.
+  // Neither times nor payloads tell: it is the code that has to find it.
+  if (last.type === "hook_received" || previous.type === "hook_received") return commit;
   const events = [
     { ...last, at: previous.at },
     { ...previous, at: last.at },
