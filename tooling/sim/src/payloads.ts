@@ -143,15 +143,26 @@ export class Payloads {
     const end = this.#checks.readAtEnd(runId);
     // Its code was not executed to its end, so nobody knows what it would have taken.
     const unheard = isUnheard(run);
-    const places = new Map(fold.inherited);
+    // What one hook has not read is for the next one with its token.
+    const byToken = (counts: Iterable<readonly [string, number]>): Map<string, number> => {
+      const sums = new Map<string, number>();
+      for (const [id, count] of counts) {
+        const token = fold.tokens.get(id) ?? "";
+        sums.set(token, (sums.get(token) ?? 0) + count);
+      }
+      return sums;
+    };
+    const places = byToken(fold.inherited);
+    const receivedOf = byToken(fold.received);
+    const leftOf = byToken(Object.entries(fold.left));
     return run.mailbox.flatMap(({ mailSeq, type, id, data }) => {
       const token = fold.tokens.get(id ?? "");
       const value = payloadIn({ type, data });
       if (value === null || id === null || token === undefined) return [];
-      const place = places.get(id) ?? 0;
-      places.set(id, place + 1);
-      const received = fold.received.get(id) ?? 0;
-      const taken = received - (fold.left[id] ?? 0);
+      const place = places.get(token) ?? 0;
+      places.set(token, place + 1);
+      const received = receivedOf.get(token) ?? 0;
+      const taken = received - (leftOf.get(token) ?? 0);
       const read: Fate = unheard ? "unknown" : place < taken ? "taken" : "not taken";
       const fate = mailSeq > end ? "not taken" : place < received ? read : "dropped";
       return [[`hook:${token} ${value}`, fate] as const];
