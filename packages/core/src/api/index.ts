@@ -1,4 +1,5 @@
 import { currentContext } from "../context.ts";
+import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
 import { startInWorkflow } from "../workflow-runs.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
@@ -71,9 +72,11 @@ export async function start(
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
   const given = (isOptions ? argsOrOptions : options) ?? {};
   const context = currentContext();
-  if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
-  if (context?.kind === "step") return startInStep(context, workflow, args, given);
-  return defaultClient().start(workflow, args, given);
+  return await whenRead(() => {
+    if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
+    if (context?.kind === "step") return startInStep(context, workflow, args, given);
+    return defaultClient().start(workflow, args, given);
+  });
 }
 
 /**
@@ -95,7 +98,7 @@ export async function resumeHook(
   payload?: unknown,
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
-  return defaultClient().resumeHook(tokenOrHook, payload, options);
+  return await whenRead(() => defaultClient().resumeHook(tokenOrHook, payload, options));
 }
 
 /**

@@ -8,6 +8,7 @@ import { parse } from "devalue";
 import { SerializationError } from "../errors/input.ts";
 import { findClass, isSerializable, WORKFLOW_DESERIALIZE } from "./classes.ts";
 import { createError, type ErrorData, fillError } from "./error-data.ts";
+import { requestOf, responseOf } from "./http-values.ts";
 import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
@@ -40,6 +41,8 @@ class Reader {
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
       Headers: (data) => headersOf(data as [string, string][]),
+      Request: (data) => this.#whole(data as Parameters<typeof requestOf>[0], requestOf),
+      Response: (data) => this.#whole(data as Parameters<typeof responseOf>[0], responseOf),
       Entries: (data) => this.#entries(data as Map<string, unknown>, Object.prototype),
       NullEntries: (data) => this.#entries(data as Map<string, unknown>, null),
     };
@@ -58,6 +61,15 @@ class Reader {
     this.#fills.push(() => fill(made));
     fill(made);
     return made;
+  }
+
+  /** One that holds no other values, so that its data is complete. */
+  #whole<Data extends object>(data: Data, create: (data: Data) => object): object {
+    return this.#make(
+      data,
+      () => create(data),
+      () => {},
+    );
   }
 
   #error(data: ErrorData): Error {

@@ -15,6 +15,7 @@ import {
   type ErrorData,
   type ErrorLimits,
 } from "./error-data.ts";
+import { requestData, responseData, UnreadRefusal } from "./http-values.ts";
 import {
   builtinTag,
   inWords,
@@ -57,6 +58,7 @@ function writeWith(value: unknown, where: string, writer: Writer): string {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
       const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
+      if (error.value instanceof UnreadRefusal) throw error.value.at(shortPath(path));
       throw new SerializationError(shortPath(path), reasonAgainst(error.value));
     }
     if (error instanceof RangeError) throw tooLarge(where, error);
@@ -97,6 +99,8 @@ class Writer {
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
+      Request: reduce(requestData),
+      Response: reduce(responseData),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
     };

@@ -221,7 +221,7 @@ export class StepAttempt implements Attempt {
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
       const called = await contexts.run(context, () => callBody(step, args, mayBegin));
       if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-      return { type: "completed", ...storedResult(called.value, largestValue) };
+      return { type: "completed", ...(await storedResult(called.value, largestValue)) };
     } catch (error) {
       return { type: "failed", error, reason: "error" };
     }

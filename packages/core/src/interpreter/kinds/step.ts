@@ -1,6 +1,6 @@
 import { isShielded } from "../../contexts.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
-import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
@@ -51,7 +51,8 @@ export function callStep(
   try {
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
-    return rejected(error);
+    if (!(error instanceof UnreadBody)) return rejected(error);
+    return readBody(error.holder, error.path).then(() => callStep(execution, definition, thisArg, args));
   }
   const step: PendingStep = {
     id: execution.nextId("step", definition.id),
