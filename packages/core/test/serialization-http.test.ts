@@ -25,7 +25,7 @@ test("a request keeps method, URL, headers, redirect and its bytes", async () =>
     ["cookie", "c=2"],
     ["x-a", "1"],
   ]);
-  expect(await request.bytes()).toEqual(bytes);
+  expect(new Uint8Array(await request.arrayBuffer())).toEqual(bytes);
 });
 
 test("a response keeps status, text, headers with several cookies, and its bytes", async () => {

@@ -17,6 +17,7 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/hook.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
+import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -32,6 +33,8 @@ import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
+import { WebhookVerifiers } from "./webhook-verifier.ts";
+import { type ResumeWebhookOptions, takeRequest } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -61,6 +64,7 @@ export class Client implements RunAccess {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
+  readonly #verifiers: WebhookVerifiers;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #unattended: UnattendedRuns;
@@ -76,6 +80,7 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
+    this.#verifiers = new WebhookVerifiers(world, clock);
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
@@ -241,6 +246,31 @@ export class Client implements RunAccess {
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
     if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
+    return await this.#toHook(token, messageId, data);
+  }
+
+  /** Takes a request to a webhook, and gives the response to it. */
+  async resumeWebhook(
+    token: string,
+    request: Request,
+    options: Omit<ResumeWebhookOptions, "world"> = {},
+  ): Promise<Response> {
+    refuseInWorkflow("resumeWebhook()");
+    return await this.#awaited(async () => {
+      await this.open();
+      return await takeRequest(token, request, options, {
+        world: this.world,
+        clock: this.#clock,
+        verifiers: this.#verifiers,
+        messageId: (key) => (key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key)),
+        deliver: async (messageId, payload) => {
+          await this.#toHook(token, messageId, encode(payload, "request"));
+        },
+      });
+    });
+  }
+
+  async #toHook(token: string, messageId: string, data: Uint8Array | null): Promise<ResumedHook> {
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
     return { token, hookId: result.id, runId: result.runId };
@@ -276,7 +306,7 @@ export class Client implements RunAccess {
       hookId: hook.id,
       runId: hook.runId,
       createdAt: new Date(hook.createdAt),
-      metadata: decode(hook.data),
+      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
     };
   }
 

@@ -3,6 +3,7 @@ import type { EntityKind } from "../ids.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { attributesGiven } from "../interpreter/kinds/attributes.ts";
 import { runCreated } from "../interpreter/kinds/run.ts";
+import { isWebhookId } from "../interpreter/webhook.ts";
 import { hookClaim, startName, successorName } from "../names.ts";
 import { decode, encode } from "../serialization/index.ts";
 import type {
@@ -54,6 +55,11 @@ const COUNTED: Readonly<Record<string, EntityKind>> = {
   state_set: "state",
   attributes_set: "attributes",
 };
+
+function kindOf({ type, id }: NewEvent): EntityKind | undefined {
+  const kind = COUNTED[type];
+  return kind === "hook" && id !== null && isWebhookId(id) ? "webhook" : kind;
+}
 
 /** Only steps have names of their own there. */
 const NAMED = new Set<EntityKind>(["step", "sys"]);
@@ -120,7 +126,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   const events: NewEvent[] = [];
   const self = { runId, generation: 0 };
   for (const { seq: _, ...event } of kept) {
-    const kind = COUNTED[event.type];
+    const kind = kindOf(event);
     if (kind === undefined) {
       events.push(event);
       continue;
@@ -191,7 +197,7 @@ function tokensOf(events: readonly NewEvent[]): FirstClaim[] {
   for (const { type, id, name, data } of events) {
     if (id === null) continue;
     if (name !== null && (type === "hook_created" || type === "hook_held")) {
-      live.set(id, { ...hookClaim(name, id, type === "hook_created" ? data : null), from: null });
+      live.set(id, { ...hookClaim(name, id, data), from: null });
     }
     if (type === "hook_disposed") live.delete(id);
   }

@@ -12,8 +12,9 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { defaultClient, runsHere } from "./runtime.ts";
+import { clientOf, defaultClient, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
+import type { ResumeWebhookOptions } from "./webhooks.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
@@ -31,6 +32,7 @@ export {
   type OrStartRequest,
   type ResumedHook,
   type ResumeOptions,
+  type ResumeWebhookOptions,
   Run,
   type StartOptions,
   type WorkflowFunction,
@@ -99,6 +101,28 @@ export async function resumeHook(
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
   return await whenRead(() => defaultClient().resumeHook(tokenOrHook, payload, options));
+}
+
+/**
+ * Takes an HTTP request to a webhook and gives the response to it, for a server with routes of its own; `webhookHandler()` of
+ * `perdure/http` calls it. 202, or what the webhook was created with, or what the workflow answers; 405, 413, 401 and 504 as
+ * `docs/webhooks.md` says.
+ *
+ * @throws {HookNotFoundError} if no live webhook has the token; a plain hook is none
+ * @throws {WorkflowNotRegisteredError} if the webhook has a `verify` and this process does not have the workflow's code
+ * @example
+ * ```ts
+ * const answer = await resumeWebhook(token, request);
+ * ```
+ */
+export async function resumeWebhook(
+  token: string,
+  request: Request,
+  options: ResumeWebhookOptions = {},
+): Promise<Response> {
+  const { world, ...terms } = options;
+  const client = world === undefined ? defaultClient() : clientOf(world);
+  return await client.resumeWebhook(token, request, terms);
 }
 
 /**

@@ -8,6 +8,7 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { processWide } from "../process-wide.ts";
+import { setPublicUrl } from "../public-url.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
@@ -29,6 +30,13 @@ export interface Configuration {
    * use tries again. `false` leaves all runs to other processes.
    */
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
+  /**
+   * Where this program is reached from outside, such as `https://example.com`: the URLs of webhooks begin with it. It counts in
+   * the processes that execute workflows. Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   */
+  readonly url?: string;
+  /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
+  readonly webhookPath?: string;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
 }
@@ -60,9 +68,10 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
-  const { world, retry } = configuration;
+  const { world, retry, url, webhookPath } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
+  setPublicUrl(url, webhookPath);
   state().configuration = configuration;
   setRetryDefaults(retry);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
@@ -165,6 +174,7 @@ export function shutdown(): Promise<void> {
     runtime.clients.delete(world);
     runtime.configuration = null;
     setRetryDefaults(undefined);
+    setPublicUrl(undefined, undefined);
     await world.close();
   });
 }

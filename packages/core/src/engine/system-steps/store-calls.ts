@@ -22,6 +22,7 @@ export interface StoreCalls {
   readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
   readonly listEvents: World["listEvents"];
+  readonly appendChunks: World["appendChunks"];
   readonly now: () => number;
 }
 
@@ -50,6 +51,7 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+    appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
   };
 }
