@@ -3,8 +3,10 @@
 export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
+export { type DefinedHook, type DefineHookOptions, defineHook } from "./define-hook.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
+export { fetch } from "./fetch.ts";
 export type {
   Hook,
   HookOptions,
@@ -15,6 +17,7 @@ export type {
 export type { VerifiedMessage, WebhookVerifier } from "./interpreter/webhook.ts";
 export type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 export {
   continueAsNew,
   getStepMetadata,

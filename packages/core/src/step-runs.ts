@@ -1,6 +1,6 @@
 import { Run } from "./api/run.ts";
 import { clientOf } from "./api/runtime.ts";
-import { type StartOptions, startRequest } from "./api/start-request.ts";
+import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
 import type { StepContext } from "./context.ts";
 import { startedRun } from "./engine/system-steps/start-run.ts";
 import { childRunId } from "./ids.ts";
@@ -20,6 +20,8 @@ export async function startInStep<T>(
 ): Promise<Run<T>> {
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
   const { world, store, step, workflow } = context;
+  if (options.world !== undefined && options.world !== world)
+    throw new TypeError(`start({ world }): ${ONE_WORLD}`);
   storable(asked.args, "args", largestValue(world));
   if (options.onParentEnd === "cancel") {
     throw new TypeError(

@@ -15,7 +15,7 @@ import { encode, storable } from "./serialization/index.ts";
  * Waits durably: the run uses no memory and no timer while it sleeps, and wakes up in whatever process is there.
  *
  * @param duration milliseconds, a text such as `"3 days"`, or the time at which to go on
- * @throws {ContextError} outside a workflow, {@link DurationError} for something that is no duration
+ * @throws {ContextError} outside a workflow, `TypeError` for something that is no duration
  */
 export function sleep(duration: Duration): Promise<void> {
   return sleepIn(currentExecution("sleep()"), duration);

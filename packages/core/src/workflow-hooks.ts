@@ -6,11 +6,26 @@ import type { Execution } from "./interpreter/execution.ts";
 import { WorkflowHook } from "./interpreter/hook.ts";
 import { createHookIn } from "./interpreter/kinds/hook.ts";
 import { type WebhookFacts, WorkflowWebhook, webhookFacts } from "./interpreter/webhook.ts";
+import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { webhookUrl } from "./public-url.ts";
 import { encode, UnreadBody, whenRead } from "./serialization/index.ts";
 import { runsOf } from "./workflow-runs.ts";
 
 /** Hooks and webhooks, as workflow functions create them. */
+
+const RETENTION = "createHook({ experimental_minRetention })";
+const HOOK_OPTIONS: OptionNames<HookOptions> = {
+  token: true,
+  metadata: true,
+  experimental_minRetention: true,
+};
+const WEBHOOK_OPTIONS: OptionNames<WebhookOptions> = {
+  token: true,
+  respondWith: true,
+  method: true,
+  verify: true,
+  metadata: true,
+};
 
 /**
  * Creates a hook: a promise of this run that others resolve with `resumeHook(token, payload)`, any number of times.
@@ -23,6 +38,7 @@ import { runsOf } from "./workflow-runs.ts";
  * ```
  */
 export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
+  checkOptionNames("createHook()", options, HOOK_OPTIONS);
   const { token, metadata, experimental_minRetention: retention } = options;
   checkToken(token, "createHook");
   const execution = currentExecution("createHook()");
@@ -32,7 +48,7 @@ export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
     token,
     canAdopt: () => true,
     shown: () => data,
-    freeAt: retention === undefined ? 0 : parseDuration(retention, execution.now()),
+    freeAt: retention === undefined ? 0 : parseDuration(retention, execution.clock, RETENTION),
     ownerOf: ownerIn(execution),
     make: (parts) => new WorkflowHook(parts),
   });
@@ -55,6 +71,7 @@ export function createWebhook(
 ): Webhook<RequestWithResponse>;
 export function createWebhook(options?: WebhookOptions): Webhook;
 export function createWebhook(options: WebhookOptions = {}): Webhook {
+  checkOptionNames("createWebhook()", options, WEBHOOK_OPTIONS);
   const { token, respondWith, method, verify, metadata } = options;
   checkToken(token, "createWebhook");
   checkResponse(respondWith);

@@ -24,6 +24,7 @@ import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } fro
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
@@ -34,7 +35,7 @@ import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
 import { WebhookVerifiers } from "./webhook-verifier.ts";
-import { type ResumeWebhookOptions, takeRequest } from "./webhooks.ts";
+import { type TakeOptions, takeRequest } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -241,20 +242,14 @@ export class Client implements RunAccess {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const data = encode(payload, "payload");
-    const { idempotencyKey, orStart } = options;
-    checkKey(idempotencyKey, "idempotencyKey");
-    const messageId =
-      idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
+    const { idempotencyKey, orStart } = resumeOptions(options);
+    const messageId = this.#messageId(token, idempotencyKey);
     if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
     return await this.#toHook(token, messageId, data);
   }
 
   /** Takes a request to a webhook, and gives the response to it. */
-  async resumeWebhook(
-    token: string,
-    request: Request,
-    options: Omit<ResumeWebhookOptions, "world"> = {},
-  ): Promise<Response> {
+  async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
     refuseInWorkflow("resumeWebhook()");
     return await this.#awaited(async () => {
       await this.open();
@@ -262,12 +257,16 @@ export class Client implements RunAccess {
         world: this.world,
         clock: this.#clock,
         verifiers: this.#verifiers,
-        messageId: (key) => (key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key)),
+        messageId: (key) => this.#messageId(token, key),
         deliver: async (messageId, payload) => {
           await this.#toHook(token, messageId, encode(payload, "request"));
         },
       });
     });
+  }
+
+  #messageId(token: string, key: string | undefined): string {
+    return key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key);
   }
 
   async #toHook(token: string, messageId: string, data: Uint8Array | null): Promise<ResumedHook> {
@@ -282,6 +281,13 @@ export class Client implements RunAccess {
     payload: Uint8Array | null,
     [fn, args = [], options = {}]: OrStartRequest,
   ): Promise<ResumedHook> {
+    for (const name of ["hook", "onConflict", "world"]) {
+      if (name in options) {
+        throw new TypeError(
+          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
+        );
+      }
+    }
     const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {

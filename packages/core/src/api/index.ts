@@ -1,4 +1,5 @@
 import { currentContext } from "../context.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
 import { startInWorkflow } from "../workflow-runs.ts";
@@ -14,7 +15,7 @@ import {
 import { Run } from "./run.ts";
 import { clientOf, defaultClient, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
-import type { ResumeWebhookOptions } from "./webhooks.ts";
+import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
@@ -22,6 +23,12 @@ export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
+export {
+  type RunCompletedHookParams,
+  type RunFailedHookParams,
+  registerLifecycleHooks,
+  type WorkflowLifecycleHooks,
+} from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
@@ -77,7 +84,8 @@ export async function start(
   return await whenRead(() => {
     if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
     if (context?.kind === "step") return startInStep(context, workflow, args, given);
-    return defaultClient().start(workflow, args, given);
+    const { world } = given;
+    return (world === undefined ? defaultClient() : clientOf(world)).start(workflow, args, given);
   });
 }
 
@@ -120,6 +128,7 @@ export async function resumeWebhook(
   request: Request,
   options: ResumeWebhookOptions = {},
 ): Promise<Response> {
+  checkOptionNames<ResumeWebhookOptions>("resumeWebhook()", options, RESUME_WEBHOOK_OPTIONS);
   const { world, ...terms } = options;
   const client = world === undefined ? defaultClient() : clientOf(world);
   return await client.resumeWebhook(token, request, terms);

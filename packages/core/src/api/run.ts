@@ -8,6 +8,7 @@ import {
   WorkflowRuntimeError,
 } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
+import { checkOptionNames } from "../option-names.ts";
 import {
   decode,
   decodeError,
@@ -27,6 +28,8 @@ import { type ResultOptions, resultOptions } from "./waiting.ts";
 export interface CancelOptions {
   /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
   readonly reason?: string;
+  /** The Workflow SDK's name for {@link reason}. */
+  readonly cancelReason?: string;
   /**
    * `"graceful"`: the code hears of it, and its `finally` blocks run. `"terminate"`: the run ends at once without its code, also
    * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
@@ -142,6 +145,7 @@ export class Run<T = unknown> {
    * ```
    */
   async result(options: ResultOptions = {}): Promise<T> {
+    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true });
     return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
   }
 
@@ -163,6 +167,7 @@ export class Run<T = unknown> {
    * ```
    */
   async getState(options: StateOptions = {}): Promise<RunState | null> {
+    checkOptionNames<StateOptions>("getState()", options, { after: true, timeout: true, signal: true });
     const { after, ...waiting } = options;
     if (after !== undefined && (!Number.isInteger(after) || after < 0)) {
       throw new TypeError(`getState({ after }): must be a version, 0, 1, 2 …, got ${String(after)}.`);
@@ -179,7 +184,11 @@ export class Run<T = unknown> {
    * run ends `cancelled`. A run that has already ended stays as it is.
    */
   cancel(options: CancelOptions = {}): Promise<void> {
-    const { reason, mode = "graceful" } = options;
+    checkOptionNames<CancelOptions>("cancel()", options, { reason: true, cancelReason: true, mode: true });
+    const { cancelReason, reason = cancelReason, mode = "graceful" } = options;
+    if (cancelReason !== undefined && cancelReason !== reason) {
+      throw new TypeError("cancel(): reason and cancelReason are one option by two names; pass one of them.");
+    }
     if (mode !== "graceful" && mode !== "terminate") {
       throw new TypeError(
         `cancel({ mode }): must be "graceful" or "terminate", got ${JSON.stringify(mode)}.`,
@@ -204,6 +213,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks by now
    */
   async retry(options: RetryOptions = {}): Promise<Run<T>> {
+    checkOptionNames<RetryOptions>("retry()", options, { keys: true });
     const { keys = "keep" } = options;
     if (keys !== "keep" && keys !== "new") {
       throw new TypeError(`retry({ keys }): must be "keep" or "new", got ${JSON.stringify(keys)}.`);
@@ -221,6 +231,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks
    */
   async fork(options: ForkOptions): Promise<Run<T>> {
+    checkOptionNames<ForkOptions>("fork()", options, { fromStep: true, args: true });
     return new Run<T>(this.#client, await this.#client.fork(this.runId, options));
   }
 
@@ -271,7 +282,8 @@ export class Run<T = unknown> {
 }
 
 /** The return value of a terminal run, or its error, thrown; made anew for each caller. */
-function resultOf<T>(run: RunEnding): T {
+/** What a run that has ended gives, or throws. */
+export function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {

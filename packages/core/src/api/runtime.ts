@@ -7,6 +7,7 @@ import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-url.ts";
 import { runsOf } from "../workflow-runs.ts";
@@ -68,6 +69,13 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
+  checkOptionNames<Configuration>("configure()", configuration, {
+    world: true,
+    worker: true,
+    retry: true,
+    url: true,
+    webhookPath: true,
+  });
   const { world, retry, url, webhookPath } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
@@ -228,7 +236,8 @@ async function ensureWorker(world: World): Promise<void> {
   }
 }
 
-function loggerOf(world: World): Logger {
+/** Where the process reports of a World. */
+export function loggerOf(world: World): Logger {
   return resolveLogger(ownWorkerOptions(world)?.logger);
 }
 

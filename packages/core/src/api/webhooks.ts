@@ -9,7 +9,8 @@ import {
   webhookFacts,
 } from "../interpreter/webhook.ts";
 import { hookName } from "../names.ts";
-import { answerable, bytesOf, rememberBody } from "../serialization/index.ts";
+import type { OptionNames } from "../option-names.ts";
+import { answerable, bytesOf, MAX_BODY_BYTES as LARGEST_BODY, rememberBody } from "../serialization/index.ts";
 import { answerTo } from "../webhook-replies.ts";
 import type { HeldName, World } from "../world/index.ts";
 import type { WebhookVerifiers } from "./webhook-verifier.ts";
@@ -29,6 +30,16 @@ export interface ResumeWebhookOptions {
   readonly timeout?: Duration;
 }
 
+/** What taking a request is told of them. */
+export type TakeOptions = Omit<ResumeWebhookOptions, "world">;
+
+/** Its names. */
+export const RESUME_WEBHOOK_OPTIONS: OptionNames<ResumeWebhookOptions> = {
+  world: true,
+  maxBodyBytes: true,
+  timeout: true,
+};
+
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 const TIMEOUT = 30_000;
 
@@ -47,12 +58,17 @@ export interface WebhookTerms {
 export async function takeRequest(
   token: string,
   request: Request,
-  options: Omit<ResumeWebhookOptions, "world">,
+  options: TakeOptions,
   terms: WebhookTerms,
 ): Promise<Response> {
   const { world, clock } = terms;
   const { maxBodyBytes = MAX_BODY_BYTES, timeout = TIMEOUT } = options;
-  const until = parseDuration(timeout, clock.now());
+  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 0 || maxBodyBytes > LARGEST_BODY) {
+    throw new TypeError(
+      `resumeWebhook({ maxBodyBytes }): must be a whole number of at most ${LARGEST_BODY}, got ${String(maxBodyBytes)}.`,
+    );
+  }
+  const until = parseDuration(timeout, clock.now(), "resumeWebhook({ timeout })");
   const [name] = await world.getNames([hookName(token)], clock.now());
   if (name === null || name === undefined || !isWebhookId(name.id)) throw new HookNotFoundError(token);
   const facts = webhookFacts(name.data);

@@ -58,7 +58,8 @@ function writeWith(value: unknown, where: string, writer: Writer): string {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
       const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
-      if (isPlainlyObject(error.value) && error.value instanceof UnreadRefusal) throw error.value.at(shortPath(path));
+      if (isPlainlyObject(error.value) && error.value instanceof UnreadRefusal)
+        throw error.value.at(shortPath(path));
       throw new SerializationError(shortPath(path), reasonAgainst(error.value));
     }
     if (error instanceof RangeError) throw tooLarge(where, error);
