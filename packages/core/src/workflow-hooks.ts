@@ -7,7 +7,7 @@ import { WorkflowHook } from "./interpreter/hook.ts";
 import { createHookIn } from "./interpreter/kinds/hook.ts";
 import { type WebhookFacts, WorkflowWebhook, webhookFacts } from "./interpreter/webhook.ts";
 import { checkOptionNames, type OptionNames } from "./option-names.ts";
-import { webhookUrl } from "./public-url.ts";
+import { webhookUrl } from "./public-address.ts";
 import { encode, UnreadBody, whenRead } from "./serialization/index.ts";
 import { runsOf } from "./workflow-runs.ts";
 

@@ -9,7 +9,7 @@ import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
-import { setPublicUrl } from "../public-url.ts";
+import { setPublicUrl } from "../public-address.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";

@@ -12,7 +12,7 @@ interface Places {
   webhookPath: string | undefined;
 }
 
-const places: Places = processWide("public-url", () => ({ url: undefined, webhookPath: undefined }));
+const places: Places = processWide("public-address", () => ({ url: undefined, webhookPath: undefined }));
 
 /**
  * Sets where the program is reached; `undefined` is the default.
