@@ -1,6 +1,7 @@
 // What examples take as given: a program of the reader's.
 import type { Run } from "@perdure/core/api";
 import type { World } from "@perdure/core/world";
+import type { StandardSchema } from "@perdure/core";
 
 declare global {
   const world: World;
@@ -9,6 +10,7 @@ declare global {
   const source: string;
   const token: string;
   const payload: { readonly ok: boolean };
+  const approvalSchema: StandardSchema<{ ok: boolean }>;
   const orderId: string;
   const order: { readonly id: string };
   const response: Response;
