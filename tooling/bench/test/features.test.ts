@@ -233,7 +233,7 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const send = (to: string, headers: Record<string, string>, body: string) =>
       handle(new Request(`http://a/hooks/${encodeURIComponent(to)}`, { method: "POST", headers, body }));
     const registered = (of: string) =>
-      expect.poll(async () => (await other.getNames([`hook:${of}`], Date.now()))[0], POLL).not.toBeNull();
+      expect.poll(async () => (await world.getNames([`hook:${of}`], Date.now()))[0], POLL).not.toBeNull();
 
     const answering = await start(answers, [asked]);
     await registered(asked);
