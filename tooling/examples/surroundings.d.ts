@@ -22,6 +22,8 @@ declare global {
     };
   };
 
+  const stripeClient: typeof stripe;
+
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function ship(of: typeof order): Promise<void>;
   function unlock(of: typeof order): Promise<void>;
