@@ -6,6 +6,7 @@ import type { StandardSchema } from "@perdure/core";
 declare global {
   const world: World;
   const run: Run<string>;
+  const runId: string;
   const now: number;
   const source: string;
   const token: string;

@@ -25,6 +25,7 @@ import {
   workflow,
 } from "perdure";
 import { countRuns, getRun, listRuns, resumeHook, start } from "perdure/api";
+import { StepOutcomeUnknownError, WorkflowRunNotCompletedError } from "perdure/errors";
 import { stripe, webhookHandler } from "perdure/http";
 import { configure, createWorker } from "perdure/runtime";
 import Stripe from "stripe";
@@ -100,6 +101,32 @@ const cleans = workflow("features//cleans", async (token: string) => {
       await double(2);
     });
   }
+});
+const sleeps = workflow("features//sleeps", async () => {
+  await sleep("1 day");
+  return "awake";
+});
+const known = new Set<string>();
+/** A body that its timeout ends, so that nobody knows what became of the attempt. */
+const hangs = async (what: string): Promise<string> => {
+  const { stepId, signal } = getStepMetadata();
+  known.add(`${what} ${stepId}`);
+  return await new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+};
+const once = { semantics: "at-most-once", timeout: 300 } as const;
+const unknown = step("features//unknown", hangs, once);
+const reconciled = step("features//reconciled", hangs, {
+  ...once,
+  backoff: () => 1,
+  reconcile: async (stepId, [what]) => (known.has(`${what} ${stepId}`) ? `${what} was done` : undefined),
+});
+const mails = workflow("features//mails", async (what: string) => {
+  const left = await unknown(what).catch(
+    (error: unknown) => StepOutcomeUnknownError.is(error) && error.stepId,
+  );
+  return [left, await reconciled(what)] as const;
 });
 
 const respond = step("features//respond", async (request: RequestWithResponse) => {
@@ -211,6 +238,7 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const fork = await again.fork({ fromStep: charged[0] as string });
     expect(await fork.returnValue).toEqual([42, "charged"]);
     expect(new Set(charged).size).toBe(2);
+    expect(await run.result({ follow: true })).toEqual([42, "charged"]);
     expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
   });
 
@@ -226,7 +254,6 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     await other.cancel({ mode: "terminate" });
     expect(await other.status).toBe("cancelled");
   });
-
   test("webhooks, and who has a token", async () => {
     const handle = webhookHandler({ world: other });
     const [asked, paid] = [token("asked"), token("paid")];
@@ -254,5 +281,30 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const owner = await start(keepsToken, [token("kept")]);
     expect(await owner.returnValue).toBeNull();
     expect(await (await start(keepsToken, [token("kept")])).returnValue).toEqual([owner.runId, "completed"]);
+  test("a result that comes too late for some, a sleep that ends early, and the journal of it", async () => {
+    const run = await start(sleeps, [], { attributes: { world: name } });
+    const late = await run.result({ timeout: 1 }).catch((error: unknown) => error);
+    expect(WorkflowRunNotCompletedError.is(late)).toBe(true);
+    await expect(run.result({ signal: AbortSignal.abort("not now") })).rejects.toBe("not now");
+    const sleeping = { statuses: ["running"], attributes: { world: name } } as const;
+    await expect.poll(async () => (await run.wakeUp()).stoppedCount, POLL).toBe(1);
+    expect(await run.result({ timeout: "20s" })).toBe("awake");
+    const types: string[] = [];
+    for await (const { type, value } of run.events())
+      types.push(type === "run_completed" ? `${value}` : type);
+    expect(types.slice(-3)).toEqual(["wait_created", "wait_completed", "awake"]);
+    expect(await countRuns(sleeping)).toBe(0);
+    const { runs } = await listRuns({ attributes: { world: name } });
+    expect(runs.map(({ runId, status }) => [runId, status])).toEqual([[run.runId, "completed"]]);
+    await run.delete();
+    expect(await run.exists).toBe(false);
+  });
+
+  test("steps that are called at most once", async () => {
+    const run = await start(mails, [name]);
+    const [stepId, result] = await run.returnValue;
+    expect(result).toBe(`${name} was done`);
+    expect(known).toContain(`${name} ${stepId}`);
+    expect([...known].filter((what) => what.startsWith(`${name} `))).toHaveLength(2);
   });
 });

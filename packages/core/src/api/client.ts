@@ -14,12 +14,12 @@ import {
 } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
-import type { OrStart } from "../interpreter/kinds/hook.ts";
+import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { hookName } from "../names.ts";
+import { hookName, successorName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
@@ -33,7 +33,7 @@ import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
-import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
+import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
 import { WebhookVerifiers } from "./webhook-verifier.ts";
 import { type TakeOptions, takeRequest } from "./webhooks.ts";
 
@@ -169,11 +169,23 @@ export class Client implements RunAccess {
     return await this.#awaited(() =>
       withinOptions(runId, options, this.#clock, async (signal) => {
         await unlessAborted(this.open(), signal);
-        const ending = this.#watcher.ended(runId, signal);
-        const stop = this.#unattended.watch(runId);
-        return await ending.finally(stop);
+        if (options.follow !== true) return await this.#ending(runId, signal);
+        const successor = (id: string): Promise<string | null> =>
+          unlessAborted(this.#holderOf(successorName(id)), signal);
+        return await endOfLine(runId, (id) => this.#ending(id, signal), successor);
       }),
     );
+  }
+
+  async #ending(runId: string, signal: AbortSignal | undefined): Promise<RunEnding> {
+    const ending = this.#watcher.ended(runId, signal);
+    const stop = this.#unattended.watch(runId);
+    return await ending.finally(stop);
+  }
+
+  async #holderOf(name: string): Promise<string | null> {
+    const [held] = await this.world.getNames([name], this.#clock.now());
+    return held?.runId ?? null;
   }
 
   async cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void> {
@@ -189,7 +201,7 @@ export class Client implements RunAccess {
   async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
     return await this.ask("run.getState()", (world) =>
       withinOptions(runId, options, this.#clock, (signal) =>
-        stateOf(world, runId, after, this.#clock, signal),
+        stateOf({ world, runId, clock: this.#clock, signal }, after),
       ),
     );
   }
@@ -345,8 +357,12 @@ function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): num
   return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
 }
 
-/** These act outside the run, so a replay would do them again: they belong in a step. */
-function refuseInWorkflow(what: string): void {
+/**
+ * These act outside the run, so a replay would do them again: they belong in a step.
+ *
+ * @throws {NonDeterminismError} in a workflow
+ */
+export function refuseInWorkflow(what: string): void {
   const context = currentContext();
   if (context?.kind === "workflow") {
     throw new NonDeterminismError(what, context.execution.describe, "Call it in a step.");

@@ -13,7 +13,7 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { clientOf, defaultClient, runsHere } from "./runtime.ts";
+import { clientHere, clientOf, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts";
 
@@ -80,12 +80,11 @@ export async function start(
   const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
   const given = (isOptions ? argsOrOptions : options) ?? {};
-  const context = currentContext();
-  return await whenRead(() => {
+  const context = currentContext();  return await whenRead(() => {
     if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
     if (context?.kind === "step") return startInStep(context, workflow, args, given);
     const { world } = given;
-    return (world === undefined ? defaultClient() : clientOf(world)).start(workflow, args, given);
+    return (world === undefined ? clientHere("start()") : clientOf(world)).start(workflow, args, given);
   });
 }
 
@@ -107,8 +106,7 @@ export async function resumeHook(
   tokenOrHook: string | { readonly token: string },
   payload?: unknown,
   options?: ResumeOptions,
-): Promise<ResumedHook> {
-  return await whenRead(() => defaultClient().resumeHook(tokenOrHook, payload, options));
+): Promise<ResumedHook> {  return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));
 }
 
 /**
@@ -130,7 +128,7 @@ export async function resumeWebhook(
 ): Promise<Response> {
   checkOptionNames<ResumeWebhookOptions>("resumeWebhook()", options, RESUME_WEBHOOK_OPTIONS);
   const { world, ...terms } = options;
-  const client = world === undefined ? defaultClient() : clientOf(world);
+  const client = world === undefined ? clientHere("resumeWebhook()") : clientOf(world);
   return await client.resumeWebhook(token, request, terms);
 }
 
@@ -140,7 +138,7 @@ export async function resumeWebhook(
  * @throws {HookNotFoundError} if no live hook has the token
  */
 export async function getHookByToken(token: string): Promise<HookInfo> {
-  return defaultClient().getHookByToken(token);
+  return clientHere("getHookByToken()").getHookByToken(token);
 }
 
 /**
@@ -160,7 +158,7 @@ export async function getHookByToken(token: string): Promise<HookInfo> {
  */
 export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> {
   const query = listQuery(options);
-  return await defaultClient().ask("listRuns()", (world) => listRunsOf(world, query));
+  return await clientHere("listRuns()").ask("listRuns()", (world) => listRunsOf(world, query));
 }
 
 /**
@@ -170,5 +168,5 @@ export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> 
  */
 export async function countRuns(selection: RunSelection = {}): Promise<number> {
   const filter = selectionFilter(selection, "countRuns");
-  return await defaultClient().ask("countRuns()", (world) => world.countRuns(filter));
+  return await clientHere("countRuns()").ask("countRuns()", (world) => world.countRuns(filter));
 }

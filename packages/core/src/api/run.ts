@@ -145,7 +145,7 @@ export class Run<T = unknown> {
    * ```
    */
   async result(options: ResultOptions = {}): Promise<T> {
-    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true });
+    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true, follow: true });
     return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
   }
 

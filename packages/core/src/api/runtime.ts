@@ -12,7 +12,7 @@ import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-address.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
-import { Client } from "./client.ts";
+import { Client, refuseInWorkflow } from "./client.ts";
 import { findRunsBy, type RunAccess } from "./run.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
@@ -127,11 +127,21 @@ export function defaultClient(): Client {
   return clientOf(getWorld());
 }
 
-/** What runs are asked by, for the code that is calling: a workflow by system steps, a step in the World of its run. */
+/**
+ * The client for the code that is calling: in a step that of its run's World, else that of the process's.
+ *
+ * @throws {NonDeterminismError} in a workflow, where nothing would record what `what` gives
+ */
+export function clientHere(what: string): Client {
+  refuseInWorkflow(what);
+  const context = currentContext();
+  return context?.kind === "step" ? clientOf(context.world) : defaultClient();
+}
+
+/** What runs are asked by, for the code that is calling: a workflow by system steps, others by {@link clientHere}. */
 export function runsHere(): RunAccess {
   const context = currentContext();
-  if (context?.kind === "workflow") return runsOf(context.execution);
-  return context?.kind === "step" ? clientOf(context.world) : defaultClient();
+  return context?.kind === "workflow" ? runsOf(context.execution) : clientHere("getRun()");
 }
 
 findRunsBy(runsHere);

@@ -7,7 +7,7 @@ import { type Deferred, deferred, rejected } from "./deferred.ts";
 /** Hooks as the workflow function sees them: payloads in order, none swallowed by the loser of a race. */
 
 /** A payload, and the event that brought it. */
-export interface Payload<T> extends Pick<NewEvent, "name" | "data"> {
+export interface Payload<T> extends Pick<NewEvent, "id" | "name" | "data"> {
   readonly value: T;
 }
 
@@ -114,14 +114,14 @@ export class WorkflowHook<T = unknown, Owner = unknown>
     return this.#asked && (this.#next !== null || this.#races.size > 0 || this.#registrationAwaited);
   }
 
-  /** How many payloads came that nobody has taken. */
-  get left(): number {
-    return this.#buffer.length;
-  }
-
-  /** They, in order. */
+  /** What came that nobody has taken, in order. */
   get payloads(): readonly Payload<T>[] {
     return this.#buffer;
+  }
+
+  /** Takes them away, for another hook with the token. */
+  handOver(): readonly Payload<T>[] {
+    return this.#buffer.splice(0);
   }
 
   /** A payload arrived. */

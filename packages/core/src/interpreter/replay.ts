@@ -69,6 +69,7 @@ export async function replay(
         await untilItGoesOn(execution, event, clock);
         expectEnd(execution, event);
         break;
+      case "last":
       case "nothing":
         break;
     }

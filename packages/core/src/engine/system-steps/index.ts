@@ -1,3 +1,4 @@
+import { findSuccessor } from "./find-successor.ts";
 import { answerRequest } from "./answer-request.ts";
 import { readRun } from "./read-run.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
@@ -12,6 +13,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   start_run: startRun,
   watch_run: watchRun,
   read_run: readRun,
+  find_successor: findSuccessor,
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,

@@ -90,6 +90,7 @@ export const stepKind: Kind = {
   events: {
     step_created: {
       role: "request",
+      counted: { as: "step", byName: true },
       strict: true,
       journalled(execution, event) {
         const step = execution.pending.get(event.id ?? "");
@@ -101,6 +102,7 @@ export const stepKind: Kind = {
     },
     step_retrying: {
       role: "note",
+      ofAttempt: true,
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
@@ -118,6 +120,7 @@ export const stepKind: Kind = {
     },
     step_failed: {
       role: "delivery",
+      failure: true,
       deliver(execution, event) {
         const step = execution.settle(event.id);
         cancelOf(execution).finishing.delete(event.id ?? "");
