@@ -1,7 +1,8 @@
 // What examples take as given: a program of the reader's.
+
+import type { StandardSchema } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import type { World } from "@perdure/core/world";
-import type { StandardSchema } from "@perdure/core";
 
 declare global {
   const world: World;

@@ -80,7 +80,8 @@ export async function start(
   const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
   const given = (isOptions ? argsOrOptions : options) ?? {};
-  const context = currentContext();  return await whenRead(() => {
+  const context = currentContext();
+  return await whenRead(() => {
     if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
     if (context?.kind === "step") return startInStep(context, workflow, args, given);
     const { world } = given;
@@ -106,7 +107,8 @@ export async function resumeHook(
   tokenOrHook: string | { readonly token: string },
   payload?: unknown,
   options?: ResumeOptions,
-): Promise<ResumedHook> {  return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));
+): Promise<ResumedHook> {
+  return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));
 }
 
 /**

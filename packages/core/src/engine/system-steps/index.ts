@@ -1,5 +1,5 @@
-import { findSuccessor } from "./find-successor.ts";
 import { answerRequest } from "./answer-request.ts";
+import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";

@@ -26,7 +26,7 @@ interface Hooks extends KindState {
   /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
   readonly held: Map<string, HeldHook>;
   /** All whose token the code has, or had: what was delivered before a hook was disposed of may be read after that. */
-  readonly made: Map<string, WorkflowHook>;  /** The last of them that had each token. */
+  readonly made: Map<string, WorkflowHook> /** The last of them that had each token. */;
   readonly latest: Map<string, WorkflowHook>;
   /** Hooks of generations before, disposed of there. */
   readonly inherited: Set<string>;
@@ -330,7 +330,8 @@ export const hookKind: Kind = {
     }
     return [...live.values()];
   },
-  carry(execution) {    const { live, held, latest, inherited } = hooksOf(execution);
+  carry(execution) {
+    const { live, held, latest, inherited } = hooksOf(execution);
     const kept = (id: string, payloads: readonly Payload<unknown>[]): Carried[] =>
       payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data }));
     // Also without payloads: the mailbox may have some for one that was disposed of just now.
