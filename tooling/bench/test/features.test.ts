@@ -254,6 +254,7 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     await other.cancel({ mode: "terminate" });
     expect(await other.status).toBe("cancelled");
   });
+
   test("webhooks, and who has a token", async () => {
     const handle = webhookHandler({ world: other });
     const [asked, paid] = [token("asked"), token("paid")];
@@ -281,6 +282,8 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const owner = await start(keepsToken, [token("kept")]);
     expect(await owner.returnValue).toBeNull();
     expect(await (await start(keepsToken, [token("kept")])).returnValue).toEqual([owner.runId, "completed"]);
+  });
+
   test("a result that comes too late for some, a sleep that ends early, and the journal of it", async () => {
     const run = await start(sleeps, [], { attributes: { world: name } });
     const late = await run.result({ timeout: 1 }).catch((error: unknown) => error);
