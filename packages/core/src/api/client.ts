@@ -17,6 +17,7 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
+import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -34,6 +35,8 @@ import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
+import { WebhookVerifiers } from "./webhook-verifier.ts";
+import { type TakeOptions, takeRequest } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -63,6 +66,7 @@ export class Client implements RunAccess {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
+  readonly #verifiers: WebhookVerifiers;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #unattended: UnattendedRuns;
@@ -80,6 +84,7 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
+    this.#verifiers = new WebhookVerifiers(world, clock);
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
@@ -266,9 +271,39 @@ export class Client implements RunAccess {
     const signals = this.#signals();
     const data = encode(payload, "payload", signals);
     const { idempotencyKey, orStart } = resumeOptions(options);
-    const messageId =
-      idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
+    const messageId = this.#messageId(token, idempotencyKey);
     if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart, signals);
+    return await this.#toHook(token, messageId, data, signals);
+  }
+
+  /** Takes a request to a webhook, and gives the response to it. */
+  async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
+    refuseInWorkflow("resumeWebhook()");
+    return await this.#awaited(async () => {
+      await this.open();
+      return await takeRequest(token, request, options, {
+        world: this.world,
+        clock: this.#clock,
+        verifiers: this.#verifiers,
+        messageId: (key) => this.#messageId(token, key),
+        deliver: async (messageId, payload) => {
+          const signals = this.#signals();
+          await this.#toHook(token, messageId, encode(payload, "request", signals), signals);
+        },
+      });
+    });
+  }
+
+  #messageId(token: string, key: string | undefined): string {
+    return key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key);
+  }
+
+  async #toHook(
+    token: string,
+    messageId: string,
+    data: Uint8Array | null,
+    signals: OutsideSignals | undefined,
+  ): Promise<ResumedHook> {
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
     signals?.sentTo(result.runId, this.#signalTerms);
@@ -314,7 +349,7 @@ export class Client implements RunAccess {
       hookId: hook.id,
       runId: hook.runId,
       createdAt: new Date(hook.createdAt),
-      metadata: decode(hook.data),
+      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
     };
   }
 

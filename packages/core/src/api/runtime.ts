@@ -31,13 +31,15 @@ export interface Configuration {
    * use tries again. `false` leaves all runs to other processes.
    */
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
-  /** How the steps of this process are retried where they have no options of their own. */
-  readonly retry?: RetryDefaults;
   /**
-   * Where this program is reached from outside, such as `https://example.com`. It counts in the processes that execute workflows.
-   * Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   * Where this program is reached from outside, such as `https://example.com`: the URLs of webhooks begin with it. It counts in
+   * the processes that execute workflows. Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
    */
   readonly url?: string;
+  /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
+  readonly webhookPath?: string;
+  /** How the steps of this process are retried where they have no options of their own. */
+  readonly retry?: RetryDefaults;
 }
 
 interface RuntimeState {
@@ -72,13 +74,14 @@ export function configure(configuration: Configuration): void {
     worker: true,
     retry: true,
     url: true,
+    webhookPath: true,
   });
-  const { world, retry, url } = configuration;
+  const { world, retry, url, webhookPath } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
+  setPublicUrl(url, webhookPath);
   state().configuration = configuration;
   setRetryDefaults(retry);
-  setPublicUrl(url);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -189,6 +192,7 @@ export function shutdown(): Promise<void> {
     runtime.clients.delete(world);
     runtime.configuration = null;
     setRetryDefaults(undefined);
+    setPublicUrl(undefined, undefined);
     await world.close();
   });
 }

@@ -2,7 +2,7 @@ import { callSite, captureStack, keepPlacesAgain, keepsPlace } from "../call-sit
 import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import type { EntityKind } from "../ids.ts";
-import { decode, encode, encodeError, storable } from "../serialization/index.ts";
+import { decode, encode, encodeError, storable, whenRead } from "../serialization/index.ts";
 import { entityKey, idOf, type Origin, ownerOf, seedAfter } from "./identity.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
@@ -226,7 +226,7 @@ export class Execution {
     // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
     enter(this, async () => {
       const value = await fn(...args);
-      return storable(encode(value, "return value"), "return value", this.largestValue);
+      return await whenRead(() => storable(encode(value, "return value"), "return value", this.largestValue));
     }).then(
       (output) => end({ type: "returned", output }),
       (error: unknown) => end({ type: "threw", error: encodeError(error) }),

@@ -10,6 +10,7 @@ import { NO_SIGNALS, type SignalData, type SignalHost, signalHost } from "./abor
 import { findClass, isSerializable, WORKFLOW_DESERIALIZE } from "./classes.ts";
 import { createError, type ErrorData, fillError } from "./error-data.ts";
 import { type FunctionData, functionOf } from "./functions.ts";
+import { requestOf, responseOf } from "./http-values.ts";
 import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
@@ -61,6 +62,8 @@ class Reader {
         return this.#signals.read(data as SignalData).controller ?? new AbortController();
       },
       Headers: (data) => headersOf(data as [string, string][]),
+      Request: (data) => this.#whole(data as Parameters<typeof requestOf>[0], requestOf),
+      Response: (data) => this.#whole(data as Parameters<typeof responseOf>[0], responseOf),
       Entries: (data) => this.#entries(data as Map<string, unknown>, Object.prototype),
       NullEntries: (data) => this.#entries(data as Map<string, unknown>, null),
     };
@@ -92,6 +95,15 @@ class Reader {
       if (this.#lenient) return data;
       throw error;
     }
+  }
+
+  /** One that holds no other values, so that its data is complete. */
+  #whole<Data extends object>(data: Data, create: (data: Data) => object): object {
+    return this.#make(
+      data,
+      () => create(data),
+      () => {},
+    );
   }
 
   #error(data: ErrorData): Error {

@@ -17,6 +17,7 @@ import {
   type ErrorLimits,
 } from "./error-data.ts";
 import { functionData } from "./functions.ts";
+import { requestData, responseData, UnreadRefusal } from "./http-values.ts";
 import {
   builtinTag,
   inWords,
@@ -64,6 +65,8 @@ function writeWith(value: unknown, where: string, writer: Writer): string {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
       const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
+      if (isPlainlyObject(error.value) && error.value instanceof UnreadRefusal)
+        throw error.value.at(shortPath(path));
       throw new SerializationError(shortPath(path), reasonAgainst(error.value));
     }
     if (error instanceof RangeError) throw tooLarge(where, error);
@@ -109,6 +112,8 @@ class Writer {
       AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
       AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
+      Request: reduce(requestData),
+      Response: reduce(responseData),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
     };

@@ -228,7 +228,7 @@ export class StepAttempt implements Attempt {
       return await contexts.run(context, async () => {
         const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
         if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-        const result = resultOf(called.value, largestValue);
+        const result = await resultOf(called.value, largestValue);
         await signals.settled();
         return result;
       });

@@ -24,6 +24,7 @@ export interface StoreCalls {
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
   readonly getName: (name: string) => Promise<HeldName | null>;
   readonly listEvents: World["listEvents"];
+  readonly appendChunks: World["appendChunks"];
   readonly now: () => number;
 }
 
@@ -53,6 +54,7 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
     getName: async (name) => (await world.getNames([name], clock.now()))[0] ?? null,
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+    appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
   };
 }
