@@ -2,6 +2,7 @@ import { contexts } from "./contexts.ts";
 import { ContextError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import type { AttemptAccess } from "./streams/access.ts";
 import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
@@ -23,6 +24,8 @@ export interface StepContext {
   duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
   /** The World of the run. */
   readonly world: World;
+  /** What the attempt writes to streams. */
+  readonly streams: AttemptAccess;
   /** What the step may do to the store by itself. */
   readonly store: StepStore;
   /** How many runs this attempt has started. */

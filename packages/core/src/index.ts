@@ -1,5 +1,6 @@
 /** `perdure`: what workflow files import. */
 
+export type { WritableOptions } from "./api/stream-options.ts";
 export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
@@ -13,6 +14,7 @@ export {
   createHook,
   getStepMetadata,
   getWorkflowMetadata,
+  getWritable,
   setAttributes,
   setState,
   shield,

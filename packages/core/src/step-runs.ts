@@ -7,6 +7,7 @@ import { childRunId } from "./ids.ts";
 import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
 import { largestValue, storable } from "./serialization/index.ts";
+import { PassedStreams } from "./streams/passed-streams.ts";
 
 /**
  * Starts a run from a step: in the World of the step's run, which is its parent. Without a key of its own it has one that is
@@ -18,7 +19,8 @@ export async function startInStep<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  const passed = new PassedStreams("args", { runId: null, writables: false });
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, passed);
   const { world, store, step, workflow } = context;
   storable(asked.args, "args", largestValue(world));
   if (options.onParentEnd === "cancel") {
@@ -38,5 +40,8 @@ export async function startInStep<T>(
   const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };
   const run: NewRun = { ...asked, runId: childRunId(id, now), attributes, key };
   const result = await store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
-  return new Run<T>(clientOf(world), startedRun({ run, onConflict }, result));
+  const runId = startedRun({ run, onConflict }, result);
+  // A run that the attempt before has started is the same one; that of another key has arguments of its own.
+  if (passed.any && runId === run.runId) context.streams.feed(passed, runId);
+  return new Run<T>(clientOf(world), runId);
 }

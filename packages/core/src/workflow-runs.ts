@@ -66,6 +66,7 @@ export function runsOf(execution: Execution): RunAccess {
   }
 
   return {
+    streams: null,
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
     async ended(runId, { timeout, signal }) {
       if (runId === execution.runId) {

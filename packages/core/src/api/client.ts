@@ -19,8 +19,19 @@ import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName } from "../names.ts";
-import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
+import {
+  decode,
+  encode,
+  largestBatch,
+  largestValue,
+  sizeInBatch,
+  storable,
+  withOutlet,
+} from "../serialization/index.ts";
+import { PassedStreams } from "../streams/passed-streams.ts";
+import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
@@ -58,6 +69,7 @@ export class Client implements RunAccess {
   readonly world: World;
   /** Workers of this process on this World: a new run may begin in one of them at once. */
   readonly workers: Set<EngineWorker> = new Set();
+  readonly streams: ClientStreams;
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
@@ -84,6 +96,15 @@ export class Client implements RunAccess {
       clock,
       logger: resolveLogger(options.logger),
       workers: this.workers,
+    });
+    this.streams = new ClientStreams({
+      open: async () => {
+        await this.open();
+        return streamsOf(world, clock);
+      },
+      awaited: this.#awaited,
+      newToken: () => this.#ids.token(),
+      logger: resolveLogger(options.logger),
     });
     const largest = (): number => largestBatch(world);
     this.#create = batcher({
@@ -115,7 +136,8 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+    const passed = new PassedStreams("args", { runId: null, writables: true });
+    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, passed);
     const { workflow } = asked;
     return await this.#awaited(async () => {
       await this.open();
@@ -133,7 +155,10 @@ export class Client implements RunAccess {
         if (result.outcome === "created" && result.lease !== null) {
           worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
-        return new Run<T>(this, startedRun({ run, onConflict }, result));
+        const runId = startedRun({ run, onConflict }, result);
+        if (runId === run.runId) this.streams.serve(passed, runId);
+        else await passed.giveUp(new Error(`The key has the run ${runId}, which has arguments of its own.`));
+        return new Run<T>(this, runId);
       } finally {
         release?.();
       }
@@ -235,12 +260,21 @@ export class Client implements RunAccess {
   ): Promise<ResumedHook> {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-    const data = encode(payload, "payload");
     const { idempotencyKey, orStart } = options;
     checkKey(idempotencyKey, "idempotencyKey");
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
-    if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart);
+    const passed = new PassedStreams(messageId, { runId: null, writables: true });
+    const data = withOutlet(passed, () => encode(payload, "payload"));
+    const resumed =
+      orStart === undefined
+        ? await this.#resume(token, messageId, data)
+        : await this.#resumeOrStart(token, messageId, data, orStart);
+    this.streams.serve(passed, resumed.runId);
+    return resumed;
+  }
+
+  async #resume(token: string, messageId: string, data: Uint8Array | null): Promise<ResumedHook> {
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
     return { token, hookId: result.id, runId: result.runId };

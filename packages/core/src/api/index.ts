@@ -18,12 +18,19 @@ import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
+export type {
+  GetChunksOptions,
+  StreamChunk,
+  StreamChunkPage,
+  WorkflowReadableStream,
+} from "../streams/readable.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
+export type { RunChunksOptions, RunReadableOptions, WritableOptions } from "./stream-options.ts";
 export type { ResultOptions } from "./waiting.ts";
 export {
   type HookInfo,

@@ -15,12 +15,26 @@ import {
   WORKFLOW_DESERIALIZE,
   WORKFLOW_SERIALIZE,
 } from "../serialization/index.ts";
+import type { StreamAccess } from "../streams/access.ts";
+import { namespaceStream } from "../streams/names.ts";
+import { chunksOf, type StreamChunk, WorkflowReadableStream } from "../streams/readable.ts";
+import { readingFor } from "../streams/stream-ref.ts";
+import { accessFor, refuseInWorkflow } from "../streams/user.ts";
+import { WorkflowWritableStream } from "../streams/writable.ts";
 import type { RunStatus, World } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
 import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
 import type { StateOptions } from "./state.ts";
+import {
+  type Chunks,
+  checkNamespace,
+  type RunChunksOptions,
+  type RunReadableOptions,
+  readableOptions,
+  type WritableOptions,
+} from "./stream-options.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
 
 /** Options of {@link Run.cancel}. */
@@ -36,6 +50,8 @@ export interface CancelOptions {
 
 /** What a {@link Run} asks of the client that made it. */
 export interface RunAccess {
+  /** By what the run's streams are reached; `null`: by what is right for the code that uses them. */
+  readonly streams: StreamAccess | null;
   getRecord(runId: string): Promise<RunView | null>;
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
@@ -142,7 +158,8 @@ export class Run<T = unknown> {
    * ```
    */
   async result(options: ResultOptions = {}): Promise<T> {
-    return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
+    const ending = await this.#client.ended(this.runId, resultOptions(options));
+    return readingFor(this.runId, this.#streams, () => resultOf<T>(ending));
   }
 
   /**
@@ -249,6 +266,75 @@ export class Run<T = unknown> {
   events(options: RunEventsOptions = {}): AsyncGenerator<RunEvent, void, void> {
     const checked = eventsOptions(options);
     return eventsOf((question) => this.#client.ask("run.events()", question), this.runId, checked);
+  }
+
+  /** {@link getReadable} of the run's own stream. */
+  get readable(): WorkflowReadableStream<Chunks> {
+    return this.getReadable();
+  }
+
+  /** {@link getWritable} of the run's own stream. */
+  get writable(): WritableStream<Chunks> {
+    return this.getWritable();
+  }
+
+  /**
+   * What the run's steps write with `getWritable()`, from the beginning or an index on, then as it comes; ends when the stream was
+   * closed or the run has ended. Nothing is read before somebody asks. In a workflow it is a value for steps.
+   *
+   * Rejects with a `WorkflowRunNotFoundError` if there is no such run.
+   *
+   * @throws {TypeError} for an option that cannot be meant
+   * @example
+   * ```ts
+   * for await (const token of run.getReadable<string>({ startIndex: -10 })) process.stdout.write(token);
+   * ```
+   */
+  getReadable<R = Chunks>(options: RunReadableOptions = {}): WorkflowReadableStream<R> {
+    const { name, reading } = readableOptions(options);
+    return new WorkflowReadableStream<R>({ runId: this.runId, name }, this.#streams, reading);
+  }
+
+  /**
+   * What {@link getReadable} gives, each with its index and who wrote it: for those who go on reading later, or who show what an
+   * attempt of a step writes before it has failed. Not in a workflow: call it in a step.
+   *
+   * @throws {TypeError} for an option that cannot be meant
+   * @example
+   * ```ts
+   * for await (const { index, data } of run.chunks<string>({ startIndex: 17 })) console.log(index, data);
+   * ```
+   */
+  async *chunks<R = Chunks>(options: RunChunksOptions = {}): AsyncGenerator<StreamChunk<R>, void, void> {
+    const { name, reading } = readableOptions(options);
+    refuseInWorkflow("run.chunks()");
+    const controller = new AbortController();
+    const { signal } = options;
+    const onAbort = (): void => controller.abort(signal?.reason);
+    if (signal?.aborted === true) return;
+    signal?.addEventListener("abort", onAbort);
+    try {
+      const access = accessFor(this.#streams);
+      yield* chunksOf<R>({ runId: this.runId, name }, access, reading, controller.signal);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * A stream that writes to what {@link getReadable} reads, beside the run's own steps. Closing it ends the stream for all. In a workflow it
+   * is a value for steps. A `write()` rejects with a `WorkflowRuntimeError` if the stream was closed or the run has ended.
+   */
+  getWritable<W = Chunks>({ namespace }: WritableOptions = {}): WritableStream<W> {
+    checkNamespace(namespace);
+    return new WorkflowWritableStream<W>(
+      { runId: this.runId, name: namespaceStream(namespace) },
+      this.#streams,
+    );
+  }
+
+  get #streams(): StreamAccess | null {
+    return this.#access?.streams ?? null;
   }
 
   /**

@@ -8,6 +8,7 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { processWide } from "../process-wide.ts";
+import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
@@ -118,6 +119,7 @@ export function runsHere(): RunAccess {
 }
 
 findRunsBy(runsHere);
+findStreamsBy(() => defaultClient().streams);
 
 /**
  * Creates a worker, in which new runs of this process may begin. Call `start()` to let it work.

@@ -3,7 +3,7 @@ import { type Duration, durationFrom } from "../duration.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
-import { encode, fingerprint } from "../serialization/index.ts";
+import { encode, fingerprint, type StreamOutlet, withOutlet } from "../serialization/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
 
@@ -52,11 +52,16 @@ export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
   readonly onConflict: "return" | "reject";
 }
 
-/** Reads what was passed to `start`. Throws for what cannot be meant. */
-export function startRequest(fn: unknown, list: unknown, options: StartOptions): StartRequest {
+/** Reads what was passed to `start`; streams in it go to `outlet`. Throws for what cannot be meant. */
+export function startRequest(
+  fn: unknown,
+  list: unknown,
+  options: StartOptions,
+  outlet: StreamOutlet | null = null,
+): StartRequest {
   const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
-  const args = encode(list, "args");
+  const args = withOutlet(outlet, () => encode(list, "args"));
   const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd, hook, attributes: given } = options;
   if (onConflict !== "return" && onConflict !== "reject") {
     throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);

@@ -3,7 +3,8 @@ import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import type { EntityKind } from "../ids.ts";
 import { decode, encode, encodeError, storable } from "../serialization/index.ts";
-import { entityKey, idOf, type Origin, seedAfter } from "./identity.ts";
+import { readingFor } from "../streams/stream-ref.ts";
+import { entityKey, idOf, type Origin, runOfEvent, seedAfter } from "./identity.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -68,6 +69,8 @@ export class Execution {
   #random: (() => number) | null = null;
   #seed: string;
   #origin: Origin | null = null;
+  /** The last event that a replay has passed, in a run that has an origin. */
+  #passed = 0;
   #ended = false;
   #asked = 0;
   #lastRequest: Request | null = null;
@@ -136,9 +139,15 @@ export class Execution {
   /** A replay has brought the code past this event. */
   passed(seq: number): void {
     if (this.#origin === null) return;
+    this.#passed = seq;
     const seed = seedAfter(seq, this, this.#origin);
     if (seed !== this.#seed) this.#random = null;
     this.#seed = seed;
+  }
+
+  /** A value of the event that comes next, with the streams that came with it. */
+  decode(data: Uint8Array | null): unknown {
+    return readingFor(runOfEvent(this.#passed + 1, this.runId, this.#origin), null, () => decode(data));
   }
 
   /** The id of the next request of this kind and name. */
@@ -186,7 +195,7 @@ export class Execution {
     this.#now = at;
     this.#startedAt = at;
     const { enter, fn, input, onActivity } = this.#options;
-    const args = decode(input) as unknown[];
+    const args = this.decode(input) as unknown[];
     const end = (outcome: Outcome): void => {
       if (this.#ended) return;
       this.#ended = true;

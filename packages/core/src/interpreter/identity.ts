@@ -39,6 +39,11 @@ export function idOf(
   return inherited ? idOf(kind, name, count, origin, origin.origin) : entityId(kind, self, name, count);
 }
 
+/** The run that has an event of the journal from the beginning: itself, or the one that it has its journal from. */
+export function runOfEvent(seq: number, runId: string, origin: Origin | null): string {
+  return origin !== null && seq <= origin.until ? runOfEvent(seq, origin.runId, origin.origin) : runId;
+}
+
 /** The seed of the random numbers that code draws after an event of the journal. */
 export function seedAfter(seq: number, { runId, generation }: Identity, origin: Origin | null): string {
   if (origin !== null && seq <= origin.until) return seedAfter(seq, origin, origin.origin);

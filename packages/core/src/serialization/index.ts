@@ -6,4 +6,5 @@ export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
 export { fingerprint } from "./fingerprint.ts";
 export type { ReadOptions } from "./read.ts";
 export { largestBatch, largestValue, sizeInBatch, storable } from "./size.ts";
+export { type StreamOutlet, withOutlet } from "./stream-values.ts";
 export { decode, encode, isImmutable } from "./values.ts";

@@ -39,6 +39,7 @@ class Reader {
       Instance: (data) => this.#instance(data as Record<string, unknown>),
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
+      Stream: (data) => data,
       Headers: (data) => headersOf(data as [string, string][]),
       Entries: (data) => this.#entries(data as Map<string, unknown>, Object.prototype),
       NullEntries: (data) => this.#entries(data as Map<string, unknown>, null),

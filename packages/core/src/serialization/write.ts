@@ -24,6 +24,7 @@ import {
   Refusal,
   reasonAgainst,
 } from "./kinds.ts";
+import { streamInPlaceOf } from "./stream-values.ts";
 
 /** The key under which an instance's data is stored; error paths leave it out. */
 export const DATA_KEY = "@data";
@@ -96,6 +97,7 @@ class Writer {
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
+      Stream: reduce((value) => streamInPlaceOf(value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),

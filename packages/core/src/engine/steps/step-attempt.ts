@@ -6,9 +6,11 @@ import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
+import { streamsOf } from "../../streams/run-streams.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
+import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
@@ -56,6 +58,7 @@ export class StepAttempt implements Attempt {
   readonly #owner: StepOwner;
   readonly #listener: AttemptListener;
   readonly #signal: AttemptSignal = new AttemptSignal();
+  #streams: AttemptStreams | null = null;
   #phase: "waiting" | "running" | "over" = "waiting";
   #started = false;
   #timedOut = false;
@@ -91,11 +94,12 @@ export class StepAttempt implements Attempt {
 
   interrupt(reason: unknown): void {
     this.#signal.abort(reason);
+    this.#streams?.interrupt(reason);
   }
 
   abort(reason: unknown): void {
     this.#leave();
-    this.#signal.abort(reason);
+    this.interrupt(reason);
   }
 
   /** A body of this step runs already. The attempt's timeout holds for this wait, and anew for its own body. */
@@ -193,6 +197,10 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
     const signal = this.#signal;
+    const { world, clock } = this.#host;
+    const writer = { stepId: step.id, attempt: this.attempt };
+    const streams = new AttemptStreams(streamsOf(world, clock), clock, metadata.workflowRunId, writer);
+    this.#streams = streams;
     const context: Context = {
       kind: "step",
       workflow: metadata,
@@ -206,7 +214,8 @@ export class StepAttempt implements Attempt {
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
-      world: this.#host.world,
+      world,
+      streams,
       store: this.#host.store,
       starts: 0,
     };
@@ -214,15 +223,20 @@ export class StepAttempt implements Attempt {
       this.#limit((ms) => {
         this.#timedOut = true;
         const error = new StepTimeoutError(stepFacts(step), ms);
-        this.#signal.abort(error);
+        this.interrupt(error);
         this.#end(timedOut(error));
       });
-      const args = decode(step.args) as unknown[];
+      const args = contexts.run(context, () => decode(step.args) as unknown[]);
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
       const called = await contexts.run(context, () => callBody(step, args, mayBegin));
       if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-      return { type: "completed", ...storedResult(called.value, largestValue) };
+      const passed = streams.passedByResult();
+      const stored = storedResult(called.value, largestValue, passed);
+      if (passed.any) streams.feed(passed, metadata.workflowRunId);
+      await streams.succeeded();
+      return { type: "completed", ...stored };
     } catch (error) {
+      await streams.failed();
       return { type: "failed", error, reason: "error" };
     }
   }

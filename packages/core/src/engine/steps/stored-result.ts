@@ -1,13 +1,19 @@
 import { FatalError, SerializationError } from "../../errors/index.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
+import { type StreamOutlet, withOutlet } from "../../serialization/stream-values.ts";
 
 /** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
 export function storedResult(
   result: unknown,
   largest: number,
+  outlet: StreamOutlet,
 ): { readonly value: Uint8Array | null; readonly decoded: unknown } {
   try {
-    const value = storable(encode(result, "result"), "result", largest);
+    const value = storable(
+      withOutlet(outlet, () => encode(result, "result")),
+      "result",
+      largest,
+    );
     return { value, decoded: readBack(value) };
   } catch (cause) {
     throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });

@@ -42,9 +42,13 @@ interface HeldHook {
   readonly payloads: Payload<unknown>[];
 }
 
-function payloadOf({ name, data }: Pick<NewEvent, "name" | "data">, known?: Known): Payload<unknown> {
+function payloadOf(
+  execution: Execution,
+  { name, data }: Pick<NewEvent, "name" | "data">,
+  known?: Known,
+): Payload<unknown> {
   const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
-  return { value: known === undefined ? decode(bytes) : known.value, name, data };
+  return { value: known === undefined ? execution.decode(bytes) : known.value, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -193,7 +197,7 @@ export const hookKind: Kind = {
     payload_kept: {
       role: "note",
       note(execution, { id, name, data }) {
-        heldUnder(execution, id)?.payloads.push(payloadOf({ name, data }));
+        heldUnder(execution, id)?.payloads.push(payloadOf(execution, { name, data }));
       },
     },
     hook_adopted: {
@@ -207,7 +211,7 @@ export const hookKind: Kind = {
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        const payload = payloadOf(event, known);
+        const payload = payloadOf(execution, event, known);
         const hook = hooksOf(execution).made.get(event.id ?? "");
         if (hook !== undefined) hook.receive(payload);
         else heldUnder(execution, event.id)?.payloads.push(payload);
@@ -217,12 +221,12 @@ export const hookKind: Kind = {
   messages: {
     hook_received(execution, { id, data }) {
       if (id === null || !takesPayloads(execution, id)) return null;
-      return { type: "hook_received", id, data, known: { value: decode(data) } };
+      return { type: "hook_received", id, data, known: { value: execution.decode(data) } };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
       if (!takesPayloads(execution, id)) return null;
-      const { value } = payloadOf({ name: OR_START, data });
+      const { value } = payloadOf(execution, { name: OR_START, data });
       return { type: "hook_received", id, name: OR_START, data, known: { value } };
     },
   },
