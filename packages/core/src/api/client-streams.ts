@@ -47,9 +47,13 @@ export class ClientStreams implements StreamAccess {
     };
   }
 
-  /** Feeds and drains the streams that were passed to a run, in the background. */
-  serve(passed: PassedStreams, runId: string): void {
+  /** Feeds and drains the streams that were passed to a run, in the background; gives them up if the run did not get the value. */
+  serve(passed: PassedStreams, runId: string, got: boolean): void {
     if (!passed.any) return;
+    if (!got) {
+      void passed.giveUp(new Error(`The key has the run ${runId}, which has arguments of its own.`));
+      return;
+    }
     void this.awaited(async () => {
       try {
         const feed = this.open().then((streams) => passed.feed(streams, runId, FEED));

@@ -156,8 +156,7 @@ export class Client implements RunAccess {
           worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }
         const runId = startedRun({ run, onConflict }, result);
-        if (runId === run.runId) this.streams.serve(passed, runId);
-        else await passed.giveUp(new Error(`The key has the run ${runId}, which has arguments of its own.`));
+        this.streams.serve(passed, runId, runId === run.runId);
         return new Run<T>(this, runId);
       } finally {
         release?.();
@@ -270,7 +269,7 @@ export class Client implements RunAccess {
       orStart === undefined
         ? await this.#resume(token, messageId, data)
         : await this.#resumeOrStart(token, messageId, data, orStart);
-    this.streams.serve(passed, resumed.runId);
+    this.streams.serve(passed, resumed.runId, true);
     return resumed;
   }
 

@@ -17,7 +17,7 @@ import {
 } from "../serialization/index.ts";
 import type { StreamAccess } from "../streams/access.ts";
 import { namespaceStream } from "../streams/names.ts";
-import { chunksOf, type StreamChunk, WorkflowReadableStream } from "../streams/readable.ts";
+import { chunksUntil, type StreamChunk, WorkflowReadableStream } from "../streams/readable.ts";
 import { readingFor } from "../streams/stream-ref.ts";
 import { accessFor, refuseInWorkflow } from "../streams/user.ts";
 import { WorkflowWritableStream } from "../streams/writable.ts";
@@ -305,20 +305,10 @@ export class Run<T = unknown> {
    * for await (const { index, data } of run.chunks<string>({ startIndex: 17 })) console.log(index, data);
    * ```
    */
-  async *chunks<R = Chunks>(options: RunChunksOptions = {}): AsyncGenerator<StreamChunk<R>, void, void> {
-    const { name, reading } = readableOptions(options);
+  chunks<R = Chunks>(options: RunChunksOptions = {}): AsyncGenerator<StreamChunk<R>, void, void> {
     refuseInWorkflow("run.chunks()");
-    const controller = new AbortController();
-    const { signal } = options;
-    const onAbort = (): void => controller.abort(signal?.reason);
-    if (signal?.aborted === true) return;
-    signal?.addEventListener("abort", onAbort);
-    try {
-      const access = accessFor(this.#streams);
-      yield* chunksOf<R>({ runId: this.runId, name }, access, reading, controller.signal);
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+    const { name, reading } = readableOptions(options);
+    return chunksUntil<R>({ runId: this.runId, name }, accessFor(this.#streams), reading, options.signal);
   }
 
   /**

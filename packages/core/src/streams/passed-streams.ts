@@ -141,7 +141,9 @@ async function drain(target: WritableStream, access: StreamAccess, address: Stre
   const controller = new AbortController();
   writer.closed.catch((error: unknown) => controller.abort(error));
   try {
-    for await (const { data } of chunksOf(address, access, {}, controller.signal)) await writer.write(data);
+    const reading = { repeats: false };
+    for await (const { data } of chunksOf(address, access, reading, controller.signal))
+      await writer.write(data);
     await writer.close();
   } catch (error) {
     await writer.abort(error).catch(() => {});

@@ -1,6 +1,7 @@
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import type { Chunk, StreamAddress } from "../world/index.ts";
 import { type AttemptWriter, attemptOf, laterAttemptsStream } from "./names.ts";
+import { Repeats, type WriterPart } from "./repeats.ts";
 import type { RunStreams } from "./run-streams.ts";
 import type { StreamTail } from "./stream-tails.ts";
 
@@ -47,8 +48,17 @@ export class StreamReader {
     this.#all = attempts === "all";
   }
 
-  /** Stretches from `from` on, as they come; ends with the stream, or when the signal is aborted. */
-  async *follow(startIndex: number, signal: AbortSignal): AsyncGenerator<Stretch, void, void> {
+  /**
+   * Stretches from an index on, as they come; ends with the stream, or when the signal is aborted.
+   *
+   * @param repeats whether a later attempt's chunks are given although an earlier one's, which are the same, have been
+   */
+  async *follow(
+    startIndex: number,
+    repeats: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<Stretch, void, void> {
+    const given = repeats || this.#all ? null : new Repeats((part) => this.#readBack(part));
     const { tail, leave } = this.#streams.tails.follow(this.#address);
     try {
       let from = startIndex < 0 ? await this.#resolve(tail, startIndex) : startIndex;
@@ -60,7 +70,8 @@ export class StreamReader {
           continue;
         }
         from = stretch.next;
-        if (stretch.chunks.length > 0) yield stretch;
+        const chunks = given === null ? stretch.chunks : await newOf(stretch.chunks, given);
+        if (chunks.length > 0) yield { ...stretch, chunks };
         if (stretch.closed && from >= stretch.length) return;
         if (from >= stretch.length) await tail.changed(heard, signal);
       }
@@ -83,6 +94,22 @@ export class StreamReader {
   /** How many chunks the stream has. */
   async length(): Promise<number> {
     return (await this.page(0, 0)).length;
+  }
+
+  /** Chunks of a writer once more. */
+  async *#readBack({ writer, first, count }: Readonly<WriterPart>): AsyncGenerator<Chunk, void, void> {
+    const { world } = this.#streams;
+    for (let [from, left] = [first, count]; left > 0; ) {
+      const bounds = { from, limit: 256, byteLimit: 1024 * 1024 };
+      const part = await world.readChunks({ ...this.#address, ...bounds });
+      if (part === null || part.chunks.length === 0) return;
+      from += part.chunks.length;
+      for (const chunk of part.chunks) {
+        if (chunk.writer !== writer || left === 0) continue;
+        left--;
+        yield chunk;
+      }
+    }
   }
 
   async #resolve(tail: StreamTail, startIndex: number): Promise<number> {
@@ -125,6 +152,12 @@ export class StreamReader {
       if (part === null || part.chunks.length === 0 || from >= part.length) return last;
     }
   }
+}
+
+async function newOf(chunks: readonly Chunk[], given: Repeats): Promise<readonly Chunk[]> {
+  const fresh: Chunk[] = [];
+  for (const chunk of chunks) if (!(await given.isRepeat(chunk))) fresh.push(chunk);
+  return fresh;
 }
 
 /** The store did not answer: it is asked again with the next look. */

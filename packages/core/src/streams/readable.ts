@@ -66,7 +66,8 @@ export class WorkflowReadableStream<T = unknown> extends ReadableStream<T> {
     super(
       {
         pull: async (queue) => {
-          chunks ??= chunksOf<T>(ref, accessFor(this.#access), options, controller.signal);
+          const reading = { ...options, repeats: false };
+          chunks ??= chunksOf<T>(ref, accessFor(this.#access), reading, controller.signal);
           const next = await chunks.next();
           if (next.done === true) queue.close();
           else queue.enqueue(next.value.data);
@@ -153,11 +154,11 @@ export class WorkflowReadableStream<T = unknown> extends ReadableStream<T> {
 export async function* chunksOf<T>(
   ref: StreamRef,
   access: StreamAccess,
-  { startIndex = 0, attempts }: ReadStreamOptions,
+  { startIndex = 0, attempts, repeats }: ReadStreamOptions & { readonly repeats: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<StreamChunk<T>, void, void> {
   const streams: RunStreams = await access.open();
-  const stretches = new StreamReader(streams, addressOf(ref), attempts).follow(startIndex, signal);
+  const stretches = new StreamReader(streams, addressOf(ref), attempts).follow(startIndex, repeats, signal);
   try {
     for (;;) {
       const next = await access.awaited(() => stretches.next());
@@ -169,6 +170,24 @@ export async function* chunksOf<T>(
     }
   } finally {
     await stretches.return();
+  }
+}
+
+/** The chunks of a stream, those of all attempts as they come, until it ends or a signal of the caller's is aborted. */
+export async function* chunksUntil<T>(
+  ref: StreamRef,
+  access: StreamAccess,
+  options: ReadStreamOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StreamChunk<T>, void, void> {
+  if (signal?.aborted === true) return;
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    yield* chunksOf<T>(ref, access, { ...options, repeats: true }, controller.signal);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 

@@ -4,9 +4,10 @@ import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
 import { encodeChunk } from "../../streams/chunk-format.ts";
 import { type AttemptWriter, laterAttemptsStream, writerOfAttempt } from "../../streams/names.ts";
 import { PassedStreams } from "../../streams/passed-streams.ts";
-import type { RunStreams } from "../../streams/run-streams.ts";
+import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
-import type { StreamAddress } from "../../world/index.ts";
+import type { StreamAddress, World } from "../../world/index.ts";
+import { type StoredResult, storedResult } from "./stored-result.ts";
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
@@ -23,9 +24,9 @@ export class AttemptStreams implements AttemptAccess {
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
 
-  constructor(streams: RunStreams, clock: Clock, runId: string, writer: AttemptWriter) {
-    this.#streams = streams;
-    this.#clock = clock;
+  constructor(host: { readonly world: World; readonly clock: Clock }, runId: string, writer: AttemptWriter) {
+    this.#streams = streamsOf(host.world, host.clock);
+    this.#clock = host.clock;
     this.#runId = runId;
     this.#writer = writer;
   }
@@ -52,12 +53,6 @@ export class AttemptStreams implements AttemptAccess {
     };
   }
 
-  /** For the streams in the step's result. */
-  passedByResult(): PassedStreams {
-    const { stepId, attempt } = this.#writer;
-    return new PassedStreams(`${stepId}.${attempt}`, { runId: this.#runId, writables: false });
-  }
-
   /** Puts streams that the body passed into those of a run. */
   feed(passed: Feed, runId: string): void {
     this.#controller ??= new AbortController();
@@ -66,11 +61,15 @@ export class AttemptStreams implements AttemptAccess {
     this.#feeds.push(feed);
   }
 
-  /** Resolves when everything is in the store, and closes what was to be closed. */
-  async succeeded(): Promise<void> {
+  /** What the body returned, for the journal. Resolves when everything is in the store, and closes what was to be closed. */
+  async succeeded(result: unknown, largest: number): Promise<StoredResult> {
+    const passed = new PassedStreams(writerOfAttempt(this.#writer), { runId: this.#runId, writables: false });
+    const stored = storedResult(result, largest, passed);
+    if (passed.any) this.feed(passed, this.#runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
     for (const { address } of this.#toClose) await this.#streams.close(address);
+    return stored;
   }
 
   /** Resolves when what was written is in the store, as far as that is possible. */

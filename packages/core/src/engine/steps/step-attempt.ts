@@ -6,7 +6,6 @@ import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
-import { streamsOf } from "../../streams/run-streams.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { AttemptSignal } from "./attempt-signal.ts";
@@ -16,7 +15,6 @@ import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
-import { storedResult } from "./stored-result.ts";
 
 /**
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
@@ -197,9 +195,8 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
     const signal = this.#signal;
-    const { world, clock } = this.#host;
     const writer = { stepId: step.id, attempt: this.attempt };
-    const streams = new AttemptStreams(streamsOf(world, clock), clock, metadata.workflowRunId, writer);
+    const streams = new AttemptStreams(this.#host, metadata.workflowRunId, writer);
     this.#streams = streams;
     const context: Context = {
       kind: "step",
@@ -214,7 +211,7 @@ export class StepAttempt implements Attempt {
         },
       },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
-      world,
+      world: this.#host.world,
       streams,
       store: this.#host.store,
       starts: 0,
@@ -230,11 +227,7 @@ export class StepAttempt implements Attempt {
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
       const called = await contexts.run(context, () => callBody(step, args, mayBegin));
       if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-      const passed = streams.passedByResult();
-      const stored = storedResult(called.value, largestValue, passed);
-      if (passed.any) streams.feed(passed, metadata.workflowRunId);
-      await streams.succeeded();
-      return { type: "completed", ...stored };
+      return { type: "completed", ...(await streams.succeeded(called.value, largestValue)) };
     } catch (error) {
       await streams.failed();
       return { type: "failed", error, reason: "error" };
