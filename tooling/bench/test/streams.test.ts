@@ -39,18 +39,22 @@ async function all<T>(stream: ReadableStream<T>): Promise<T[]> {
   return got;
 }
 
-const echo = step("streams//echo", async (input: ReadableStream<Uint8Array>, n: number) => {
-  const output = getWritable<unknown>();
-  if (getStepMetadata().attempt === 1) {
+const echo = step(
+  "streams//echo",
+  async (input: ReadableStream<Uint8Array>, n: number) => {
+    const output = getWritable<unknown>();
+    if (getStepMetadata().attempt === 1) {
+      const writer = output.getWriter();
+      await writer.write({ n: BigInt(n) });
+      writer.releaseLock();
+      throw new Error("fails once");
+    }
     const writer = output.getWriter();
     await writer.write({ n: BigInt(n) });
-    writer.releaseLock();
-    throw new Error("fails once");
-  }
-  const writer = output.getWriter();
-  await writer.write({ n: BigInt(n) });
-  for await (const chunk of input) await writer.write(chunk);
-});
+    for await (const chunk of input) await writer.write(chunk);
+  },
+  { backoff: () => 1 },
+);
 const tail = step("streams//tail", async () => {
   const writer = getWritable<string>().getWriter();
   await Promise.all(Array.from({ length: 500 }, (_, n) => writer.write(`tail ${n}`)));

@@ -4,7 +4,6 @@ import {
   FatalError,
   getStepMetadata,
   getWritable,
-  type RetryDefaults,
   step,
   workflow,
 } from "@perdure/core";
@@ -101,7 +100,7 @@ test("an attempt that failed is not shown to those who come later, and marked fo
       await fails.promise;
       throw new Error("fails");
     },
-    { backoff: "1s" } as RetryDefaults,
+    { backoff: { initial: "1s" } },
   );
   const [before, after] = [writes("before"), writes("after")];
   const flow = workflow("flow", async () => {

@@ -16,4 +16,4 @@ const write = step("streams//count", async () => {
   }
 });
 
-export const counts = workflow("streams//counts", async () => await write());
+export const counts: () => Promise<void> = workflow("streams//counts", async () => await write());
