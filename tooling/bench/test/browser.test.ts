@@ -15,7 +15,10 @@ import { expect, onTestFinished, test } from "vitest";
 // docs/streams.md in a real browser: an EventSource whose connection breaks again and again gets every chunk once.
 
 /** The page has the draft. */
-const { promise: draftShown, resolve: showDraft } = Promise.withResolvers<void>();
+let showDraft = (): void => {};
+const draftShown = new Promise<void>((resolve) => {
+  showDraft = resolve;
+});
 
 const answer = step(
   "browser//answer",
