@@ -1,4 +1,4 @@
-import { type Chunks, checkNamespace, type WritableOptions } from "./api/stream-options.ts";
+import { type Chunks, checkNamespace, type WorkflowWritableStreamOptions } from "./api/stream-options.ts";
 import { currentContext, currentExecution } from "./context.ts";
 import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
@@ -139,7 +139,9 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
  * });
  * ```
  */
-export function getWritable<W = Chunks>({ namespace }: WritableOptions = {}): WritableStream<W> {
+export function getWritable<W = Chunks>({
+  namespace,
+}: WorkflowWritableStreamOptions = {}): WritableStream<W> {
   const context = currentContext();
   if (context === undefined) throw new ContextError("getWritable()", "a workflow or a step");
   checkNamespace(namespace);

@@ -1,4 +1,3 @@
-import { WorkflowError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import type { StreamAccess, StreamSink } from "../streams/access.ts";
 import { encodeChunk } from "../streams/chunk-format.ts";
@@ -56,11 +55,11 @@ export class ClientStreams implements StreamAccess {
     }
     void this.awaited(async () => {
       try {
-        const feed = this.open().then((streams) => passed.feed(streams, runId, FEED));
+        const feed = this.open().then((streams) =>
+          passed.feed(streams, runId, (address) => new StreamWriter({ streams, address, writer: FEED })),
+        );
         await Promise.all([feed, passed.drain(this, runId)]);
       } catch (error) {
-        // The run has ended, or was deleted: nobody reads any more.
-        if (WorkflowError.is(error) && !error.retryable) return;
         this.#options.logger.error(
           "a stream that was passed to a run could not be stored: whoever reads it gets no more of it until the run ends",
           { runId, error },

@@ -30,7 +30,11 @@ export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
-export type { RunChunksOptions, RunReadableOptions, WritableOptions } from "./stream-options.ts";
+export type {
+  RunChunksOptions,
+  WorkflowReadableStreamOptions,
+  WorkflowWritableStreamOptions,
+} from "./stream-options.ts";
 export type { ResultOptions } from "./waiting.ts";
 export {
   type HookInfo,

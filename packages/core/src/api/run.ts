@@ -31,9 +31,9 @@ import {
   type Chunks,
   checkNamespace,
   type RunChunksOptions,
-  type RunReadableOptions,
   readableOptions,
-  type WritableOptions,
+  type WorkflowReadableStreamOptions,
+  type WorkflowWritableStreamOptions,
 } from "./stream-options.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
 
@@ -290,7 +290,7 @@ export class Run<T = unknown> {
    * for await (const token of run.getReadable<string>({ startIndex: -10 })) process.stdout.write(token);
    * ```
    */
-  getReadable<R = Chunks>(options: RunReadableOptions = {}): WorkflowReadableStream<R> {
+  getReadable<R = Chunks>(options: WorkflowReadableStreamOptions = {}): WorkflowReadableStream<R> {
     const { name, reading } = readableOptions(options);
     return new WorkflowReadableStream<R>({ runId: this.runId, name }, this.#streams, reading);
   }
@@ -315,7 +315,7 @@ export class Run<T = unknown> {
    * A stream that writes to what {@link getReadable} reads, beside the run's own steps. Closing it ends the stream for all. In a workflow it
    * is a value for steps. A `write()` rejects with a `WorkflowRuntimeError` if the stream was closed or the run has ended.
    */
-  getWritable<W = Chunks>({ namespace }: WritableOptions = {}): WritableStream<W> {
+  getWritable<W = Chunks>({ namespace }: WorkflowWritableStreamOptions = {}): WritableStream<W> {
     checkNamespace(namespace);
     return new WorkflowWritableStream<W>(
       { runId: this.runId, name: namespaceStream(namespace) },

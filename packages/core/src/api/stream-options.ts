@@ -7,16 +7,16 @@ import type { ReadStreamOptions } from "../streams/read-stream.ts";
 export type Chunks = any;
 
 /** Options of {@link getWritable}. */
-export interface WritableOptions {
+export interface WorkflowWritableStreamOptions {
   /** One of the run's further streams, 1 to 200 characters. Default: the run's own stream. */
   readonly namespace?: string;
 }
 
 /** Options of {@link Run.getReadable}. */
-export interface RunReadableOptions extends ReadStreamOptions, WritableOptions {}
+export interface WorkflowReadableStreamOptions extends ReadStreamOptions, WorkflowWritableStreamOptions {}
 
 /** Options of {@link Run.chunks}. */
-export interface RunChunksOptions extends RunReadableOptions {
+export interface RunChunksOptions extends WorkflowReadableStreamOptions {
   /** Ends the reading. */
   readonly signal?: AbortSignal;
 }
@@ -32,7 +32,7 @@ export function checkNamespace(namespace: unknown): void {
 }
 
 /** Reads what was passed to `getReadable`: the stream's name, and how it is read. */
-export function readableOptions(options: RunReadableOptions): {
+export function readableOptions(options: WorkflowReadableStreamOptions): {
   readonly name: string;
   readonly reading: ReadStreamOptions;
 } {

@@ -1,5 +1,6 @@
 import type { StreamAddress } from "../world/index.ts";
 import type { RunStreams } from "./run-streams.ts";
+import type { StreamWriter } from "./stream-writer.ts";
 
 /** What streams ask of the code that uses them: a program outside, or an attempt of a step. */
 export interface StreamAccess {
@@ -17,9 +18,12 @@ export interface StreamSink {
   close(): Promise<void>;
 }
 
+/** Who writes to a stream. */
+export type WriterFor = (address: StreamAddress) => StreamWriter;
+
 /** Streams of a program that are put into streams of a run. */
 export interface Feed {
-  feed(streams: RunStreams, runId: string, writer: string, signal?: AbortSignal): Promise<void>;
+  feed(streams: RunStreams, runId: string, writer: WriterFor, signal?: AbortSignal): Promise<void>;
 }
 
 /** The access of an attempt of a step. */

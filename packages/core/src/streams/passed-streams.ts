@@ -1,11 +1,12 @@
+import { WorkflowError } from "../errors/index.ts";
 import type { StreamOutlet } from "../serialization/stream-values.ts";
 import type { StreamAddress } from "../world/index.ts";
-import type { Feed, StreamAccess } from "./access.ts";
+import type { Feed, StreamAccess, WriterFor } from "./access.ts";
 import { encodeChunk, encodeErrorChunk } from "./chunk-format.ts";
 import { valueStream } from "./names.ts";
 import { chunksOf, WorkflowReadableStream } from "./readable.ts";
 import type { RunStreams } from "./run-streams.ts";
-import { StreamWriter } from "./stream-writer.ts";
+import type { StreamWriter } from "./stream-writer.ts";
 import { WorkflowWritableStream } from "./writable.ts";
 
 /**
@@ -60,14 +61,15 @@ export class PassedStreams implements StreamOutlet, Feed {
   }
 
   /**
-   * Puts what the readable ones give into streams of this run. Resolves when all have ended; how they end is for those who read.
+   * Puts what the readable ones give into streams of this run. Resolves when all have ended, or the run has; how they end is for those
+   * who read.
    *
-   * @throws what the store says
+   * @throws where the store does not answer
    */
-  async feed(streams: RunStreams, runId: string, writer: string, signal?: AbortSignal): Promise<void> {
+  async feed(streams: RunStreams, runId: string, writer: WriterFor, signal?: AbortSignal): Promise<void> {
     await Promise.all(
       [...this.#readables].map(([source, { name }]) =>
-        feed(source, streams, { runId, name }, writer, signal),
+        feed(source, streams, writer({ runId, name }), signal),
       ),
     );
   }
@@ -96,11 +98,9 @@ interface Passed<Stream extends object> {
 async function feed(
   source: ReadableStream,
   streams: RunStreams,
-  address: StreamAddress,
-  writerId: string,
+  writer: StreamWriter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const writer = new StreamWriter({ streams, address, writer: writerId });
   const reader = source.getReader();
   const onAbort = (): void => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", onAbort);
@@ -109,14 +109,19 @@ async function feed(
       const chunk = await nextChunk(reader, streams.largestChunk);
       signal?.throwIfAborted();
       if (chunk === null) break;
+      if (writer.done) {
+        await reader.cancel();
+        return;
+      }
       await writer.write(chunk.bytes);
       if (chunk.last) break;
     }
     await writer.flushed();
-    await streams.close(address);
+    await streams.close(writer.address);
   } catch (error) {
     void reader.cancel(error).catch(() => {});
-    throw error;
+    // The run has ended, or was deleted: nobody reads any more.
+    if (!WorkflowError.is(error) || error.retryable) throw error;
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }

@@ -1,6 +1,6 @@
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import type { Chunk, StreamAddress } from "../world/index.ts";
-import { type AttemptWriter, attemptOf, laterAttemptsStream } from "./names.ts";
+import { attemptOf, laterAttemptsStream, type WritingAttempt } from "./names.ts";
 import { Repeats, type WriterPart } from "./repeats.ts";
 import type { RunStreams } from "./run-streams.ts";
 import type { StreamTail } from "./stream-tails.ts";
@@ -39,7 +39,7 @@ export class StreamReader {
   readonly #address: StreamAddress;
   readonly #streams: RunStreams;
   readonly #all: boolean;
-  /** The last attempt of each step that wrote, by step id; `null` before it is known. */
+  /** The last attempt of each step that wrote, by step; `null` before it is known. */
   #last: Map<string, number> | null = null;
 
   constructor(streams: RunStreams, address: StreamAddress, attempts: "last" | "all" = "last") {
@@ -134,7 +134,7 @@ export class StreamReader {
     const written = chunks.map((chunk) => ({ chunk, by: attemptOf(chunk.writer) }));
     for (const { by } of written) if (by !== null) note(last, by);
     return written
-      .filter(({ by }) => by === null || by.attempt >= (last.get(by.stepId) ?? 0))
+      .filter(({ by }) => by === null || by.attempt >= (last.get(by.step) ?? 0))
       .map(({ chunk }) => chunk);
   }
 
@@ -166,6 +166,6 @@ function unlessRetryable(error: unknown): null {
   throw error;
 }
 
-function note(last: Map<string, number>, { stepId, attempt }: AttemptWriter): void {
-  last.set(stepId, Math.max(last.get(stepId) ?? 0, attempt));
+function note(last: Map<string, number>, { step, attempt }: WritingAttempt): void {
+  last.set(step, Math.max(last.get(step) ?? 0, attempt));
 }

@@ -17,9 +17,9 @@ export class Repeats {
   async isRepeat({ index, writer, data }: Chunk): Promise<boolean> {
     const by = attemptOf(writer);
     if (by === null) return false;
-    const step = this.#steps.get(by.stepId);
+    const step = this.#steps.get(by.step);
     if (step === undefined) {
-      this.#steps.set(by.stepId, { given: { writer, first: index, count: 1 }, again: null });
+      this.#steps.set(by.step, { given: { writer, first: index, count: 1 }, again: null });
       return false;
     }
     if (step.again === null && writer === step.given.writer) {

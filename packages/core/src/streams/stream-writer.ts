@@ -30,12 +30,18 @@ export class StreamWriter {
   /** How many chunks of this writer are in. */
   #written = 0;
   #begun: Promise<boolean> | null = null;
+  #done = false;
   #sending: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(options: StreamWriterOptions) {
     this.address = options.address;
     this.#options = options;
+  }
+
+  /** The stream has all of this writer already: what it still writes goes nowhere. */
+  get done(): boolean {
+    return this.#done;
   }
 
   /** Nothing waits for the store. */
@@ -77,10 +83,10 @@ export class StreamWriter {
     const { streams, address, writer, begin } = this.#options;
     try {
       this.#begun ??= begin?.() ?? Promise.resolve(true);
-      const writes = await this.#begun;
+      this.#done = !(await this.#begun);
       while (this.#waiting.length > 0) {
         const chunks = this.#take(streams.largestAppend);
-        if (!writes) continue;
+        if (this.#done) continue;
         const { outcome } = await streams.append({ ...address, writer, n: this.#written, chunks });
         if (outcome === "closed") throw closedError(address);
         if (outcome === "no_such_run") throw new WorkflowRunNotFoundError(address.runId);

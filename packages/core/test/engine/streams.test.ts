@@ -550,3 +550,48 @@ test("a fast source waits for the store", async () => {
   stuck.open();
   expect(await until(run.returnValue)).toBe(5000);
 });
+
+test("a step that writes to another run's stream, and is brought back in a run of its own", async () => {
+  const { client, process, until } = cluster();
+  const holder = workflow("holder", async () => await createHook({ token: "over" }));
+  let fails = true;
+  const contribute = step("contribute", async (stream: WritableStream<string>) => {
+    const writer = stream.getWriter();
+    await writer.write(fails ? "before" : "after");
+    if (fails) throw new FatalError("fails");
+  });
+  const guest = workflow("guest", async (stream: WritableStream<string>) => await contribute(stream));
+  await process();
+  const run = await until(client.start(holder, []));
+  const other = await until(client.start(guest, [run.getWritable()]));
+  await expect(until(other.returnValue)).rejects.toThrow(/fails/);
+  fails = false;
+  await until((await until(other.retry())).returnValue);
+  await until(client.resumeHook("over", undefined));
+  await until(run.returnValue);
+  expect(await until(all(run.readable))).toEqual(["before", "after"]);
+});
+
+test("a step that passes a stream to a child it started before, and a child that does not read to the end", async () => {
+  const { client, process, until } = cluster();
+  const first = step("first", async (stream: ReadableStream) => (await stream.getReader().read()).value);
+  const child = workflow("child", async (stream: ReadableStream) => await first(stream));
+  const begin = step(
+    "begin",
+    async () => {
+      const { attempt } = getStepMetadata();
+      let next = 0;
+      const endless = new ReadableStream({ pull: (queue) => queue.enqueue(`${attempt}.${next++}`) });
+      const { runId } = await start(child, [
+        attempt === 1 ? streamOf(["1.0"], new Error("broken")) : endless,
+      ]);
+      if (attempt === 1) throw new Error("fails");
+      return runId;
+    },
+    { backoff: { initial: "1s" } },
+  );
+  const flow = workflow("flow", async () => await getRun<unknown>(await begin()).returnValue);
+  await process();
+  const run = await until(client.start(flow, []));
+  expect(await until(run.returnValue)).toMatch(/^[12]\.0$/);
+});

@@ -16,7 +16,6 @@ import { type StoredResult, storedResult } from "./stored-result.ts";
 export class AttemptStreams implements AttemptAccess {
   readonly #streams: RunStreams;
   readonly #clock: Clock;
-  readonly #runId: string;
   readonly #writer: AttemptWriter;
   readonly #writers: Map<string, StreamWriter> = new Map();
   readonly #toClose: Set<StreamWriter> = new Set();
@@ -24,10 +23,9 @@ export class AttemptStreams implements AttemptAccess {
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
 
-  constructor(host: { readonly world: World; readonly clock: Clock }, runId: string, writer: AttemptWriter) {
+  constructor(host: { readonly world: World; readonly clock: Clock }, writer: AttemptWriter) {
     this.#streams = streamsOf(host.world, host.clock);
     this.#clock = host.clock;
-    this.#runId = runId;
     this.#writer = writer;
   }
 
@@ -56,16 +54,22 @@ export class AttemptStreams implements AttemptAccess {
   /** Puts streams that the body passed into those of a run. */
   feed(passed: Feed, runId: string): void {
     this.#controller ??= new AbortController();
-    const feed = passed.feed(this.#streams, runId, writerOfAttempt(this.#writer), this.#controller.signal);
+    const feed = passed.feed(
+      this.#streams,
+      runId,
+      (address) => this.#writerOf(address),
+      this.#controller.signal,
+    );
     feed.catch(() => {});
     this.#feeds.push(feed);
   }
 
   /** What the body returned, for the journal. Resolves when everything is in the store, and closes what was to be closed. */
   async succeeded(result: unknown, largest: number): Promise<StoredResult> {
-    const passed = new PassedStreams(writerOfAttempt(this.#writer), { runId: this.#runId, writables: false });
+    const { runId } = this.#writer;
+    const passed = new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false });
     const stored = storedResult(result, largest, passed);
-    if (passed.any) this.feed(passed, this.#runId);
+    if (passed.any) this.feed(passed, runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
     for (const { address } of this.#toClose) await this.#streams.close(address);
@@ -98,7 +102,7 @@ export class AttemptStreams implements AttemptAccess {
       writer = new StreamWriter({
         streams: this.#streams,
         address,
-        writer: writerOfAttempt(this.#writer),
+        writer: writerOfAttempt(this.#writer, address.runId),
         ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
       });
       this.#writers.set(key, writer);
@@ -113,7 +117,7 @@ export class AttemptStreams implements AttemptAccess {
   async #beginAgain({ runId, name }: StreamAddress): Promise<boolean> {
     const part = await this.#streams.world.readChunks({ runId, name, from: 0, limit: 0, byteLimit: 1 });
     if (part?.closed === true) return false;
-    const writer = writerOfAttempt(this.#writer);
+    const writer = writerOfAttempt(this.#writer, runId);
     await this.#streams.append({
       runId,
       name: laterAttemptsStream(name),

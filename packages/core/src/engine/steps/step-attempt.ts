@@ -195,8 +195,8 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
     const signal = this.#signal;
-    const writer = { stepId: step.id, attempt: this.attempt };
-    const streams = new AttemptStreams(this.#host, metadata.workflowRunId, writer);
+    const writer = { runId: metadata.workflowRunId, stepId: step.id, attempt: this.attempt };
+    const streams = new AttemptStreams(this.#host, writer);
     this.#streams = streams;
     const context: Context = {
       kind: "step",
