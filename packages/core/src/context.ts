@@ -1,5 +1,5 @@
 import { contexts } from "./contexts.ts";
-import { ContextError } from "./errors/index.ts";
+import { ContextError, NonDeterminismError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import type { AttemptAccess } from "./streams/access.ts";
@@ -58,4 +58,10 @@ export function currentExecution(what: string): Execution {
   const context = currentContext();
   if (context?.kind === "workflow") return context.execution;
   throw new ContextError(what, "a workflow");
+}
+
+/** Refuses, in a workflow, what acts or looks outside the run: a replay would do it again. */
+export function refuseInWorkflow(what: string, instead = "Call it in a step."): void {
+  const context = currentContext();
+  if (context?.kind === "workflow") throw new NonDeterminismError(what, context.execution.describe, instead);
 }

@@ -1,6 +1,6 @@
 import { Run } from "./api/run.ts";
 import { clientOf } from "./api/runtime.ts";
-import { type StartOptions, startRequest } from "./api/start-request.ts";
+import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
 import type { StepContext } from "./context.ts";
 import { startedRun } from "./engine/system-steps/start-run.ts";
 import { childRunId } from "./ids.ts";
@@ -22,6 +22,8 @@ export async function startInStep<T>(
   const passed = new PassedStreams("args", { runId: null, writables: false });
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, passed);
   const { world, store, step, workflow } = context;
+  if (options.world !== undefined && options.world !== world)
+    throw new TypeError(`start({ world }): ${ONE_WORLD}`);
   storable(asked.args, "args", largestValue(world));
   if (options.onParentEnd === "cancel") {
     throw new TypeError(

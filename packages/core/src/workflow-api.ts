@@ -1,4 +1,4 @@
-import { type Chunks, checkNamespace, type WorkflowWritableStreamOptions } from "./api/stream-options.ts";
+import { type Chunks, type WorkflowWritableStreamOptions, writableOptions } from "./api/stream-options.ts";
 import { currentContext, currentExecution } from "./context.ts";
 import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
@@ -10,17 +10,19 @@ import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { encode, storable } from "./serialization/index.ts";
-import { namespaceStream } from "./streams/names.ts";
 import { WorkflowWritableStream } from "./streams/writable.ts";
 
 /** What workflow functions and steps call. */
+
+const HOOK_OPTIONS: OptionNames<HookOptions> = { token: true, metadata: true };
 
 /**
  * Waits durably: the run uses no memory and no timer while it sleeps, and wakes up in whatever process is there.
  *
  * @param duration milliseconds, a text such as `"3 days"`, or the time at which to go on
- * @throws {ContextError} outside a workflow, {@link DurationError} for something that is no duration
+ * @throws {ContextError} outside a workflow, `TypeError` for something that is no duration
  */
 export function sleep(duration: Duration): Promise<void> {
   return sleepIn(currentExecution("sleep()"), duration);
@@ -37,6 +39,7 @@ export function sleep(duration: Duration): Promise<void> {
  * ```
  */
 export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
+  checkOptionNames("createHook()", options, HOOK_OPTIONS);
   const { token } = options;
   if (token !== undefined && (typeof token !== "string" || token === "" || token.length > 255)) {
     throw new TypeError(
@@ -139,14 +142,12 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
  * });
  * ```
  */
-export function getWritable<W = Chunks>({
-  namespace,
-}: WorkflowWritableStreamOptions = {}): WritableStream<W> {
+export function getWritable<W = Chunks>(options: WorkflowWritableStreamOptions = {}): WritableStream<W> {
   const context = currentContext();
   if (context === undefined) throw new ContextError("getWritable()", "a workflow or a step");
-  checkNamespace(namespace);
+  const name = writableOptions(options);
   const runId = context.kind === "step" ? context.workflow.workflowRunId : context.execution.runId;
-  return new WorkflowWritableStream<W>({ runId, name: namespaceStream(namespace) }, null);
+  return new WorkflowWritableStream<W>({ runId, name }, null);
 }
 
 /**

@@ -1,5 +1,6 @@
-import { Run, type RunAccess } from "./api/run.ts";
-import { type StartOptions, startRequest } from "./api/start-request.ts";
+import { Run } from "./api/run.ts";
+import type { RunAccess } from "./api/run-access.ts";
+import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
 import { lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
@@ -32,6 +33,7 @@ export async function startInWorkflow<T>(
   options: StartOptions,
 ): Promise<Run<T>> {
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  if (options.world !== undefined) throw new TypeError(`start({ world }): ${ONE_WORLD}`);
   storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;

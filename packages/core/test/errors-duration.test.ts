@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { durationMs, parseDuration } from "../src/duration.ts";
-import { DurationError } from "../src/errors/index.ts";
 
 describe("parseDuration", () => {
   it.each([
@@ -11,11 +10,11 @@ describe("parseDuration", () => {
     ["250", 1250],
     [new Date(5), 5],
   ])("%j counts from now", (value, end) => {
-    expect(parseDuration(value, 1000)).toBe(end);
+    expect(parseDuration(value, 1000, "sleep()")).toBe(end);
   });
 
   it("stays within what a Date can hold", () => {
-    expect(parseDuration("200000 years", 3_000_000_000_000_000)).toBe(8_640_000_000_000_000);
+    expect(parseDuration("200000 years", 3_000_000_000_000_000, "ttl")).toBe(8_640_000_000_000_000);
   });
 
   it.each([
@@ -28,19 +27,19 @@ describe("parseDuration", () => {
     "x".repeat(101),
     new Date(Number.NaN),
   ])("%s is refused, with examples", (value) => {
-    expect(() => parseDuration(value, 0)).toThrow(DurationError);
-    expect(() => parseDuration(value, 0)).toThrow(/"5m"/);
+    expect(() => parseDuration(value, 0, "sleep()")).toThrow(TypeError);
+    expect(() => parseDuration(value, 0, "sleep()")).toThrow(/^sleep\(\): .*"5m"/);
   });
 
   it("refuses what untyped code may pass", () => {
     for (const value of [null, undefined, {}, 5n, true]) {
-      expect(() => durationMs(value as unknown as number)).toThrow(DurationError);
+      expect(() => durationMs(value as unknown as number, "timeout")).toThrow(TypeError);
     }
   });
 
   it("gives whole milliseconds, never fewer than were asked for", () => {
-    expect(durationMs(0.5)).toBe(1);
-    expect(durationMs("0.1ms")).toBe(1);
-    expect(parseDuration(1.2, 1000)).toBe(1002);
+    expect(durationMs(0.5, "timeout")).toBe(1);
+    expect(durationMs("0.1ms", "timeout")).toBe(1);
+    expect(parseDuration(1.2, 1000, "ttl")).toBe(1002);
   });
 });

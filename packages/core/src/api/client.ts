@@ -1,17 +1,12 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
-import { currentContext } from "../context.ts";
+import { refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
 import { startedRun } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
-import {
-  HookNotFoundError,
-  NonDeterminismError,
-  WorkflowRunNotFoundError,
-  WorkflowRuntimeError,
-} from "../errors/index.ts";
+import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/hook.ts";
@@ -34,8 +29,10 @@ import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, Wor
 import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
-import { Run, type RunAccess } from "./run.ts";
+import { Run } from "./run.ts";
+import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
 import { type StateOptions, stateOf } from "./state.ts";
@@ -259,8 +256,7 @@ export class Client implements RunAccess {
   ): Promise<ResumedHook> {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-    const { idempotencyKey, orStart } = options;
-    checkKey(idempotencyKey, "idempotencyKey");
+    const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
     const passed = new PassedStreams(messageId, { runId: null, writables: true });
@@ -285,6 +281,13 @@ export class Client implements RunAccess {
     payload: Uint8Array | null,
     [fn, args = [], options = {}]: OrStartRequest,
   ): Promise<ResumedHook> {
+    for (const name of ["hook", "onConflict", "world"]) {
+      if (name in options) {
+        throw new TypeError(
+          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
+        );
+      }
+    }
     const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {
@@ -340,12 +343,4 @@ export class Client implements RunAccess {
 
 function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): number {
   return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
-}
-
-/** These act outside the run, so a replay would do them again: they belong in a step. */
-function refuseInWorkflow(what: string): void {
-  const context = currentContext();
-  if (context?.kind === "workflow") {
-    throw new NonDeterminismError(what, context.execution.describe, "Call it in a step.");
-  }
 }

@@ -1,4 +1,5 @@
-import type { StartOptions } from "./start-request.ts";
+import { checkOptionNames } from "../option-names.ts";
+import { checkKey, type StartOptions } from "./start-request.ts";
 
 /** What `resumeHook` and `getHookByToken` take and give. */
 
@@ -36,9 +37,16 @@ export interface ResumeOptions {
   readonly orStart?: OrStartRequest;
 }
 
+/** Reads the options of `resumeHook`. Throws a `TypeError` for what cannot be meant. */
+export function resumeOptions(options: ResumeOptions): ResumeOptions {
+  checkOptionNames<ResumeOptions>("resumeHook()", options, { idempotencyKey: true, orStart: true });
+  checkKey(options.idempotencyKey, "idempotencyKey");
+  return options;
+}
+
 /** A workflow to start, as `start` takes it. */
 export type OrStartRequest = readonly [
   workflow: unknown,
   args?: unknown[],
-  options?: Omit<StartOptions, "hook" | "onConflict">,
+  options?: Omit<StartOptions, "hook" | "onConflict" | "world">,
 ];

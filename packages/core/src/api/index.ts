@@ -11,7 +11,7 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { defaultClient, runsHere } from "./runtime.ts";
+import { clientOf, defaultClient, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
@@ -26,6 +26,12 @@ export type {
 } from "../streams/readable.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
+export {
+  type RunCompletedHookParams,
+  type RunFailedHookParams,
+  registerLifecycleHooks,
+  type WorkflowLifecycleHooks,
+} from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
@@ -34,6 +40,7 @@ export type {
   RunChunksOptions,
   WorkflowReadableStreamOptions,
   WorkflowWritableStreamOptions,
+  WorkflowWritableStreamOptions as WorkflowRunWritableStreamOptions,
 } from "./stream-options.ts";
 export type { ResultOptions } from "./waiting.ts";
 export {
@@ -84,7 +91,8 @@ export async function start(
   const context = currentContext();
   if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
   if (context?.kind === "step") return startInStep(context, workflow, args, given);
-  return defaultClient().start(workflow, args, given);
+  const { world } = given;
+  return (world === undefined ? defaultClient() : clientOf(world)).start(workflow, args, given);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isRefusal } from "../interpreter/kinds/index.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { decode } from "../serialization/index.ts";
 import type { JournalEvent, World } from "../world/index.ts";
 
@@ -37,10 +38,12 @@ export interface RunEvent {
 const PAGE = 200;
 
 /** Reads what was passed to `events`. Throws a `TypeError` for what cannot be meant. */
-export function eventsOptions({ after = 0, limit = Number.POSITIVE_INFINITY }: RunEventsOptions): {
+export function eventsOptions(options: RunEventsOptions): {
   readonly after: number;
   readonly limit: number;
 } {
+  checkOptionNames<RunEventsOptions>("events()", options, { after: true, limit: true });
+  const { after = 0, limit = Number.POSITIVE_INFINITY } = options;
   if (!Number.isInteger(after) || after < 0) {
     throw new TypeError(`events(): after must be the seq of an event, or 0, got ${String(after)}.`);
   }

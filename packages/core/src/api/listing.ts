@@ -1,4 +1,5 @@
 import { PARENT } from "../interpreter/kinds/attributes.ts";
+import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import type {
   Attributes,
   DamagedRun,
@@ -58,6 +59,17 @@ export interface RunInfo {
   readonly completedAt: Date | undefined;
 }
 
+const SELECTION: OptionNames<RunSelection> = {
+  workflow: true,
+  statuses: true,
+  attributes: true,
+  parent: true,
+  queue: true,
+  createdFrom: true,
+  createdBefore: true,
+  completedBefore: true,
+};
+
 /** One page of runs. */
 export interface RunList {
   readonly runs: readonly RunInfo[];
@@ -77,6 +89,12 @@ export function parentOf({ attributes }: RunRecord): string | undefined {
 
 /** Reads what was passed to `listRuns`. Throws a `TypeError` for what cannot be meant. */
 export function listQuery(options: ListRunsOptions): ListRunsQuery {
+  checkOptionNames<ListRunsOptions>("listRuns()", options, {
+    ...SELECTION,
+    limit: true,
+    cursor: true,
+    order: true,
+  });
   const { limit = 100, cursor, order = "desc", ...selection } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST) {
     throw wrong("listRuns", "limit", `a whole number from 1 to ${MOST}`, limit);
@@ -91,11 +109,9 @@ export function listQuery(options: ListRunsOptions): ListRunsQuery {
 
 /** Reads which runs are meant. `caller` is named in errors. Throws a `TypeError` for what cannot be meant. */
 export function selectionFilter(selection: RunSelection, caller: string): RunFilter {
-  const { workflow, statuses, attributes, parent, queue, ...times } = selection;
-  const { createdFrom, createdBefore, completedBefore, ...others } = times;
-  for (const [name, value] of Object.entries(others)) {
-    if (value !== undefined) throw new TypeError(`${caller}(): there is no option ${JSON.stringify(name)}.`);
-  }
+  checkOptionNames(`${caller}()`, selection, SELECTION);
+  const { workflow, statuses, attributes, parent, queue, createdFrom, createdBefore, completedBefore } =
+    selection;
   return {
     ...(workflow !== undefined && { workflow: workflowId(workflow, caller) }),
     ...(statuses !== undefined && { statuses: statusesOf(statuses, caller) }),

@@ -1,3 +1,4 @@
+import { refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
 import type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
@@ -5,9 +6,9 @@ import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
-  WorkflowRuntimeError,
 } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
+import { checkOptionNames } from "../option-names.ts";
 import {
   decode,
   decodeError,
@@ -16,24 +17,24 @@ import {
   WORKFLOW_SERIALIZE,
 } from "../serialization/index.ts";
 import type { StreamAccess } from "../streams/access.ts";
-import { namespaceStream } from "../streams/names.ts";
 import { chunksUntil, type StreamChunk, WorkflowReadableStream } from "../streams/readable.ts";
 import { readingFor } from "../streams/stream-ref.ts";
-import { accessFor, refuseInWorkflow } from "../streams/user.ts";
+import { accessFor } from "../streams/user.ts";
 import { WorkflowWritableStream } from "../streams/writable.ts";
-import type { RunStatus, World } from "../world/index.ts";
+import type { RunStatus } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
 import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
+import { accessHere, type RunAccess } from "./run-access.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
 import type { StateOptions } from "./state.ts";
 import {
   type Chunks,
-  checkNamespace,
   type RunChunksOptions,
   readableOptions,
   type WorkflowReadableStreamOptions,
   type WorkflowWritableStreamOptions,
+  writableOptions,
 } from "./stream-options.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
 
@@ -41,40 +42,13 @@ import { type ResultOptions, resultOptions } from "./waiting.ts";
 export interface CancelOptions {
   /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
   readonly reason?: string;
+  /** The Workflow SDK's name for {@link reason}. */
+  readonly cancelReason?: string;
   /**
    * `"graceful"`: the code hears of it, and its `finally` blocks run. `"terminate"`: the run ends at once without its code, also
    * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
    */
   readonly mode?: "graceful" | "terminate";
-}
-
-/** What a {@link Run} asks of the client that made it. */
-export interface RunAccess {
-  /** By what the run's streams are reached; `null`: by what is right for the code that uses them. */
-  readonly streams: StreamAccess | null;
-  getRecord(runId: string): Promise<RunView | null>;
-  ended(runId: string, options: ResultOptions): Promise<RunEnding>;
-  cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
-  retry(runId: string, keys: "keep" | "new"): Promise<string>;
-  fork(runId: string, options: ForkOptions): Promise<string>;
-  /** What the run shows of itself. */
-  state(runId: string, options: StateOptions): Promise<RunState | null>;
-  /** Ends these sleeps of the run; `null`: all that are pending. */
-  wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
-  /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */
-  ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T>;
-}
-
-/** What a run that came as a value asks: what is right for the code that uses it. */
-let accessHere: () => RunAccess = () => {
-  throw new WorkflowRuntimeError(
-    "A Run that came as a value is used before perdure is loaded: import perdure/api.",
-  );
-};
-
-/** Says what runs that came as values ask. */
-export function findRunsBy(find: () => RunAccess): void {
-  accessHere = find;
 }
 
 /**
@@ -158,6 +132,7 @@ export class Run<T = unknown> {
    * ```
    */
   async result(options: ResultOptions = {}): Promise<T> {
+    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true });
     const ending = await this.#client.ended(this.runId, resultOptions(options));
     return readingFor(this.runId, this.#streams, () => resultOf<T>(ending));
   }
@@ -180,6 +155,7 @@ export class Run<T = unknown> {
    * ```
    */
   async getState(options: StateOptions = {}): Promise<RunState | null> {
+    checkOptionNames<StateOptions>("getState()", options, { after: true, timeout: true, signal: true });
     const { after, ...waiting } = options;
     if (after !== undefined && (!Number.isInteger(after) || after < 0)) {
       throw new TypeError(`getState({ after }): must be a version, 0, 1, 2 …, got ${String(after)}.`);
@@ -196,7 +172,11 @@ export class Run<T = unknown> {
    * run ends `cancelled`. A run that has already ended stays as it is.
    */
   cancel(options: CancelOptions = {}): Promise<void> {
-    const { reason, mode = "graceful" } = options;
+    checkOptionNames<CancelOptions>("cancel()", options, { reason: true, cancelReason: true, mode: true });
+    const { cancelReason, reason = cancelReason, mode = "graceful" } = options;
+    if (cancelReason !== undefined && cancelReason !== reason) {
+      throw new TypeError("cancel(): reason and cancelReason are one option by two names; pass one of them.");
+    }
     if (mode !== "graceful" && mode !== "terminate") {
       throw new TypeError(
         `cancel({ mode }): must be "graceful" or "terminate", got ${JSON.stringify(mode)}.`,
@@ -221,6 +201,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks by now
    */
   async retry(options: RetryOptions = {}): Promise<Run<T>> {
+    checkOptionNames<RetryOptions>("retry()", options, { keys: true });
     const { keys = "keep" } = options;
     if (keys !== "keep" && keys !== "new") {
       throw new TypeError(`retry({ keys }): must be "keep" or "new", got ${JSON.stringify(keys)}.`);
@@ -238,6 +219,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks
    */
   async fork(options: ForkOptions): Promise<Run<T>> {
+    checkOptionNames<ForkOptions>("fork()", options, { fromStep: true, args: true });
     return new Run<T>(this.#client, await this.#client.fork(this.runId, options));
   }
 
@@ -291,7 +273,7 @@ export class Run<T = unknown> {
    * ```
    */
   getReadable<R = Chunks>(options: WorkflowReadableStreamOptions = {}): WorkflowReadableStream<R> {
-    const { name, reading } = readableOptions(options);
+    const { name, reading } = readableOptions("getReadable()", options);
     return new WorkflowReadableStream<R>({ runId: this.runId, name }, this.#streams, reading);
   }
 
@@ -307,7 +289,7 @@ export class Run<T = unknown> {
    */
   chunks<R = Chunks>(options: RunChunksOptions = {}): AsyncGenerator<StreamChunk<R>, void, void> {
     refuseInWorkflow("run.chunks()");
-    const { name, reading } = readableOptions(options);
+    const { name, reading } = readableOptions("chunks()", options);
     return chunksUntil<R>({ runId: this.runId, name }, accessFor(this.#streams), reading, options.signal);
   }
 
@@ -315,12 +297,9 @@ export class Run<T = unknown> {
    * A stream that writes to what {@link getReadable} reads, beside the run's own steps. Closing it ends the stream for all. In a workflow it
    * is a value for steps. A `write()` rejects with a `WorkflowRuntimeError` if the stream was closed or the run has ended.
    */
-  getWritable<W = Chunks>({ namespace }: WorkflowWritableStreamOptions = {}): WritableStream<W> {
-    checkNamespace(namespace);
-    return new WorkflowWritableStream<W>(
-      { runId: this.runId, name: namespaceStream(namespace) },
-      this.#streams,
-    );
+  getWritable<W = Chunks>(options: WorkflowWritableStreamOptions = {}): WritableStream<W> {
+    const name = writableOptions(options);
+    return new WorkflowWritableStream<W>({ runId: this.runId, name }, this.#streams);
   }
 
   get #streams(): StreamAccess | null {
@@ -347,7 +326,8 @@ export class Run<T = unknown> {
 }
 
 /** The return value of a terminal run, or its error, thrown; made anew for each caller. */
-function resultOf<T>(run: RunEnding): T {
+/** What a run that has ended gives, or throws. */
+export function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);
   if (run.status === "cancelled") {

@@ -7,12 +7,13 @@ import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
-import { findRunsBy, type RunAccess } from "./run.ts";
+import { findRunsBy, type RunAccess } from "./run-access.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
@@ -61,6 +62,7 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
+  checkOptionNames<Configuration>("configure()", configuration, { world: true, worker: true, retry: true });
   const { world, retry } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
@@ -220,7 +222,8 @@ async function ensureWorker(world: World): Promise<void> {
   }
 }
 
-function loggerOf(world: World): Logger {
+/** Where the process reports of a World. */
+export function loggerOf(world: World): Logger {
   return resolveLogger(ownWorkerOptions(world)?.logger);
 }
 

@@ -1,3 +1,5 @@
+import { checkOptionNames } from "../option-names.ts";
+
 /** What `run.wakeUp()` takes. The names are those of the Workflow SDK. */
 
 /** Options of {@link Run.wakeUp}. */
@@ -7,7 +9,9 @@ export interface StopSleepOptions {
 }
 
 /** Reads which sleeps are meant; `null` for all. Throws a `TypeError` for what cannot be meant. */
-export function sleepIds({ correlationIds }: StopSleepOptions): readonly string[] | null {
+export function sleepIds(options: StopSleepOptions): readonly string[] | null {
+  checkOptionNames<StopSleepOptions>("wakeUp()", options, { correlationIds: true });
+  const { correlationIds } = options;
   if (correlationIds === undefined) return null;
   if (!Array.isArray(correlationIds) || !correlationIds.every((id) => typeof id === "string")) {
     throw new TypeError('wakeUp(): correlationIds must be an array of ids of sleeps, such as ["wait_…"].');

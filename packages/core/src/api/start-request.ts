@@ -3,7 +3,9 @@ import { type Duration, durationFrom } from "../duration.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
+import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import { encode, fingerprint, type StreamOutlet, withOutlet } from "../serialization/index.ts";
+import type { World } from "../world/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
 
@@ -40,7 +42,31 @@ export interface StartOptions {
    * are perdure's own.
    */
   readonly attributes?: Readonly<Record<string, string>>;
+  /** The World of the run. Default: that of the process; in a workflow or a step, which can name no other, its own. */
+  readonly world?: World;
 }
+
+const START_OPTIONS: OptionNames<StartOptions> = {
+  idempotencyKey: true,
+  ttl: true,
+  onConflict: true,
+  onParentEnd: true,
+  hook: true,
+  attributes: true,
+  world: true,
+};
+
+/** Why a workflow or a step cannot start a run elsewhere. */
+export const ONE_WORLD =
+  "a run that a run starts is in the same World. Leave it out, or start it from a program that is told to.";
+
+const ELSEWHERE = {
+  deploymentId: "A run is executed by whichever worker has its workflow: leave it out.",
+  specVersion: "Leave it out.",
+  region: "Runs are where their World is: leave it out, or pass the World of that region as world.",
+  allowReservedAttributes: "Attributes that begin with $ are perdure's own: choose other names.",
+  experimental_retention: "A run is stored until it is deleted: call run.delete() when it has ended.",
+};
 
 /** A workflow as `start` takes it. */
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
@@ -59,6 +85,7 @@ export function startRequest(
   options: StartOptions,
   outlet: StreamOutlet | null = null,
 ): StartRequest {
+  checkOptionNames("start()", options, START_OPTIONS, ELSEWHERE);
   const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
   const args = withOutlet(outlet, () => encode(list, "args"));
@@ -70,9 +97,10 @@ export function startRequest(
     throw new TypeError(`onParentEnd: must be "cancel" or "leave", got ${JSON.stringify(onParentEnd)}.`);
   }
   checkKey(key, "idempotencyKey");
+  if (hook !== undefined) checkOptionNames("start({ hook })", hook, { token: true });
   const hookToken = hook === undefined ? null : hook.token;
   if (hookToken !== null) checkKey(hookToken, "hook.token");
-  const freeFrom = ttl === undefined ? () => null : durationFrom(ttl);
+  const freeFrom = ttl === undefined ? () => null : durationFrom(ttl, "start({ ttl })");
   const print = key === undefined ? "" : fingerprint(workflow, args);
   const keyAt = (now: number): StartKey | null =>
     key === undefined ? null : { key, fingerprint: print, freeAt: freeFrom(now) };

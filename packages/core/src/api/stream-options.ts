@@ -1,3 +1,4 @@
+import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import { namespaceStream } from "../streams/names.ts";
 import type { ReadStreamOptions } from "../streams/read-stream.ts";
 
@@ -21,8 +22,22 @@ export interface RunChunksOptions extends WorkflowReadableStreamOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Refuses what is no namespace. */
-export function checkNamespace(namespace: unknown): void {
+const WRITABLE: OptionNames<WorkflowWritableStreamOptions> = { namespace: true };
+const READABLE: OptionNames<WorkflowReadableStreamOptions> = {
+  ...WRITABLE,
+  startIndex: true,
+  attempts: true,
+};
+const CHUNKS: OptionNames<RunChunksOptions> = { ...READABLE, signal: true };
+
+/** Reads what was passed to `getWritable`: the stream's name. */
+export function writableOptions(options: WorkflowWritableStreamOptions): string {
+  checkOptionNames("getWritable()", options, WRITABLE);
+  checkNamespace(options.namespace);
+  return namespaceStream(options.namespace);
+}
+
+function checkNamespace(namespace: unknown): void {
   if (namespace === undefined) return;
   if (typeof namespace !== "string" || namespace === "" || namespace.length > 200) {
     throw new TypeError(
@@ -32,10 +47,18 @@ export function checkNamespace(namespace: unknown): void {
 }
 
 /** Reads what was passed to `getReadable`: the stream's name, and how it is read. */
-export function readableOptions(options: WorkflowReadableStreamOptions): {
+export function readableOptions(
+  caller: "getReadable()" | "chunks()",
+  options: RunChunksOptions,
+): {
   readonly name: string;
   readonly reading: ReadStreamOptions;
 } {
+  checkOptionNames(
+    caller,
+    options,
+    caller === "chunks()" ? CHUNKS : (READABLE as OptionNames<RunChunksOptions>),
+  );
   const { namespace, startIndex, attempts } = options;
   checkNamespace(namespace);
   if (startIndex !== undefined && !Number.isSafeInteger(startIndex)) {

@@ -15,11 +15,10 @@ export interface ResultOptions {
 /**
  * Reads what was passed to `result`.
  *
- * @throws {TypeError} for a signal that is none
- * @throws {DurationError} for a timeout that is none
+ * @throws {TypeError} for a signal or a timeout that is none
  */
 export function resultOptions({ timeout, signal }: ResultOptions = {}): ResultOptions {
-  if (timeout !== undefined) parseDuration(timeout, 0);
+  if (timeout !== undefined) parseDuration(timeout, 0, "timeout");
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`result(): signal must be an AbortSignal, got ${typeof signal}.`);
   }
@@ -28,7 +27,7 @@ export function resultOptions({ timeout, signal }: ResultOptions = {}): ResultOp
 
 /** The time that a wait which begins at `now` is given, in milliseconds. */
 export function lengthOf(timeout: Duration, now: number): number {
-  return Math.max(parseDuration(timeout, now) - now, 0);
+  return Math.max(parseDuration(timeout, now, "timeout") - now, 0);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Duration, durationMs } from "../duration.ts";
-import { DurationError } from "../errors/index.ts";
+import { checkOptionNames, checkPropertyNames, type OptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 
 /** How a step is retried: the options a user may set on a step, and the defaults. */
@@ -64,6 +64,16 @@ export interface StepOptions {
   reconcile?: (stepId: string, args: any[]) => Promise<unknown>;
 }
 
+const STEP_OPTIONS: OptionNames<StepOptions> = {
+  maxRetries: true,
+  backoff: true,
+  timeout: true,
+  deadline: true,
+  retryable: true,
+  semantics: true,
+  reconcile: true,
+};
+
 /** What steps of a process have where they set nothing themselves: see {@link StepOptions}. */
 export type RetryDefaults = Pick<StepOptions, "maxRetries" | "backoff">;
 
@@ -84,9 +94,9 @@ export function setRetryDefaults(retry: RetryDefaults | undefined): void {
 }
 
 /** The length of a duration that is no point in time, in milliseconds. */
-export function lengthMs(value: Length): number {
-  const length = durationMs(value);
-  if (length === undefined) throw new DurationError(value);
+export function lengthMs(value: Length, what: string): number {
+  const length = durationMs(value, what);
+  if (length === undefined) throw new TypeError(`${what}: must be a length of time, got a Date.`);
   return length;
 }
 
@@ -103,9 +113,9 @@ export function backoffDelay(
   random: () => number,
 ): number {
   const backoff = options.backoff ?? processDefaults.retry?.backoff;
-  if (typeof backoff === "function") return lengthMs(backoff(failures, error));
-  const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial);
-  const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max);
+  if (typeof backoff === "function") return lengthMs(backoff(failures, error), "what backoff gave");
+  const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial, "backoff.initial");
+  const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max, "backoff.max");
   const factor = backoff?.factor ?? DEFAULT_BACKOFF.factor;
   const jitter = Math.min(Math.max(backoff?.jitter ?? DEFAULT_BACKOFF.jitter, 0), 1);
   // No delay stays none, also where the power is infinite.
@@ -132,14 +142,34 @@ export function isAtMostOnce(id: string, { semantics, reconcile }: StepOptions):
 
 /** Checks options where they are set, so that a typo is found at definition and not at the first failure. */
 export function checkStepOptions(id: string, options: StepOptions): void {
+  checkOptionNames(`Step ${id}`, options, STEP_OPTIONS);
+  checkStepValues(id, options);
+}
+
+/** Checks the options that were set as properties of the step function, once, when it is first called. */
+export function checkStepProperties(id: string, fn: StepOptions): void {
+  if (checked.has(fn)) return;
+  checkPropertyNames(`Step ${id}`, fn, STEP_OPTIONS);
+  checkStepValues(id, fn);
+  checked.add(fn);
+}
+
+const checked = new WeakSet<StepOptions>();
+
+function checkStepValues(id: string, options: StepOptions): void {
   checkRetry(`Step ${id}`, options);
   isAtMostOnce(id, options);
-  if (options.timeout !== undefined) lengthMs(options.timeout);
-  if (options.deadline !== undefined) lengthMs(options.deadline);
+  const { timeout, deadline, retryable } = options;
+  if (timeout !== undefined) lengthMs(timeout, `Step ${id}: timeout`);
+  if (deadline !== undefined) lengthMs(deadline, `Step ${id}: deadline`);
+  if (retryable !== undefined && typeof retryable !== "function") {
+    throw new TypeError(`Step ${id}: retryable must be a function, got ${typeof retryable}.`);
+  }
 }
 
 /** Checks the options of `configure({ retry })`. */
 export function checkRetryDefaults(options: RetryDefaults): void {
+  checkOptionNames<RetryDefaults>("configure({ retry })", options, { maxRetries: true, backoff: true });
   checkRetry("configure({ retry })", options);
 }
 
@@ -153,12 +183,26 @@ function checkRetry(where: string, { maxRetries, backoff }: RetryDefaults): void
       `${where}: maxRetries must be a whole number from 0, or Infinity; got ${maxRetries}.`,
     );
   }
-  if (typeof backoff === "object") checkBackoff(where, backoff);
+  if (backoff === undefined || typeof backoff === "function") return;
+  if (typeof backoff !== "object" || backoff === null) {
+    throw new TypeError(
+      `${where}: backoff must be { initial, factor, max, jitter } or a function; got ${JSON.stringify(backoff)}. ` +
+        'For the same delay each time: { initial: "1s", factor: 1 }.',
+    );
+  }
+  checkBackoff(where, backoff);
 }
 
-function checkBackoff(where: string, { initial, max, factor, jitter }: ExponentialBackoff): void {
-  if (initial !== undefined) lengthMs(initial);
-  if (max !== undefined) lengthMs(max);
+function checkBackoff(where: string, backoff: ExponentialBackoff): void {
+  checkOptionNames<ExponentialBackoff>(`${where}: backoff`, backoff, {
+    initial: true,
+    factor: true,
+    max: true,
+    jitter: true,
+  });
+  const { initial, max, factor, jitter } = backoff;
+  if (initial !== undefined) lengthMs(initial, `${where}: backoff.initial`);
+  if (max !== undefined) lengthMs(max, `${where}: backoff.max`);
   if (factor !== undefined && !(factor >= 0)) {
     throw new TypeError(`${where}: backoff.factor must be a number from 0; got ${factor}.`);
   }

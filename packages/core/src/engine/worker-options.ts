@@ -3,6 +3,7 @@ import { workflowIdOf } from "../define/registry.ts";
 import { WorkflowNotRegisteredError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { LoggerChoice } from "../logger-choice.ts";
+import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import type { World } from "../world/index.ts";
 
 /** What a program may set of a worker, and the defaults. */
@@ -113,8 +114,30 @@ function toWorkflowId(workflow: unknown): string {
   return id;
 }
 
-/** @throws {TypeError} for an option out of range */
+const WORKER_OPTIONS: OptionNames<WorkerOptions> = {
+  world: true,
+  workflows: true,
+  concurrency: true,
+  maxDetached: true,
+  maxRuns: true,
+  leaseTtl: true,
+  stallTimeout: true,
+  pollInterval: true,
+  divergenceRetry: true,
+  strictReplay: true,
+  journalWarning: true,
+  journalLimit: true,
+  signals: true,
+  keepAlive: true,
+  logger: true,
+  clock: true,
+  ids: true,
+  random: true,
+};
+
+/** @throws {TypeError} for an option that there is not, or that is out of range */
 export function checkOptions(options: WorkerOptions): void {
+  checkOptionNames("createWorker()", options, WORKER_OPTIONS);
   for (const name of [
     "concurrency",
     "maxDetached",

@@ -5,6 +5,7 @@ import { installGuard } from "../determinism/index.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { systemIds } from "../ids.ts";
 import { resolveLogger } from "../logger-choice.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
 import { ENGINE_QUEUE } from "./engine-queue.ts";
@@ -103,6 +104,7 @@ export class EngineWorker implements Worker {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
+    checkOptionNames<CloseOptions>("worker.close()", options, { timeout: true });
     this.#closing ??= this.#attended(() => this.#close(options.timeout ?? DEFAULTS.closeTimeout));
     return this.#closing;
   }

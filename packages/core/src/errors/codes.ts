@@ -20,7 +20,6 @@ export const ERROR_KINDS = {
   IDEMPOTENCY_MISMATCH: { name: "IdempotencyMismatchError", retryable: false },
   IDEMPOTENCY_CONFLICT: { name: "IdempotencyConflictError", retryable: false },
   SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },
-  INVALID_DURATION: { name: "DurationError", retryable: false },
   WRONG_CONTEXT: { name: "ContextError", retryable: false },
   NON_DETERMINISM: { name: "NonDeterminismError", retryable: false },
   RUNTIME_ERROR: { name: "WorkflowRuntimeError", retryable: false },

@@ -5,7 +5,7 @@ export { WorkflowError, type WorkflowErrorOptions } from "./base.ts";
 export type { ErrorCode } from "./codes.ts";
 export { HookConflictError, HookNotFoundError } from "./hook.ts";
 export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
-export { ContextError, DurationError, NonDeterminismError, SerializationError } from "./input.ts";
+export { ContextError, NonDeterminismError, SerializationError } from "./input.ts";
 export {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,

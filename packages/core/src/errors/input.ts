@@ -20,21 +20,6 @@ export class SerializationError extends WorkflowError {
 }
 defineKind(SerializationError, "SERIALIZATION_FAILED");
 
-/** A duration is negative, not finite, or cannot be read. */
-export class DurationError extends WorkflowError {
-  constructor(value: unknown) {
-    super(
-      `${display(value)} is not a duration. Pass milliseconds (30_000), a text such as "90s", "5m", "2 hours" or ` +
-        `"3 days", or a valid Date. It must not be negative.`,
-    );
-  }
-
-  static override is(value: unknown): value is DurationError {
-    return isKind(value, "INVALID_DURATION");
-  }
-}
-defineKind(DurationError, "INVALID_DURATION");
-
 /** A function was called outside the workflow or the step that it belongs to. */
 export class ContextError extends WorkflowError {
   /**
@@ -71,10 +56,3 @@ export class NonDeterminismError extends WorkflowError {
   }
 }
 defineKind(NonDeterminismError, "NON_DETERMINISM");
-
-function display(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === "number" || typeof value === "bigint" || value == null) return String(value);
-  if (Object.prototype.toString.call(value) === "[object Date]") return "An invalid Date";
-  return `A value of type ${typeof value}`;
-}

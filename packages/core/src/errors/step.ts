@@ -3,6 +3,7 @@
  */
 import { systemNow } from "../clock.ts";
 import { type Duration, durationMs } from "../duration.ts";
+import { checkOptionNames } from "../option-names.ts";
 import { defineKind, isKind, isNamed, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
 
 /** Which attempt of which step. */
@@ -47,11 +48,16 @@ export class RetryableError extends WorkflowError {
   /** The delay as it was given, in milliseconds; `undefined` if a time was given. */
   readonly retryDelayMs: number | undefined;
 
-  /** @throws {DurationError} if `retryAfter` is negative or cannot be read */
+  /** @throws {TypeError} if `retryAfter` is negative or cannot be read */
   constructor(message: string, options: RetryableErrorOptions = {}) {
+    checkOptionNames<RetryableErrorOptions>("RetryableError()", options, {
+      retryAfter: true,
+      cause: true,
+      retryable: true,
+    });
     super(message, options);
     const retryAfter = options.retryAfter ?? 1000;
-    this.retryDelayMs = durationMs(retryAfter);
+    this.retryDelayMs = durationMs(retryAfter, "RetryableError({ retryAfter })");
     this.retryAfter =
       this.retryDelayMs === undefined
         ? new Date(retryAfter as Date)

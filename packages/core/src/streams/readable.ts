@@ -1,3 +1,4 @@
+import { checkOptionNames } from "../option-names.ts";
 import { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "../serialization/index.ts";
 import type { Chunk } from "../world/index.ts";
 import type { StreamAccess } from "./access.ts";
@@ -6,7 +7,7 @@ import { attemptOf } from "./names.ts";
 import { type ReadStreamOptions, StreamReader } from "./read-stream.ts";
 import type { RunStreams } from "./run-streams.ts";
 import { addressOf, refFrom, type StreamRef } from "./stream-ref.ts";
-import { accessFor, ofStep, refuseInWorkflow } from "./user.ts";
+import { accessFor, ofStep, refuseStreamInWorkflow } from "./user.ts";
 
 /** A stream of a run for those who read it: a `ReadableStream` that takes its chunks from the store when somebody asks for them. */
 
@@ -88,7 +89,9 @@ export class WorkflowReadableStream<T = unknown> extends ReadableStream<T> {
   }
 
   /** A page of what the stream has at the moment; does not wait for more. */
-  async getChunks({ limit = 100, cursor }: GetChunksOptions = {}): Promise<StreamChunkPage<T>> {
+  async getChunks(options: GetChunksOptions = {}): Promise<StreamChunkPage<T>> {
+    checkOptionNames<GetChunksOptions>("getChunks()", options, { limit: true, cursor: true });
+    const { limit = 100, cursor } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
       throw new TypeError(
         `getChunks({ limit }): must be a whole number from 1 to 1000, got ${String(limit)}.`,
@@ -111,7 +114,7 @@ export class WorkflowReadableStream<T = unknown> extends ReadableStream<T> {
   }
 
   async #ask<R>(what: string, question: (reader: StreamReader) => Promise<R>): Promise<R> {
-    refuseInWorkflow(what);
+    refuseStreamInWorkflow(what);
     const access = accessFor(this.#access);
     return await access.awaited(async () => {
       return await question(
@@ -124,7 +127,7 @@ export class WorkflowReadableStream<T = unknown> extends ReadableStream<T> {
     for (const name of READS) {
       const read = Reflect.get(ReadableStream.prototype, name) as (...args: unknown[]) => unknown;
       const value = function (this: WorkflowReadableStream, ...args: unknown[]): unknown {
-        refuseInWorkflow(`${typeof name === "string" ? `${name}()` : "for await"} of a stream`);
+        refuseStreamInWorkflow(`${typeof name === "string" ? `${name}()` : "for await"} of a stream`);
         this.#access ??= accessFor(null);
         return read.apply(this, args);
       };

@@ -1,5 +1,5 @@
-import { currentContext } from "../context.ts";
-import { NonDeterminismError, WorkflowRuntimeError } from "../errors/index.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
+import { WorkflowRuntimeError } from "../errors/index.ts";
 import type { StreamAccess } from "./access.ts";
 
 /** Who uses a stream of a run: it decides by what the stream is reached, and whether it may be. */
@@ -25,10 +25,10 @@ export function ofStep(): StreamAccess | null {
   return context?.kind === "step" ? context.streams : null;
 }
 
-/** Refuses to read or write in a workflow: a replay would do it again. */
-export function refuseInWorkflow(what: string): void {
-  const context = currentContext();
-  if (context?.kind !== "workflow") return;
-  const instead = "Pass the stream to a step, and read or write there: workflow code only hands streams on.";
-  throw new NonDeterminismError(what, context.execution.describe, instead);
+/** Refuses to read or write in a workflow. */
+export function refuseStreamInWorkflow(what: string): void {
+  refuseInWorkflow(
+    what,
+    "Pass the stream to a step, and read or write there: workflow code only hands streams on.",
+  );
 }

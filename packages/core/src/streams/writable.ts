@@ -1,7 +1,7 @@
 import { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "../serialization/index.ts";
 import type { StreamAccess, StreamSink } from "./access.ts";
 import { addressOf, refFrom, type StreamRef } from "./stream-ref.ts";
-import { accessFor, ofStep, refuseInWorkflow } from "./user.ts";
+import { accessFor, ofStep, refuseStreamInWorkflow } from "./user.ts";
 
 /** A stream of a run for those who write it. */
 
@@ -35,7 +35,7 @@ export class WorkflowWritableStream<T = unknown> extends WritableStream<T> {
     for (const name of WRITES) {
       const write = Reflect.get(WritableStream.prototype, name) as (...args: unknown[]) => unknown;
       const value = function (this: WorkflowWritableStream, ...args: unknown[]): unknown {
-        refuseInWorkflow(`${name}() of a stream`);
+        refuseStreamInWorkflow(`${name}() of a stream`);
         this.#access ??= accessFor(null);
         return write.apply(this, args);
       };

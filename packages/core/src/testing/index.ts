@@ -13,3 +13,10 @@ export type { MemoryRun } from "./memory-run.ts";
 export { MemoryState } from "./memory-state.ts";
 export { type MemoryWorldOptions, memoryWorld } from "./memory-world.ts";
 export { type VirtualClock, virtualClock } from "./virtual-clock.ts";
+export {
+  type PendingHook,
+  type WaitForHookOptions,
+  type WaitOptions,
+  waitForHook,
+  waitForSleep,
+} from "./wait-for.ts";

@@ -98,7 +98,7 @@ it.each<[ListRunsOptions, string]>([
   [{ createdBefore: new Date(Number.NaN) }, "listRuns(): createdBefore must be a valid Date"],
   [{ attributes: { tenant: 5 as never } }, "listRuns(): attributes.tenant must be a string"],
   [{ order: "newest" as never }, 'listRuns(): order must be "asc" or "desc", got "newest".'],
-  [{ status: "failed" } as never, 'listRuns(): there is no option "status".'],
+  [{ status: "failed" } as never, 'listRuns(): there is no option "status"; the nearest is "statuses".'],
   [{ workflow: (async () => {}) as never }, 'listRuns() was given the function "'],
 ])("refuses %o", async (options, message) => {
   listing();

@@ -595,3 +595,14 @@ test("a step that passes a stream to a child it started before, and a child that
   const run = await until(client.start(flow, []));
   expect(await until(run.returnValue)).toMatch(/^[12]\.0$/);
 });
+
+test("options that cannot be meant are refused", async () => {
+  const { client } = cluster();
+  const run = client.getRun("wrun_1");
+  expect(() => run.getReadable({ startindex: 1 } as object)).toThrow(/startindex.*nearest is "startIndex"/);
+  expect(() => run.getReadable({ startIndex: 1.5 })).toThrow(/startIndex: must be a whole number/);
+  expect(() => run.chunks({ attempts: "first" as "last" })).toThrow(/attempts: must be/);
+  expect(() => run.getWritable({ namespace: "" })).toThrow(/namespace: must be/);
+  await expect(run.readable.getChunks({ limit: 0 })).rejects.toThrow(/limit/);
+  expect(() => getWritable()).toThrow(/a workflow or a step/);
+});

@@ -46,7 +46,8 @@ it("resumeHook() and cancel() do so as well", async () => {
   });
   const waits = workflow("waits", async () => await sleep("1d"));
   const [listening, waiting] = [await start(listen), await start(waits)];
-  const options = { idempotencyKey: "", reason: "" };
+  const options = { idempotencyKey: "" };
+  const why = { reason: "" };
   const hook = { token: "inbox" };
   const payload = { n: 0 };
   await expect
@@ -64,9 +65,9 @@ it("resumeHook() and cancel() do so as well", async () => {
   });
   payload.n = 0;
   hook.token = "";
-  options.reason = "asked for";
-  const cancelling = getRun(waiting.runId).cancel(options);
-  options.reason = "";
+  why.reason = "asked for";
+  const cancelling = getRun(waiting.runId).cancel(why);
+  why.reason = "";
   await Promise.all([...sending, cancelling]);
   expect(await listening.returnValue).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
   const error = await waiting.returnValue.catch((reason: unknown) => reason);

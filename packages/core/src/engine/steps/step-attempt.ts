@@ -187,7 +187,7 @@ export class StepAttempt implements Attempt {
     const { timeout } = this.step.definition.options;
     if (timeout === undefined) return;
     const { clock } = this.#host;
-    const ms = lengthMs(timeout);
+    const ms = lengthMs(timeout, "timeout");
     this.#cancelTimeout = clock.setTimer(clock.now() + ms, () => onTime(ms));
   }
 

@@ -50,7 +50,7 @@ export function judgeFailure(
       : RetryableError.is(error)
         ? Math.max(now, retryAfter(error, now))
         : now + backoffDelay(options, step.failures + 1, error, random);
-    if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline))
+    if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline, "deadline"))
       return fail();
     return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
   } catch (policyError) {

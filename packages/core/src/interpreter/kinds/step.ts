@@ -1,4 +1,5 @@
 import { isShielded } from "../../contexts.ts";
+import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
@@ -49,6 +50,7 @@ export function callStep(
   if (execution.over) return new Promise(() => {});
   let encoded: Uint8Array | null;
   try {
+    checkStepProperties(definition.id, definition.options);
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
     return rejected(error);

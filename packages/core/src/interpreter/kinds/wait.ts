@@ -25,7 +25,7 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   if (execution.over) return new Promise(() => {});
   const cancelled = cancelledAgain(execution);
   if (cancelled !== null) return cancelled;
-  const dueAt = parseDuration(duration, execution.clock);
+  const dueAt = parseDuration(duration, execution.clock, "sleep()");
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
     due: "wait_completed",
