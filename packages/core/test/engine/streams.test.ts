@@ -53,7 +53,7 @@ test("what steps write is read by those who come late, with its types, and ends 
 });
 
 test("readers follow live, from an index or the tail, and share the looks at the store", async () => {
-  const { client, process, until, settle, world } = cluster();
+  const { client, clock, process, until, settle, world } = cluster();
   const next = gate();
   const tell = step("tell", async () => {
     const writer = getWritable<number>().getWriter();
@@ -77,11 +77,14 @@ test("readers follow live, from an index or the tail, and share the looks at the
     looks++;
     return read(query);
   };
+  const now = clock.now();
   next.open();
   expect(await until(live)).toEqual([0, 1, 2, 3, 4]);
   expect(await until(tail)).toEqual([2, 3, 4]);
   expect(await until(beyond)).toEqual([4]);
   expect(await until(Promise.all(others))).toEqual(others.map(() => [0, 1, 2, 3, 4]));
+  // By notifications, and not by looking from time to time.
+  expect(clock.now()).toBe(now);
   // One chunk, and the end: for all 53 of them.
   expect(looks).toBeLessThan(10);
 });
@@ -211,9 +214,11 @@ test("a stream that a step closes ends with the step, and a failed attempt close
   const { client, process, until, settle } = cluster();
   const write = step("write", async () => {
     const writer = getWritable<string>().getWriter();
-    await writer.write("only");
+    const { attempt } = getStepMetadata();
+    await writer.write("both");
+    if (attempt === 2) await writer.write("second");
     await writer.close();
-    if (getStepMetadata().attempt === 1) throw new Error("fails");
+    if (attempt === 1) throw new Error("fails");
   });
   const flow = workflow("flow", async () => {
     await write();
@@ -221,11 +226,11 @@ test("a stream that a step closes ends with the step, and a failed attempt close
   });
   await process();
   const run = await until(client.start(flow, []));
-  // There while the first attempt writes: the second one writes the same.
+  // There while the first attempt writes: the second one writes the same, and more.
   const live = all(run.readable);
   await settle();
-  expect(await until(live)).toEqual(["only"]);
-  expect(await until(all(run.readable))).toEqual(["only"]);
+  expect(await until(live)).toEqual(["both", "second"]);
+  expect(await until(all(run.readable))).toEqual(["both", "second"]);
   expect(await until(run.status)).toBe("running");
 });
 
@@ -249,7 +254,7 @@ test("writing to a stream that was closed fails the step at once", async () => {
 });
 
 test.each(["completed", "failed", "cancelled", "terminated"])("readers end when a run is %s", async (how) => {
-  const { client, process, until, settle } = cluster();
+  const { client, clock, process, until, settle } = cluster();
   const write = writes("write");
   const flow = workflow("flow", async () => {
     await write("one");
@@ -262,8 +267,10 @@ test.each(["completed", "failed", "cancelled", "terminated"])("readers end when 
   await settle();
   if (how === "completed" || how === "failed") await until(client.resumeHook("go", how));
   else await until(run.cancel({ mode: how === "cancelled" ? "graceful" : "terminate" }));
+  const now = clock.now();
   expect(await until(output)).toEqual(["one"]);
   expect(await until(other)).toEqual([]);
+  expect(clock.now()).toBe(now);
 });
 
 test("a stream is the run's over its generations", async () => {
@@ -605,4 +612,62 @@ test("options that cannot be meant are refused", async () => {
   expect(() => run.getWritable({ namespace: "" })).toThrow(/namespace: must be/);
   await expect(run.readable.getChunks({ limit: 0 })).rejects.toThrow(/limit/);
   expect(() => getWritable()).toThrow(/a workflow or a step/);
+});
+
+test("a chunk comes by notification while the run goes on", async () => {
+  const { client, clock, process, until, settle } = cluster();
+  const write = writes("write");
+  const flow = workflow("flow", async () => {
+    await createHook({ token: "go" });
+    await write("now");
+    await createHook();
+  });
+  await process();
+  const run = await until(client.start(flow, [], { hook: { token: "go" } }));
+  const next = run.readable.getReader().read();
+  await settle();
+  const now = clock.now();
+  await until(client.resumeHook("go", null));
+  expect(await until(next)).toEqual({ done: false, value: "now" });
+  expect(clock.now()).toBe(now);
+});
+
+test("a failed attempt that fills pages is not shown to those who come later", async () => {
+  const { client, process, until } = cluster();
+  const write = step("write", async () => {
+    const { attempt } = getStepMetadata();
+    const writer = getWritable<string>().getWriter();
+    for (let n = 0; n < 600; n++) await writer.write(`${attempt}.${n}`);
+    if (attempt < 3) throw new Error("fails");
+  });
+  const flow = workflow("flow", async () => await write());
+  await process();
+  const run = await until(client.start(flow, []));
+  await until(run.returnValue);
+  expect(await until(all(run.readable))).toEqual(Array.from({ length: 600 }, (_, n) => `3.${n}`));
+});
+
+test("a child that does not read to the end does not fail the step that passed it a stream", async () => {
+  const { client, process, until } = cluster();
+  const first = step("first", async (stream: ReadableStream) => (await stream.getReader().read()).value);
+  const child = workflow("child", async (stream: ReadableStream) => await first(stream));
+  let cancelled = false;
+  const begin = step("begin", async () => {
+    let next = 0;
+    const endless = new ReadableStream({
+      pull: (queue) => queue.enqueue(next++),
+      cancel: () => {
+        cancelled = true;
+      },
+    });
+    return [(await start(child, [endless])).runId, getStepMetadata().attempt] as const;
+  });
+  const flow = workflow("flow", async () => {
+    const [runId, attempt] = await begin();
+    return [await getRun<unknown>(runId).returnValue, attempt];
+  });
+  await process();
+  const run = await until(client.start(flow, []));
+  expect(await until(run.returnValue)).toEqual([0, 1]);
+  expect(cancelled).toBe(true);
 });

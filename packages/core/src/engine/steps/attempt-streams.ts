@@ -57,7 +57,7 @@ export class AttemptStreams implements AttemptAccess {
     const feed = passed.feed(
       this.#streams,
       runId,
-      (address) => this.#writerOf(address),
+      (address) => this.#newWriter(address),
       this.#controller.signal,
     );
     feed.catch(() => {});
@@ -99,15 +99,19 @@ export class AttemptStreams implements AttemptAccess {
     const key = `${address.runId}/${address.name}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
-      writer = new StreamWriter({
-        streams: this.#streams,
-        address,
-        writer: writerOfAttempt(this.#writer, address.runId),
-        ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
-      });
+      writer = this.#newWriter(address);
       this.#writers.set(key, writer);
     }
     return writer;
+  }
+
+  #newWriter(address: StreamAddress): StreamWriter {
+    return new StreamWriter({
+      streams: this.#streams,
+      address,
+      writer: writerOfAttempt(this.#writer, address.runId),
+      ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
+    });
   }
 
   /**
