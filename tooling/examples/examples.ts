@@ -138,3 +138,35 @@ function isDeclared(name: ts.Identifier): boolean {
   const { parent } = name;
   return "name" in parent && parent.name === name && !ts.isPropertyAccessExpression(parent);
 }
+
+/** A sample of a page that is a region of a file that runs: the region's name and text. */
+export interface Sample {
+  /** The page and the line that shows it. */
+  readonly place: string;
+  readonly code: string;
+  /** The file that executes it, and the name of the region there; `null` for a block that names none. */
+  readonly region: { readonly file: string; readonly name: string } | null;
+}
+
+/** The TypeScript of a page, each with the region that a comment above it names: `<!-- sample: file "name" -->`. */
+export function samplesOf(page: string): Sample[] {
+  const text = readFileSync(page, "utf8");
+  const blocks = text.matchAll(/^(?:<!-- sample: (\S+) "([^"\n]+)" -->\n\n)?```ts\n(.*?)^```$/gms);
+  return [...blocks].map(({ index, 1: file, 2: name, 3: code = "" }) => ({
+    place: `${page}:${text.slice(0, index).split("\n").length}`,
+    code,
+    region: file === undefined || name === undefined ? null : { file, name },
+  }));
+}
+
+/** The regions of a file, by name, without their common indentation: between `// #region name` and `// #endregion`. */
+export function regionsOf(file: string): ReadonlyMap<string, string> {
+  const text = readFileSync(file, "utf8");
+  const regions = text.matchAll(/^( *)\/\/ #region ([^\n]+)\n(.*?)^\1\/\/ #endregion$/gms);
+  return new Map(
+    [...regions].map(([, indent = "", name = "", code = ""]) => [
+      name,
+      code.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+    ]),
+  );
+}

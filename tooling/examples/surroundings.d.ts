@@ -5,6 +5,7 @@ import type { World } from "@perdure/core/world";
 declare global {
   const world: World;
   const run: Run<string>;
+  const runId: string;
   const now: number;
   const source: string;
   const token: string;

@@ -8,6 +8,10 @@ export type DiagnosticCode =
   | "not-async"
   | "unsupported-function"
   | "unsupported-position"
+  | "unstorable-this"
+  | "this-write"
+  | "async-call"
+  | "unregistered-class"
   | "computed-name"
   | "nested-workflow"
   | "duplicate-id"
@@ -52,7 +56,44 @@ const complaints: Record<DiagnosticCode, Complaint> = {
     severity: "error",
     message: (detail) => `A directive cannot mark ${detail}.`,
     fix: () =>
-      "Use an async function, an object-literal method or a static method, and pass the data it needs.",
+      "Use a function, an object-literal method, a static method, or for steps an instance method, getter or setter, and pass the data it needs.",
+  },
+  "unstorable-this": {
+    severity: "error",
+    message: (reason) =>
+      `The step's \`this\` crosses the journal, which this class's instances cannot: ${reason}.`,
+    fix: () =>
+      "Give a named class of the module both static methods, or make the step a function that takes the data it needs.",
+  },
+  "this-write": {
+    severity: "warning",
+    message: () =>
+      "The step changes `this`, which is a copy of the workflow's instance: the change would be lost.",
+    fix: () => "Return the value from the step, and set it in the workflow.",
+  },
+  "async-call": {
+    severity: "warning",
+    message: (kind) =>
+      kind === "setter"
+        ? "A workflow does not wait for a setter that is a step: the assignment ends before the step has begun, and its error goes unseen."
+        : kind === "generator"
+          ? "In a workflow the call of a generator that is a step gives no generator, but a promise of all its values once it has ended."
+          : `The ${kind === "get" ? "getter" : "function"} is not async, but as a step it gives a promise in a workflow.`,
+    fix: (kind) =>
+      kind === "setter"
+        ? "Make it an async method, and await that."
+        : kind === "generator"
+          ? "Use `for await` over the call, or `await` it, in the workflow; make it an async function to silence this."
+          : kind === "get"
+            ? "Await it in the workflow, and declare its type as a `Promise`."
+            : "Await it in the workflow, and make it `async`.",
+  },
+  "unregistered-class": {
+    severity: "warning",
+    message: (why) =>
+      `The class ${why}, so it is not registered: another process, or this one after a restart, could not read its instances.`,
+    fix: () =>
+      "Declare it in the module with both static methods in its body, or call `registerClass(id, cls)` where every process does.",
   },
   "unsupported-position": {
     severity: "error",
@@ -127,6 +168,12 @@ const complaints: Record<DiagnosticCode, Complaint> = {
   },
 };
 
+const ignoredInPackages: ReadonlySet<DiagnosticCode> = new Set([
+  "misspelled-directive",
+  "directive-not-first",
+  "syntax-error",
+]);
+
 /** One complaint about a place in a source file. */
 export interface Diagnostic {
   /** An error stops the build; a warning is reported and the output stands. */
@@ -149,22 +196,33 @@ export class Reporter {
   readonly diagnostics: Diagnostic[] = [];
   readonly #file: string;
   readonly #code: string;
+  readonly #package: string | undefined;
 
-  constructor(file: string, code: string) {
+  /** @param installed the name of the installed package whose file it is */
+  constructor(file: string, code: string, installed?: string) {
     this.#file = file;
     this.#code = code;
+    this.#package = installed;
   }
 
   /** Files `code` at the UTF-16 offset; `detail` is what the code's texts are about. */
   report(code: DiagnosticCode, offset: number, detail = ""): void {
-    const { severity, message, fix } = complaints[code];
+    const { message, fix } = complaints[code];
+    let { severity } = complaints[code];
+    let hint = "";
+    if (this.#package !== undefined) {
+      // Slips and doubts are its author's business, and a package that cannot be compiled runs as it would without us.
+      if (severity === "warning" || ignoredInPackages.has(code)) return;
+      if (code === "commonjs-module") severity = "warning";
+      hint = ` Or leave the package as it is: add "${this.#package}" to \`exclude\`.`;
+    }
     const before = this.#code.slice(0, offset);
     const lineStart = before.lastIndexOf("\n") + 1;
     this.diagnostics.push({
       severity,
       code,
       message: message(detail),
-      fix: fix(detail),
+      fix: fix(detail) + hint,
       file: this.#file,
       line: before.split("\n").length,
       column: offset - lineStart + 1,

@@ -33,6 +33,11 @@ export function mayContainDirective(code: string): boolean {
   return false;
 }
 
+/** Whether a text contains a directive exactly as it is written. */
+export function containsDirective(code: string): boolean {
+  return /(["'])use (?:step|workflow)\1/.test(code);
+}
+
 /** Undoes `\x20` and `\u0020`, which a directive must not contain but a misspelled one may. */
 function withoutEscapes(text: string): string {
   return text.replace(/\\(?:x([\da-f]{2})|u([\da-f]{4}))/gi, (_, x?: string, u?: string) =>

@@ -23,7 +23,7 @@ export function findDirectives(program: Program, code: string, reporter: Reporte
   const statements: ExpressionStatement[] = [];
   const owners = new Map<Node, Set<Kind>>();
   const visit = (node: ExpressionStatement): void => {
-    const kind = exactKind(node.directive ?? "");
+    const kind = exactKind(node.directive ?? textBehindHelpers(node, code));
     const owner = ownerOf(node);
     if (kind && owner) {
       statements.push(node);
@@ -65,7 +65,46 @@ export function findDirectives(program: Program, code: string, reporter: Reporte
 function ownerOf(directive: ExpressionStatement): Node | undefined {
   const parent = directive.parent;
   if (parent?.type === "Program") return parent;
-  return parent?.type === "BlockStatement" && isFunction(parent.parent) ? parent.parent : undefined;
+  if (parent?.type !== "BlockStatement") return undefined;
+  if (isFunction(parent.parent)) return parent.parent;
+  // The `try` that a compiler puts the body into, which declared something with `using`.
+  const body = parent.parent?.type === "TryStatement" ? parent.parent.parent : undefined;
+  return body?.type === "BlockStatement" && isFunction(body.parent) ? body.parent : undefined;
+}
+
+/** The text of a plain string statement before which only a compiler's helpers stand; else nothing. */
+function textBehindHelpers({ expression, start, parent }: ExpressionStatement, code: string): string {
+  if (expression.type !== "Literal" || typeof expression.value !== "string" || expression.start !== start)
+    return "";
+  const block = parent?.parent?.type === "TryStatement" ? parent.parent : undefined;
+  if (block && block.block !== parent) return "";
+  const helpers = statementsBefore(parent, start).every(isHelper);
+  const helpersOfBlock = !block || statementsBefore(block.parent, block.start).every(isHelper);
+  return helpers && helpersOfBlock ? code.slice(expression.start + 1, expression.end - 1) : "";
+}
+
+function statementsBefore(parent: Node | null | undefined, start: number): Node[] {
+  if (parent?.type !== "Program" && parent?.type !== "BlockStatement") return [];
+  return parent.body.filter((statement) => statement.end <= start);
+}
+
+const helperName = /^__|^_(?:stack|using|ts_|dispose|usingCtx|base|promise)|^env_\d+$/;
+const helperModule = /^(?:tslib|@swc\/helpers|@oxc-project\/runtime|@babel\/runtime)(?:\/|$)/;
+
+/** Whether a statement is what esbuild, TypeScript, SWC, Babel or Oxc put before a body or file that contains `using`. */
+function isHelper(statement: Node): boolean {
+  switch (statement.type) {
+    case "ExpressionStatement":
+      return typeof statement.directive === "string";
+    case "ImportDeclaration":
+      return helperModule.test(statement.source.value);
+    case "FunctionDeclaration":
+      return helperName.test(statement.id?.name ?? "");
+    case "VariableDeclaration":
+      return statement.declarations.every(({ id }) => id.type === "Identifier" && helperName.test(id.name));
+    default:
+      return false;
+  }
 }
 
 function complainIfMeant(statement: ExpressionStatement, code: string, reporter: Reporter): void {
@@ -93,12 +132,8 @@ function markExports(program: Program, kind: Kind, marked: Map<AnyFunction, Kind
     const fn = withoutTypes(value);
     if (!isFunction(fn) || !fn.async || fn.generator) continue;
     found = true;
-    const own = marked.get(fn);
-    if (own && own !== kind) {
-      reporter.report("conflicting-directives", fn.start, "this function: one is the file's, one its own");
-    } else {
-      marked.set(fn, kind);
-    }
+    // Its own directive says more about a function than the file's.
+    if (!marked.has(fn)) marked.set(fn, kind);
   }
   if (!found) reporter.report("unused-file-directive", program.body[0]?.start ?? 0, directiveOf(kind));
 }

@@ -22,23 +22,68 @@ export function inferredName(fn: AnyFunction): string | undefined {
   }
 }
 
-/** The last part of a function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
+/** The last part of a marked function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
 export function localName(fn: AnyFunction): string | undefined {
-  return fn.id?.name ?? boundName(fn);
+  if (fn.type === "FunctionDeclaration" && fn.id)
+    return [...namespacesAround(fn, "own"), fn.id.name].join(".");
+  return memberName(fn) ?? plainName(fn);
+}
+
+/**
+ * The longer name of a function that shares its plain one: with the variable that gets the result of the call around it
+ * (`weather.execute` of `const weather = tool({ execute: … })`), and the namespaces that it stands in.
+ */
+export function qualifiedName(fn: AnyFunction): string {
+  if (fn.type === "FunctionDeclaration") return localName(fn) ?? "";
+  return [...namespacesAround(fn, "all"), memberName(fn, true) ?? plainName(fn, true)].join(".");
+}
+
+/** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
+function plainName(fn: AnyFunction, throughCalls = false): string | undefined {
+  return fn.id?.name ?? boundName(fn, throughCalls);
+}
+
+/** `Class#key` of an instance's method, and a setter's name with `=` behind it. */
+function memberName(fn: AnyFunction, throughCalls = false): string | undefined {
+  const { parent } = fn;
+  if (parent?.type !== "MethodDefinition" && parent?.type !== "Property") return undefined;
+  const key = staticKey(parent);
+  if (key === undefined || parent.value !== fn) return undefined;
+  const ofInstance = parent.type === "MethodDefinition" && !parent.static;
+  const owner = ofInstance ? className(parent) : undefined;
+  const name = owner === undefined ? plainName(fn, throughCalls) : `${owner}#${key}`;
+  return "kind" in parent && parent.kind === "set" ? `${name}=` : name;
+}
+
+/** The namespaces around a node, up to the next function; `own`: only if the node is a statement of theirs. */
+function namespacesAround(node: Node, which: "own" | "all"): string[] {
+  const names: string[] = [];
+  for (const outer of ancestorsOf(node)) {
+    if (isFunction(outer)) break;
+    if (outer.type === "TSModuleDeclaration") names.unshift(...namespaceNames(outer.id));
+    else if (which === "own" && outer.type !== "ExportNamedDeclaration" && outer.type !== "TSModuleBlock")
+      break;
+  }
+  return names;
+}
+
+function namespaceNames(id: Node): string[] {
+  if (id.type === "TSQualifiedName") return [...namespaceNames(id.left), ...namespaceNames(id.right)];
+  return id.type === "Identifier" ? [id.name] : [];
 }
 
 /** The names of the named functions around a function, outermost first. */
 export function enclosingNames(fn: AnyFunction): string[] {
   const names: string[] = [];
   for (const node of ancestorsOf(fn)) {
-    const name = isFunction(node) ? localName(node) : undefined;
+    const name = isFunction(node) ? plainName(node) : undefined;
     if (name !== undefined) names.unshift(name);
   }
   return names;
 }
 
-/** The name of what a value is bound to where it stands. */
-function boundName(value: Node): string | undefined {
+/** The name of what a value is bound to where it stands; `throughCalls`: or what a call is bound to that it is passed to. */
+function boundName(value: Node, throughCalls = false): string | undefined {
   const outer = withTypes(value);
   const parent = outer.parent;
   switch (parent?.type) {
@@ -46,14 +91,20 @@ function boundName(value: Node): string | undefined {
       return identifierName(parent.id);
     case "AssignmentExpression":
     case "AssignmentPattern":
-      return parent.right === outer ? memberName(parent.left) : undefined;
+      return parent.right === outer ? chainName(parent.left) : undefined;
     case "Property":
-      return parent.value === outer ? memberOf(parent.parent && boundName(parent.parent), parent) : undefined;
+      return parent.value === outer
+        ? memberOf(parent.parent && boundName(parent.parent, throughCalls), parent)
+        : undefined;
     case "MethodDefinition":
     case "PropertyDefinition":
       return parent.value === outer ? memberOf(className(parent), parent) : undefined;
     case "ExportDefaultDeclaration":
       return "default";
+    case "AwaitExpression":
+    case "CallExpression":
+    case "NewExpression":
+      return throughCalls ? boundName(parent, true) : undefined;
     default:
       return undefined;
   }
@@ -75,10 +126,10 @@ function identifierName(node: Node): string | undefined {
 }
 
 /** `a.b.c` for a chain of plain names, also from `this`. */
-function memberName(node: Node): string | undefined {
+function chainName(node: Node): string | undefined {
   if (node.type === "ThisExpression") return "this";
   if (node.type !== "MemberExpression") return identifierName(node);
-  const owner = memberName(node.object);
+  const owner = chainName(node.object);
   const key = staticKey({ key: node.property, computed: node.computed });
   return owner === undefined || key === undefined ? undefined : `${owner}.${key}`;
 }

@@ -2,6 +2,14 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, extname, join, relative, resolve, sep } from "node:path";
 
+/** An installed package. */
+export interface Installed {
+  readonly name: string;
+  /** The major version, `0` where there is none. */
+  readonly major: string;
+  readonly folder: string;
+}
+
 /** The folder of the nearest `package.json` at or above a folder, or the folder itself. */
 export function projectRoot(folder: string): string {
   const start = realPath(folder);
@@ -20,10 +28,16 @@ export function realPath(path: string): string {
   }
 }
 
-/** The path that ids name a file by: relative to the root, with `/`, without extension. */
-export function idPath(filename: string, root: string): string {
-  const path = relative(root, filename).split(sep).join("/");
+/**
+ * The path that ids name a file by, with `/` and without extension: relative to the root, or for an installed package's file
+ * its name, its major version, and the path in it, which are the same wherever the package manager puts it.
+ */
+export function idPath(filename: string, root: string, installed: Installed | undefined): string {
+  const path = relative(installed?.folder ?? root, filename)
+    .split(sep)
+    .join("/");
   const bare = path.slice(0, path.length - extname(path).length);
+  if (installed) return `${installed.name}@${installed.major}/${bare}`;
   return bare.startsWith("../") ? bare : `./${bare}`;
 }
 

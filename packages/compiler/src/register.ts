@@ -2,10 +2,13 @@
  * The compiler as a hook of Node's module loader: `node --import @perdure/compiler/register app.ts`. Node strips the types
  * after it. Importing this module is what installs the hook.
  */
+
+import { readFileSync } from "node:fs";
 import module from "node:module";
 import { dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
+import { isInstalled } from "./installed.ts";
 import { projectRoot, realPath } from "./project.ts";
 import { isSource, transform } from "./transform.ts";
 
@@ -23,7 +26,11 @@ module.registerHooks({
     const filename = url.startsWith("file:") ? fileURLToPath(url) : undefined;
     if (filename === undefined || !isSource(filename)) return nextLoad(url, context);
     const loaded = orExplain(filename, () => nextLoad(url, context));
-    if (loaded.source == null) return loaded;
+    if (loaded.source == null) {
+      // CommonJS of a package, which Node reads by itself: only said, since it cannot be compiled.
+      if (isInstalled(filename)) compile(readFileSync(filename, "utf8"), filename);
+      return loaded;
+    }
     const code = typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source);
     const compiled = compile(code, filename);
     if (compiled === undefined) return loaded;

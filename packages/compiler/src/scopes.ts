@@ -51,17 +51,20 @@ export function homeOf(variable: Variable): Node {
   return nodeOf(variable.scope.block);
 }
 
+/** What declares a variable first: a function, a class, a declarator, an import's specifier. */
+export function declarationOf({ defs: [definition] }: Variable): Node | undefined {
+  return definition && nodeOf(definition.node);
+}
+
 /** Where a variable gets its initial value, if it has one declaration with one. */
 export function initialValue(variable: Variable): Node | undefined {
-  const [definition] = variable.defs;
-  const declaration = definition && nodeOf(definition.node);
+  const declaration = declarationOf(variable);
   return declaration?.type === "VariableDeclarator" ? (declaration.init ?? undefined) : undefined;
 }
 
 /** The import that made a variable: its module and the name there (`undefined` for the whole module), or nothing. */
 export function importOf(variable: Variable): { module: string; name: string | undefined } | undefined {
-  const [definition] = variable.defs;
-  const specifier = definition && nodeOf(definition.node);
+  const specifier = declarationOf(variable);
   const declaration = specifier?.parent;
   if (declaration?.type !== "ImportDeclaration") return undefined;
   const module = declaration.source.value;

@@ -3,13 +3,15 @@ import { basename, extname } from "node:path";
 import type { Program } from "oxc-parser";
 import { checkCaptured } from "./checks/captured.ts";
 import { checkDeterminism } from "./checks/determinism.ts";
-import { findStoredClasses, mayContainStoredClass } from "./classes.ts";
+import { mayContainStoredClass, namesStoredClass, StoredClasses } from "./classes.ts";
+import { findClosures } from "./closures.ts";
 import { type Diagnostic, Reporter } from "./diagnostics.ts";
-import { mayContainDirective } from "./directive.ts";
+import { containsDirective, mayContainDirective } from "./directive.ts";
 import { findDirectives } from "./directives.ts";
 import { emit } from "./emit.ts";
+import { excludedBy, installedPackage, isInstalled, isOwnPackage } from "./installed.ts";
 import { findMarks } from "./marks.ts";
-import { idPath, projectRoot, runtimeSpecifier } from "./project.ts";
+import { type Installed, idPath, projectRoot, runtimeSpecifier } from "./project.ts";
 import { analyzeScopes, type Scopes } from "./scopes.ts";
 import { parse } from "./syntax.ts";
 
@@ -21,6 +23,8 @@ export interface TransformOptions {
   root?: string | undefined;
   /** The module to import the runtime functions from. Default: the first that resolves, see `spec.md`. */
   runtime?: string | undefined;
+  /** Installed packages whose files stay as they are. Default: `perdure.exclude` of the root's `package.json`. */
+  exclude?: readonly string[] | undefined;
 }
 
 /** A source map, version 3. */
@@ -54,9 +58,19 @@ export interface TransformResult {
  * console.log(result?.code ?? source);
  */
 export function transform(code: string, options: TransformOptions): TransformResult | null {
-  if (!mayContainDirective(code) && !mayContainStoredClass(code)) return null;
-  const { filename, root = projectRoot(process.cwd()), runtime } = options;
-  const reporter = new Reporter(filename, code);
+  const { filename, runtime } = options;
+  const foreign = isInstalled(filename);
+  if (
+    foreign
+      ? !containsDirective(code) && !namesStoredClass(code)
+      : !mayContainDirective(code) && !mayContainStoredClass(code)
+  ) {
+    return null;
+  }
+  const root = options.root ?? projectRoot(process.cwd());
+  const installed = foreign ? installedPackage(filename) : undefined;
+  if (foreign && (!installed || staysAsItIs(installed, options.exclude ?? excludedBy(root)))) return null;
+  const reporter = new Reporter(filename, code, installed?.name);
   const unchanged = (): TransformResult | null =>
     reporter.diagnostics.length === 0 ? null : { code, map: null, diagnostics: reporter.sorted() };
 
@@ -67,14 +81,17 @@ export function transform(code: string, options: TransformOptions): TransformRes
   }
   const { program } = parsed;
   const directives = findDirectives(program, code, reporter);
-  const path = idPath(filename, root);
-  const classes = findStoredClasses(program, code, path, reporter);
-  if (directives.marked.length === 0 && classes.length === 0) return unchanged();
-
-  const marks = findMarks(directives.marked, path, reporter);
+  const path = idPath(filename, root, installed);
   const scopes = analyzeScopes(program);
-  if (isCommonJs(filename, parsed, scopes)) {
+  const stored = new StoredClasses(program, code, scopes);
+  const marks = findMarks(directives.marked, path, stored, reporter);
+  const isModule = !isCommonJs(filename, parsed, scopes);
+  // What perhaps is no such class is no reason to complain.
+  const classes = stored.find(path, reporter).filter(({ perhaps }) => isModule || !perhaps);
+  if (directives.marked.length === 0 && classes.length === 0) return unchanged();
+  if (!isModule) {
     reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
+    if (installed) return unchanged();
   }
   checkCaptured(marks, scopes, reporter);
   checkDeterminism(marks, scopes, reporter);
@@ -85,6 +102,7 @@ export function transform(code: string, options: TransformOptions): TransformRes
     program,
     marks,
     classes,
+    closures: findClosures(marks, scopes),
     directives: directives.statements,
     runtime: runtime ?? runtimeSpecifier(filename),
   });
@@ -100,6 +118,10 @@ export function transform(code: string, options: TransformOptions): TransformRes
   };
 }
 
+function staysAsItIs({ name }: Installed, exclude: readonly string[]): boolean {
+  return isOwnPackage(name) || exclude.includes(name);
+}
+
 function isCommonJs(
   filename: string,
   { program, hasModuleSyntax }: { program: Program; hasModuleSyntax: boolean },
@@ -113,7 +135,7 @@ function isCommonJs(
   );
 }
 
-/** Whether a path is one that the compiler looks at: JavaScript or TypeScript, and no installed package's. */
+/** Whether a path is one that the compiler looks at: JavaScript or TypeScript. */
 export function isSource(path: string): boolean {
-  return /\.[cm]?[jt]sx?$/.test(path) && !/[\\/]node_modules[\\/]/.test(path);
+  return /\.[cm]?[jt]sx?$/.test(path);
 }

@@ -41,6 +41,7 @@ export function makeProject(runtimeName = "perdure"): string {
   for (const name of ["vitest", "vite", "tsup", "esbuild", "typescript"]) {
     symlinkSync(installed(name), join(root, "node_modules", name));
   }
+  cpSync(join(root, "packages/acme-media"), join(root, "node_modules/@acme/media"), { recursive: true });
   mkdirSync(join(root, "node_modules/@perdure"));
   symlinkSync(packageRoot, join(root, "node_modules/@perdure/compiler"));
   return root;

@@ -2,6 +2,7 @@ import { contexts } from "./contexts.ts";
 import { ContextError, NonDeterminismError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import type { SignalHost } from "./serialization/index.ts";
 import type { AttemptAccess } from "./streams/access.ts";
 import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
 
@@ -11,6 +12,8 @@ import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
 export interface WorkflowContext {
   readonly kind: "workflow";
   readonly execution: Execution;
+  /** What ties abort signals that it writes and reads. */
+  readonly signals: SignalHost;
   /** Inside a `shield`. */
   readonly shielded?: boolean;
 }
@@ -22,6 +25,8 @@ export interface StepContext {
   readonly workflow: WorkflowMetadata;
   /** The body waits for `ended`, the end of a run: others may use its slot meanwhile. */
   duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
+  /** What ties abort signals that it writes and reads. */
+  readonly signals: SignalHost;
   /** The World of the run. */
   readonly world: World;
   /** What the attempt writes to streams. */

@@ -7,7 +7,7 @@ export { workflow } from "./define/workflow.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
 export type { Hook, HookOptions } from "./interpreter/hook.ts";
-export type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+export type { StepMetadata, WorkflowFeatures, WorkflowMetadata } from "./metadata.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
 export {
   continueAsNew,

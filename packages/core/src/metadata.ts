@@ -8,13 +8,21 @@ export interface StepMetadata {
   readonly stepId: string;
   /** 1 for the first execution. */
   readonly attempt: number;
-  /** When this attempt began. */
+  /** When the step's first attempt began. */
   readonly stepStartedAt: Date;
+  /** When this attempt began. */
+  readonly attemptStartedAt: Date;
   /**
-   * Aborted when the run is cancelled, the attempt times out, or the worker gives the run up. Pass it to whatever the step
+   * Not enumerable, so that the others can be stored. Aborted when the run is cancelled, the attempt times out, or the worker gives the run up. Pass it to whatever the step
    * waits for: a step that goes on when its attempt is over is in the way of its own next attempt.
    */
   readonly signal: AbortSignal;
+}
+
+/** What a run has of what not every deployment has. */
+export interface WorkflowFeatures {
+  /** Whether what is stored of the run is encrypted by this package. */
+  readonly encryption: boolean;
 }
 
 /** What a workflow, and each of its steps, may know of the run. */
@@ -23,6 +31,10 @@ export interface WorkflowMetadata {
   readonly workflowName: string;
   readonly workflowRunId: string;
   readonly workflowStartedAt: Date;
+  /** Where this program is reached, as `configure({ url })` says: a URL without a slash at its end. */
+  readonly url: string;
+  /** What the run has of what not every deployment has. */
+  readonly features: WorkflowFeatures;
   /** What the run is searched by, as it is now; in a step, as it was when the attempt began. */
   readonly attributes: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,5 @@
-import type { FirstClaim, NameClaim } from "./world/index.ts";
+import { decode, encode } from "./serialization/index.ts";
+import type { FirstClaim, HeldName, NameClaim } from "./world/index.ts";
 
 /**
  * The names that the core claims of a World. Each kind has a prefix of its own; within it, no two things have one name,
@@ -36,9 +37,16 @@ export function startClaim(
     name: startName(workflow, key),
     id: "start",
     fingerprint,
-    data: null,
+    // For whoever takes the key over.
+    data: freeAt === null ? null : encode(freeAt, "ttl"),
     keepFor: freeAt === null ? null : 0,
     freeAt: freeAt ?? 0,
     from: null,
   };
+}
+
+/** Claims the key of a start as the run `from` has, or had, it: under the same terms. */
+export function inheritedStartClaim(workflow: string, key: string, held: HeldName, from: string): FirstClaim {
+  const freeAt = held.data === null ? null : (decode(held.data) as number);
+  return { ...startClaim(workflow, key, held.fingerprint, freeAt), from };
 }

@@ -20,7 +20,7 @@ export async function startInStep<T>(
   options: StartOptions,
 ): Promise<Run<T>> {
   const passed = new PassedStreams("args", { runId: null, writables: false });
-  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, passed);
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, context.signals, passed);
   const { world, store, step, workflow } = context;
   if (options.world !== undefined && options.world !== world)
     throw new TypeError(`start({ world }): ${ONE_WORLD}`);

@@ -168,6 +168,7 @@ export function getWritable<W = Chunks>(options: WorkflowWritableStreamOptions =
  * ```
  */
 export async function shield<T>(fn: () => Promise<T>): Promise<T> {
-  const execution = currentExecution("shield()");
-  return await contexts.run({ kind: "workflow", execution, shielded: true }, fn);
+  const context = currentContext();
+  if (context?.kind !== "workflow") throw new ContextError("shield()", "a workflow");
+  return await contexts.run({ ...context, shielded: true }, fn);
 }

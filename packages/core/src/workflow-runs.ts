@@ -1,7 +1,7 @@
 import { Run } from "./api/run.ts";
 import type { RunAccess } from "./api/run-access.ts";
 import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
-import { lengthOf, unlessAborted } from "./api/waiting.ts";
+import { endOfLine, lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
@@ -67,17 +67,25 @@ export function runsOf(execution: Execution): RunAccess {
     return outcome;
   }
 
+  async function watch(runId: string): Promise<RunEnding> {
+    if (runId === execution.runId) {
+      throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
+    }
+    return await callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+  }
+
+  function successor(runId: string): Promise<string | null> {
+    return callSystemStep<string | null>(execution, "find_successor", () => runId);
+  }
+
   return {
     streams: null,
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
-    async ended(runId, { timeout, signal }) {
-      if (runId === execution.runId) {
-        throw new WorkflowRuntimeError(`Workflow run "${runId}" waits for its own end, which never comes.`);
-      }
+    async ended(runId, { timeout, signal, follow }) {
       signal?.throwIfAborted();
       const cancelled = cancelledAgain(execution);
       if (cancelled !== null) return await cancelled;
-      const ended = callSystemStep<RunEnding>(execution, "watch_run", () => runId);
+      const ended = follow === true ? endOfLine(runId, watch, successor) : watch(runId);
       if (timeout === undefined) return await unlessAborted(ended, signal);
       const error = new WorkflowRunNotCompletedError(runId, lengthOf(timeout, execution.now()));
       const tooLate = sleepIn(execution, timeout).then(() => Promise.reject(error));

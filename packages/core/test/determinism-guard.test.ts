@@ -18,7 +18,12 @@ const storage = new AsyncLocalStorage<GuardedContext>();
 const lookup = (): GuardedContext | undefined => storage.getStore();
 
 function inWorkflow<T>(body: () => T, seed = "wrun_1"): T {
-  const context = { now: () => TIME, random: seededRandom(seed), describe: 'workflow "charge" (run wrun_1)' };
+  const context = {
+    now: () => TIME,
+    random: seededRandom(seed),
+    sleep: async () => {},
+    describe: 'workflow "charge" (run wrun_1)',
+  };
   return storage.run(context, body);
 }
 
@@ -185,7 +190,7 @@ describe("installing", () => {
   it("asks every look-up until one knows the caller", () => {
     const other = new AsyncLocalStorage<GuardedContext>();
     const restoreOther = installGuard(() => other.getStore());
-    const context = { now: () => 7, random: () => 0.5, describe: "another" };
+    const context = { now: () => 7, random: () => 0.5, sleep: async () => {}, describe: "another" };
     expect(other.run(context, () => Date.now())).toBe(7);
     expect(inWorkflow(() => Date.now())).toBe(TIME);
     restoreOther();

@@ -145,10 +145,10 @@ describe("messages", () => {
     expect(error.cause).toBe(cause);
   });
 
-  it("wrap a thrown value that is no error", () => {
+  it("keep a thrown value that is no error", () => {
     const error = new WorkflowRunFailedError("wrun_1", "out of stock");
     expect(error.message).toBe('Workflow run "wrun_1" failed: The workflow threw "out of stock"');
-    expect(error.cause.cause).toBe("out of stock");
+    expect(error.cause).toBe("out of stock");
   });
 
   it("say what the journal has and what the code asked for", () => {
@@ -176,5 +176,58 @@ describe("messages", () => {
     expect(
       new StepInterruptedError({ stepName: "createCharge", stepId: "step_1", attempt: 1 }),
     ).toMatchObject({ stepName: "createCharge", stepId: "step_1", attempt: 1, retryable: true });
+  });
+});
+
+describe("the error classes of the Workflow SDK", () => {
+  it("are all there, each with is()", () => {
+    const names = [
+      "EntityConflictError",
+      "FatalError",
+      "HookConflictError",
+      "HookNotFoundError",
+      "PreconditionFailedError",
+      "RetryableError",
+      "RunExpiredError",
+      "RunNotSupportedError",
+      "SerializationError",
+      "StepNotRegisteredError",
+      "ThrottleError",
+      "TooEarlyError",
+      "WorkflowError",
+      "WorkflowNotRegisteredError",
+      "WorkflowRunCancelledError",
+      "WorkflowRunFailedError",
+      "WorkflowRunNotCompletedError",
+      "WorkflowRunNotFoundError",
+      "WorkflowRuntimeError",
+      "WorkflowWorldError",
+    ];
+    const classes = errors as unknown as Record<string, { is(value: unknown): boolean; prototype: Error }>;
+    for (const name of names) {
+      expect(classes[name]?.is(Object.create(classes[name].prototype)), name).toBe(true);
+      expect(classes[name]?.is(new Error("another")), name).toBe(false);
+      expect(classes[name]?.prototype.name).toBe(name);
+    }
+  });
+
+  it("count every error of a store as a WorkflowWorldError", () => {
+    expect(errors.WorkflowWorldError.is(new errors.WorldError("gone"))).toBe(true);
+    expect(new errors.ThrottleError("slowly", { retryAfter: 3, status: 429 })).toMatchObject({
+      name: "ThrottleError",
+      retryAfter: 3,
+      status: 429,
+    });
+    expect(errors.WorkflowWorldError.is(new errors.ThrottleError("slowly"))).toBe(true);
+  });
+
+  it("say what kind of failure ended a run", () => {
+    const codes = [
+      "thrown",
+      new FatalError("no"),
+      new errors.WorkflowRuntimeError("it waits for itself"),
+      new errors.DamagedRunError("wrun_1", "an event is missing"),
+    ].map((cause) => new WorkflowRunFailedError("wrun_1", cause).errorCode);
+    expect(codes).toEqual(["USER_ERROR", "USER_ERROR", "RUNTIME_ERROR", "CORRUPTED_EVENT_LOG"]);
   });
 });

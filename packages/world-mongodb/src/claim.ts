@@ -12,6 +12,7 @@ import type { Document, FindOptions } from "mongodb";
 import type { Connection } from "./connection.ts";
 import { Damage } from "./errors.ts";
 import type { Journal } from "./journal.ts";
+import type { Outbox } from "./outbox.ts";
 import { type Runs, updateOf } from "./runs.ts";
 import { type Collections, DUE_INDEX, LARGE, type RunDocument, toRunRecord } from "./schema.ts";
 import { fromStoredOrNull, toStored } from "./text.ts";
@@ -34,6 +35,8 @@ export interface ClaimStore {
   readonly journal: Journal;
   readonly runs: Runs;
   readonly unread: Unread;
+  /** Missing where the store cannot join transactions. */
+  readonly outbox: Pick<Outbox, "waits" | "move"> | undefined;
 }
 
 /** A time before every other: only numbers are greater, so a run without `dueAt` is passed over in the index. */
@@ -50,7 +53,7 @@ const WAVE = 8;
 
 export type Claim = (request: ClaimRequest, now: number) => Promise<ClaimResult>;
 
-export function claim({ connection, collections, journal, runs, unread }: ClaimStore): Claim {
+export function claim({ connection, collections, journal, runs, unread, outbox }: ClaimStore): Claim {
   function find(filter: Document, options: FindOptions): Promise<Candidate[]> {
     return connection.find<Candidate>("find due runs", collections.runs, filter, {
       ...options,
@@ -149,10 +152,17 @@ export function claim({ connection, collections, journal, runs, unread }: ClaimS
     const taken = new Map<string, Taken>();
     let room = request.byteLimit;
     let spread = 0;
+    // Beside the first look at what is due. Where that fails it is left to the next look.
+    let joined = outbox?.waits().catch(() => false);
     for (let round = 0; ; round++) {
       const wanted = request.limit - taken.size;
       // One more than may be claimed: the first that is left tells when to come back.
       const looked = ids === null ? await dueFirst(queues, wanted + spread + 1) : await dueOf(ids);
+      if ((await joined) === true) {
+        joined = undefined;
+        await outbox?.move().catch(() => undefined);
+        continue;
+      }
       const found = looked.filter(({ _id }) => !taken.has(_id));
       let due = found.filter(({ dueAt }) => dueAt <= now);
       if (ids === null && queues.length > 1) {
@@ -203,7 +213,7 @@ function within(room: number, candidates: readonly Candidate[], one: boolean): C
 
 export type Renew = (request: RenewRequest, now: number) => Promise<readonly RenewResult[]>;
 
-export function renew({ connection, collections, runs }: ClaimStore): Renew {
+export function renew({ connection, collections, runs }: Omit<ClaimStore, "outbox">): Renew {
   return async ({ leases, ttl }, now) => {
     if (leases.length === 0) return [];
     const until = now + ttl;

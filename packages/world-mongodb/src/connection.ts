@@ -73,9 +73,9 @@ export class Connection {
   readonly facts: ServerFacts;
   /** Host and database, without credentials. */
   readonly location: string;
+  readonly database: string;
   readonly #client: MongoClient;
   readonly #config: Config;
-  readonly #db: string;
 
   private constructor(
     client: MongoClient,
@@ -85,7 +85,7 @@ export class Connection {
   ) {
     this.#client = client;
     this.#config = config;
-    this.#db = place.db;
+    this.database = place.db;
     this.location = place.location;
     this.facts = facts;
   }
@@ -136,7 +136,9 @@ export class Connection {
 
   /** The server's own time, for the clock. */
   hello(): Promise<HelloTime> {
-    return this.#do("hello", ({ signal }) => this.#client.db(this.#db).command({ hello: 1 }, { signal }));
+    return this.#do("hello", ({ signal }) =>
+      this.#client.db(this.database).command({ hello: 1 }, { signal }),
+    );
   }
 
   createIndexes(name: string, indexes: IndexDescription[]): Promise<unknown> {
@@ -247,7 +249,7 @@ export class Connection {
   // Decisions are made on what is committed for good, never on what a new primary may have forgotten. A standalone
   // server has no such distinction.
   collection(name: string): Collection {
-    return this.#client.db(this.#db).collection(name, {
+    return this.#client.db(this.database).collection(name, {
       promoteBuffers: true,
       promoteValues: true,
       promoteLongs: true,

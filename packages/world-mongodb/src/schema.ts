@@ -20,6 +20,7 @@ export interface Collections {
   readonly names: string;
   readonly records: string;
   readonly streams: string;
+  readonly outbox: string;
 }
 
 export function collectionsOf(namespace: string): Collections {
@@ -33,6 +34,7 @@ export function collectionsOf(namespace: string): Collections {
     names: `${prefix}_names`,
     records: `${prefix}_records`,
     streams: `${prefix}_streams`,
+    outbox: `${prefix}_outbox`,
   };
 }
 
@@ -62,6 +64,8 @@ export function indexesOf(collections: Collections): readonly (readonly [string,
     [collections.names, [{ name: "by_run", key: { incarnation: 1 } }]],
     [collections.records, [{ name: "expiring", key: { expiresAt: 1 } }]],
     [collections.streams, [{ name: "by_writer", key: { by: 1, n: 1 } }]],
+    // It also makes the collection: transactions that have to do that are in each other's way.
+    [collections.outbox, [{ name: "by_transaction", key: { transaction: 1, _id: 1 } }]],
   ];
 }
 
@@ -243,6 +247,13 @@ export interface RecordDocument {
   readonly value: Uint8Array;
   /** `null`: never. */
   readonly expiresAt: number | null;
+}
+
+/** What a transaction of a user's asks for. Those of one transaction are in the order of `_id`. See `outbox.ts`. */
+export interface OutboxDocument {
+  readonly _id: string;
+  readonly transaction: string;
+  readonly request: Uint8Array;
 }
 
 /** That a run has a stream of this name, or is about to have it. See `streams.ts`. */

@@ -23,6 +23,9 @@ const ADDRESS = [
   { $project: { _id: 1, "fullDocument.run": 1, "fullDocument.name": 1 } },
 ];
 
+/** Of an outbox: what was carried out is deleted from it. */
+const INSERTS = [{ $match: { operationType: "insert" } }, ...NOTHING_ELSE];
+
 /**
  * Calls `onChange` some milliseconds after a write.
  *
@@ -51,6 +54,15 @@ export function watchForChunks(streams: Collection, onChunks: (hint: Hint) => vo
     }
     for (const hint of hints.values()) onChunks(hint);
   });
+}
+
+/**
+ * Calls `onOutbox` some milliseconds after a transaction with a start or a message was committed.
+ *
+ * @returns the function that ends it
+ */
+export function watchForJoined(outbox: Collection, onOutbox: (hint: Hint) => void): () => void {
+  return follow(outbox, INSERTS, () => onOutbox({ type: "outbox" }));
 }
 
 /** Follows the changes of a collection, and calls `onEvents` with those of a few milliseconds at a time. */

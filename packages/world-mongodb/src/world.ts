@@ -9,19 +9,20 @@ import { type Config, leaseKeeperOf } from "./config.ts";
 import { Connection, type ServerFacts } from "./connection.ts";
 import { generations as generationsOf } from "./generations.ts";
 import { journal as journalOf } from "./journal.ts";
-import { mailbox as mailboxOf } from "./mailbox.ts";
+import { type Mailbox, mailbox as mailboxOf } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { names as namesOf } from "./names.ts";
+import { outboxOf } from "./outbox.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns, remove } from "./retention.ts";
 import { runs as runsOf } from "./runs.ts";
 import { collectionsOf } from "./schema.ts";
-import { createRuns } from "./start.ts";
+import { type CreateRuns, createRuns } from "./start.ts";
 import { streams } from "./streams.ts";
 import { unread as unreadOf } from "./unread.ts";
 import { values as valuesOf } from "./values.ts";
-import { watchForChanges, watchForChunks } from "./watch.ts";
+import { watchForChanges, watchForChunks, watchForJoined } from "./watch.ts";
 
 interface MongodbStore extends OpenStore {
   /** What the server was found to be. */
@@ -38,6 +39,10 @@ interface MongodbStore extends OpenStore {
  */
 const LARGEST_BATCH = 1024 * 1024;
 
+const NO_TRANSACTIONS =
+  "the server is a standalone one, which has no transactions. Make it a replica set (one member is enough), or start and send " +
+  "after the commit";
+
 /** A World in the database of the configuration. */
 export function worldOf(config: Config): World {
   const leaseKeeper = leaseKeeperOf(config);
@@ -48,6 +53,7 @@ export function worldOf(config: Config): World {
     capabilities: (store) => ({
       durability: store !== undefined && outlivesTheServer(store.facts) ? "machine" : "process",
       streams: true,
+      joining: store?.outbox !== undefined,
       notifications: store?.streamsChanges === true,
       ownClock: store?.ownClock === true,
       largestBatch: LARGEST_BATCH,
@@ -63,7 +69,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
   const collections = collectionsOf(config.namespace);
   const { facts } = connection;
   try {
-    const schemaVersion = await migrate(connection, collections);
+    const schema = await migrate(connection, collections);
     const streamsChanges = await connection.hasChangeStreams(collections.runs);
     const ownClock = config.clock === "store" && facts.tellsTime;
     const values = valuesOf(connection, collections);
@@ -87,11 +93,18 @@ async function openStore(config: Config): Promise<MongodbStore> {
     const clock = ownClock ? serversClock(() => connection.hello()) : callersClock;
     const verbs = {
       createRuns: createRuns({ ...store, remove: remove(store) }),
-      claim: claim(store),
       renew: renew(store),
       commit: commit(store),
     };
     const queries = reads(store);
+    const starts: CreateRuns = async (batch, now) => {
+      const storeNow = await clock(now);
+      return verbs.createRuns(
+        batch.map((start) => startFrom(start, storeNow - now)),
+        storeNow,
+      );
+    };
+    const deliver: Mailbox["deliver"] = async (batch, now) => mailbox.deliver(batch, await clock(now));
     const hints = new LocalHints({
       store: `${connection.location}\0${config.namespace}`,
       watch: streamsChanges
@@ -99,6 +112,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
             const ends = [
               watchForChanges(connection.collection(collections.runs), onChange),
               watchForChunks(connection.collection(collections.streams), onChange),
+              watchForJoined(connection.collection(collections.outbox), onChange),
             ];
             return () => {
               for (const end of ends) end();
@@ -106,6 +120,15 @@ async function openStore(config: Config): Promise<MongodbStore> {
           }
         : null,
     });
+    const outbox =
+      facts.topology === "standalone"
+        ? undefined
+        : outboxOf({
+            ...{ connection, collections, storeId: schema.store },
+            ...{ createRuns: starts, deliver },
+            emit: (told) => hints.emit(told),
+          });
+    const claims = claim({ ...store, outbox });
     return {
       facts,
       streamsChanges,
@@ -114,7 +137,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
       settings: {
         location: connection.location,
         namespace: config.namespace,
-        schemaVersion,
+        schemaVersion: schema.version,
         serverVersion: facts.version,
         topology: facts.topology,
         durability: durabilityOf(facts),
@@ -122,17 +145,11 @@ async function openStore(config: Config): Promise<MongodbStore> {
         notifications: streamsChanges ? "change streams" : "none: workers poll",
         callTimeout: config.callTimeout,
       },
-      async createRuns(batch, now) {
-        const storeNow = await clock(now);
-        return verbs.createRuns(
-          batch.map((start) => startFrom(start, storeNow - now)),
-          storeNow,
-        );
-      },
-      claim: async (request) => verbs.claim(request, await clock(request.now)),
+      createRuns: starts,
+      claim: async (request) => claims(request, await clock(request.now)),
       renew: async (request) => verbs.renew(request, await clock(request.now)),
       commit: async (batch, now) => verbs.commit(batch, await clock(now)),
-      deliver: async (batch, now) => mailbox.deliver(batch, await clock(now)),
+      deliver,
       reads: {
         ...queries,
         getNames: async (wanted, now) => queries.getNames(wanted, await clock(now)),
@@ -141,6 +158,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
       deleteRuns: deleteRuns(store),
       records: records(connection, collections, clock),
       streams: streams(store),
+      ...(outbox === undefined ? { cannotJoin: NO_TRANSACTIONS } : { outbox }),
       async close() {
         hints.close();
         await connection.close();

@@ -6,11 +6,9 @@ import { type BSON, MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
 import { type Fault, startProxy } from "./proxy.ts";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /** Answers that a real server, or a service that looks like one, gives; and none at all. */
-
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 /** A World behind a proxy. */
 async function behindProxy(options: { callTimeout?: number } = {}) {

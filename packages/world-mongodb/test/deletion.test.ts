@@ -1,13 +1,12 @@
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, claiming, event, finish, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { claiming, event, finish, firstClaim, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /** Deletion that meets a start of the same id or name, a reader, or another deletion. */
 
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 const names = [firstClaim("order", { keepFor: null, data: new Uint8Array(20_000).fill(5) })];
 const large = new Uint8Array(20_000).fill(7);
 const created = (data: Uint8Array) => [{ ...event("run_created"), data }];

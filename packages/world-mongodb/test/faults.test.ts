@@ -4,7 +4,7 @@ import { CLAIM_ID, event, firstClaim, hold, NOW, newRun, releasing, taking } fro
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { expect, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /** What the server says when it is no primary any more, or never was. */
 const NOT_PRIMARY = {
@@ -76,7 +76,6 @@ async function play(
   faults: Switch = { arm() {}, disarm() {} },
 ): Promise<string> {
   const [a, b, c] = [`${prefix}a`, `${prefix}b`, `${prefix}c`];
-  const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
   const names = [firstClaim(`${prefix}key`, { keepFor: null })];
   const token = `${prefix}token`;
   const hook = (id: string) => taking(id, token);

@@ -1,15 +1,13 @@
 import { step, workflow } from "@perdure/core";
 import { Client, EngineWorker } from "@perdure/core/testing";
-import { CLAIM_ID, claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { claiming, event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { BSON } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { type Fault, startProxy } from "./proxy.ts";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /** A server that refuses one write of a command for good, and does the others. */
-
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 /** Updates above so many bytes make a document that is too large. */
 const LARGEST = 10_000;

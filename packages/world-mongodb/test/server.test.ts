@@ -5,9 +5,9 @@ import {
   sharedMongodb,
   startMongodb,
 } from "@perdure/testbed/mongodb";
-import { CLAIM_ID, event, hold, NOW, newRun } from "@perdure/testbed/requests";
+import { event, hold, NOW, newRun } from "@perdure/testbed/requests";
 import { expect, onTestFinished, test } from "vitest";
-import { openWorld } from "./store.ts";
+import { lease, openWorld } from "./store.ts";
 
 /** What only MongoDB's own server can show. On a partial one these are skipped, with the reason. */
 
@@ -21,8 +21,6 @@ async function ownServer(skip: (reason: string) => never, options?: MongodbOptio
   onTestFinished(() => server.stop());
   return server;
 }
-
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 
 test("what was acknowledged outlives kill -9 of the server", async ({ skip }) => {
   const server = await ownServer(skip);

@@ -1,17 +1,16 @@
 import type { World } from "@perdure/core/world";
-import { CLAIM_ID, event, firstClaim, hold, NOW, newRun, releasing, taking } from "@perdure/testbed/requests";
+import { event, firstClaim, hold, NOW, newRun, releasing, taking } from "@perdure/testbed/requests";
 import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { type BSON, MongoClient } from "mongodb";
 import { expect, test } from "vitest";
 import { startProxy, type Proxy as Wire } from "./proxy.ts";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /**
  * A primary that has lost an election and does not know it yet: it answers reads from what it had, and gets no majority
  * for a write. In these tests every `find` is answered from a moment of the past until the client sends a write.
  */
 
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 const hook = (id: string) => taking(id, "token");
 
 test("a healthy owner is not fenced", async () => {

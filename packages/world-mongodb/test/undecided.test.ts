@@ -1,6 +1,5 @@
 import type { CommitEvent, CreateRun, FirstMail, World } from "@perdure/core/world";
 import {
-  CLAIM_ID,
   claiming,
   event,
   finish,
@@ -15,11 +14,10 @@ import { checkInvariants } from "@perdure/world-testkit/invariants";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
-import { openWorld, temporaryDatabase } from "./store.ts";
+import { lease, openWorld, temporaryDatabase } from "./store.ts";
 
 /** Claims of names whose process stopped half-way: others go on, and who was only slow learns of it. */
 
-const lease = { owner: "w", claimId: CLAIM_ID, ttl: 30_000 };
 const hook = (id: string) => taking(id, "token");
 /** A start that wants these names. */
 const wanting = (runId: string, names: readonly string[], change: Partial<CreateRun> = {}) =>

@@ -19,7 +19,7 @@ import type { Connection } from "./connection.ts";
 import { names } from "./names.ts";
 import { restarts } from "./restart.ts";
 import type { Statement } from "./statement.ts";
-import type { StoreClock, Times } from "./store-clock.ts";
+import type { StoreClock } from "./store-clock.ts";
 import type { Tables } from "./tables.ts";
 import { fromStored, fromStoredOrNull, type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
@@ -94,7 +94,7 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
   const update = updateRun(connection, tables);
   const setAttributes = writeAttributes(connection, tables);
 
-  function commitRun(request: RunCommit, times: Times): CommitResult {
+  function commitRun(request: RunCommit, now: number): CommitResult {
     const found = selectRun.get(toStored(request.runId));
     if (found === undefined) return { outcome: "finished" };
     const row = toHeldRow(found);
@@ -107,20 +107,20 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     if (!ours) return { outcome: "fenced" };
     if (row.seq !== request.seq) return { outcome: "out_of_step", seq: row.seq };
 
-    const conflicts = append(row, request, times);
+    const conflicts = append(row, request, now);
     const { mailDone, run } = request;
-    if (mailDone > row.mailDone) consumeMail.run(times.now, row.id, row.mailDone, mailDone);
-    if (request.restart === true) restart(row.id, request.seq, mailDone, times.now);
-    if (endsRun(request)) end(row.id, times.now);
-    update(row, request, times);
+    if (mailDone > row.mailDone) consumeMail.run(now, row.id, row.mailDone, mailDone);
+    if (request.restart === true) restart(row.id, request.seq, mailDone, now);
+    if (endsRun(request)) end(row.id, now);
+    update(row, request, now);
     if (run.attributes !== undefined) setAttributes(row.id, run.attributes);
     return { outcome: "committed", mailSeq, endSeq, conflicts };
   }
 
-  function append(row: HeldRow, { seq, events }: RunCommit, times: Times): NameConflict[] {
+  function append(row: HeldRow, { seq, events }: RunCommit, now: number): NameConflict[] {
     const conflicts: NameConflict[] = [];
     for (const [index, asked] of events.entries()) {
-      const holder = nameEvent(row.id, asked, times);
+      const holder = nameEvent(row.id, asked, now);
       const event = holder === null ? asked : refused(asked, holder, conflicts);
       insertEvent.run(
         row.id,
@@ -136,10 +136,10 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
   }
 
   /** Does what an event says of names; returns the run that has the name if the claim is refused. */
-  function nameEvent(run: number, event: CommitEvent, times: Times): string | null {
+  function nameEvent(run: number, event: CommitEvent, now: number): string | null {
     if (event.release !== undefined) release(run, event.release);
-    if (event.claim === undefined || claim(run, event.claim, event.at, times)) return null;
-    return fromStored(holder(event.claim.name, times.now)?.holder ?? "");
+    if (event.claim === undefined || claim(run, event.claim, event.at, now)) return null;
+    return fromStored(holder(event.claim.name, now)?.holder ?? "");
   }
 
   /** The answer of the first sending, as the journal tells it. */
@@ -153,10 +153,11 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
     });
   }
 
-  return (batch, now) =>
+  return (batch, callersNow) =>
     connection.write(() => {
-      const times = clock.read(now);
-      return batch.map((request) => commitRun(request, times));
+      // A worker's clock follows this one: what it commits is taken as it is.
+      const { now } = clock.read(callersNow);
+      return batch.map((request) => commitRun(request, now));
     });
 }
 
@@ -178,7 +179,7 @@ function isRepeated(request: RunCommit, row: HeldRow): boolean {
   return request.events.length > 0 || row.held === 0;
 }
 
-type UpdateRun = (row: HeldRow, request: RunCommit, times: Times) => void;
+type UpdateRun = (row: HeldRow, request: RunCommit, now: number) => void;
 
 /** Sets the row by the commit. There is one statement for each set of columns, prepared when it is first needed. */
 function updateRun(connection: Connection, tables: Tables): UpdateRun {
@@ -196,7 +197,7 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
     return statement;
   }
 
-  return (row, request, times) => {
+  return (row, request, now) => {
     const { lease, run, events, seq, restart = false } = request;
     // A commit without events can arrive late, after its own repetition: consumed mail does not come back.
     const mailDone = Math.max(row.mailDone, request.mailDone);
@@ -205,7 +206,7 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
       seq + events.length,
       events.reduce((bytes, { data }) => bytes + (data?.byteLength ?? 0), restart ? 0 : row.bytes),
       mailDone,
-      dueAfter(row, request, mailDone, endDone, times),
+      dueAfter(row, request, mailDone, endDone, now),
     ];
     let columns = lease.type === "hold" ? "" : ", owner = NULL";
     if (restart) {
@@ -236,12 +237,11 @@ function dueAfter(
   { lease, run }: RunCommit,
   mailDone: number,
   endDone: number,
-  times: Times,
+  now: number,
 ): number | null {
-  const { now } = times;
   if (lease.type === "hold") return Math.max(row.dueAt ?? 0, now + lease.ttl);
   // The transaction holds the write lock: no message can arrive between the look at the row and its update.
   if (row.mailSeq > mailDone) return now;
   if (isTerminal(run.status ?? row.status) && row.endSeq > endDone) return now;
-  return lease.dueAt === null ? null : times.at(lease.dueAt);
+  return lease.dueAt;
 }

@@ -36,9 +36,14 @@ function makePrivate(file: string): void {
   }
 }
 
-interface OpenFile {
+interface OpenFile extends Identity {
   readonly path: string;
-  readonly identity: string;
+}
+
+/** What tells a file from every other one. */
+interface Identity {
+  readonly dev: number;
+  readonly ino: number;
 }
 
 /** What the files of an open database were when it was opened. */
@@ -60,16 +65,16 @@ export class OpenFiles {
     const files: OpenFile[] = [];
     for (const each of [path, `${file}-wal`, `${file}-shm`]) {
       const identity = identityOf(each);
-      if (identity !== undefined) files.push({ path: each, identity });
+      if (identity !== undefined) files.push({ path: each, dev: identity.dev, ino: identity.ino });
     }
     return new OpenFiles(files);
   }
 
   /** @throws {WorldError} if one of them is not there any more, or is another file now */
   check(): void {
-    for (const { path, identity } of this.#files) {
+    for (const { path, dev, ino } of this.#files) {
       const current = identityOf(path);
-      if (current === identity) continue;
+      if (current?.ino === ino && current.dev === dev) continue;
       throw new WorldError(
         `The file ${path} of an open SQLite World was ${current === undefined ? "deleted or moved" : "replaced"}. What ` +
           "is written now would not be found again, so nothing more is accepted. Stop every process that has the " +
@@ -80,11 +85,10 @@ export class OpenFiles {
   }
 }
 
-/** Tells a file from every other one; `undefined` when none can be reached. */
-function identityOf(path: string): string | undefined {
+/** Which file is there; `undefined` when none can be reached. */
+function identityOf(path: string): Identity | undefined {
   try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }

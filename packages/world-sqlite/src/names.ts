@@ -8,7 +8,6 @@ import { bytesOrNull, number, text, textOrNull } from "./cells.ts";
 import type { Connection } from "./connection.ts";
 import { fromStoredKey, toStoredKey } from "./keys.ts";
 import { RUN_COLUMNS, type RunRow } from "./schema.ts";
-import type { Times } from "./store-clock.ts";
 import type { Tables } from "./tables.ts";
 import { type StoredText, toStored, toStoredOrNull } from "./text.ts";
 
@@ -71,9 +70,9 @@ export interface Names {
   /** Who has the name: its row, and that of the run. */
   holder(name: string, now: number): (NameRow & RunRow) | undefined;
   /** Gives the name to the run, unless it is held. */
-  claim(run: number, claim: NameClaim, at: number, times: Times): boolean;
+  claim(run: number, claim: NameClaim, at: number, now: number): boolean;
   /** Gives the name to the run, whoever has it. */
-  take(run: number, claim: NameClaim, at: number, times: Times): void;
+  take(run: number, claim: NameClaim, at: number): void;
   /** Frees the name that the run has under this id. */
   release(run: number, id: string): void;
   /** Removes the names of a run that are free as soon as it has ended. */
@@ -100,8 +99,7 @@ export function names(connection: Connection, tables: Tables): Names {
     `DELETE FROM ${table} WHERE run = ? AND keep_for = 0 AND free_at <= ?`,
   );
 
-  function row(run: number, claim: NameClaim, at: number, times: Times) {
-    const freeAt = claim.freeAt === 0 ? 0 : times.at(claim.freeAt);
+  function row(run: number, claim: NameClaim, at: number) {
     return [
       toStoredKey(claim.name),
       run,
@@ -109,15 +107,15 @@ export function names(connection: Connection, tables: Tables): Names {
       toStoredOrNull(claim.fingerprint),
       at,
       claim.keepFor,
-      freeAt,
+      claim.freeAt,
       claim.data,
     ] as const;
   }
 
   return {
     holder: (name, now) => selectHolder.get(toStoredKey(name), now),
-    claim: (run, claim, at, times) => claimFree.get(...row(run, claim, at, times), times.now) !== undefined,
-    take: (run, claim, at, times) => void takeAny.run(...row(run, claim, at, times)),
+    claim: (run, claim, at, now) => claimFree.get(...row(run, claim, at), now) !== undefined,
+    take: (run, claim, at) => void takeAny.run(...row(run, claim, at)),
     release: (run, id) => void removeOne.run(run, toStored(id)),
     end: (run, now) => void removeFree.run(run, now),
   };

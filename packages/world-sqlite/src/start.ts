@@ -82,7 +82,10 @@ export function starts(connection: Connection, tables: Tables): Start {
         event.data,
       );
     }
-    for (const claim of request.names) take(id, claim, createdAt, times);
+    for (const claim of request.names) {
+      const freeAt = claim.freeAt === 0 ? 0 : times.at(claim.freeAt);
+      take(id, { ...claim, freeAt }, createdAt);
+    }
     for (const [index, message] of mail.entries()) put(id, index + 1, message, message.id);
   }
 

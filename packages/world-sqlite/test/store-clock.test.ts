@@ -1,6 +1,15 @@
 import { DatabaseSync } from "node:sqlite";
-import type { RunCommit, World } from "@perdure/core/world";
-import { CLAIM_ID, claiming, firstClaim, hold, NOW, newRun, WORKFLOW } from "@perdure/testbed/requests";
+import type { CommitEvent, RunCommit, World } from "@perdure/core/world";
+import {
+  CLAIM_ID,
+  claiming,
+  firstClaim,
+  hold,
+  NOW,
+  newRun,
+  taking,
+  WORKFLOW,
+} from "@perdure/testbed/requests";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Reading } from "../src/clock.ts";
 import { resolveConfig } from "../src/config.ts";
@@ -79,7 +88,7 @@ test.for([HOUR, -HOUR])(
     });
     expect(await right.getRuns(["wrun_2"])).toMatchObject([{ dueAt: NOW + 40 * SECOND }]);
 
-    await wrong.commit([parking("wrun_2", machine.wall + off + 2 * SECOND)], machine.wall + off);
+    await right.commit([parking("wrun_2", machine.wall + 2 * SECOND)], machine.wall);
     machine.pass(2 * SECOND);
     expect((await claim(right, machine.wall)).runs).toMatchObject([
       { run: { runId: "wrun_2" }, lost: false },
@@ -109,6 +118,31 @@ test.for([HOUR, -HOUR])(
     expect(await world.createRuns([again], machine.wall)).toMatchObject([{ outcome: "held" }]);
     machine.pass(SECOND);
     expect(await world.createRuns([again], machine.wall)).toMatchObject([{ outcome: "created" }]);
+  },
+);
+
+test.for([HOUR, -HOUR])(
+  "what a worker commits is taken as it is, also when the commit's now is off by %d ms",
+  async (off) => {
+    const machine = new Machine();
+    const world = await worldOn(machine, temporaryFile());
+    await world.createRuns([newRun("wrun_1", { lease })], machine.wall);
+    await world.commit([parking("wrun_1", NOW + MINUTE)], machine.wall + off);
+    expect(await world.getRuns(["wrun_1"])).toMatchObject([{ dueAt: NOW + MINUTE }]);
+
+    await world.createRuns([newRun("wrun_2", { lease })], machine.wall);
+    const event = taking("h", "k");
+    const named = { ...event, claim: event.claim && { ...event.claim, freeAt: NOW + 10 * SECOND } };
+    const end: RunCommit = {
+      ...hold("wrun_2", 1, [named as CommitEvent]),
+      run: { status: "failed", completedAt: NOW },
+      lease: { type: "park", dueAt: null },
+    };
+    await world.commit([end], machine.wall + off);
+    machine.pass(9 * SECOND);
+    expect(await world.getNames(["k"], machine.wall)).toMatchObject([{ runId: "wrun_2" }]);
+    machine.pass(SECOND);
+    expect(await world.getNames(["k"], machine.wall)).toEqual([null]);
   },
 );
 

@@ -23,6 +23,7 @@ import {
   workflow,
 } from "perdure";
 import { countRuns, getRun, listRuns, resumeHook, start } from "perdure/api";
+import { StepOutcomeUnknownError, WorkflowRunNotCompletedError } from "perdure/errors";
 import { configure, createWorker } from "perdure/runtime";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -96,6 +97,68 @@ const cleans = workflow("features//cleans", async (token: string) => {
       await double(2);
     });
   }
+});
+const sleeps = workflow("features//sleeps", async () => {
+  await sleep("1 day");
+  return "awake";
+});
+const known = new Set<string>();
+/** A body that its timeout ends, so that nobody knows what became of the attempt. */
+const hangs = async (what: string): Promise<string> => {
+  const { stepId, signal } = getStepMetadata();
+  known.add(`${what} ${stepId}`);
+  return await new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+};
+const once = { semantics: "at-most-once", timeout: 300 } as const;
+const unknown = step("features//unknown", hangs, once);
+const reconciled = step("features//reconciled", hangs, {
+  ...once,
+  backoff: () => 1,
+  reconcile: async (stepId, [what]) => (known.has(`${what} ${stepId}`) ? `${what} was done` : undefined),
+});
+const mails = workflow("features//mails", async (what: string) => {
+  const left = await unknown(what).catch(
+    (error: unknown) => StepOutcomeUnknownError.is(error) && error.stepId,
+  );
+  return [left, await reconciled(what)] as const;
+});
+
+/** Ends as `fetch` does when the signal aborts. */
+const waitsUnder = step(
+  "features//waitsUnder",
+  (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    }),
+);
+const abortsIt = step("features//abortsIt", async (controller: AbortController, reason: string) => {
+  controller.abort(reason);
+});
+const childUnder = workflow("features//childUnder", async (signal: AbortSignal) => {
+  return await waitsUnder(signal).catch(({ name, reason }: Error & { reason: unknown }) => [name, reason]);
+});
+const aborts = workflow("features//aborts", async (by: "workflow" | "step") => {
+  const controller = new AbortController();
+  const run = await start(childUnder, [controller.signal]);
+  await sleep(1);
+  if (by === "workflow") controller.abort("enough");
+  else await abortsIt(controller, "enough");
+  return await run.returnValue;
+});
+const watchesSignal = workflow("features//watchesSignal", async (token: string) => {
+  const inbox = createHook<AbortSignal>({ token });
+  return await childUnder(await inbox);
+});
+const handsOn = step("features//handsOn", async (signal: AbortSignal, token: string) => {
+  await resumeHook(token, signal);
+});
+const abortsAndEnds = workflow("features//abortsAndEnds", async (token: string) => {
+  const controller = new AbortController();
+  await handsOn(controller.signal, token);
+  controller.abort("at the end");
 });
 
 describe.each(Object.keys(worlds))("on %s", (name) => {
@@ -177,7 +240,20 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const fork = await again.fork({ fromStep: charged[0] as string });
     expect(await fork.returnValue).toEqual([42, "charged"]);
     expect(new Set(charged).size).toBe(2);
+    expect(await run.result({ follow: true })).toEqual([42, "charged"]);
     expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
+  });
+
+  test.each(["workflow", "step"] as const)("a signal that a %s aborts, in the step of a child", async (by) => {
+    const run = await start(aborts, [by]);
+    expect(await run.returnValue).toEqual(["AbortError", "enough"]);
+  });
+
+  test("a signal of a run that ends", async () => {
+    const name = token("signal");
+    const run = await start(watchesSignal, [name], { hook: { token: name } });
+    await (await start(abortsAndEnds, [name])).returnValue;
+    expect(await run.returnValue).toEqual(["AbortError", "at the end"]);
   });
 
   test("cancelled with a shield, and terminated", async () => {
@@ -191,5 +267,32 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const other = await start(waits, []);
     await other.cancel({ mode: "terminate" });
     expect(await other.status).toBe("cancelled");
+  });
+
+  test("a result that comes too late for some, a sleep that ends early, and the journal of it", async () => {
+    const run = await start(sleeps, [], { attributes: { world: name } });
+    const late = await run.result({ timeout: 1 }).catch((error: unknown) => error);
+    expect(WorkflowRunNotCompletedError.is(late)).toBe(true);
+    await expect(run.result({ signal: AbortSignal.abort("not now") })).rejects.toBe("not now");
+    const sleeping = { statuses: ["running"], attributes: { world: name } } as const;
+    await expect.poll(async () => (await run.wakeUp()).stoppedCount, POLL).toBe(1);
+    expect(await run.result({ timeout: "20s" })).toBe("awake");
+    const types: string[] = [];
+    for await (const { type, value } of run.events())
+      types.push(type === "run_completed" ? `${value}` : type);
+    expect(types.slice(-3)).toEqual(["wait_created", "wait_completed", "awake"]);
+    expect(await countRuns(sleeping)).toBe(0);
+    const { runs } = await listRuns({ attributes: { world: name } });
+    expect(runs.map(({ runId, status }) => [runId, status])).toEqual([[run.runId, "completed"]]);
+    await run.delete();
+    expect(await run.exists).toBe(false);
+  });
+
+  test("steps that are called at most once", async () => {
+    const run = await start(mails, [name]);
+    const [stepId, result] = await run.returnValue;
+    expect(result).toBe(`${name} was done`);
+    expect(known).toContain(`${name} ${stepId}`);
+    expect([...known].filter((what) => what.startsWith(`${name} `))).toHaveLength(2);
   });
 });

@@ -57,6 +57,8 @@ export class RunFold {
   readonly payloads: Map<string, (Uint8Array | null)[]> = new Map();
   /** How many of a hook's last payloads the code has not taken, as it said at its end. */
   left: Readonly<Record<string, number>> = {};
+  /** The signals that were aborted. */
+  readonly aborted: Set<string> = new Set();
   /** All system steps that it asked for, by id. */
   readonly asked: Map<string, SystemCall> = new Map();
   /** Those whose result it waits for. */
@@ -186,6 +188,13 @@ export class RunFold {
         return;
       case "attributes_given":
         if (this.status !== "pending") this.#refuse(event, "the run has begun");
+        return;
+      case "signal_aborted":
+      case "abort_received":
+        if (this.aborted.has(id)) this.#refuse(event, "the signal was aborted before");
+        this.aborted.add(id);
+        return;
+      case "signal_watched":
         return;
       case "payloads_left":
         this.left = this.#decode(event.data) as Record<string, number>;

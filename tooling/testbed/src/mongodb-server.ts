@@ -13,7 +13,7 @@ import { RUN_OWNER } from "./shared.ts";
 const run = promisify(execFile);
 
 export interface MongodbOptions {
-  /** A replica set of this one member: change streams and transactions. A partial server cannot be one. */
+  /** A replica set of this one member: transactions and, where the server has them, change streams. */
   readonly replicaSet?: boolean;
 }
 
@@ -41,7 +41,7 @@ export async function createServer(
 /** Starts the server of a folder and waits until it takes writes; returns its process id, 0 for a container. */
 export async function startServer(server: MongodbFolder): Promise<number> {
   const { program, folder, port, replicaSet } = server;
-  const set = replicaSet && program.type !== "partial" ? ["--replSet", "perdure"] : [];
+  const set = replicaSet ? replicaSetOf(program) : [];
   if (program.type === "docker") {
     await run("docker", [
       ...["run", "-d", "--rm", "--name", containerOf(server), "-p", `127.0.0.1:${port}:27017`, program.image],
@@ -54,7 +54,7 @@ export async function startServer(server: MongodbFolder): Promise<number> {
   const log = openSync(logFile, "a");
   const args =
     program.type === "partial"
-      ? ["--host=127.0.0.1", `--port=${port}`]
+      ? ["--host=127.0.0.1", `--port=${port}`, ...set]
       : ["--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", String(port), "--nounixsocket", ...set];
   // Detached, so that it outlives the test process that happened to start it.
   const child = spawn(program.path, args, {
@@ -90,6 +90,12 @@ export async function removeServer(server: MongodbFolder, pid: number): Promise<
 export function leaveWatchdog(server: MongodbFolder): void {
   const owner = Number(process.env[RUN_OWNER] ?? process.pid);
   endWithOwner(server.folder, owner, join(server.folder, "owner.pid"), "KILL");
+}
+
+/** The arguments that make a server a member of a replica set. */
+function replicaSetOf({ type }: MongodbProgram): string[] {
+  if (type !== "partial") return ["--replSet", "perdure"];
+  return ["--topology-profile=singleNodeReplicaSet", "--replica-set-name=perdure"];
 }
 
 function containerOf({ port }: MongodbFolder): string {

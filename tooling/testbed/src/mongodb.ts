@@ -37,8 +37,7 @@ export interface MongodbServer extends Mongodb, AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const PARTIAL =
-  "the server is a partial one in memory: no restart with its data, no replica set, no change streams";
+const PARTIAL = "the server is a partial one in memory: no restart with its data, no change streams";
 
 /** Starts a server that nobody else uses, so that it may be crashed. It ends with this process at the latest. */
 export async function startMongodb(options: MongodbOptions = {}): Promise<MongodbServer> {

@@ -3,12 +3,13 @@ import type { Node } from "oxc-parser";
 import type { Reporter } from "../diagnostics.ts";
 import type { Mark } from "../marks.ts";
 import { homeOf, initialValue, type Mention, type Scopes, type Variable } from "../scopes.ts";
-import { ancestorsOf, contains, staticKey, withoutTypes, withTypes } from "../syntax.ts";
+import { ancestorsOf, contains, isFunction, staticKey, walk, withoutTypes, withTypes } from "../syntax.ts";
 
 /** Reports writes to captured variables, and reads of those that are reassigned after the step was made. */
 export function checkCaptured(marks: readonly Mark[], scopes: Scopes, reporter: Reporter): void {
   const workflows = marks.filter(({ kind }) => kind === "workflow");
-  for (const { kind, fn: step } of marks) {
+  for (const { kind, fn: step, site } of marks) {
+    if (site.type === "method" && site.instance) reportThisWrite(step, reporter);
     const workflow = workflows.find(({ fn }) => fn !== step && contains(fn, step));
     if (kind !== "step" || !workflow) continue;
     const reported = new Set<Variable>();
@@ -26,6 +27,26 @@ export function checkCaptured(marks: readonly Mark[], scopes: Scopes, reporter: 
       }
     }
   }
+}
+
+/** Reports the first change of `this` in a step that works on a copy of it. */
+function reportThisWrite(step: Node, reporter: Reporter): void {
+  let found = false;
+  walk(step, (node) => {
+    if (found || (node !== step && isFunction(node) && node.type !== "ArrowFunctionExpression")) return false;
+    if (node.type === "ClassDeclaration" || node.type === "ClassExpression") return false;
+    const target =
+      node.type === "AssignmentExpression"
+        ? node.left
+        : node.type === "UpdateExpression"
+          ? node.argument
+          : undefined;
+    if (target?.type === "MemberExpression" && target.object.type === "ThisExpression") {
+      found = true;
+      reporter.report("this-write", node.start);
+    }
+    return true;
+  });
 }
 
 const mutators = new Set(

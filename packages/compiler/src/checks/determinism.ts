@@ -39,16 +39,38 @@ export function checkDeterminism(marks: readonly Mark[], scopes: Scopes, reporte
     if (kind !== "workflow") continue;
     const inner = marks.filter(({ fn }) => fn !== workflow && contains(workflow, fn));
     const isOwn = (node: Node): boolean => inner.every(({ fn }) => !contains(fn, node));
-    for (const mention of scopes.mentionsIn(workflow)) {
-      if (!isOwn(mention.node) || isTypeof(mention.node)) continue;
-      if (mention.variable && mention.variable.defs.length > 0) checkImported(mention, reporter);
-      else checkGlobal(mention.node, reporter);
+    const mentions = scopes.mentionsIn(workflow).filter(({ node }) => isOwn(node));
+    const replaced = new Set(mentions.flatMap((mention) => replacedGlobal(mention, scopes) ?? []));
+    for (const mention of mentions) {
+      if (isTypeof(mention.node)) continue;
+      if (isDefined(mention)) checkImported(mention, reporter);
+      else if (!replaced.has(globalOf(mention.node))) checkGlobal(mention.node, reporter);
     }
     walk(workflow, (node) => {
       if (node.type === "ImportExpression" && isOwn(node)) checkModule(node.source, node, reporter);
       return isOwn(node);
     });
   }
+}
+
+function isDefined({ variable }: Mention): boolean {
+  return variable !== null && variable.defs.length > 0;
+}
+
+/** `fetch` for `fetch` and for `globalThis.fetch`. */
+function globalOf(node: Mention["node"]): string {
+  return (globalObjects.has(node.name) && memberOf(node)) || node.name;
+}
+
+/** `fetch` for `globalThis.fetch = fetch`, where the program's own `fetch` takes the global one's place. */
+function replacedGlobal({ node }: Mention, scopes: Scopes): string | undefined {
+  const member = node.parent;
+  if (!globalObjects.has(node.name) || member?.type !== "MemberExpression" || member.object !== node)
+    return undefined;
+  const assignment = member.parent;
+  if (assignment?.type !== "AssignmentExpression" || assignment.left !== member) return undefined;
+  const [value] = scopes.mentionsIn(assignment.right);
+  return value && isDefined(value) ? memberOf(node) : undefined;
 }
 
 function checkGlobal(node: Mention["node"], reporter: Reporter): void {

@@ -1,6 +1,6 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
-import { refuseInWorkflow } from "../context.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
 import { startedRun } from "../engine/system-steps/start-run.ts";
@@ -9,11 +9,11 @@ import type { EngineWorker } from "../engine/worker.ts";
 import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
-import type { OrStart } from "../interpreter/kinds/hook.ts";
+import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { hookName } from "../names.ts";
+import { hookName, successorName } from "../names.ts";
 import {
   decode,
   encode,
@@ -31,6 +31,7 @@ import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
+import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
@@ -39,7 +40,7 @@ import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
-import { type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
+import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -73,6 +74,7 @@ export class Client implements RunAccess {
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #unattended: UnattendedRuns;
+  readonly #signalTerms: SignalTerms;
   readonly #prepare: (() => Promise<void>) | undefined;
   /** Does what a caller awaits. Under a test's clock the process is the test's. */
   readonly #awaited: <T>(work: () => Promise<T>) => Promise<T>;
@@ -80,6 +82,7 @@ export class Client implements RunAccess {
 
   constructor(options: ClientOptions) {
     const { world, clock = systemClock } = options;
+    const logger = resolveLogger(options.logger);
     this.world = world;
     this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
@@ -91,7 +94,7 @@ export class Client implements RunAccess {
     this.#unattended = new UnattendedRuns({
       world,
       clock,
-      logger: resolveLogger(options.logger),
+      logger,
       workers: this.workers,
     });
     this.streams = new ClientStreams({
@@ -104,6 +107,15 @@ export class Client implements RunAccess {
       logger: resolveLogger(options.logger),
     });
     const largest = (): number => largestBatch(world);
+    this.#signalTerms = {
+      now: () => clock.now(),
+      deliver: (message) => this.#deliver(message),
+      onUntold: (runId, error) =>
+        logger.warn(
+          "a run was not told that a signal, which it was given, is aborted. Cancel the run, or check that the store can be reached",
+          { runId, error },
+        ),
+    };
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),
@@ -133,8 +145,9 @@ export class Client implements RunAccess {
 
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
+    const signals = this.#signals();
     const passed = new PassedStreams("args", { runId: null, writables: true });
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, passed);
+    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, signals, passed);
     const { workflow } = asked;
     return await this.#awaited(async () => {
       await this.open();
@@ -154,6 +167,7 @@ export class Client implements RunAccess {
         }
         const runId = startedRun({ run, onConflict }, result);
         this.streams.serve(passed, runId, runId === run.runId);
+        if (result.outcome !== "held") signals?.sentTo(runId, this.#signalTerms);
         return new Run<T>(this, runId);
       } finally {
         release?.();
@@ -184,11 +198,23 @@ export class Client implements RunAccess {
     return await this.#awaited(() =>
       withinOptions(runId, options, this.#clock, async (signal) => {
         await unlessAborted(this.open(), signal);
-        const ending = this.#watcher.ended(runId, signal);
-        const stop = this.#unattended.watch(runId);
-        return await ending.finally(stop);
+        if (options.follow !== true) return await this.#ending(runId, signal);
+        const successor = (id: string): Promise<string | null> =>
+          unlessAborted(this.#holderOf(successorName(id)), signal);
+        return await endOfLine(runId, (id) => this.#ending(id, signal), successor);
       }),
     );
+  }
+
+  async #ending(runId: string, signal: AbortSignal | undefined): Promise<RunEnding> {
+    const ending = this.#watcher.ended(runId, signal);
+    const stop = this.#unattended.watch(runId);
+    return await ending.finally(stop);
+  }
+
+  async #holderOf(name: string): Promise<string | null> {
+    const [held] = await this.world.getNames([name], this.#clock.now());
+    return held?.runId ?? null;
   }
 
   async cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void> {
@@ -204,7 +230,7 @@ export class Client implements RunAccess {
   async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
     return await this.ask("run.getState()", (world) =>
       withinOptions(runId, options, this.#clock, (signal) =>
-        stateOf(world, runId, after, this.#clock, signal),
+        stateOf({ world, runId, clock: this.#clock, signal }, after),
       ),
     );
   }
@@ -256,22 +282,29 @@ export class Client implements RunAccess {
   ): Promise<ResumedHook> {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
+    const signals = this.#signals();
     const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId =
       idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
     const passed = new PassedStreams(messageId, { runId: null, writables: true });
-    const data = withOutlet(passed, () => encode(payload, "payload"));
+    const data = withOutlet(passed, () => encode(payload, "payload", signals));
     const resumed =
       orStart === undefined
-        ? await this.#resume(token, messageId, data)
-        : await this.#resumeOrStart(token, messageId, data, orStart);
+        ? await this.#resume(token, messageId, data, signals)
+        : await this.#resumeOrStart(token, messageId, data, orStart, signals);
     this.streams.serve(passed, resumed.runId, true);
     return resumed;
   }
 
-  async #resume(token: string, messageId: string, data: Uint8Array | null): Promise<ResumedHook> {
+  async #resume(
+    token: string,
+    messageId: string,
+    data: Uint8Array | null,
+    signals: OutsideSignals | undefined,
+  ): Promise<ResumedHook> {
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
+    signals?.sentTo(result.runId, this.#signalTerms);
     return { token, hookId: result.id, runId: result.runId };
   }
 
@@ -280,6 +313,7 @@ export class Client implements RunAccess {
     messageId: string,
     payload: Uint8Array | null,
     [fn, args = [], options = {}]: OrStartRequest,
+    signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
     for (const name of ["hook", "onConflict", "world"]) {
       if (name in options) {
@@ -288,7 +322,7 @@ export class Client implements RunAccess {
         );
       }
     }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options);
+    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {
       await this.open();
@@ -299,6 +333,7 @@ export class Client implements RunAccess {
       const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
       return await resumeOrStart({ messageId, token, data, start }, store);
     });
+    signals?.sentTo(runId, this.#signalTerms);
     return { token, hookId, runId };
   }
 
@@ -314,6 +349,11 @@ export class Client implements RunAccess {
       createdAt: new Date(hook.createdAt),
       metadata: decode(hook.data),
     };
+  }
+
+  /** Ties the signals of ordinary code; those of a step are its own affair. */
+  #signals(): OutsideSignals | undefined {
+    return currentContext() === undefined ? new OutsideSignals(this.#ids) : undefined;
   }
 
   async #toRun(

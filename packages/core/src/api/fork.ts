@@ -1,10 +1,11 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
-import type { EntityKind } from "../ids.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { attributesGiven } from "../interpreter/kinds/attributes.ts";
-import { runCreated } from "../interpreter/kinds/run.ts";
-import { hookClaim, startName, successorName } from "../names.ts";
-import { decode, encode } from "../serialization/index.ts";
+import { namesOf, roleOf } from "../interpreter/kinds/index.ts";
+import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
+import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
+import { inheritedStartClaim, startName, successorName } from "../names.ts";
+import { encode } from "../serialization/index.ts";
 import type {
   CreateRun,
   CreateRunResult,
@@ -44,20 +45,6 @@ export interface ForkTerms {
 
 const PAGE = 1_000;
 
-/** The requests of a workflow whose ids are counted, by the type of their event. */
-const COUNTED: Readonly<Record<string, EntityKind>> = {
-  step_created: "step",
-  system_step_created: "sys",
-  wait_created: "wait",
-  hook_created: "hook",
-  hook_conflict: "hook",
-  state_set: "state",
-  attributes_set: "attributes",
-};
-
-/** Only steps have names of their own there. */
-const NAMED = new Set<EntityKind>(["step", "sys"]);
-
 /**
  * Goes on for a failed run: with the journal up to the step that failed, the start key, the attributes, and the tokens that are
  * free. Two retries at once make one run; its id.
@@ -65,17 +52,16 @@ const NAMED = new Set<EntityKind>(["step", "sys"]);
 export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: ForkTerms): Promise<string> {
   const { world, now } = terms;
   const journal = await wholeJournal(world, old);
-  const failed = journal.findLastIndex(({ type }) => type === "step_failed" || type === "system_step_failed");
-  const end =
-    failed >= 0 ? failed : journal.findIndex(({ type }) => type === "payloads_left" || type === "run_failed");
+  const failed = journal.findLastIndex(({ type }) => isFailure(roleOf(type)));
+  const end = failed >= 0 ? failed : journal.findIndex(({ type }) => isOver(roleOf(type)));
   const step = failed >= 0 ? (journal[failed]?.id ?? null) : null;
-  const prefix = journal.slice(0, end).filter(({ type, id }) => type !== "step_retrying" || id !== step);
+  const prefix = journal.slice(0, end).filter(({ type, id }) => id !== step || !isOfAttempt(roleOf(type)));
   const names: FirstClaim[] = [{ ...FOR_EVER, name: successorName(old.runId), id: "successor", from: null }];
   if (old.idempotencyKey !== null) {
-    const name = startName(old.workflow, old.idempotencyKey);
-    const [held] = await world.getNames([name], now);
-    const { fingerprint = null } = held ?? {};
-    names.push({ ...FOR_EVER, name, id: "start", fingerprint, from: old.runId });
+    const { workflow, idempotencyKey, runId } = old;
+    const [held] = await world.getNames([startName(workflow, idempotencyKey)], now);
+    // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
+    if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
   return await create(old, prefix, { ...terms, names, renewed: keys === "new" ? step : null, args: null });
 }
@@ -89,7 +75,7 @@ export async function forkRun(
   terms: ForkTerms,
 ): Promise<string> {
   const journal = await wholeJournal(terms.world, old);
-  const end = journal.findIndex(({ type, id }) => type === "step_created" && id === fromStep);
+  const end = journal.findIndex(({ type, id }) => id === fromStep && countedAs(roleOf(type))?.as === "step");
   if (end < 0) {
     throw new WorkflowRuntimeError(
       `fork({ fromStep }): the journal of run "${old.runId}" has no step ${JSON.stringify(fromStep)}. Take the id of a ` +
@@ -111,21 +97,20 @@ interface Making extends ForkTerms {
 async function create(old: RunRecord, prefix: readonly JournalEvent[], making: Making): Promise<string> {
   const { runId, now } = making;
   const [created, ...others] = prefix;
-  const earlier = others.find(({ type }) => type === "run_forked");
-  const kept = others.filter(({ type }) => type !== "run_forked" && type !== "attributes_given");
-  const before = others.some(({ type }) => type === "attributes_given") ? 1 : 0;
+  const kept = others.filter(({ type }) => !isOwn(roleOf(type)));
   const given = attributesGiven(old.attributes, created?.at ?? now);
   const counts: Record<string, number> = {};
   const renewed: string[] = [];
   const events: NewEvent[] = [];
   const self = { runId, generation: 0 };
   for (const { seq: _, ...event } of kept) {
-    const kind = COUNTED[event.type];
-    if (kind === undefined) {
+    const counted = countedAs(roleOf(event.type));
+    if (counted === undefined) {
       events.push(event);
       continue;
     }
-    const name = NAMED.has(kind) ? (event.name ?? "") : "";
+    const { as: kind, byName } = counted;
+    const name = byName ? (event.name ?? "") : "";
     const key = entityKey(kind, name);
     const count = (counts[key] ?? 0) + 1;
     counts[key] = count;
@@ -137,25 +122,18 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     }
   }
   // The places of the events move by those that stand before them now.
-  const shift = 1 + given.length - before - (earlier === undefined ? 0 : 1);
-  const inherited = earlier === undefined ? null : moved(decode(earlier.data) as Origin, shift);
+  const shift = 1 + given.length - (others.length - kept.length);
+  const earlier = originOf(others);
   const origin: Origin = {
     runId: old.runId,
     generation: old.generation,
     until: 2 + given.length + kept.length,
     counts,
     renewed,
-    origin: inherited,
+    origin: earlier === null ? null : moved(earlier, shift),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
-  const at = created?.at ?? now;
-  const forked: NewEvent = {
-    type: "run_forked",
-    at,
-    id: old.runId,
-    name: null,
-    data: encode(origin, "origin"),
-  };
+  const forked = runForked(origin, created?.at ?? now);
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
@@ -164,7 +142,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     state: old.state,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
     events: [{ ...runCreated(old.workflow, args, now) }, forked, ...given, ...events],
-    names: [...making.names, ...tokensOf(events)],
+    names: [...making.names, ...namesOf(events)],
     mail: [],
     dueAt: now,
     lease: null,
@@ -179,23 +157,31 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   );
 }
 
+function isFailure(role: EventRole): boolean {
+  return role.role === "delivery" && role.failure === true;
+}
+
+/** The run had ended by then. */
+function isOver({ role }: EventRole): boolean {
+  return role === "last" || role === "end";
+}
+
+function isOfAttempt(role: EventRole): boolean {
+  return role.role === "note" && role.ofAttempt === true;
+}
+
+function isOwn(role: EventRole): boolean {
+  return role.role === "note" && role.own === true;
+}
+
+function countedAs(role: EventRole): RequestRole["counted"] {
+  return role.role === "request" ? role.counted : undefined;
+}
+
 /** An origin whose events stand elsewhere in the new journal. */
 function moved(origin: Origin, shift: number): Origin {
   const inner = origin.origin === null ? null : moved(origin.origin, shift);
   return { ...origin, until: origin.until + shift, origin: inner };
-}
-
-/** The tokens of the hooks that live at the end of these events. */
-function tokensOf(events: readonly NewEvent[]): FirstClaim[] {
-  const live = new Map<string, FirstClaim>();
-  for (const { type, id, name, data } of events) {
-    if (id === null) continue;
-    if (name !== null && (type === "hook_created" || type === "hook_held")) {
-      live.set(id, { ...hookClaim(name, id, type === "hook_created" ? data : null), from: null });
-    }
-    if (type === "hook_disposed") live.delete(id);
-  }
-  return [...live.values()];
 }
 
 async function wholeJournal(

@@ -11,7 +11,7 @@ import {
   selectionFilter,
 } from "./listing.ts";
 import { Run } from "./run.ts";
-import { clientOf, defaultClient, runsHere } from "./runtime.ts";
+import { clientHere, clientOf, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
@@ -92,7 +92,7 @@ export async function start(
   if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
   if (context?.kind === "step") return startInStep(context, workflow, args, given);
   const { world } = given;
-  return (world === undefined ? defaultClient() : clientOf(world)).start(workflow, args, given);
+  return (world === undefined ? clientHere("start()") : clientOf(world)).start(workflow, args, given);
 }
 
 /**
@@ -114,7 +114,7 @@ export async function resumeHook(
   payload?: unknown,
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
-  return defaultClient().resumeHook(tokenOrHook, payload, options);
+  return clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options);
 }
 
 /**
@@ -123,7 +123,7 @@ export async function resumeHook(
  * @throws {HookNotFoundError} if no live hook has the token
  */
 export async function getHookByToken(token: string): Promise<HookInfo> {
-  return defaultClient().getHookByToken(token);
+  return clientHere("getHookByToken()").getHookByToken(token);
 }
 
 /**
@@ -143,7 +143,7 @@ export async function getHookByToken(token: string): Promise<HookInfo> {
  */
 export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> {
   const query = listQuery(options);
-  return await defaultClient().ask("listRuns()", (world) => listRunsOf(world, query));
+  return await clientHere("listRuns()").ask("listRuns()", (world) => listRunsOf(world, query));
 }
 
 /**
@@ -153,5 +153,5 @@ export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> 
  */
 export async function countRuns(selection: RunSelection = {}): Promise<number> {
   const filter = selectionFilter(selection, "countRuns");
-  return await defaultClient().ask("countRuns()", (world) => world.countRuns(filter));
+  return await clientHere("countRuns()").ask("countRuns()", (world) => world.countRuns(filter));
 }

@@ -132,7 +132,7 @@ export class Run<T = unknown> {
    * ```
    */
   async result(options: ResultOptions = {}): Promise<T> {
-    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true });
+    checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true, follow: true });
     const ending = await this.#client.ended(this.runId, resultOptions(options));
     return readingFor(this.runId, this.#streams, () => resultOf<T>(ending));
   }

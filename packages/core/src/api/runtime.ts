@@ -1,5 +1,5 @@
 import { keptAlive, systemClock } from "../clock.ts";
-import { currentContext } from "../context.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
@@ -9,6 +9,7 @@ import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
+import { setPublicUrl } from "../public-address.ts";
 import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
@@ -33,6 +34,11 @@ export interface Configuration {
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
+  /**
+   * Where this program is reached from outside, such as `https://example.com`. It counts in the processes that execute workflows.
+   * Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   */
+  readonly url?: string;
 }
 
 interface RuntimeState {
@@ -62,12 +68,18 @@ function state(): RuntimeState {
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
 export function configure(configuration: Configuration): void {
-  checkOptionNames<Configuration>("configure()", configuration, { world: true, worker: true, retry: true });
-  const { world, retry } = configuration;
+  checkOptionNames<Configuration>("configure()", configuration, {
+    world: true,
+    worker: true,
+    retry: true,
+    url: true,
+  });
+  const { world, retry, url } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   state().configuration = configuration;
   setRetryDefaults(retry);
+  setPublicUrl(url);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -113,11 +125,21 @@ export function defaultClient(): Client {
   return clientOf(getWorld());
 }
 
-/** What runs are asked by, for the code that is calling: a workflow by system steps, a step in the World of its run. */
+/**
+ * The client for the code that is calling: in a step that of its run's World, else that of the process's.
+ *
+ * @throws {NonDeterminismError} in a workflow, where nothing would record what `what` gives
+ */
+export function clientHere(what: string): Client {
+  refuseInWorkflow(what);
+  const context = currentContext();
+  return context?.kind === "step" ? clientOf(context.world) : defaultClient();
+}
+
+/** What runs are asked by, for the code that is calling: a workflow by system steps, others by {@link clientHere}. */
 export function runsHere(): RunAccess {
   const context = currentContext();
-  if (context?.kind === "workflow") return runsOf(context.execution);
-  return context?.kind === "step" ? clientOf(context.world) : defaultClient();
+  return context?.kind === "workflow" ? runsOf(context.execution) : clientHere("getRun()");
 }
 
 findRunsBy(runsHere);

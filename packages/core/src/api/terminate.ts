@@ -1,13 +1,14 @@
-import { type Clock, delay } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { Outbox } from "../engine/run/outbox.ts";
 import type { IdSource } from "../ids.ts";
-import { type ClaimedRun, isTerminal, type World } from "../world/index.ts";
+import { type ClaimedRun, type ClaimResult, isTerminal, type RunRecord, type World } from "../world/index.ts";
+import { patienceWith, untilSeen } from "./looking.ts";
 
 /** Ending a run without its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. */
 
 const TTL = 15_000;
-/** Between two looks at a run that another holds, in milliseconds. */
-const PAUSE = 250;
+/** Between two looks at a run that others are claiming at the moment, in milliseconds. */
+const SHORTEST = 250;
 
 export interface Termination {
   readonly clock: Clock;
@@ -16,27 +17,41 @@ export interface Termination {
   readonly reason: string | undefined;
 }
 
-/** Resolves when the run has ended. The message that asks its owner for it has been sent. */
+/**
+ * Resolves when the run has ended. The message that asks its owner for it has been sent: its end is notified, and that the owner is
+ * dead shows when its lease has run out.
+ */
 export async function terminate(world: World, termination: Termination): Promise<void> {
-  const { clock, ids, runId } = termination;
-  for (;;) {
+  const { clock, runId } = termination;
+  await untilSeen({ world, clock, runId, signal: undefined }, async () => {
     const [row] = await world.getRuns([runId]);
-    if (row === null || row === undefined || isTerminal(row.status)) return;
-    const { runs } = await world.claim({
-      queues: [],
-      runIds: [runId],
-      limit: 1,
-      byteLimit: 0,
-      owner: `terminate_${ids.token()}`,
-      claimId: ids.token(),
-      ttl: TTL,
-      now: clock.now(),
-      cached: new Map([[runId, { claimId: row.claimId ?? "", seq: row.seq }]]),
-      eventLimit: 1,
-    });
+    if (row === null || row === undefined || isTerminal(row.status)) return { seen: null };
+    const { runs, nextDueAt, now } = await claim(world, row, termination);
     for (const claimed of runs) await end(world, claimed, termination);
-    if (runs.length === 0) await delay(clock, PAUSE);
-  }
+    if (runs.length > 0) return { again: 0 };
+    const lease = Math.max((nextDueAt ?? now) - now, SHORTEST);
+    return { again: world.capabilities.notifications ? lease : Math.min(lease, patienceWith(world)) };
+  });
+}
+
+/** Takes the run, if it is due. */
+async function claim(
+  world: World,
+  { runId, claimId, seq }: RunRecord,
+  { clock, ids }: Termination,
+): Promise<ClaimResult> {
+  return await world.claim({
+    queues: [],
+    runIds: [runId],
+    limit: 1,
+    byteLimit: 0,
+    owner: `terminate_${ids.token()}`,
+    claimId: ids.token(),
+    ttl: TTL,
+    now: clock.now(),
+    cached: new Map([[runId, { claimId: claimId ?? "", seq }]]),
+    eventLimit: 1,
+  });
 }
 
 async function end(world: World, { run }: ClaimedRun, { clock, reason }: Termination): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type Duration, parseDuration } from "../duration.ts";
+import type { RunEnding } from "../engine/commits/completions.ts";
 import { WorkflowRunNotCompletedError } from "../errors/index.ts";
 
 /** How long somebody waits for a run: until a time is over, or until a signal is aborted. */
@@ -10,19 +11,45 @@ export interface ResultOptions {
   readonly timeout?: Duration;
   /** Ends the waiting; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /**
+   * Where the run has failed and `retry()` has made another one go on for it, waits for that one, and for the one that goes on for
+   * that. A run that failed and was not retried by then is a `WorkflowRunFailedError` as ever. Default `false`.
+   */
+  readonly follow?: boolean;
 }
 
 /**
  * Reads what was passed to `result`.
  *
- * @throws {TypeError} for a signal or a timeout that is none
+ * @throws {TypeError} for a signal or a timeout that is none, and a `follow` that is not a boolean
  */
-export function resultOptions({ timeout, signal }: ResultOptions = {}): ResultOptions {
+export function resultOptions({ timeout, signal, follow }: ResultOptions = {}): ResultOptions {
   if (timeout !== undefined) parseDuration(timeout, 0, "timeout");
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`result(): signal must be an AbortSignal, got ${typeof signal}.`);
   }
-  return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+  if (follow !== undefined && typeof follow !== "boolean") {
+    throw new TypeError(`result(): follow must be a boolean, got ${typeof follow}.`);
+  }
+  return {
+    ...(timeout !== undefined && { timeout }),
+    ...(signal !== undefined && { signal }),
+    ...(follow === true && { follow }),
+  };
+}
+
+/** How the run ended, or the last of those that go on for it. */
+export async function endOfLine(
+  runId: string,
+  ended: (runId: string) => Promise<RunEnding>,
+  successor: (runId: string) => Promise<string | null>,
+): Promise<RunEnding> {
+  for (let last = runId; ; ) {
+    const ending = await ended(last);
+    const next = ending.status === "failed" ? await successor(last) : null;
+    if (next === null) return ending;
+    last = next;
+  }
 }
 
 /** The time that a wait which begins at `now` is given, in milliseconds. */

@@ -7,10 +7,29 @@ import { isReload, type Origin, originOf } from "./origin.ts";
 // biome-ignore lint/suspicious/noExplicitAny: the parameter list of "any async function"; `unknown[]` would refuse typed ones.
 export type AsyncFunction = (...args: any[]) => Promise<any>;
 
+// biome-ignore lint/suspicious/noExplicitAny: as above.
+export type AnyFunction = (...args: any[]) => unknown;
+
+/** What a step function is known by, as a property of it. */
+export interface StepReference {
+  readonly id: string;
+  /** It was made while a workflow or a step ran, and not when its module was loaded. */
+  readonly inContext: boolean;
+  /** The values of the variables around it that it uses, where the compiler knows them. */
+  readonly captured: (() => Readonly<Record<string, unknown>>) | undefined;
+}
+
+/** Makes a step of its captured values and the options that were set on it. */
+export type StepMaker = (read: () => Readonly<Record<string, unknown>>, options: object) => AsyncFunction;
+
 /** What modules registered, by id. */
 export interface Registry {
   readonly workflows: Map<string, AsyncFunction>;
   readonly steps: Map<string, AsyncFunction>;
+  /** What stands for the steps where they are called. */
+  readonly stepFunctions: Map<string, AsyncFunction>;
+  /** How steps are made that stand in other functions. */
+  readonly closures: Map<string, StepMaker>;
   /** Where the functions were registered. */
   origins: WeakMap<AsyncFunction, Origin>;
   /** Called when a workflow is registered, so that running workers look for its runs. */
@@ -21,11 +40,15 @@ export interface Registry {
 export const registry: Registry = processWide("registry", () => ({
   workflows: new Map(),
   steps: new Map(),
+  stepFunctions: new Map(),
+  closures: new Map(),
   origins: new WeakMap(),
   listeners: new Set(),
 }));
 
 const WORKFLOW_ID = Symbol.for("perdure.workflow-id");
+/** The key of a step function's {@link StepReference}. */
+export const STEP: symbol = Symbol.for("perdure.step");
 
 /**
  * Registers a workflow. A module that is loaded again, as it was or edited, replaces its old code.
@@ -60,6 +83,13 @@ function register(
   }
   functions.set(id, fn);
   origins.set(fn, origin);
+}
+
+/** What a step function is known by; `undefined` for other functions. */
+export function stepReferenceOf(fn: unknown): StepReference | undefined {
+  return typeof fn === "function"
+    ? (fn as unknown as { [key: symbol]: StepReference | undefined })[STEP]
+    : undefined;
 }
 
 /** The id under which a function was registered, or `undefined` for a function that is no workflow. */

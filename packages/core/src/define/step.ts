@@ -1,8 +1,6 @@
-import { currentContext } from "../context.ts";
-import { callStep } from "../interpreter/kinds/step.ts";
-import { type AsyncFunction, registerStep } from "./registry.ts";
+import { type AnyFunction, type AsyncFunction, registerStep, registry } from "./registry.ts";
 import { checkStepOptions, type StepOptions } from "./retry-policy.ts";
-import type { StepDefinition } from "./step-definition.ts";
+import { type StepCalling, stepFunction } from "./step-function.ts";
 
 /** The type of a step: callable as the function it was made of, with the retry options as properties. */
 export type StepFunction<F extends AsyncFunction> = F & StepOptions;
@@ -25,6 +23,21 @@ export type StepFunction<F extends AsyncFunction> = F & StepOptions;
  * ```
  */
 export function step<F extends AsyncFunction>(id: string, fn: F, options: StepOptions = {}): StepFunction<F> {
+  return defineStep(id, fn, options, { self: "same" }, step) as StepFunction<F>;
+}
+
+/** Makes a method of a class's instances, or their getter or setter, a step: its `this` crosses the journal by value. */
+export function instanceStep(id: string, fn: AnyFunction): AsyncFunction {
+  return defineStep(id, fn, {}, { self: "value" }, instanceStep);
+}
+
+function defineStep(
+  id: string,
+  fn: AnyFunction,
+  options: StepOptions,
+  calling: StepCalling,
+  define: (...args: never[]) => unknown,
+): AsyncFunction {
   if (typeof id !== "string" || id === "" || id.length > 255) {
     throw new TypeError(`step(id, fn): the id must be a string of 1 to 255 characters, got ${String(id)}.`);
   }
@@ -32,16 +45,8 @@ export function step<F extends AsyncFunction>(id: string, fn: F, options: StepOp
     throw new TypeError(`step(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`);
   }
   checkStepOptions(id, options);
-  registerStep(id, fn, step);
-  const wrapper = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-    const context = currentContext();
-    if (context?.kind === "workflow") return callStep(context.execution, definition, this, args);
-    return fn.apply(this, args);
-  };
-  const definition: StepDefinition = { id, fn, options: wrapper as StepOptions };
-  // Properties that were set on the body before it was wrapped (`fn.maxRetries = 5` above a compiled declaration) stay.
-  Object.assign(wrapper, fn, options);
-  Object.defineProperty(wrapper, "name", { value: fn.name, configurable: true });
-  Object.defineProperty(wrapper, "length", { value: fn.length, configurable: true });
-  return wrapper as unknown as StepFunction<F>;
+  registerStep(id, fn as AsyncFunction, define);
+  const made = stepFunction(id, fn, options, calling);
+  registry.stepFunctions.set(id, made);
+  return made;
 }

@@ -8,6 +8,8 @@ export interface GuardedContext {
   now(): number;
   /** The workflow's next random number, in [0, 1). */
   random(): number;
+  /** Waits durably for so many milliseconds. */
+  sleep(ms: number): Promise<void>;
   /** The workflow and run, for error messages: `workflow "charge" (run wrun_…)`. */
   readonly describe: string;
 }

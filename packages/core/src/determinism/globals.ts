@@ -3,6 +3,7 @@
  */
 import timers from "node:timers";
 import timerPromises from "node:timers/promises";
+import type { GuardedContext } from "./context.ts";
 import { CRYPTO_SLOTS } from "./crypto.ts";
 import { guardRace } from "./race.ts";
 import { answered, refused, type Slot, STEP } from "./slot.ts";
@@ -26,6 +27,19 @@ export const SLOTS: readonly Slot[] = [
   ]),
   { holder: () => timerPromises.scheduler, key: "wait", guard: refused("scheduler.wait()", SLEEP) },
   { holder: () => timerPromises.scheduler, key: "yield", guard: refused("scheduler.yield()", AWAIT) },
-  { holder: () => AbortSignal, key: "timeout", guard: refused("AbortSignal.timeout()", SLEEP) },
+  { holder: () => AbortSignal, key: "timeout", guard: answered(timeoutSignal) },
   { holder: () => globalThis, key: "fetch", guard: refused("fetch()", STEP), mockable: true },
 ];
+
+/** A signal that is aborted at the end of a durable sleep. */
+function timeoutSignal(context: GuardedContext, [ms]: unknown[]): AbortSignal {
+  if (typeof ms !== "number" || !(ms >= 0)) {
+    throw new RangeError(`AbortSignal.timeout(): must be given milliseconds, got ${String(ms)}.`);
+  }
+  const controller = new AbortController();
+  const late = (): void =>
+    controller.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError"));
+  // What is being cancelled does not run into its timeouts any more.
+  context.sleep(ms).then(late, () => {});
+  return controller.signal;
+}

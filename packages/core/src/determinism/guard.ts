@@ -65,7 +65,16 @@ export function installGuard(lookup: Lookup): () => void {
  * the engine calls it before it lets a workflow run. Does nothing while the guard is not installed.
  */
 export function refreshGuard(): void {
-  if (installed !== undefined) layOverAll(REFRESHED, installed);
+  if (installed !== undefined && !isOnTop(installed)) layOverAll(REFRESHED, installed);
+}
+
+/** Whether nothing was replaced. Asked at every tick, so it does without what {@link layOver} needs for a change. */
+function isOnTop({ tops }: Installation): boolean {
+  for (const slot of REFRESHED) {
+    const holder = slot.holder() as Record<string, unknown> | undefined;
+    if (holder !== undefined && holder[slot.key] !== tops.get(slot)?.ours) return false;
+  }
+  return true;
 }
 
 /** What tests replace, and not to mock it. */

@@ -7,6 +7,7 @@ export { HookConflictError, HookNotFoundError } from "./hook.ts";
 export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
 export { ContextError, NonDeterminismError, SerializationError } from "./input.ts";
 export {
+  type RunErrorCode,
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotCompletedError,
@@ -34,3 +35,15 @@ export {
   StepOutcomeUnknownError,
   StepTimeoutError,
 } from "./step.ts";
+export {
+  EntityConflictError,
+  PreconditionFailedError,
+  type PreconditionFailedErrorOptions,
+  RunExpiredError,
+  RunNotSupportedError,
+  StepNotRegisteredError,
+  ThrottleError,
+  TooEarlyError,
+  WorkflowWorldError,
+  type WorkflowWorldErrorOptions,
+} from "./stores.ts";

@@ -1,7 +1,7 @@
 /**
  * Errors about what a caller passed in or where it called from.
  */
-import { defineKind, isKind, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+import { defineKind, isKind, isNamed, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
 
 /** A value cannot be stored, or stored bytes cannot be read back. */
 export class SerializationError extends WorkflowError {
@@ -14,8 +14,9 @@ export class SerializationError extends WorkflowError {
     this.path = path;
   }
 
+  /** Also true for every error of this name, such as that of a step whose result cannot be stored. */
   static override is(value: unknown): value is SerializationError {
-    return isKind(value, "SERIALIZATION_FAILED");
+    return isKind(value, "SERIALIZATION_FAILED") || isNamed(value, "SerializationError");
   }
 }
 defineKind(SerializationError, "SERIALIZATION_FAILED");

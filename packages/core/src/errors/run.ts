@@ -3,19 +3,25 @@
  */
 import { defineKind, isKind, WorkflowError } from "./base.ts";
 
-/** The run failed; `cause` is the error that ended it. */
+/** What kind of failure ended a run. */
+export type RunErrorCode = "USER_ERROR" | "RUNTIME_ERROR" | "REPLAY_DIVERGENCE" | "CORRUPTED_EVENT_LOG";
+
+/** The run failed; `cause` is what ended it. */
 export class WorkflowRunFailedError extends WorkflowError {
   readonly runId: string;
-  /** The error that ended the run. A thrown value that is no error is wrapped in one, as its `cause`. */
-  declare readonly cause: Error & { code?: string };
+  /** `USER_ERROR` for what code of the workflow or a step threw; else what the runtime could not do. */
+  readonly errorCode: RunErrorCode;
+  /** What was thrown, as it was thrown: any value. */
+  declare readonly cause: unknown;
 
   /** @param workflowName named in the message, if it is known */
   constructor(runId: string, cause: unknown, workflowName?: string) {
-    const error =
-      cause instanceof Error ? cause : new Error(`The workflow threw ${display(cause)}`, { cause });
     const of = workflowName === undefined ? "" : ` of "${workflowName}"`;
-    super(`Workflow run "${runId}"${of} failed: ${error.message}${origin(error)}`, { cause: error });
+    const said =
+      cause instanceof Error ? `${cause.message}${origin(cause)}` : `The workflow threw ${display(cause)}`;
+    super(`Workflow run "${runId}"${of} failed: ${said}`, { cause });
     this.runId = runId;
+    this.errorCode = errorCodeOf(cause);
   }
 
   static override is(value: unknown): value is WorkflowRunFailedError {
@@ -80,10 +86,18 @@ export class WorkflowRunNotFoundError extends WorkflowError {
 }
 defineKind(WorkflowRunNotFoundError, "RUN_NOT_FOUND");
 
-/** `(step "createCharge", attempt 4)` if the engine noted on the error where it comes from. */
+function errorCodeOf(cause: unknown): RunErrorCode {
+  if (isKind(cause, "REPLAY_DIVERGENCE")) return "REPLAY_DIVERGENCE";
+  if (isKind(cause, "RUN_DAMAGED")) return "CORRUPTED_EVENT_LOG";
+  return isKind(cause, "RUNTIME_ERROR") && !isKind(cause, "WORKFLOW_NOT_REGISTERED")
+    ? "RUNTIME_ERROR"
+    : "USER_ERROR";
+}
+
+/** `(step "createCharge", attempt 4)` if the engine noted on the error where it comes from, and the message does not say so. */
 function origin(error: Error): string {
   const { stepName, attempt } = error as { stepName?: unknown; attempt?: unknown };
-  if (typeof stepName !== "string") return "";
+  if (typeof stepName !== "string" || error.message.includes(`"${stepName}"`)) return "";
   return ` (step "${stepName}"${typeof attempt === "number" ? `, attempt ${attempt}` : ""})`;
 }
 

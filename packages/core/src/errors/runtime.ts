@@ -2,6 +2,7 @@
  * Errors of the runtime itself: what is missing in this process, what the journal says otherwise, and the store.
  */
 import { defineKind, isKind, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+import { WorkflowWorldError, type WorkflowWorldErrorOptions } from "./stores.ts";
 
 /** The runtime cannot go on with a run, for a reason that is not an error of the user's code. */
 export class WorkflowRuntimeError extends WorkflowError {
@@ -123,13 +124,13 @@ export class PoisonedRunError extends WorkflowRuntimeError {
 defineKind(PoisonedRunError, "RUN_POISONED");
 
 /** Options of a {@link WorldError}. */
-export interface WorldErrorOptions extends WorkflowErrorOptions {
+export interface WorldErrorOptions extends WorkflowWorldErrorOptions {
   /** See {@link WorldError.damaged}. */
   damaged?: boolean;
 }
 
 /** The store behind the World failed or could not be reached. Retryable unless the adapter says otherwise. */
-export class WorldError extends WorkflowError {
+export class WorldError extends WorkflowWorldError {
   /** The store answers, and what it has of the run is not what was written: that run is at fault, and others go on. */
   readonly damaged: boolean;
 

@@ -30,6 +30,28 @@ export class FatalError extends WorkflowError {
 }
 defineKind(FatalError, "FATAL");
 
+/** What the workflow gets when a step has been tried again in vain; `cause` is what its last attempt threw. */
+export function exhaustedError(stepName: string, retries: number, last: unknown): FatalError {
+  const said = last instanceof Error ? last.message : typeof last === "string" ? last : "it threw no Error";
+  return new FatalError(
+    `Step "${stepName}" failed after ${retries} ${retries === 1 ? "retry" : "retries"}: ${said}`,
+    { cause: last },
+  );
+}
+
+/**
+ * What the workflow gets of a step that ended because a signal was aborted: a `FatalError`, since another attempt would only be
+ * aborted again, under the name that such errors have everywhere.
+ */
+export function abortError(thrown: unknown, reason: unknown): FatalError & { readonly reason: unknown } {
+  const isError = thrown instanceof Error;
+  const said = isError ? thrown.message : typeof thrown === "string" ? thrown : "";
+  const error = new FatalError(said === "" ? "The step was aborted." : said, { cause: thrown });
+  const name = isError && thrown.name === "TimeoutError" ? thrown.name : "AbortError";
+  Object.defineProperty(error, "name", { value: name, writable: true, configurable: true });
+  return Object.assign(error, { reason });
+}
+
 /** Options of {@link RetryableError}. */
 export interface RetryableErrorOptions extends WorkflowErrorOptions {
   /** When to try again: milliseconds from now, a text such as `"5m"`, or the time itself. Default: one second. */

@@ -11,6 +11,12 @@ export function journalled(execution: Execution, event: NewEvent): void {
   if (role.role === "request") role.journalled(execution, event);
 }
 
+/** Tells a fresh execution what the code does not hear, of an event of that role. */
+export function noted(execution: Execution, event: NewEvent): void {
+  const role = roleOf(event.type);
+  if (role.role === "note") execution.enter(() => role.note(execution, event));
+}
+
 /** The event as the store has written it: one whose claim was refused is another. */
 export function asWritten(event: CommitEvent, conflicts: readonly NameConflict[]): NewEvent {
   const { claim } = event;
@@ -24,6 +30,6 @@ export function deliver(execution: Execution, event: NewEvent, known?: Known): v
   const role = roleOf(event.type);
   if (role.role !== "delivery")
     throw new TypeError(`A ${event.type} event cannot be delivered to a workflow.`);
-  role.deliver(execution, event, known);
+  execution.enter(() => role.deliver(execution, event, known));
   execution.advance(event.at);
 }

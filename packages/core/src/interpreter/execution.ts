@@ -29,6 +29,7 @@ export interface ExecutionOptions {
   readonly newToken: () => string;
   /** Calls a function in the execution's async context, by which its requests find it. */
   readonly enter: <T>(execution: Execution, fn: () => T) => T;
+  readonly sleep: (execution: Execution, ms: number) => Promise<void>;
   /** Called when the code asked for something or ended, also outside a delivery. */
   readonly onActivity: () => void;
   /** Called with the reason of a promise that the code made, that was rejected, and that nobody awaits. */
@@ -110,6 +111,16 @@ export class Execution {
 
   // What the kinds of requests use.
 
+  /** Calls a function in the code's context, with what it begins. */
+  enter<T>(fn: () => T): T {
+    return this.#options.enter(this, fn);
+  }
+
+  /** Sleeps durably. */
+  sleep(ms: number): Promise<void> {
+    return this.#options.sleep(this, ms);
+  }
+
   /** What a kind keeps of this execution, made on first use. */
   state<State extends KindState>(make: (execution: Execution) => State): State {
     let state = this.#states.get(make) as State | undefined;
@@ -136,6 +147,14 @@ export class Execution {
     this.passed(0);
   }
 
+  /** Whether the journal begins with what that run's had, be it by way of others. */
+  goesOnFor(runId: string): boolean {
+    for (let origin = this.#origin; origin !== null; origin = origin.origin) {
+      if (origin.runId === runId) return true;
+    }
+    return false;
+  }
+
   /** A replay has brought the code past this event. */
   passed(seq: number): void {
     if (this.#origin === null) return;
@@ -145,9 +164,14 @@ export class Execution {
     this.#seed = seed;
   }
 
-  /** A value of the event that comes next, with the streams that came with it. */
+  /** Reads values of the event that comes next, with the streams that came with them. */
+  reading<T>(work: () => T): T {
+    return readingFor(runOfEvent(this.#passed + 1, this.runId, this.#origin), null, work);
+  }
+
+  /** A value of the event that comes next. */
   decode(data: Uint8Array | null): unknown {
-    return readingFor(runOfEvent(this.#passed + 1, this.runId, this.#origin), null, () => decode(data));
+    return this.reading(() => decode(data));
   }
 
   /** The id of the next request of this kind and name. */
@@ -195,7 +219,7 @@ export class Execution {
     this.#now = at;
     this.#startedAt = at;
     const { enter, fn, input, onActivity } = this.#options;
-    const args = this.decode(input) as unknown[];
+    const args = this.enter(() => this.decode(input)) as unknown[];
     const end = (outcome: Outcome): void => {
       if (this.#ended) return;
       this.#ended = true;

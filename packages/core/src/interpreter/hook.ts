@@ -32,7 +32,7 @@ export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
 }
 
 /** A payload, and the event that brought it. */
-export interface Payload<T> extends Pick<NewEvent, "name" | "data"> {
+export interface Payload<T> extends Pick<NewEvent, "id" | "name" | "data"> {
   readonly value: T;
 }
 
@@ -123,14 +123,14 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     return this.#next !== null || this.#races.size > 0 || this.#registrationAwaited;
   }
 
-  /** How many payloads came that nobody has taken. */
-  get left(): number {
-    return this.#buffer.length;
-  }
-
-  /** They, in order. */
+  /** What came that nobody has taken, in order. */
   get payloads(): readonly Payload<T>[] {
     return this.#buffer;
+  }
+
+  /** Takes them away, for another hook with the token. */
+  handOver(): readonly Payload<T>[] {
+    return this.#buffer.splice(0);
   }
 
   /** A payload arrived. */

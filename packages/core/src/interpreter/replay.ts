@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { ReplayDivergenceError } from "../errors/index.ts";
 import type { JournalEvent } from "../world/index.ts";
 import type { Difference } from "./difference.ts";
-import { deliver } from "./events.ts";
+import { deliver, noted } from "./events.ts";
 import type { Execution } from "./execution.ts";
 import { roleOf } from "./kinds/index.ts";
 import type { RequestRole } from "./kinds/kind.ts";
@@ -63,12 +63,13 @@ export async function replay(
         await drain(clock);
         break;
       case "note":
-        role.note(execution, event);
+        noted(execution, event);
         break;
       case "end":
         await untilItGoesOn(execution, event, clock);
         expectEnd(execution, event);
         break;
+      case "last":
       case "nothing":
         break;
     }

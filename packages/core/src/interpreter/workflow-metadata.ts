@@ -1,4 +1,5 @@
 import type { WorkflowMetadata } from "../metadata.ts";
+import { publicUrl } from "../public-address.ts";
 import type { Execution } from "./execution.ts";
 import { attributesOf } from "./kinds/attributes.ts";
 
@@ -10,6 +11,8 @@ export function workflowMetadata(execution: Execution): WorkflowMetadata {
     workflowName: workflow,
     workflowRunId: runId,
     workflowStartedAt: new Date(startedAt),
+    url: publicUrl(),
+    features: { encryption: false },
     attributes: Object.fromEntries(own),
   };
 }

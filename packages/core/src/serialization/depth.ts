@@ -28,17 +28,22 @@ export class DepthGuard {
   }
 
   enter(value: unknown): void {
-    if (typeof value === "object" && value !== null) this.#entered.add(value);
+    if (isReference(value)) this.#entered.add(value);
   }
 
   /** The child itself, or what stands in its place where it is too deep. */
   below(parent: object, child: unknown): unknown {
-    if (typeof child !== "object" || child === null || this.#entered.has(child)) return child;
+    if (!isReference(child) || this.#entered.has(child)) return child;
     const level = this.level(parent) + 1;
     if (level > MAX_DEPTH) return new Refusal(TOO_DEEP);
     this.#levels.set(child, level);
     return child;
   }
+}
+
+/** Functions, too: steps carry the values that they capture. */
+function isReference(value: unknown): value is object {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
 const TOO_DEEP =

@@ -3,6 +3,7 @@
  * bounded whatever was thrown.
  */
 import { SerializationError } from "../errors/input.ts";
+import { signalHost } from "./abort.ts";
 import { cutText, ERROR_LIMITS, type ErrorLimits } from "./error-data.ts";
 import { pack } from "./format.ts";
 import { decode } from "./values.ts";
@@ -27,11 +28,12 @@ const LIMITS: readonly ErrorLimits[] = [
  *   programs throw one object again and again.
  */
 export function encodeError(error: unknown, facts: object = {}): Uint8Array {
+  const signals = signalHost();
   let obstacle = `it has more than ${MAX_ERROR_BYTES} bytes.`;
   for (const limits of LIMITS) {
     try {
       const thrown = typeof error === "string" ? cutText(error, limits.message) : error;
-      const bytes = pack("d", write(thrown, "thrown", { limits, error: thrown, facts }));
+      const bytes = pack("d", write(thrown, "thrown", signals, { limits, error: thrown, facts }));
       if (bytes.length <= MAX_ERROR_BYTES) return bytes;
     } catch (refusal) {
       if (SerializationError.is(refusal)) obstacle = refusal.message;
@@ -39,7 +41,7 @@ export function encodeError(error: unknown, facts: object = {}): Uint8Array {
   }
   const message = `A value that cannot be stored was thrown${messageOf(error)}: ${cutText(obstacle, 1024)}`;
   const substitute = new Error(message);
-  return pack("d", write(substitute, "thrown", { limits: ERROR_LIMITS, error: substitute, facts }));
+  return pack("d", write(substitute, "thrown", signals, { limits: ERROR_LIMITS, error: substitute, facts }));
 }
 
 /**

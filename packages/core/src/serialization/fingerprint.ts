@@ -12,7 +12,7 @@ import { unpack } from "./format.ts";
  * What does not count: the order of an object's keys; a property or a last argument that is `undefined` against a missing
  * one; `undefined` or a hole against `null` inside an array; `-0` against `0`; a `Date` or a `URL` against its text; a boxed
  * primitive against the primitive; an object's missing prototype; a `Buffer` against a `Uint8Array`; where an error's stack
- * was; whether two places hold the same object or equal ones (only a value that contains itself is told apart by that).
+ * was; which abort signal it is, and whether it was aborted; whether two places hold the same object or equal ones (only a value that contains itself is told apart by that).
  *
  * Everything else counts: the order of arrays, maps and sets, `null` against a missing property or last argument, bigint,
  * `NaN`, bytes, classes.
@@ -147,6 +147,9 @@ class Graph {
             value,
           ]),
         );
+      case "AbortSignal":
+      case "AbortController":
+        return `<${tag}>`;
       case "Error":
         return short(`<Error ${this.#errorData(first)}>`);
       case SPARSE:

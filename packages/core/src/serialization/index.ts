@@ -1,6 +1,7 @@
 /**
  * Serialization: what crosses the journal, as bytes with a format byte in front.
  */
+export { detached, named, type ReadSignal, type SignalData, type SignalHost, snapshot } from "./abort.ts";
 export { type Class, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./classes.ts";
 export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
 export { fingerprint } from "./fingerprint.ts";

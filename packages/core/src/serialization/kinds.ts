@@ -79,7 +79,13 @@ export function reasonAgainst(value: unknown): string {
   if (value instanceof Refusal) return value.reason;
   if (typeof value === "function") {
     const name = value.name === "" ? "" : ` (${value.name})`;
-    return `is a function${name}, which cannot be stored. Pass data, and call the function where the data arrives.`;
+    if (/^class\b/.test(Function.prototype.toString.call(value))) {
+      return `is a class${name} that is not registered, which cannot be stored. Call registerClass(id, cls) in its module.`;
+    }
+    return (
+      `is a function${name}, which cannot be stored: only steps, workflows and registered classes can. Mark it "use step", or ` +
+      "pass data, and call the function where the data arrives."
+    );
   }
   if (typeof value === "symbol")
     return `is a symbol (${value.toString()}), which cannot be stored. Pass a string.`;

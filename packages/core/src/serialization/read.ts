@@ -6,19 +6,26 @@
  */
 import { parse } from "devalue";
 import { SerializationError } from "../errors/input.ts";
+import { NO_SIGNALS, type SignalData, type SignalHost, signalHost } from "./abort.ts";
 import { findClass, isSerializable, WORKFLOW_DESERIALIZE } from "./classes.ts";
 import { createError, type ErrorData, fillError } from "./error-data.ts";
+import { type FunctionData, functionOf } from "./functions.ts";
 import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
 export interface ReadOptions {
   /** Instances of classes that are not registered here, or that refuse their data, come back as the data. */
   readonly lenient?: boolean;
+  /**
+   * The value is read ahead of the code that gets it. Called if it holds what is tied to whoever reads it, so that it has to be
+   * read again there.
+   */
+  readonly onTied?: () => void;
 }
 
 /** The value of a text that `write` made. */
 export function read(text: string, options: ReadOptions = {}): unknown {
-  const reader = new Reader(options.lenient ?? false);
+  const reader = new Reader(options);
   const value = parse(text, reader.revivers());
   reader.complete();
   return value;
@@ -26,20 +33,34 @@ export function read(text: string, options: ReadOptions = {}): unknown {
 
 class Reader {
   readonly #lenient: boolean;
+  readonly #signals: SignalHost;
   readonly #made: Map<object, object> = new Map();
   readonly #fills: (() => void)[] = [];
 
-  constructor(lenient: boolean) {
+  constructor({ lenient = false, onTied }: ReadOptions) {
     this.#lenient = lenient;
+    const readAhead: SignalHost = {
+      ...NO_SIGNALS,
+      read(data) {
+        onTied?.();
+        return NO_SIGNALS.read(data);
+      },
+    };
+    this.#signals = onTied === undefined ? signalHost() : readAhead;
   }
 
   /** The data of each kind has the type that `write`'s reducer of that name gives it. */
   revivers(): Record<string, (data: unknown) => unknown> {
     return {
+      Function: (data) => this.#function(data as FunctionData),
       Instance: (data) => this.#instance(data as Record<string, unknown>),
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
       Stream: (data) => data,
+      AbortSignal: (data) => this.#signals.read(data as SignalData).signal,
+      AbortController: (data) => {
+        return this.#signals.read(data as SignalData).controller ?? new AbortController();
+      },
       Headers: (data) => headersOf(data as [string, string][]),
       Entries: (data) => this.#entries(data as Map<string, unknown>, Object.prototype),
       NullEntries: (data) => this.#entries(data as Map<string, unknown>, null),
@@ -59,6 +80,19 @@ class Reader {
     this.#fills.push(() => fill(made));
     fill(made);
     return made;
+  }
+
+  #function(data: FunctionData): unknown {
+    const known = this.#made.get(data);
+    if (known !== undefined) return known;
+    try {
+      const made = functionOf(data);
+      this.#made.set(data, made);
+      return made;
+    } catch (error) {
+      if (this.#lenient) return data;
+      throw error;
+    }
   }
 
   #error(data: ErrorData): Error {

@@ -2,6 +2,7 @@
  * Values to bytes and back: the boundary between the engine, which handles values, and a World, which stores bytes.
  */
 import { SerializationError } from "../errors/input.ts";
+import { type SignalHost, signalHost } from "./abort.ts";
 import { tooLarge } from "./depth.ts";
 import { pack, unpack } from "./format.ts";
 import { isJsonExact } from "./json.ts";
@@ -13,19 +14,21 @@ import { write } from "./write.ts";
  *
  * Kept: JSON, `undefined`, `-0`, `NaN`, infinities, bigint, Date, RegExp, Map, Set, URL, URLSearchParams, ArrayBuffer,
  * typed arrays, DataView, Buffer, Headers, errors, holes, null prototypes, own `__proto__` keys, boxed primitives,
- * cycles and repeated references, and instances of classes with `WORKFLOW_SERIALIZE` and `WORKFLOW_DESERIALIZE`.
+ * abort signals and controllers, cycles and repeated references, instances of classes with `WORKFLOW_SERIALIZE` and
+ * `WORKFLOW_DESERIALIZE`; steps, workflows and registered classes, as themselves.
  * Not kept: names that arrays have besides their elements (subclasses of Array come back as arrays), the sharing of one
  * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give. A value has at
  * most 500 levels, so that it can be read wherever it was written.
  *
  * @param where what the value is called in errors: with `args`, a socket is refused at `args[0].user.socket`
- * @throws {SerializationError} for anything else: functions, symbols, promises, proxies, other class instances, getters
+ * @param signals who ties the abort signals in it; the calling code's own host by default
+ * @throws {SerializationError} for anything else: other functions, symbols, promises, proxies, other class instances, getters
  *   that throw, what is nested too deeply
  */
-export function encode(value: unknown, where: string): Uint8Array | null {
+export function encode(value: unknown, where: string, signals: SignalHost = signalHost()): Uint8Array | null {
   if (value === undefined) return null;
   if (isJsonExact(value)) return pack("j", json(value, where));
-  return pack("d", write(value, where));
+  return pack("d", write(value, where, signals));
 }
 
 /**

@@ -4,6 +4,7 @@
 import { types } from "node:util";
 import { DevalueError, type StringifyOperations, stringify } from "devalue";
 import { SerializationError } from "../errors/input.ts";
+import { type SignalHost, writeController, writeSignal } from "./abort.ts";
 import { classIdOf, type SerializableClass, serializableClassOf, WORKFLOW_SERIALIZE } from "./classes.ts";
 import { DepthGuard, shortPath, tooLarge } from "./depth.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type ErrorData,
   type ErrorLimits,
 } from "./error-data.ts";
+import { functionData } from "./functions.ts";
 import {
   builtinTag,
   inWords,
@@ -37,8 +39,13 @@ export const CLASS_KEY = "@class";
  * @param where what the value is called in error paths: `args`
  * @throws {SerializationError} that names the first place which cannot be stored
  */
-export function write(value: unknown, where: string, errors: ErrorRules = KEPT_AS_THEY_ARE): string {
-  return writeWith(value, where, new Writer(errors));
+export function write(
+  value: unknown,
+  where: string,
+  signals: SignalHost,
+  errors: ErrorRules = KEPT_AS_THEY_ARE,
+): string {
+  return writeWith(value, where, new Writer(errors, signals));
 }
 
 /** How errors are written. */
@@ -78,10 +85,12 @@ class Writer {
   /** Errors already described; `null` while one is being described. */
   readonly #described: Map<object, ErrorData | null>;
   readonly #depth: DepthGuard;
+  readonly #signals: SignalHost;
 
   /** @param level how deep the value lies in that of the parent */
-  constructor(errors: ErrorRules, parent?: Writer, level = 1) {
+  constructor(errors: ErrorRules, signals: SignalHost, parent?: Writer, level = 1) {
     this.#errors = errors;
+    this.#signals = signals;
     this.#depth = new DepthGuard(level);
     this.#depths = parent === undefined ? new Map() : parent.#depths;
     this.#described = parent === undefined ? new Map() : parent.#described;
@@ -94,10 +103,13 @@ class Writer {
       (value: unknown): unknown =>
         isPlainlyObject(value) && this.#depth.below(value, reducer(value));
     return {
+      Function: (value) => this.#function(value),
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
       Stream: reduce((value) => streamInPlaceOf(value)),
+      AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
+      AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
@@ -121,6 +133,12 @@ class Writer {
         for (const [key, value] of map) yield [depth.below(map, key), depth.below(map, value)];
       },
     };
+  }
+
+  #function(value: unknown): unknown {
+    const data = functionData(value);
+    if (data === undefined || typeof value !== "function") return undefined;
+    return this.#depth.below(value, data);
   }
 
   #instance(value: object): unknown {
@@ -166,7 +184,7 @@ class Writer {
     if (value === DROP) return DROP;
     if (typeof value === "string") return cutText(value, this.#errors.limits.property);
     try {
-      const size = writeWith(value, "", new Writer(this.#errors, this, level)).length;
+      const size = writeWith(value, "", new Writer(this.#errors, this.#signals, this, level)).length;
       return size <= this.#errors.limits.property ? value : `[cut: ${size} characters]`;
     } catch {
       return DROP;

@@ -22,13 +22,13 @@ export interface ColdReplay {
  * @throws {ReplayDivergenceError} if code and journal disagree
  */
 export async function coldReplay(
-  run: { readonly runId: string; readonly workflow: string },
+  run: { readonly runId: string; readonly workflow: string; readonly generation?: number },
   journal: readonly JournalEvent[],
   clock: Clock,
 ): Promise<ColdReplay> {
   const execution = newExecution({
-    ...run,
     generation: 0,
+    ...run,
     events: journal,
     largestValue: Number.POSITIVE_INFINITY,
     clock: () => clock.now(),

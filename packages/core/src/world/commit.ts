@@ -32,7 +32,8 @@ export type LeaseChange =
    */
   | { readonly type: "hold"; readonly ttl: number }
   /**
-   * Give it back; the run is next due at `dueAt`. If there is a message beyond the commit's `mailDone` or, in a run that is
+   * Give it back; the run is next due at `dueAt`: a time by the store's clock where it has one, which the worker's follows, so
+   * it is stored as it is. If there is a message beyond the commit's `mailDone` or, in a run that is
    * terminal now, end mail beyond `endDone`, the run is due at once instead.
    */
   | { readonly type: "park"; readonly dueAt: number | null };

@@ -76,6 +76,8 @@ export interface OpenStore {
   readonly records: Pick<World, "readRecords" | "writeRecords" | "listRecords">;
   /** Missing where the World does not declare `capabilities.streams`. */
   readonly streams?: Streams;
+  /** Why this store cannot join transactions and what to do, where others of its World's can. */
+  readonly cannotJoin?: string;
   /** Missing where the World does not declare `capabilities.joining`. */
   readonly outbox?: {
     /** Writes a row into the user's transaction. */
@@ -98,6 +100,9 @@ export interface StoredWorldOptions<Store extends OpenStore> {
   /** `store` is there while the World is open: what only the server knows has the weaker answer before. */
   readonly capabilities: (store: Store | undefined) => WorldCapabilities;
 }
+
+const CANNOT_JOIN =
+  "capabilities.joining is not true. Start and send after the commit, or use a World that can";
 
 /** A World over an {@link OpenStore}. */
 export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
@@ -186,13 +191,11 @@ export class StoredWorld<Store extends OpenStore = OpenStore> implements World {
   }
 
   joining(transaction: unknown): Joined {
-    const { outbox } = this.#store;
+    const { outbox, cannotJoin = CANNOT_JOIN } = this.#store;
     if (outbox === undefined) {
-      throw new WorldError(
-        `The ${this.#options.title} World cannot join a transaction: capabilities.joining is not true. Start and send after ` +
-          "the commit, or use a World that can.",
-        { retryable: false },
-      );
+      throw new WorldError(`The ${this.#options.title} World cannot join a transaction: ${cannotJoin}.`, {
+        retryable: false,
+      });
     }
     // In the caller's async context, by which some libraries know their transaction.
     const put = async (request: JoinedRequest): Promise<void> => {

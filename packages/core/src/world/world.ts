@@ -144,8 +144,9 @@ export interface World extends Streams {
   /**
    * Starts runs and sends messages with a transaction of the user's: with its commit, or not at all. All that is written into
    * the transaction is a row of an outbox with the request. After the commit an instance of the World takes the row, and with it,
-   * in one transaction of its own, does what {@link createRuns} or {@link deliver} does. So nothing of the World's is locked, and
-   * no lease is held, while the user's transaction is open.
+   * in one transaction of its own, does what {@link createRuns} or {@link deliver} does; where the store's verbs are no
+   * transactions, it does that first, under the ids of the request, and then takes the row. So nothing of the World's is locked,
+   * and no lease is held, while the user's transaction is open.
    *
    * - A request is carried out once, whoever races, and the requests of one transaction in their order; as if it had been sent only
    *   then, with the `now` that it has.
@@ -154,7 +155,7 @@ export interface World extends Streams {
    * - Nobody hears what came of it (`held`, `no_such_name`, `finished` …): who has to know finds out by the name or the run id.
    * - A row that cannot be carried out is not in the way of others.
    *
-   * @param transaction what the World can join; `SqlTransaction` where its store speaks SQL
+   * @param transaction what the World can join; `SqlTransaction` where its store speaks SQL, a `ClientSession` on MongoDB
    */
   joining(transaction: unknown): Joined;
 

@@ -1,6 +1,7 @@
 import { createHook, getStepMetadata, shield, sleep, step, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { WorkflowRunCancelledError } from "@perdure/core/errors";
+import { Client, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -139,5 +140,30 @@ it("terminates a run that nobody executes, one that is parked, and one whose own
   await clock.advance(1);
   await settle();
   expect(row(held.runId)).toMatchObject({ owner: null, dueAt: null });
+  blocked.open();
+});
+
+it("asks the store of a run with a dead owner once, and again when the lease has run out", async () => {
+  const { process, client, clock, state, until, settle, row } = cluster();
+  const blocked = gate();
+  const blocks = step("is never done", async () => await blocked.promise);
+  const flow = workflow("is held by the dead", async () => await blocks());
+  const worker = await process();
+  const held = await client.start(flow, []);
+  await settle();
+  worker.kill();
+  const asked: string[] = [];
+  const world = memoryWorld({
+    state,
+    beforeOperation: (operation) => {
+      if (operation === "getRuns" || operation === "claim") asked.push(operation);
+    },
+  });
+  const other = new Client({ world, clock, logger: "silent" });
+  const { dueAt } = row(held.runId);
+  await until(other.getRun(held.runId).cancel({ mode: "terminate" }));
+  expect(row(held.runId).status).toBe("cancelled");
+  expect(clock.now()).toBeGreaterThanOrEqual(dueAt ?? Number.POSITIVE_INFINITY);
+  expect(asked).toEqual(["getRuns", "claim", "getRuns", "claim", "getRuns"]);
   blocked.open();
 });

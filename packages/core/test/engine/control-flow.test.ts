@@ -181,6 +181,8 @@ it("tells a workflow and its steps what they are", async () => {
   const run = await client.start(told, []);
   const metadata = {
     attributes: {},
+    url: "http://localhost:3000",
+    features: { encryption: false },
     workflowName: "told",
     workflowRunId: run.runId,
     workflowStartedAt: started,
@@ -192,6 +194,7 @@ it("tells a workflow and its steps what they are", async () => {
       stepId: expect.stringMatching(/^step_[\w-]{27}$/),
       attempt: 1,
       stepStartedAt: started,
+      attemptStartedAt: started,
       aborted: false,
       run: metadata,
     },

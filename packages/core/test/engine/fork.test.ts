@@ -62,6 +62,44 @@ it("brings a failed run back: nothing is done twice, and the step that failed ke
   expect(second.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
+it("keeps the time of the start key, and leaves a key alone whose time is over", async () => {
+  const { process, client, clock, until, row } = cluster();
+  const broken = { is: true };
+  const flow = charging([], broken);
+  await process();
+  const options = { idempotencyKey: "for an hour", ttl: "1h" } as const;
+  const run = await client.start(flow, ["book"], options);
+  await until(run.returnValue.catch(() => {}));
+  broken.is = false;
+  const second = await run.retry();
+  await until(second.returnValue);
+  expect((await client.start(flow, ["book"], options)).runId).toBe(second.runId);
+  await clock.advance(3_600_000);
+  broken.is = true;
+  const next = await client.start(flow, ["another book"], options);
+  expect(next.runId).not.toBe(second.runId);
+  await until(next.returnValue.catch(() => {}));
+  await clock.advance(3_600_000);
+  broken.is = false;
+  const again = await next.retry();
+  expect(row(again.runId).idempotencyKey).toBeNull();
+  const last = await client.start(flow, ["the last book"], options);
+  expect(last.runId).not.toBe(again.runId);
+});
+
+it("refuses to go on for a run whose key another start has by now", async () => {
+  const { process, client, clock, until } = cluster();
+  const broken = { is: true };
+  const flow = charging([], broken);
+  await process();
+  const options = { idempotencyKey: "for a second", ttl: "1s" } as const;
+  const run = await client.start(flow, ["book"], options);
+  await until(run.returnValue.catch(() => {}));
+  await clock.advance(1_000);
+  const other = await client.start(flow, ["book"], options);
+  await expect(run.retry()).rejects.toThrow(new RegExp(`belongs to run "${other.runId}"`));
+});
+
 it("gives the failed step another id where the old one is burnt, and retries a retry", async () => {
   const { process, client, until } = cluster();
   const calls: Call[] = [];

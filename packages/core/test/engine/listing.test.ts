@@ -1,5 +1,14 @@
-import { createHook, sleep, workflow } from "@perdure/core";
-import { countRuns, type ListRunsOptions, listRuns, type RunInfo, start } from "@perdure/core/api";
+import { createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import {
+  countRuns,
+  getHookByToken,
+  getRun,
+  type ListRunsOptions,
+  listRuns,
+  type RunInfo,
+  resumeHook,
+  start,
+} from "@perdure/core/api";
 import { NonDeterminismError, WorldError } from "@perdure/core/errors";
 import { configure } from "@perdure/core/runtime";
 import type { World } from "@perdure/core/world";
@@ -105,14 +114,56 @@ it.each<[ListRunsOptions, string]>([
   await expect(listRuns(options)).rejects.toThrow(message);
 });
 
-it("is refused in a workflow", async () => {
+const refused = (question: Promise<unknown>): Promise<unknown> =>
+  question.then(
+    () => "answered",
+    (error: unknown) => NonDeterminismError.is(error) && error.message.split(" was called")[0],
+  );
+
+it("is refused in a workflow, as is all that a replay would do again", async () => {
   const { process, client, until } = listing();
   const wf = workflow("lister", async () => {
     await sleep(1);
-    const errors = [await listRuns().catch((e: unknown) => e), await countRuns().catch((e: unknown) => e)];
-    return errors.map((error) => NonDeterminismError.is(error) && error.message.split(" was called")[0]);
+    const run = getRun(getWorkflowMetadata().workflowRunId);
+    const events = run.events().next();
+    const asked = [listRuns(), countRuns(), resumeHook("t"), getHookByToken("t"), run.delete(), events];
+    return await Promise.all([...asked, run.getState(), run.fork({ fromStep: "s" })].map(refused));
   });
   await process();
   const run = await client.start(wf, []);
-  expect(await until(run.returnValue)).toEqual(["listRuns()", "countRuns()"]);
+  expect(await until(run.returnValue)).toEqual([
+    "listRuns()",
+    "countRuns()",
+    "resumeHook()",
+    "getHookByToken()",
+    "run.delete()",
+    "run.events()",
+    "run.getState()",
+    "run.fork()",
+  ]);
+});
+
+it("asks the World of the step's run in a step, whatever the process's World is", async () => {
+  const { process, client, until } = cluster();
+  configure({ world: cluster().world, worker: false });
+  const asks = step("asks", async (runId: string) => {
+    const { runs } = await listRuns();
+    const { hookId } = await getHookByToken("of the step's World");
+    const resumed = await resumeHook("of the step's World", "payload");
+    return [
+      runs.map((run) => run.runId),
+      await countRuns(),
+      resumed.hookId === hookId,
+      await getRun(runId).exists,
+    ];
+  });
+  const wf = workflow("asks in a step", async () => {
+    const hook = createHook({ token: "of the step's World" });
+    await hook.getConflict();
+    const { workflowRunId } = getWorkflowMetadata();
+    return [await asks(workflowRunId), await hook];
+  });
+  await process();
+  const run = await client.start(wf, []);
+  expect(await until(run.returnValue)).toEqual([[[run.runId], 1, true, true], "payload"]);
 });

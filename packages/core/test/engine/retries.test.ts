@@ -98,13 +98,19 @@ it("retries as the process is configured where a step says nothing, and as the s
   expect(() => configure({ world, retry: { backoff: { jitter: 2 } } })).toThrow(/backoff\.jitter/);
 });
 
-it("fails with the last error after four attempts", async () => {
+it("fails after four attempts, with the last error as the cause", async () => {
   const { process, client, until, types, times, flow } = flaky("always fails", 9, {}, plain);
   await process();
   const run = await client.start(flow, []);
   const error = await until(run.returnValue.catch((reason: unknown) => reason));
   expect(WorkflowRunFailedError.is(error)).toBe(true);
-  expect((error as Error).cause).toMatchObject({ message: "failure 4", attempt: 4 });
+  const { cause } = error as { cause: Error };
+  expect(FatalError.is(cause)).toBe(true);
+  expect(cause).toMatchObject({
+    message: 'Step "always fails step" failed after 3 retries: failure 4',
+    attempt: 4,
+    cause: { message: "failure 4" },
+  });
   expect(times).toHaveLength(4);
   expect(types(run.runId).filter((type) => type === "step_retrying")).toHaveLength(3);
 });
@@ -301,14 +307,15 @@ it("goes on after a timeout also if the body ignores its signal, and discards it
   expect(types(run.runId).filter((type) => type === "step_completed")).toHaveLength(1);
 });
 
-it("fails with a StepTimeoutError when the last attempt runs out of time", async () => {
+it("fails because of a StepTimeoutError when the last attempt runs out of time", async () => {
   const { process, client, until } = cluster();
   const slow = step("never", () => new Promise<never>(() => {}), { timeout: 1_000, maxRetries: 1 });
   const flow = workflow("never in time", async () => await slow());
   await process();
   const error = await until((await client.start(flow, [])).returnValue.catch((reason: Error) => reason));
-  expect(StepTimeoutError.is((error as Error).cause)).toBe(true);
-  expect((error as Error).cause).toMatchObject({ stepName: "never", attempt: 2, timeoutMs: 1_000 });
+  const { cause } = (error as Error).cause as Error;
+  expect(StepTimeoutError.is(cause)).toBe(true);
+  expect(cause).toMatchObject({ stepName: "never", attempt: 2, timeoutMs: 1_000 });
 });
 
 it("starts no attempt after the deadline", async () => {

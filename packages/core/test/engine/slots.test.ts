@@ -158,9 +158,9 @@ it("fails a step whose body never ends, after its timeout for each attempt, and 
     workflow("hangs", async () => await hung()),
     [],
   );
-  const error = (await until(run.returnValue.catch((reason: unknown) => reason))) as Error;
-  expect(StepTimeoutError.is(error.cause)).toBe(true);
-  expect((error.cause as Error).message).toMatch(
+  const error = (await until(run.returnValue.catch((reason: unknown) => reason))) as { cause: Error };
+  expect(StepTimeoutError.is(error.cause.cause)).toBe(true);
+  expect((error.cause.cause as Error).message).toMatch(
     /Attempt 3 .* did not begin within 1000 ms, because attempt 1 still runs/,
   );
   expect(calls).toBe(1);

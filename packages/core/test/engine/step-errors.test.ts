@@ -7,6 +7,7 @@ import {
   workflow,
 } from "@perdure/core";
 import { WorkflowRunFailedError } from "@perdure/core/errors";
+import { coldReplay } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, LEASE } from "./cluster.ts";
 
@@ -20,14 +21,17 @@ class InsufficientFunds extends Error {
 const once = { maxRetries: 0 } as const;
 
 /** The error with which the run of a workflow fails. */
-async function failureOf(id: string, body: () => Promise<unknown>): Promise<WorkflowRunFailedError> {
+async function failureOf(
+  id: string,
+  body: () => Promise<unknown>,
+): Promise<WorkflowRunFailedError & { readonly cause: Error }> {
   const { process, client, until } = cluster();
   await process();
   const run = await client.start(workflow(id, body), []);
   const error = await until(run.returnValue.catch((reason: unknown) => reason));
   if (!WorkflowRunFailedError.is(error)) throw new Error("The run has not failed.");
   expect(error.runId).toBe(run.runId);
-  return error;
+  return error as WorkflowRunFailedError & { readonly cause: Error };
 }
 
 it("names workflow, run, step and attempt", async () => {
@@ -40,7 +44,7 @@ it("names workflow, run, step and attempt", async () => {
   );
   const error = await failureOf("names all", charge);
   expect(error.message).toBe(
-    `Workflow run "${error.runId}" of "names all" failed: connection reset (step "charge", attempt 2)`,
+    `Workflow run "${error.runId}" of "names all" failed: Step "charge" failed after 1 retry: connection reset`,
   );
   expect(error.cause).toMatchObject({
     stepName: "charge",
@@ -104,14 +108,13 @@ it("takes what is thrown that is no error, and what cannot be stored", async () 
   const text = await failureOf("a text", async () => {
     throw "no error at all";
   });
-  expect(text.cause).toMatchObject({
-    message: 'The workflow threw "no error at all"',
-    cause: "no error at all",
-  });
+  expect(text).toMatchObject({ cause: "no error at all", errorCode: "USER_ERROR" });
+  expect(text.message).toMatch(/failed: The workflow threw "no error at all"$/);
   const nothing = await failureOf("nothing", async () => {
     throw undefined;
   });
-  expect(nothing.cause.message).toBe("The workflow threw undefined");
+  expect(nothing.cause).toBe(undefined);
+  expect(nothing.message).toMatch(/failed: The workflow threw undefined$/);
   const frozen = step(
     "frozen",
     async () => {
@@ -167,6 +170,7 @@ it.each<[what: string, result: () => unknown, path: RegExp]>([
     expect(cause.message).toMatch(path);
     expect(cause).toMatchObject({ stepName: "opens", attempt: 1 });
     expect(FatalError.is(cause)).toBe(true);
+    expect(cause.name).toBe("SerializationError");
     expect(executed).toBe(1);
   },
 );
@@ -212,16 +216,31 @@ it("never writes into what was thrown, and puts its facts where the error has no
   expect(thrown.map((value) => value && Object.getOwnPropertyDescriptors(value))).toEqual(before);
 });
 
-it("rejects the call of a step whose arguments cannot be stored, without a step in the journal", async () => {
-  const { process, client, until, types } = cluster();
-  const takes = step("takes", async (_: unknown) => {});
+it("fails a step whose arguments cannot be stored, in the journal and without calling its body", async () => {
+  const { process, client, clock, until, types, journal } = cluster();
+  let called = 0;
+  const takes = step("takes", async (_: unknown) => {
+    called++;
+  });
   const flow = workflow("bad arguments", async () => {
-    return await takes({ user: { socket: () => {} } }).catch((error: Error) => error.message);
+    return await takes({ user: { socket: () => {} } }).catch((error: Error) => [error.name, error.message]);
   });
   await process();
   const run = await client.start<string>(flow, []);
-  expect(await until(run.returnValue)).toMatch(/^args\[0\]\.user\.socket /);
-  expect(types(run.runId)).not.toContain("step_created");
+  expect(await until(run.returnValue)).toEqual([
+    "SerializationError",
+    expect.stringMatching(/^args\[0\]\.user\.socket /),
+  ]);
+  expect(called).toBe(0);
+  expect(types(run.runId)).toEqual([
+    "run_created",
+    "run_started",
+    "step_created",
+    "step_failed",
+    "run_completed",
+  ]);
+  const replay = await coldReplay({ runId: run.runId, workflow: "bad arguments" }, journal(run.runId), clock);
+  expect(replay).toMatchObject({ outcome: "returned", unmatched: [] });
 });
 
 it("fails the run whose result cannot be stored, with the path", async () => {
@@ -237,7 +256,7 @@ it("counts an error that is thrown before the body's first await like any other"
   }) as () => Promise<void>);
   sync.backoff = () => 0;
   const { cause } = await failureOf("sync throw", sync);
-  expect(cause).toMatchObject({ message: "not even a promise", attempt: 4 });
+  expect(cause).toMatchObject({ cause: { message: "not even a promise" }, attempt: 4 });
   expect(calls).toHaveLength(4);
 });
 

@@ -20,7 +20,7 @@ import { firstEvents, readJournal } from "../claims/loader.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import type { StoreCalls } from "../system-steps/store-calls.ts";
 import { endingOf, WATCH, type Watcher } from "../system-steps/watch-run.ts";
-import { cancelOfChild, debtsOf, mayCancelChildren } from "./debts.ts";
+import { cancelOfChild, debtsOf } from "./debts.ts";
 
 /**
  * What a run owes when it has ended, however it ended: system steps that were not done, cancels of its children, payloads that
@@ -112,7 +112,7 @@ export class AfterWork {
 
   async #payDebts(row: RunRecord, journal: readonly JournalEvent[], mail: readonly Mail[]): Promise<void> {
     const { store } = this.#options;
-    const { steps, messages } = debtsOf(row, journal, mail);
+    const { steps, messages, children } = debtsOf({ run: row, journal, mail });
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
@@ -122,7 +122,7 @@ export class AfterWork {
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
-    if (mayCancelChildren(row, journal)) await this.#cancelChildren(row);
+    if (children) await this.#cancelChildren(row);
   }
 
   /** Those that have not ended, a page at a time: it may have started any number. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { workflowFunction } from "../../define/registry.ts";
 import {
@@ -8,10 +9,12 @@ import {
   WorkflowNotRegisteredError,
   WorldError,
 } from "../../errors/index.ts";
+import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook.ts";
-import { roleOf } from "../../interpreter/kinds/index.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
+import { signalsOf } from "../../interpreter/kinds/signal.ts";
+import { sleepIn } from "../../interpreter/kinds/wait.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
 import type { Logger } from "../../logger.ts";
 import type { ClaimedRun, JournalEvent, NewEvent, RunRecord, World } from "../../world/index.ts";
@@ -43,8 +46,8 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const fn = workflowFunction(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
-    contexts.run({ kind: "workflow", execution }, call);
-  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter });
+    contexts.run({ kind: "workflow", execution, signals: signalsOf(execution) } satisfies Context, call);
+  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter, sleep: sleepIn });
 }
 
 /**
@@ -118,10 +121,7 @@ export async function replayJournal(
 
 /** Tells a fresh execution what its run was created with. */
 export function primed(execution: Execution, events: readonly NewEvent[]): void {
-  for (const event of events) {
-    const role = roleOf(event.type);
-    if (role.role === "note") role.note(execution, event);
-  }
+  for (const event of events) noted(execution, event);
 }
 
 /** A journal, and what keeps the run from following it. */

@@ -21,9 +21,10 @@ export function endOfAttempt(
   const { id } = step;
   if (execution.pending.get(id) !== step || step.attempt !== attempt.attempt) return null;
   if (result.type === "completed") {
-    return { type: "step_completed", id, data: result.value, known: { value: result.decoded } };
+    const { value: data, known } = result;
+    return { type: "step_completed", id, data, ...(known !== undefined && { known }) };
   }
-  const judged = judgeFailure(step, result.error, result.reason, now, random);
+  const judged = judgeFailure(step, result, attempt.startedAt, now, random);
   const verdict = cancel.judge(attempt, result, judged);
   if (verdict.type === "fail") return { type: "step_failed", id, data: verdict.error };
   outbox.retry(id, verdict.record, now);

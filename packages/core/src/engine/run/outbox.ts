@@ -105,16 +105,8 @@ export class Outbox {
     this.append("step_retrying", now, stepId, null, encode(record, "retry"), progress);
   }
 
-  /** The workflow function has ended. A run that is being cancelled ends cancelled, whatever its code returned. */
-  end(
-    outcome: Exclude<Outcome, { type: "continued" }>,
-    cancelled: { readonly reason: unknown } | null,
-    now: number,
-  ): void {
-    if (cancelled !== null) {
-      this.endCancelled(cancelled.reason, now);
-      return;
-    }
+  /** The workflow function has ended. */
+  end(outcome: Exclude<Outcome, { type: "continued" }>, now: number): void {
     if (outcome.type === "returned") {
       const { output } = outcome;
       this.#terminal("run_completed", output, { status: "completed", output }, now);
@@ -131,6 +123,7 @@ export class Outbox {
     this.endCancelled(reason, now);
   }
 
+  /** A run that is being cancelled ends cancelled, whatever its code does last. */
   endCancelled(reason: unknown, now: number): void {
     const text = typeof reason === "string" ? reason : undefined;
     const error = encodeError(new WorkflowRunCancelledError(this.#runId, text));

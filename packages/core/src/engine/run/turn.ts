@@ -139,7 +139,8 @@ export class Turn {
     }
     requests.length = 0;
     if (outcome === null) return;
-    if (outcome.type === "continued") {
+    const { record } = cancelOf(this.#execution);
+    if (outcome.type === "continued" && record === null) {
       // What the next generation inherits is known when the store has answered, and it knows nothing of system steps.
       const { system } = this.#options.steps;
       if (this.#execution.awaitsAnswer || system.busy || system.waiting) return;
@@ -149,7 +150,8 @@ export class Turn {
       return;
     }
     writeDebts(this.outbox, this.#execution, this.#options.steps, now);
-    this.outbox.end(outcome, cancelOf(this.#execution).record, now);
+    if (record !== null || outcome.type === "continued") this.outbox.endCancelled(record?.reason, now);
+    else this.outbox.end(outcome, now);
     this.#machine.move("over");
     this.#options.steps.close();
   }
@@ -221,6 +223,7 @@ export class Turn {
     const { cancel, steps } = this.#options;
     const begun = cancel.begun;
     this.#withheld = null;
+    writeDebts(this.outbox, this.#execution, steps, now);
     this.#execution.drop();
     steps.close();
     // Its mail stays unread: what it owes of that is done after the end.

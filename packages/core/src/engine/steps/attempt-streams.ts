@@ -7,7 +7,8 @@ import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
-import { type StoredResult, storedResult } from "./stored-result.ts";
+import type { AttemptResult } from "./attempt.ts";
+import { resultOf } from "./stored-result.ts";
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
@@ -65,10 +66,10 @@ export class AttemptStreams implements AttemptAccess {
   }
 
   /** What the body returned, for the journal. Resolves when everything is in the store, and closes what was to be closed. */
-  async succeeded(result: unknown, largest: number): Promise<StoredResult> {
+  async succeeded(result: unknown, largest: number): Promise<AttemptResult> {
     const { runId } = this.#writer;
     const passed = new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false });
-    const stored = storedResult(result, largest, passed);
+    const stored = resultOf(result, largest, passed);
     if (passed.any) this.feed(passed, runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();

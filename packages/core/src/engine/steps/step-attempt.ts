@@ -1,19 +1,21 @@
 import type { Clock } from "../../clock.ts";
-import type { Context, StepStore } from "../../context.ts";
+import type { StepStore } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import type { Signals } from "../../interpreter/signals.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
-import type { Attempt, AttemptResult } from "./attempt.ts";
-import { AttemptSignal } from "./attempt-signal.ts";
+import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
+import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
+import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
 
 /**
@@ -34,6 +36,7 @@ export interface AttemptListener {
 /** What an attempt has from the execution that asked for it. */
 export interface StepOwner {
   readonly metadata: WorkflowMetadata;
+  readonly signals: Pick<Signals, "listen">;
   readonly largestValue: number;
 }
 
@@ -55,12 +58,11 @@ export class StepAttempt implements Attempt {
   readonly #host: AttemptHost;
   readonly #owner: StepOwner;
   readonly #listener: AttemptListener;
-  readonly #signal: AttemptSignal = new AttemptSignal();
+  readonly #signals: AttemptSignals;
   #streams: AttemptStreams | null = null;
   #phase: "waiting" | "running" | "over" = "waiting";
-  #started = false;
   #timedOut = false;
-  #startedAt = 0;
+  #startedAt: number | null = null;
   #slot: Slot | null = null;
   #leaveQueue: () => void = () => {};
   #cancelTimeout: () => void = () => {};
@@ -73,14 +75,26 @@ export class StepAttempt implements Attempt {
     this.attempt = step.attempt;
     this.#owner = owner;
     this.#listener = listener;
+    const { metadata, signals } = owner;
+    this.#signals = new AttemptSignals({
+      runId: metadata.workflowRunId,
+      stepId: step.id,
+      attempt: step.attempt,
+      signals,
+      send: host.store.send,
+    });
   }
 
   get started(): boolean {
-    return this.#started;
+    return this.#startedAt !== null;
+  }
+
+  get startedAt(): number | null {
+    return this.#startedAt;
   }
 
   get heardAbort(): boolean {
-    return this.#signal.heard;
+    return this.#signals.heard;
   }
 
   /** Begins as soon as it can. */
@@ -91,7 +105,7 @@ export class StepAttempt implements Attempt {
   }
 
   interrupt(reason: unknown): void {
-    this.#signal.abort(reason);
+    this.#signals.abort(reason);
     this.#streams?.interrupt(reason);
   }
 
@@ -142,7 +156,6 @@ export class StepAttempt implements Attempt {
   #run(slot: Slot): void {
     const { bodies, clock } = this.#host;
     this.#phase = "running";
-    this.#started = true;
     this.#startedAt = clock.now();
     this.#slot = slot;
     this.#onSettled = () => slot.release();
@@ -150,7 +163,7 @@ export class StepAttempt implements Attempt {
       bodies.delete(this.step.id);
       this.#end(result);
       this.#onSettled();
-      const usable = result.type === "completed" && !this.#timedOut && !this.#signal.heard;
+      const usable = result.type === "completed" && !this.#timedOut && !this.#signals.heard;
       return usable ? result : null;
     });
     bodies.set(this.step.id, { attempt: this.attempt, settled });
@@ -177,7 +190,7 @@ export class StepAttempt implements Attempt {
       step: this.step.definition.id,
       stepId: this.step.id,
       attempt: this.attempt,
-      since: new Date(this.#startedAt).toISOString(),
+      since: new Date(this.#startedAt ?? 0).toISOString(),
     };
     this.#onSettled = this.#host.detached.add(body, this.#slot);
   }
@@ -194,28 +207,22 @@ export class StepAttempt implements Attempt {
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
-    const signal = this.#signal;
+    const signals = this.#signals;
     const writer = { runId: metadata.workflowRunId, stepId: step.id, attempt: this.attempt };
     const streams = new AttemptStreams(this.#host, writer);
     this.#streams = streams;
-    const context: Context = {
-      kind: "step",
+    const context = stepContext({
+      pending: step,
+      attempt: this.attempt,
+      startedAt: this.#startedAt ?? 0,
+      signals,
       workflow: metadata,
-      step: {
-        stepName: step.definition.id,
-        stepId: step.id,
-        attempt: this.attempt,
-        stepStartedAt: new Date(this.#startedAt),
-        get signal() {
-          return signal.signal;
-        },
-      },
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
       streams,
       store: this.#host.store,
-      starts: 0,
-    };
+    });
+    if (step.refusal !== null) return unstored(step.refusal);
     try {
       this.#limit((ms) => {
         this.#timedOut = true;
@@ -223,14 +230,22 @@ export class StepAttempt implements Attempt {
         this.interrupt(error);
         this.#end(timedOut(error));
       });
-      const args = contexts.run(context, () => decode(step.args) as unknown[]);
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
-      const called = await contexts.run(context, () => callBody(step, args, mayBegin));
-      if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-      return { type: "completed", ...(await streams.succeeded(called.value, largestValue)) };
-    } catch (error) {
+      return await contexts.run(context, async () => {
+        const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
+        if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
+        const result = await streams.succeeded(called.value, largestValue);
+        await signals.settled();
+        return result;
+      });
+    } catch (thrown) {
+      const error = signals.judged(thrown);
+      // What it aborted and wrote before it failed is aborted, and stored.
+      await signals.settled().catch(() => {});
       await streams.failed();
       return { type: "failed", error, reason: "error" };
+    } finally {
+      signals.end();
     }
   }
 
@@ -242,8 +257,4 @@ export class StepAttempt implements Attempt {
     this.#host.onWaitsForRun(this.step, this.#owner, runId);
     return waited;
   }
-}
-
-function timedOut(error: StepTimeoutError): AttemptResult {
-  return { type: "failed", error, reason: "timeout" };
 }

@@ -1,3 +1,5 @@
+import { FatalError } from "../../errors/index.ts";
+import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
 import type { LeaseRenewal } from "../leases/lease-renewal.ts";
@@ -56,7 +58,8 @@ export class StepDispatcher {
         if (attempts.get(step.id) === attempt) attempts.delete(step.id);
         if (run.lease.ended) return;
         // A step that was asked to stop, and did, has nothing to report.
-        if (result.type === "failed" && !attempt.heardAbort) this.#report(run, attempt, result.error);
+        if (result.type === "failed" && !attempt.heardAbort && !isAbort(result.error))
+          this.#report(run, attempt, result.error);
         run.turn.receive({ type: "attempt_ended", attempt, result });
         this.#options.onEnded(run);
       },
@@ -85,6 +88,11 @@ export class StepDispatcher {
   }
 }
 
+/** The body ended as it was asked to. */
+function isAbort(error: unknown): boolean {
+  return FatalError.is(error) && error.name === "AbortError";
+}
+
 /** What the cause of an error says, if it has one: `fetch` and others say nothing else of what happened. */
 function causeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !(error.cause instanceof Error)) return undefined;
@@ -93,5 +101,9 @@ function causeOf(error: unknown): string | undefined {
 }
 
 function ownerOf({ execution }: LiveRun): StepOwner {
-  return { metadata: workflowMetadata(execution), largestValue: execution.largestValue };
+  return {
+    metadata: workflowMetadata(execution),
+    signals: signalsOf(execution),
+    largestValue: execution.largestValue,
+  };
 }

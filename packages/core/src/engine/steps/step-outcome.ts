@@ -7,8 +7,10 @@ import {
   StepInterruptedError,
   StepOutcomeUnknownError,
 } from "../../errors/index.ts";
+import { exhaustedError } from "../../errors/step.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
+import type { FailedAttempt } from "./attempt.ts";
 
 /** What follows when an attempt of a step did not succeed. */
 
@@ -20,11 +22,11 @@ export type Verdict =
 /** A time that has passed. */
 const AT_ONCE = 0;
 
-/** Decides between another attempt and failure. `now` is the engine's clock, `random` its generator (for the jitter). */
+/** Decides between another attempt and failure. `startedAt`: when the attempt began, if it is known; `now` is the engine's clock, `random` its generator (for the jitter). */
 export function judgeFailure(
   step: PendingStep,
-  error: unknown,
-  reason: RetryRecord["reason"],
+  { error, reason, final = false }: FailedAttempt,
+  startedAt: number | null,
   now: number,
   random: () => number,
 ): Verdict {
@@ -32,8 +34,13 @@ export function judgeFailure(
   const interrupted = reason === "owner_lost" || reason === "shutdown";
   let failure = error;
   const fail = (): Verdict => ({ type: "fail", error: encodeError(failure, stepFacts(step)) });
+  const giveUp = (): Verdict => {
+    if (step.failures > 0 && !StepOutcomeUnknownError.is(failure))
+      failure = exhaustedError(id, step.failures, error);
+    return fail();
+  };
   try {
-    if (FatalError.is(error)) return fail();
+    if (final || FatalError.is(error)) return fail();
     const maxRetries = maxRetriesOf(options);
     const once = isAtMostOnce(id, options);
     const asks = once && options.reconcile !== undefined;
@@ -42,7 +49,7 @@ export function judgeFailure(
     }
     if (once && !asks && !RetryableError.is(error)) return fail();
     if (maxRetries === 0 && !(asks && interrupted)) return fail();
-    if (!interrupted && step.failures >= maxRetries) return fail();
+    if (!interrupted && step.failures >= maxRetries) return giveUp();
     if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
     // By every worker's clock: another one must not think that the next attempt cannot have begun yet.
     const retryAt = interrupted
@@ -51,8 +58,15 @@ export function judgeFailure(
         ? Math.max(now, retryAfter(error, now))
         : now + backoffDelay(options, step.failures + 1, error, random);
     if (options.deadline !== undefined && retryAt > step.createdAt + lengthMs(options.deadline, "deadline"))
-      return fail();
-    return { type: "retry", record: { attempt: step.attempt, retryAt, reason, error: encodeError(error) } };
+      return giveUp();
+    const record: RetryRecord = {
+      attempt: step.attempt,
+      startedAt: step.startedAt ?? startedAt ?? step.createdAt,
+      retryAt,
+      reason,
+      error: encodeError(error),
+    };
+    return { type: "retry", record };
   } catch (policyError) {
     // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
     const wrapped = new FatalError(

@@ -1,32 +1,34 @@
 import { FatalError, SerializationError } from "../../errors/index.ts";
-import { decode, encode, storable } from "../../serialization/index.ts";
-import { type StreamOutlet, withOutlet } from "../../serialization/stream-values.ts";
+import type { Known } from "../../interpreter/pending.ts";
+import { readAhead } from "../../interpreter/read-ahead.ts";
+import { encode, type StreamOutlet, storable, withOutlet } from "../../serialization/index.ts";
+import { type AttemptResult, unstored } from "./attempt.ts";
 
-/** A step's result. */
-export interface StoredResult {
-  readonly value: Uint8Array | null;
-  /** What the workflow gets: a copy, read back from `value`. */
-  readonly decoded: unknown;
-}
-
-/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
-export function storedResult(result: unknown, largest: number, outlet: StreamOutlet): StoredResult {
+/**
+ * The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. Its streams go
+ * to `outlet`.
+ */
+export function resultOf(result: unknown, largest: number, outlet: StreamOutlet): AttemptResult {
   try {
-    const value = storable(
-      withOutlet(outlet, () => encode(result, "result")),
-      "result",
-      largest,
-    );
-    return { value, decoded: readBack(value) };
+    const encoded = withOutlet(outlet, () => encode(result, "result"));
+    const value = storable(encoded, "result", largest);
+    return { type: "completed", value, ...readBack(value) };
   } catch (cause) {
-    throw new FatalError(`The step has done its work, but its ${(cause as Error).message}`, { cause });
+    return unstored(unstorable(cause as Error));
   }
 }
 
-function readBack(value: Uint8Array | null): unknown {
+function readBack(value: Uint8Array | null): { readonly known?: Known } {
   try {
-    return decode(value);
+    return readAhead(value);
   } catch (cause) {
     throw new SerializationError("result", `cannot be read back: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Fatal, under the name that the refusal itself has. */
+function unstorable(cause: Error): FatalError {
+  const error = new FatalError(`The step has done its work, but its ${cause.message}`, { cause });
+  Object.defineProperty(error, "name", { value: cause.name, writable: true, configurable: true });
+  return error;
 }

@@ -1,3 +1,4 @@
+import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
@@ -5,12 +6,15 @@ import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
 import { wakeUp } from "./wake-up.ts";
 import { watchRun } from "./watch-run.ts";
+import { watchSignal } from "./watch-signal.ts";
 
 /** The registry of system steps. A new one is a file beside these, and a place in this list. */
 const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   start_run: startRun,
   watch_run: watchRun,
+  watch_signal: watchSignal,
   read_run: readRun,
+  find_successor: findSuccessor,
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,

@@ -1,5 +1,5 @@
 import { HookConflictError } from "../../errors/index.ts";
-import { HOOK_RECEIVED_OR_START } from "../../interpreter/kinds/hook.ts";
+import { HOOK_RECEIVED_OR_START } from "../../interpreter/kinds/or-start.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
 import { hookName } from "../../names.ts";
 import type { StoreCalls } from "./store-calls.ts";

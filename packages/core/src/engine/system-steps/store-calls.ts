@@ -6,6 +6,7 @@ import type {
   CreateRun,
   CreateRunResult,
   DeliverResult,
+  HeldName,
   Message,
   RunRecord,
   World,
@@ -21,6 +22,7 @@ export interface StoreCalls {
   /** A message of its own to a run, such as a step sends. */
   readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
+  readonly getName: (name: string) => Promise<HeldName | null>;
   readonly listEvents: World["listEvents"];
   readonly now: () => number;
 }
@@ -49,6 +51,7 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
       unanswered,
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
+    getName: async (name) => (await world.getNames([name], clock.now()))[0] ?? null,
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
     now: () => clock.now(),
   };

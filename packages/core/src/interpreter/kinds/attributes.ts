@@ -105,12 +105,14 @@ export const attributesKind: Kind = {
   events: {
     attributes_given: {
       role: "note",
+      own: true,
       note(execution, { data }) {
         currentOf(execution).all = decode(data) as Attributes;
       },
     },
     attributes_set: {
       role: "request",
+      counted: { as: "attributes", byName: false },
       strict: true,
       journalled() {},
       difference: (event, request) => firstDifference("attributes", event.data, request.data),

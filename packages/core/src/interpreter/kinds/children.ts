@@ -1,3 +1,4 @@
+import type { JournalEvent } from "../../world/index.ts";
 import type { Execution, KindState } from "../execution.ts";
 import type { Kind } from "./kind.ts";
 
@@ -25,8 +26,13 @@ export const childrenKind: Kind = {
       },
     },
   },
+  owes: ({ run, journal }) => ({ children: run.status === "cancelled" || journal.some(tellsOfChild) }),
   carry(execution) {
     const { tied } = childrenOf(execution);
     return tied ? [{ type: "children_tied", id: null, name: null, data: null }] : [];
   },
 };
+
+function tellsOfChild({ type, name }: JournalEvent): boolean {
+  return type === "children_tied" || (type === "system_step_created" && name === "start_run");
+}

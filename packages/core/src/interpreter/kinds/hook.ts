@@ -1,14 +1,21 @@
 import { hookClaim } from "../../names.ts";
 import { decode, encode, storable } from "../../serialization/index.ts";
-import type { NewEvent } from "../../world/index.ts";
+import type { FirstClaim, NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
+import { readAhead } from "../read-ahead.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
+import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
+import { unreadPayloads } from "./unread-payloads.ts";
 
-/** Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. */
+/**
+ * Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. Payloads that
+ * nobody has read stay the run's after that: its next hook with the token has them, in this generation or a later one, and at
+ * the run's end they are sent on.
+ */
 
 interface Hooks extends KindState {
   /** Those that take payloads. */
@@ -19,23 +26,13 @@ interface Hooks extends KindState {
   readonly held: Map<string, HeldHook>;
   /** All whose token the code has, or had: what was delivered before a hook was disposed of may be read after that. */
   readonly made: Map<string, WorkflowHook>;
+  /** The last of them that had each token. */
+  readonly latest: Map<string, WorkflowHook>;
+  /** Hooks of generations before, disposed of there. */
+  readonly inherited: Set<string>;
   /** Tokens that the journal already gave, by hook id; filled before a replay. */
   readonly known: Map<string, string>;
 }
-
-/** The type of a message with a payload that starts a run if nobody has the token; its data is an {@link OrStart}. */
-export const HOOK_RECEIVED_OR_START = "hook_received_or_start";
-
-/** A payload with what is started for it if no run has the token. */
-export interface OrStart {
-  /** Encoded. */
-  readonly payload: Uint8Array | null;
-  /** See `interpreter/new-run.ts`. */
-  readonly start: unknown;
-}
-
-/** The `name` of events whose data is an {@link OrStart}. */
-export const OR_START = "or_start";
 
 interface HeldHook {
   readonly id: string;
@@ -44,11 +41,11 @@ interface HeldHook {
 
 function payloadOf(
   execution: Execution,
-  { name, data }: Pick<NewEvent, "name" | "data">,
+  { id, name, data }: Pick<NewEvent, "id" | "name" | "data">,
   known?: Known,
 ): Payload<unknown> {
   const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
-  return { value: known === undefined ? execution.decode(bytes) : known.value, name, data };
+  return { value: known === undefined ? execution.decode(bytes) : known.value, id, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -62,6 +59,8 @@ function newHooks(): Hooks {
     asked: new Map(),
     held: new Map(),
     made: new Map(),
+    latest: new Map(),
+    inherited: new Set(),
     known: new Map(),
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
@@ -110,7 +109,24 @@ function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHoo
   execution.request({ type: "hook_adopted", id, name: token, data: null });
   hook.registered(null);
   for (const payload of payloads) hook.receive(payload as Payload<T>);
+  takeOver(execution, hook as WorkflowHook);
   return hook;
+}
+
+/** A hook has its token: what the last hook with it has not read is for this one. */
+function takeOver(execution: Execution, hook: WorkflowHook): void {
+  const { latest } = hooksOf(execution);
+  const left = latest.get(hook.token)?.handOver() ?? [];
+  latest.set(hook.token, hook);
+  for (const payload of left) hook.receive(payload);
+}
+
+/** A payload for one of the run's hooks, which may be disposed of. */
+function receive(execution: Execution, payload: Payload<unknown>): void {
+  const { made, latest } = hooksOf(execution);
+  const hook = made.get(payload.id ?? "");
+  if (hook === undefined) heldUnder(execution, payload.id)?.payloads.push(payload);
+  else (latest.get(hook.token) ?? hook).receive(payload);
 }
 
 /** What a hook is in the next generation, or in a run that is started with it. */
@@ -118,14 +134,14 @@ export function hookHeld(id: string, token: string): Carried {
   return { type: "hook_held", id, name: token, data: null };
 }
 
-/** How many payloads each hook got that the code has not taken, by hook id; `null` if there are none. */
+/** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
   const { made, held } = hooksOf(execution);
-  const left = [
-    ...[...made.values()].map((hook) => [hook.id, hook.left] as const),
-    ...[...held.values()].map(({ id, payloads }) => [id, payloads.length] as const),
-  ].filter(([, count]) => count > 0);
-  return left.length === 0 ? null : Object.fromEntries(left);
+  const left: Record<string, number> = {};
+  for (const { payloads } of [...made.values(), ...held.values()]) {
+    for (const { id } of payloads) left[id ?? ""] = (left[id ?? ""] ?? 0) + 1;
+  }
+  return Object.keys(left).length === 0 ? null : left;
 }
 
 /** Lets a replay give hooks without a token of their own those that they got when they were created. */
@@ -162,6 +178,7 @@ function answered(conflictOf: (event: NewEvent) => { runId: string } | null): Re
         made.delete(hook.id);
       }
       hook.registered(conflict);
+      if (conflict === null) takeOver(execution, hook);
     });
   };
 }
@@ -170,12 +187,14 @@ export const hookKind: Kind = {
   events: {
     hook_created: {
       role: "request",
+      counted: { as: "hook", byName: false },
       strict: true,
       journalled: answered(() => null),
       difference: (event, request) => firstDifference("metadata", event.data, request.data),
     },
     hook_conflict: {
       role: "request",
+      counted: { as: "hook", byName: false },
       answers: "hook_created",
       strict: true,
       journalled: answered(({ data }) => ({ runId: new TextDecoder().decode(data ?? undefined) })),
@@ -194,10 +213,22 @@ export const hookKind: Kind = {
         hooksOf(execution).held.set(name ?? "", { id: id ?? "", payloads: [] });
       },
     },
+    // The generation before had it, and disposed of it.
+    hook_left: {
+      role: "note",
+      note(execution, { id, name }) {
+        const { made, latest, inherited } = hooksOf(execution);
+        const hook = new WorkflowHook<unknown>(id ?? "", name ?? "", nothing, () => null);
+        hook.dispose();
+        made.set(hook.id, hook);
+        latest.set(hook.token, hook);
+        inherited.add(hook.id);
+      },
+    },
     payload_kept: {
       role: "note",
-      note(execution, { id, name, data }) {
-        heldUnder(execution, id)?.payloads.push(payloadOf(execution, { name, data }));
+      note(execution, event) {
+        receive(execution, payloadOf(execution, event));
       },
     },
     hook_adopted: {
@@ -207,38 +238,59 @@ export const hookKind: Kind = {
       difference: () => null,
     },
     // Beside the run's end: what is sent on to whoever has the tokens then.
-    payloads_left: { role: "nothing" },
+    payloads_left: { role: "last" },
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        const payload = payloadOf(execution, event, known);
-        const hook = hooksOf(execution).made.get(event.id ?? "");
-        if (hook !== undefined) hook.receive(payload);
-        else heldUnder(execution, event.id)?.payloads.push(payload);
+        receive(execution, payloadOf(execution, event, known));
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
       if (id === null || !takesPayloads(execution, id)) return null;
-      return { type: "hook_received", id, data, known: { value: execution.decode(data) } };
+      return { type: "hook_received", id, data, ...execution.reading(() => readAhead(data)) };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
       if (!takesPayloads(execution, id)) return null;
-      const { value } = payloadOf(execution, { name: OR_START, data });
-      return { type: "hook_received", id, name: OR_START, data, known: { value } };
+      const { payload } = decode(data) as OrStart;
+      const ahead = execution.reading(() => readAhead(payload));
+      return { type: "hook_received", id, name: OR_START, data, ...ahead };
     },
   },
+  owes: unreadPayloads,
+  names(events) {
+    const live = new Map<string, FirstClaim>();
+    for (const { type, id, name, data } of events) {
+      if (id === null) continue;
+      if (name !== null && (type === "hook_created" || type === "hook_held")) {
+        live.set(id, { ...hookClaim(name, id, type === "hook_created" ? data : null), from: null });
+      }
+      if (type === "hook_disposed") live.delete(id);
+    }
+    return [...live.values()];
+  },
   carry(execution) {
-    const { live, held } = hooksOf(execution);
-    const kept = (id: string, token: string, payloads: readonly Payload<unknown>[]): Carried[] => [
-      hookHeld(id, token),
-      ...payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data })),
-    ];
+    const { live, held, latest, inherited } = hooksOf(execution);
+    const kept = (id: string, payloads: readonly Payload<unknown>[]): Carried[] =>
+      payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data }));
+    // Also without payloads: the mailbox may have some for one that was disposed of just now.
+    const left = [...latest.values()].filter(
+      ({ id, payloads }) => !live.has(id) && (payloads.length > 0 || !inherited.has(id)),
+    );
     return [
-      ...[...live.values()].flatMap((hook) => kept(hook.id, hook.token, hook.payloads)),
-      ...[...held].flatMap(([token, { id, payloads }]) => kept(id, token, payloads)),
+      ...left.flatMap(({ id, token, payloads }) => [
+        { ...hookHeld(id, token), type: "hook_left" },
+        ...kept(id, payloads),
+      ]),
+      ...[...live.values()].flatMap(({ id, token, payloads }) => [
+        hookHeld(id, token),
+        ...kept(id, payloads),
+      ]),
+      ...[...held].flatMap(([token, { id, payloads }]) => [hookHeld(id, token), ...kept(id, payloads)]),
     ];
   },
 };
+
+function nothing(): void {}

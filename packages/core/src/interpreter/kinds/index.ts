@@ -1,10 +1,12 @@
+import type { FirstClaim, NewEvent } from "../../world/index.ts";
 import type { Execution } from "../execution.ts";
 import { attributesKind } from "./attributes.ts";
 import { cancelKind } from "./cancel.ts";
 import { childrenKind } from "./children.ts";
 import { hookKind } from "./hook.ts";
-import type { Carried, EventRole, Hearing, Kind } from "./kind.ts";
+import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
 import { runKind } from "./run.ts";
+import { signalKind } from "./signal.ts";
 import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
@@ -21,6 +23,7 @@ const KINDS: readonly Kind[] = [
   stateKind,
   attributesKind,
   childrenKind,
+  signalKind,
 ];
 
 const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));
@@ -49,6 +52,21 @@ export function hearingOf(type: string): Hearing | undefined {
 /** What the next generation of a run has to know. */
 export function carriedFrom(execution: Execution): readonly Carried[] {
   return KINDS.flatMap(({ carry }) => carry?.(execution) ?? []);
+}
+
+/** What a run that has ended owes. */
+export function owedBy(past: Past): Required<Owed> {
+  const owed = KINDS.map(({ owes }) => owes?.(past) ?? {});
+  return {
+    steps: owed.flatMap(({ steps = [] }) => steps),
+    messages: owed.flatMap(({ messages = [] }) => messages),
+    children: owed.some(({ children = false }) => children),
+  };
+}
+
+/** The names that a run has which begins with these events. */
+export function namesOf(events: readonly NewEvent[]): readonly FirstClaim[] {
+  return KINDS.flatMap(({ names }) => names?.(events) ?? []);
 }
 
 /** Whether an event of this type says that the store refused a request; its data is the id of the run that has the name. */

@@ -1,4 +1,13 @@
-import type { JournalEvent, Mail, NewEvent, RunPatch } from "../../world/index.ts";
+import type { EntityKind } from "../../ids.ts";
+import type {
+  FirstClaim,
+  JournalEvent,
+  Mail,
+  Message,
+  NewEvent,
+  RunPatch,
+  RunRecord,
+} from "../../world/index.ts";
 import type { Difference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Known, Request } from "../pending.ts";
@@ -14,6 +23,34 @@ export interface Kind {
   readonly messages?: Readonly<Record<string, Hearing>>;
   /** What the next generation of a run that continues as new has to know of it: events before its `run_started`. */
   readonly carry?: (execution: Execution) => readonly Carried[];
+  /** What a run that has ended owes on account of it. */
+  readonly owes?: (past: Past) => Owed;
+  /** The names that a run has on account of it, whose journal ends with these events. */
+  readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
+}
+
+/** A run that has ended. */
+export interface Past {
+  readonly run: RunRecord;
+  readonly journal: readonly JournalEvent[];
+  /** Its unread messages. */
+  readonly mail: readonly Mail[];
+}
+
+/** What is done after a run's end, any number of times with the same effect. */
+export interface Owed {
+  /** System steps without a result. */
+  readonly steps?: readonly OwedStep[];
+  readonly messages?: readonly Message[];
+  /** It may have children that are cancelled with it. */
+  readonly children?: boolean;
+}
+
+/** A system step; its input is decoded. */
+export interface OwedStep {
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
 }
 
 /** An event of the next generation. */
@@ -24,11 +61,14 @@ export type EventRole =
   | RequestRole
   | DeliveryRole
   | NoteRole
-  | { readonly role: "begin" | "end" | "nothing" };
+  /** `last`: written beside the run's end, and not for the code. */
+  | { readonly role: "begin" | "end" | "last" | "nothing" };
 
 /** The code asked for it. */
 export interface RequestRole {
   readonly role: "request";
+  /** Among what its id is counted, under its `name` where those are counted one by one; absent where it has the id of another. */
+  readonly counted?: { readonly as: EntityKind; readonly byName: boolean };
   /** The type of the request, where the journal says it otherwise: a request that the store refused. */
   readonly answers?: string;
   /** The request is in the journal, as this event. */
@@ -42,6 +82,8 @@ export interface RequestRole {
 /** It is told to the code. */
 export interface DeliveryRole {
   readonly role: "delivery";
+  /** It says that what it is about has failed: a retry of the run goes on before the last of them. */
+  readonly failure?: true;
   /** Throws if the event's data cannot be decoded here; `known` is its data, decoded before. */
   deliver(execution: Execution, event: NewEvent, known?: Known): void;
 }
@@ -49,6 +91,10 @@ export interface DeliveryRole {
 /** It changes what is known of a request, and the code does not hear of it. */
 export interface NoteRole {
   readonly role: "note";
+  /** It counts attempts of what it is about: what is retried begins without it. */
+  readonly ofAttempt?: true;
+  /** A run that begins with the journal of another writes its own. */
+  readonly own?: true;
   note(execution: Execution, event: NewEvent): void;
 }
 

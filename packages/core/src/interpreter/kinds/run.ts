@@ -1,4 +1,4 @@
-import { decode } from "../../serialization/index.ts";
+import { decode, encode } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
 import type { Origin } from "../identity.ts";
 import type { Kind } from "./kind.ts";
@@ -16,6 +16,17 @@ export function runCreated(workflow: string, args: Uint8Array | null, at: number
   return { type: "run_created", at, id: ENGINE_VERSION, name: workflow, data: args };
 }
 
+/** The run goes on from where another one was, whose id is the event's. */
+export function runForked(origin: Origin, at: number): NewEvent {
+  return { type: "run_forked", at, id: origin.runId, name: null, data: encode(origin, "origin") };
+}
+
+/** From where a run with this journal goes on, if it does. */
+export function originOf(journal: readonly NewEvent[]): Origin | null {
+  const forked = journal.find(({ type }) => type === "run_forked");
+  return forked === undefined ? null : (decode(forked.data) as Origin);
+}
+
 /**
  * Whether this version knows the rules under which a journal was begun.
  *
@@ -31,9 +42,9 @@ export function checkEngine(first: Pick<NewEvent, "id"> | undefined): void {
 export const runKind: Kind = {
   events: {
     run_created: { role: "nothing" },
-    // The run goes on from where another one was.
     run_forked: {
       role: "note",
+      own: true,
       note(execution, { data }) {
         execution.inherit(decode(data) as Origin);
       },

@@ -39,6 +39,7 @@ export const stateKind: Kind = {
   events: {
     state_set: {
       role: "request",
+      counted: { as: "state", byName: false },
       strict: true,
       journalled() {},
       difference: (event, request) => firstDifference("state", event.data, request.data),

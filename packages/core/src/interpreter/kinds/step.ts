@@ -2,7 +2,7 @@ import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
-import { type Deferred, deferred, rejected } from "../deferred.ts";
+import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Pending } from "../pending.ts";
@@ -18,8 +18,12 @@ export interface PendingStep extends Pending {
   readonly thisArg: unknown;
   /** Encoded; the journal's once the step is in it. */
   args: Uint8Array | null;
+  /** Why its arguments cannot be stored, so that it fails without an attempt; else `null`. */
+  readonly refusal: unknown;
   /** Time of `step_created`; 0 until it is journalled. */
   createdAt: number;
+  /** When its first attempt began, as far as that is known; `null` before that. */
+  startedAt: number | null;
   /** The attempt that is under way or comes next, from 1. */
   attempt: number;
   /** Attempts that threw or ran out of time. */
@@ -33,6 +37,8 @@ export interface PendingStep extends Pending {
 export interface RetryRecord {
   /** The attempt that did not succeed, from 1. */
   readonly attempt: number;
+  /** When the first one began; where that was not seen, when the step was created. */
+  readonly startedAt: number;
   /** When the next one is due. */
   readonly retryAt: number;
   readonly reason: "error" | "timeout" | "owner_lost" | "shutdown";
@@ -48,12 +54,13 @@ export function callStep(
   args: unknown[],
 ): Promise<unknown> {
   if (execution.over) return new Promise(() => {});
-  let encoded: Uint8Array | null;
+  let encoded: Uint8Array | null = null;
+  let refusal: unknown = null;
   try {
     checkStepProperties(definition.id, definition.options);
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
-    return rejected(error);
+    refusal = error;
   }
   const step: PendingStep = {
     id: execution.nextId("step", definition.id),
@@ -61,7 +68,9 @@ export function callStep(
     definition,
     thisArg,
     args: encoded,
+    refusal,
     createdAt: 0,
+    startedAt: null,
     attempt: 1,
     failures: 0,
     dueAt: null,
@@ -81,6 +90,7 @@ export function isStep(entry: Pending | undefined): entry is PendingStep {
 /** The attempt of the record is over; the next one comes at `retryAt`. */
 export function applyRetry(step: PendingStep, record: RetryRecord): void {
   step.attempt = record.attempt + 1;
+  step.startedAt = record.startedAt;
   step.dueAt = record.retryAt;
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
 }
@@ -89,6 +99,7 @@ export const stepKind: Kind = {
   events: {
     step_created: {
       role: "request",
+      counted: { as: "step", byName: true },
       strict: true,
       journalled(execution, event) {
         const step = execution.pending.get(event.id ?? "");
@@ -100,6 +111,7 @@ export const stepKind: Kind = {
     },
     step_retrying: {
       role: "note",
+      ofAttempt: true,
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
@@ -117,6 +129,7 @@ export const stepKind: Kind = {
     },
     step_failed: {
       role: "delivery",
+      failure: true,
       deliver(execution, event) {
         const step = execution.settle(event.id);
         cancelOf(execution).finishing.delete(event.id ?? "");

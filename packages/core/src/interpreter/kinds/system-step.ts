@@ -4,7 +4,8 @@ import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 import type { Pending } from "../pending.ts";
-import type { Kind } from "./kind.ts";
+import { readAhead } from "../read-ahead.ts";
+import type { Kind, OwedStep } from "./kind.ts";
 
 /**
  * System steps: steps whose bodies are the engine's, such as the start of a child. `system_step_created`, then
@@ -81,6 +82,7 @@ export const systemStepKind: Kind = {
   events: {
     system_step_created: {
       role: "request",
+      counted: { as: "sys", byName: true },
       strict: true,
       journalled(execution, event) {
         const step = execution.pending.get(event.id ?? "");
@@ -98,16 +100,26 @@ export const systemStepKind: Kind = {
     },
     system_step_failed: {
       role: "delivery",
+      failure: true,
       deliver(execution, event) {
         unansweredOf(execution).names.delete(event.id ?? "");
         execution.settle(event.id)?.result.reject(decodeError(event.data as Uint8Array));
       },
     },
   },
+  owes({ journal }) {
+    const open = new Map<string, OwedStep>();
+    for (const { type, id, name, data } of journal) {
+      if (id === null) continue;
+      if (type === "system_step_created" && name !== null) open.set(id, { id, name, input: decode(data) });
+      if (type === "system_step_completed" || type === "system_step_failed") open.delete(id);
+    }
+    return { steps: [...open.values()] };
+  },
   messages: {
     [SYSTEM_STEP_RESULT](execution, { id, data }) {
       if (id === null || !isSystemStep(execution.pending.get(id))) return null;
-      return { type: "system_step_completed", id, data, known: { value: decode(data) } };
+      return { type: "system_step_completed", id, data, ...readAhead(data) };
     },
   },
 };

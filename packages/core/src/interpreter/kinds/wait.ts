@@ -42,6 +42,7 @@ export const waitKind: Kind = {
   events: {
     wait_created: {
       role: "request",
+      counted: { as: "wait", byName: false },
       strict: false,
       journalled(execution, event) {
         const wait = execution.pending.get(event.id ?? "");
