@@ -4,7 +4,13 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
-import { encode, fingerprint, type SignalHost, type StreamOutlet, withOutlet } from "../serialization/index.ts";
+import {
+  encode,
+  fingerprint,
+  type SignalHost,
+  type StreamOutlet,
+  withOutlet,
+} from "../serialization/index.ts";
 import type { World } from "../world/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
