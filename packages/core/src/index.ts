@@ -1,5 +1,6 @@
 /** `perdure`: what workflow files import. */
 
+export type { WorkflowWritableStreamOptions } from "./api/stream-options.ts";
 export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
@@ -22,6 +23,7 @@ export {
   continueAsNew,
   getStepMetadata,
   getWorkflowMetadata,
+  getWritable,
   setAttributes,
   setState,
   shield,

@@ -1,3 +1,4 @@
+import { type Chunks, type WorkflowWritableStreamOptions, writableOptions } from "./api/stream-options.ts";
 import { currentContext, currentExecution } from "./context.ts";
 import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
@@ -8,6 +9,7 @@ import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import { encode, storable } from "./serialization/index.ts";
+import { WorkflowWritableStream } from "./streams/writable.ts";
 
 /** What workflow functions and steps call. */
 
@@ -97,6 +99,29 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
   if (context.kind === "workflow") setAttributesIn(context.execution, changes);
   else
     await context.store.send(context.workflow.workflowRunId, SET_ATTRIBUTES, encode(changes, "attributes"));
+}
+
+/**
+ * The stream of the run that is being executed, or one of its namespaces: what is written to it, `run.getReadable()` reads, live and
+ * later. In a workflow it is a value that is passed to steps; only they write. When a step has completed, all that it wrote is
+ * stored; a stream that it closed ends with its success.
+ *
+ * @throws {ContextError} outside a workflow and its steps
+ * @example
+ * ```ts
+ * const tell = step("tell", async (text: string) => {
+ *   const writer = getWritable<string>().getWriter();
+ *   await writer.write(text);
+ *   writer.releaseLock();
+ * });
+ * ```
+ */
+export function getWritable<W = Chunks>(options: WorkflowWritableStreamOptions = {}): WritableStream<W> {
+  const context = currentContext();
+  if (context === undefined) throw new ContextError("getWritable()", "a workflow or a step");
+  const name = writableOptions(options);
+  const runId = context.kind === "step" ? context.workflow.workflowRunId : context.execution.runId;
+  return new WorkflowWritableStream<W>({ runId, name }, null);
 }
 
 /**

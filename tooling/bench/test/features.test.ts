@@ -278,10 +278,13 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
   });
 
-  test.each(["workflow", "step"] as const)("a signal that a %s aborts, in the step of a child", async (by) => {
-    const run = await start(aborts, [by]);
-    expect(await run.returnValue).toEqual(["AbortError", "enough"]);
-  });
+  test.each(["workflow", "step"] as const)(
+    "a signal that a %s aborts, in the step of a child",
+    async (by) => {
+      const run = await start(aborts, [by]);
+      expect(await run.returnValue).toEqual(["AbortError", "enough"]);
+    },
+  );
 
   test("a signal of a run that ends", async () => {
     const name = token("signal");

@@ -21,6 +21,12 @@ import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
+export type {
+  GetChunksOptions,
+  StreamChunk,
+  StreamChunkPage,
+  WorkflowReadableStream,
+} from "../streams/readable.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export {
@@ -33,6 +39,12 @@ export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
+export type {
+  RunChunksOptions,
+  WorkflowReadableStreamOptions,
+  WorkflowWritableStreamOptions,
+  WorkflowWritableStreamOptions as WorkflowRunWritableStreamOptions,
+} from "./stream-options.ts";
 export type { ResultOptions } from "./waiting.ts";
 export {
   type HookInfo,

@@ -1,5 +1,5 @@
 import { keptAlive, systemClock } from "../clock.ts";
-import { currentContext } from "../context.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
@@ -10,10 +10,11 @@ import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-address.ts";
+import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
-import { Client, refuseInWorkflow } from "./client.ts";
-import { findRunsBy, type RunAccess } from "./run.ts";
+import { Client } from "./client.ts";
+import { findRunsBy, type RunAccess } from "./run-access.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
@@ -145,6 +146,7 @@ export function runsHere(): RunAccess {
 }
 
 findRunsBy(runsHere);
+findStreamsBy(() => defaultClient().streams);
 
 /**
  * Creates a worker, in which new runs of this process may begin. Call `start()` to let it work.

@@ -9,4 +9,5 @@ export { fingerprint } from "./fingerprint.ts";
 export { answerable, answerRequestsBy, type ReplyAddress } from "./http-values.ts";
 export type { ReadOptions } from "./read.ts";
 export { largestBatch, largestValue, sizeInBatch, storable } from "./size.ts";
+export { type StreamOutlet, withOutlet } from "./stream-values.ts";
 export { decode, encode, isImmutable } from "./values.ts";

@@ -57,6 +57,7 @@ class Reader {
       Instance: (data) => this.#instance(data as Record<string, unknown>),
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
+      Stream: (data) => data,
       AbortSignal: (data) => this.#signals.read(data as SignalData).signal,
       AbortController: (data) => {
         return this.#signals.read(data as SignalData).controller ?? new AbortController();

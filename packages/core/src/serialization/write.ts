@@ -27,6 +27,7 @@ import {
   Refusal,
   reasonAgainst,
 } from "./kinds.ts";
+import { streamInPlaceOf } from "./stream-values.ts";
 
 /** The key under which an instance's data is stored; error paths leave it out. */
 export const DATA_KEY = "@data";
@@ -109,6 +110,7 @@ class Writer {
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
+      Stream: reduce((value) => streamInPlaceOf(value)),
       AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
       AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),

@@ -48,11 +48,12 @@ interface HeldHook {
 }
 
 function payloadOf(
+  execution: Execution,
   { id, name, data }: Pick<NewEvent, "id" | "name" | "data">,
   known?: Known,
 ): Payload<unknown> {
   const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
-  return { value: known === undefined ? decode(bytes) : known.value, id, name, data };
+  return { value: known === undefined ? execution.decode(bytes) : known.value, id, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -289,7 +290,7 @@ export const hookKind: Kind = {
     payload_kept: {
       role: "note",
       note(execution, event) {
-        receive(execution, payloadOf(event));
+        receive(execution, payloadOf(execution, event));
       },
     },
     hook_adopted: {
@@ -303,20 +304,21 @@ export const hookKind: Kind = {
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        receive(execution, payloadOf(event, known));
+        receive(execution, payloadOf(execution, event, known));
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
       if (id === null || !takesPayloads(execution, id)) return null;
-      return { type: "hook_received", id, data, ...readAhead(data) };
+      return { type: "hook_received", id, data, ...execution.reading(() => readAhead(data)) };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
       if (!takesPayloads(execution, id)) return null;
       const { payload } = decode(data) as OrStart;
-      return { type: "hook_received", id, name: OR_START, data, ...readAhead(payload) };
+      const ahead = execution.reading(() => readAhead(payload));
+      return { type: "hook_received", id, name: OR_START, data, ...ahead };
     },
   },
   owes: unreadPayloads,
