@@ -7,6 +7,7 @@ import { childRunId } from "./ids.ts";
 import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
 import { largestValue, storable } from "./serialization/index.ts";
+import { PassedStreams } from "./streams/passed-streams.ts";
 
 /**
  * Starts a run from a step: in the World of the step's run, which is its parent. Without a key of its own it has one that is
@@ -18,7 +19,8 @@ export async function startInStep<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  const passed = new PassedStreams("args", { runId: null, writables: false });
+  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, context.signals, passed);
   const { world, store, step, workflow } = context;
   if (options.world !== undefined && options.world !== world)
     throw new TypeError(`start({ world }): ${ONE_WORLD}`);
@@ -40,5 +42,14 @@ export async function startInStep<T>(
   const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };
   const run: NewRun = { ...asked, runId: childRunId(id, now), attributes, key };
   const result = await store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
-  return new Run<T>(clientOf(world), startedRun({ run, onConflict }, result));
+  const runId = startedRun({ run, onConflict }, result);
+  if (passed.any) serve(context, passed, runId, run);
+  return new Run<T>(clientOf(world), runId);
+}
+
+/** A run that the attempt before has started reads what this one passes; one with a key of its own has other arguments. */
+function serve(context: StepContext, passed: PassedStreams, runId: string, asked: NewRun): void {
+  const own = runId === asked.runId || asked.key?.fingerprint === "";
+  if (own) context.streams.feed(passed, runId);
+  else void passed.giveUp(new Error(`The key has the run ${runId}, which has arguments of its own.`));
 }

@@ -1,4 +1,5 @@
-import { Run, type RunAccess } from "./api/run.ts";
+import { Run } from "./api/run.ts";
+import type { RunAccess } from "./api/run-access.ts";
 import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
 import { endOfLine, lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
@@ -38,15 +39,19 @@ export async function startInWorkflow<T>(
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
-    [PARENT]: execution.runId,
     ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
   const now = execution.now();
   const runId = await callSystemStep<string>(
     execution,
     "start_run",
-    (id): StartRunInput => ({
-      run: { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) },
+    (id, parent): StartRunInput => ({
+      run: {
+        ...asked,
+        runId: childRunId(id, now),
+        attributes: { ...attributes, [PARENT]: parent },
+        key: keyAt(now),
+      },
       onConflict,
     }),
   );
@@ -78,6 +83,7 @@ export function runsOf(execution: Execution): RunAccess {
   }
 
   return {
+    streams: null,
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
     async ended(runId, { timeout, signal, follow }) {
       signal?.throwIfAborted();

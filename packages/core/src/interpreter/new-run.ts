@@ -40,7 +40,7 @@ export function createRunRequest(run: NewRun, { at, lease, mail }: Beginning): C
   const names: FirstClaim[] = [];
   if (key !== null) names.push(startClaim(workflow, key.key, key.fingerprint, key.freeAt));
   if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
-  const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken), at }];
+  const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken, null), at }];
   return {
     runId,
     workflow,

@@ -1,4 +1,5 @@
 import { acquireLock } from "./acquire-lock.ts";
+import { answerRequest } from "./answer-request.ts";
 import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { releaseLock } from "./release-lock.ts";
@@ -24,6 +25,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   // The lock of a workflow's `concurrency`; its ids are counted apart, so that those of the code stay when the option comes or goes.
   admit_run: acquireLock,
   release_lock: releaseLock,
+  answer_request: answerRequest,
 };
 
 /**

@@ -31,6 +31,7 @@ export interface StoreCalls {
   readonly readRecords: (keys: readonly string[]) => Promise<readonly (StoredRecord | null)[]>;
   readonly writeRecord: (write: RecordWrite) => Promise<RecordWriteResult>;
   readonly listRecords: (prefix: string, limit: number) => Promise<RecordPage>;
+  readonly appendChunks: World["appendChunks"];
   readonly now: () => number;
   /** A random string that nothing else has. */
   readonly token: () => string;
@@ -86,6 +87,7 @@ export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): St
       unanswered,
     }),
     listRecords: (prefix, limit) => world.listRecords({ prefix, limit, now: clock.now() }),
+    appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
     token: () => ids.token(),
     pause: (tries) => delay(clock, random() * Math.min(5 * 2 ** tries, LONGEST_PAUSE)),
