@@ -1,4 +1,5 @@
 import { currentExecution } from "./context.ts";
+import { checkLimit } from "./define/workflow-options.ts";
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { WorkflowRuntimeError } from "./errors/index.ts";
@@ -57,7 +58,7 @@ export async function acquireLock(key: string, options: LockOptions = {}): Promi
 }
 
 /** @throws {TypeError} for what cannot be the key of a lock */
-export function checkLockKey(where: string, key: unknown): asserts key is string {
+function checkLockKey(where: string, key: unknown): asserts key is string {
   if (typeof key !== "string" || key === "" || key.length > 255) {
     throw new TypeError(
       `${where}: the key must be a string of 1 to 255 characters, got ${typeof key === "string" ? `one of ${key.length}` : typeof key}.`,
@@ -69,18 +70,6 @@ export function checkLockKey(where: string, key: unknown): asserts key is string
     );
   }
 }
-
-/** @throws {TypeError} for what cannot be a limit */
-export function checkLimit(where: string, limit: unknown): void {
-  if (typeof limit !== "number" || !Number.isInteger(limit) || limit < 1 || limit > MOST_HOLDERS) {
-    throw new TypeError(
-      `${where}: limit must be a whole number from 1 to ${MOST_HOLDERS}, got ${String(limit)}.`,
-    );
-  }
-}
-
-/** Those who have a lock stand in one record. */
-const MOST_HOLDERS = 1_000;
 
 class WorkflowLock implements Lock {
   readonly #execution: Execution;

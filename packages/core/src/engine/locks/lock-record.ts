@@ -48,7 +48,7 @@ export interface LockWait {
 }
 
 /** So long, in milliseconds, the record of a lock is kept that nobody has and nobody waits for. */
-export const IDLE = 24 * 60 * 60 * 1_000;
+export const IDLE: number = 24 * 60 * 60 * 1_000;
 
 export function lockKey(key: string): string {
   return `lock:${shortOf(key)}`;

@@ -41,7 +41,7 @@ export async function release(
   key: string,
   owner: LockOwner,
   calls: LockCalls,
-  by = idOf(owner),
+  by: string = idOf(owner),
 ): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (tries > 0) await calls.pause(tries);
