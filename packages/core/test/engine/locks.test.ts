@@ -133,12 +133,10 @@ it("grants 1,000 that wait once each, in order, and no record grows with their n
   );
   expect(largest).toBeLessThan(400);
   await first.cancel();
-  const fences = await c.until(Promise.all(runs.map((each) => each.returnValue)));
+  const fences = await c.until(Promise.all(runs.map((each) => each.returnValue as Promise<number>)));
   expect(new Set(order).size).toBe(1_000);
-  const asked = runs.map((each) => each.runId);
   const byPlace = [...fences].sort((a, b) => a - b);
   expect(order.map((n) => fences[n])).toEqual(byPlace);
-  expect(asked).toHaveLength(1_000);
   await c.settle();
   expect(keysOf(c)).toEqual(["lock:key:hot"]);
 }, 60_000);
@@ -161,7 +159,7 @@ it("gives it back however the run ends", async () => {
     if (how === "is terminated") await run.cancel({ mode: "terminate" });
     await c.until(run.returnValue.catch(() => {}));
     await c.settle();
-    fences.push(await c.until((await c.client.start(next, [])).returnValue));
+    fences.push(await c.until((await c.client.start<number>(next, [])).returnValue));
     await c.settle();
   }
   expect(new Set(fences).size).toBe(4);
@@ -258,7 +256,7 @@ it("keeps it over continueAsNew, and gives up a place in a line", async () => {
   await c.process();
   const holder = await c.client.start(busy.run, ["x"]);
   await c.settle();
-  const run = await c.client.start(generations, [1, []]);
+  const run = await c.client.start<number[]>(generations, [1, []]);
   await c.settle();
   const waiting = await c.client.start(other, ["kept"]);
   const fences = await c.until(run.returnValue);
@@ -440,7 +438,7 @@ it("goes on in another worker when one dies that has it, and nobody else gets it
   held.open();
   await c.process();
   const second = await c.client.start(run, [false]);
-  const fences = await c.until(Promise.all([first.returnValue, second.returnValue]));
+  const fences = (await c.until(Promise.all([first.returnValue, second.returnValue]))) as number[];
   expect(fences[1]).toBe((fences[0] ?? 0) + 1);
   expect(most).toBe(1);
   expect(c.clock.now()).toBeGreaterThan(LEASE);

@@ -11,7 +11,7 @@ import {
   turnKey,
   waitPrefix,
 } from "./lock-record.ts";
-import { type LockCalls, viewOf } from "./lock-store.ts";
+import { deletePlaces, type LockCalls, viewOf } from "./lock-store.ts";
 
 /** Runs that wait for each other's locks. They are looked for when one begins to wait, and when one that waits is given a lock. */
 
@@ -71,8 +71,12 @@ async function waitsOf(runId: string, calls: LockCalls): Promise<readonly Wait[]
   if (waits.length === 0) return [];
   const keys = waits.flatMap(({ key, ticket }) => [lockKey(key), turnKey(key, ticket)]);
   const read = await calls.readRecords(keys);
-  return waits.flatMap(({ key, lockId, ticket }, index): Wait[] => {
-    const { state } = viewOf(read[2 * index], calls.now());
+  const places = waits.map((wait, index) => ({ ...wait, state: viewOf(read[2 * index], calls.now()).state }));
+  // Records of places that are over: a slow request wrote them late.
+  for (const { key, lockId, ticket, state } of places) {
+    if (ticket < state.head) await deletePlaces(key, [{ ticket, owner: { runId, lockId } }], calls);
+  }
+  return places.flatMap(({ key, lockId, ticket, state }, index): Wait[] => {
     const turn = read[2 * index + 1];
     const gone = !turn || readValue<LockTurn>(turn.value).gone;
     // One that is handed over at this moment is not waited for.

@@ -38,15 +38,17 @@ export interface Place {
   readonly version: string | null;
 }
 
-/** A lock, and the place that an owner has in its line. */
+/** A lock, and the place that an owner has in its line, or had there. */
 export async function readLock(
   key: string,
   owner: LockOwner,
   { readRecords, now }: LockCalls,
-): Promise<{ readonly lock: LockView; readonly place: Place | null }> {
+): Promise<{ readonly lock: LockView; readonly place: Place | null; readonly had: number | null }> {
   const [lock, wait] = await readRecords([lockKey(key), waitKey(owner)]);
   const view = viewOf(lock, now());
-  return { lock: view, place: placeOf(view.state, owner, wait) };
+  const place = placeOf(view.state, owner, wait);
+  const had = wait && place === null ? readValue<LockWait>(wait.value).ticket : null;
+  return { lock: view, place, had };
 }
 
 export function viewOf(record: StoredRecord | null | undefined, now: number): LockView {

@@ -5,6 +5,7 @@ import { tellOfDeadlock } from "./deadlock.ts";
 import {
   bytesOf,
   granted,
+  IDLE,
   isOwner,
   type LockHolder,
   type LockOwner,
@@ -19,6 +20,7 @@ import {
   deletePlaces,
   deleteRecord,
   type LockCalls,
+  type LockView,
   type Place,
   readLock,
   viewOf,
@@ -45,8 +47,10 @@ export async function release(
 ): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (tries > 0) await calls.pause(tries);
-    const { lock, place } = await readLock(key, owner, calls);
+    const { lock, place, had } = await readLock(key, owner, calls);
     const { state, version } = lock;
+    // Whoever handed it over had no time for that.
+    if (had !== null) await deletePlaces(key, [{ ticket: had, owner }], calls);
     const holders = state.holders.filter((holder) => !isOwner(holder, owner));
     if (holders.length === state.holders.length) {
       if (place !== null) {
@@ -61,7 +65,7 @@ export async function release(
       await announce(key, state, calls, by);
       return;
     }
-    const handed = await handOver(key, { ...state, holders }, calls, by);
+    const handed = await handOver(key, { version, state: { ...state, holders } }, calls, by);
     if (handed === null || !(await writeLock(key, version, handed.state, calls))) continue;
     await passOn(key, handed, calls, by);
     await deletePlaces(key, handed.places, calls);
@@ -83,8 +87,8 @@ interface HandedOver {
 /** Who has the lock next; `null` if the lock has been written since it was read. */
 async function handOver(
   key: string,
-  free: LockState,
-  { readRecords }: LockCalls,
+  { version, state: free }: LockView,
+  calls: LockCalls,
   by: string,
 ): Promise<HandedOver | null> {
   const { limit, tail, last } = free;
@@ -93,14 +97,20 @@ async function handOver(
   while (state.holders.length < limit && state.head < tail) {
     const count = Math.min(tail - state.head, PLACES);
     const tickets = Array.from({ length: count }, (_, index) => state.head + index);
-    const records = await readRecords(tickets.map((ticket) => turnKey(key, ticket)));
+    const records = await calls.readRecords(tickets.map((ticket) => turnKey(key, ticket)));
     for (const [index, ticket] of tickets.entries()) {
       if (state.holders.length >= limit) break;
       const record = records[index];
       let turn: LockTurn;
       if (record !== null && record !== undefined) turn = readValue<LockTurn>(record.value);
       else if (ticket === tail - 1 && last !== null) turn = { ...last, gone: false };
-      else return null;
+      else {
+        // One that went a day ago has no record any more.
+        const [lock] = await calls.readRecords([lockKey(key)]);
+        if (lock?.version !== version) return null;
+        state = { ...state, head: ticket + 1 };
+        continue;
+      }
       const { gone } = turn;
       const owner = { runId: turn.runId, lockId: turn.lockId };
       places.push({ ticket, owner, gone });
@@ -153,7 +163,7 @@ async function leave(key: string, owner: LockOwner, place: Place, calls: LockCal
       const now = readValue<LockTurn>(turn.value);
       if (!now.gone) {
         const value = bytesOf({ ...now, gone: true });
-        const write = { key: turn.key, writeId: calls.token(), ifVersion: turn.version, value, ttl: null };
+        const write = { key: turn.key, writeId: calls.token(), ifVersion: turn.version, value, ttl: IDLE };
         if ((await calls.writeRecord(write)).outcome === "conflict") continue;
       }
     }
