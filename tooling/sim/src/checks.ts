@@ -5,6 +5,7 @@ import { isActor } from "./actors/loop.ts";
 import { AfterEnd, owes } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
+import { Locks } from "./locks.ts";
 
 /** The laws that hold after every write, read from the store itself. */
 
@@ -56,6 +57,7 @@ export class Checks {
   readonly #state: MemoryState;
   readonly #seen: Map<string, Seen> = new Map();
   readonly #afterEnd: AfterEnd;
+  readonly locks: Locks;
   /** Everything that some run asked for. */
   readonly #ids: Set<string> = new Set();
   readonly #options: CheckOptions;
@@ -66,6 +68,7 @@ export class Checks {
     this.#state = state;
     this.#options = options;
     this.#afterEnd = new AfterEnd(state, (runId) => this.fold(runId));
+    this.locks = new Locks(state, (runId) => this.fold(runId));
   }
 
   /** What the journal of a run says, as of the last write. */
@@ -97,7 +100,7 @@ export class Checks {
       this.#row(row, seen);
       this.#tokens(run, seen.fold, now);
       this.#alive(row, seen.fold, now);
-      this.#end(run, seen);
+      this.#end(run, seen, now);
       seen.row = row;
     }
     const [violation] = violationsOfRun(snapshot, { now });
@@ -183,7 +186,9 @@ export class Checks {
     if (inherits) this.#goesOn(row.runId, fold.forkOf ?? "", journal);
     for (const event of fresh) {
       fold.apply(event);
-      if (!inherits) this.#given(row.runId, event);
+      if (inherits) continue;
+      this.#given(row.runId, event);
+      this.locks.heard(row.runId, fold, event);
     }
     seen.generations.at(-1)?.push(...fresh);
     fold.inheritedAll();
@@ -273,6 +278,8 @@ export class Checks {
         (type !== "step_retrying" || theirs[place]?.id !== id)
       )
         place++;
+      // Only the run itself has lost the locks that the other one had.
+      if (type === "locks_lost" && theirs[place]?.type !== type) continue;
       const event = theirs[place++];
       if (event?.type === type && event.id === id) continue;
       const what = `its journal has ${type} ${id} where that of ${before} has ${event?.type} ${event?.id}`;
@@ -335,7 +342,7 @@ export class Checks {
   }
 
   /** A run that has ended and owes something is due, until all of it is done. */
-  #end(run: MemoryRun, seen: Seen): void {
+  #end(run: MemoryRun, seen: Seen, now: number): void {
     const { row } = run;
     if (!isTerminal(row.status)) return;
     seen.readAtEnd ??= row.mailDone;
@@ -350,10 +357,12 @@ export class Checks {
       );
     }
     this.#afterEnd.over(run, seen.fold);
+    this.locks.over(run, now);
   }
 
   /** The watched run will answer, or has. */
   #isWaiting(runId: string, { id, name, input }: SystemCall): boolean {
+    if (name === "acquire_lock") return this.locks.isInLine(runId, id);
     const watched = this.#state.runs.get(String(input));
     if (name !== "watch_run" || watched === undefined) return false;
     return this.#afterEnd.isWatched(watched, runId, id);
@@ -391,7 +400,11 @@ export class Checks {
     }
     const wakeAt = fold.wakeAt;
     // Who starts a run, or has one gone on with, may have a wrong clock.
-    if (wakeAt !== null && row.status !== "pending" && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
+    if (
+      wakeAt !== null &&
+      row.status !== "pending" &&
+      (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)
+    ) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }
