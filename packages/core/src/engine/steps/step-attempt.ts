@@ -234,15 +234,16 @@ export class StepAttempt implements Attempt {
       return await contexts.run(context, async () => {
         const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
         if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-        const result = await streams.succeeded(called.value, largestValue);
-        await signals.settled();
+        const stored = streams.succeeded(called.value, largestValue);
+        const result = stored instanceof Promise ? await stored : stored;
+        if (signals.aborted) await signals.settled();
         return result;
       });
     } catch (thrown) {
       const error = signals.judged(thrown);
       // What it aborted and wrote before it failed is aborted, and stored.
-      await signals.settled().catch(() => {});
-      await streams.failed();
+      if (signals.aborted) await signals.settled().catch(() => {});
+      if (streams.written) await streams.failed();
       return { type: "failed", error, reason: "error" };
     } finally {
       signals.end();
