@@ -266,9 +266,11 @@ export class RunFold {
       case "lock_held":
         if (this.#begun) this.#refuse(event, "the run has begun");
         this.locks.set(id, event.name ?? "");
+        this.closedSystem.add(id);
         return;
       case "locks_lost":
         if (this.forkOf === null) this.#refuse(event, "the run goes on for no other");
+        for (const lockId of this.locks.keys()) if (this.closedSystem.has(lockId)) this.locks.delete(lockId);
         return;
       case "system_step_completed":
       case "system_step_failed":

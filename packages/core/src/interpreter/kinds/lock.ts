@@ -251,12 +251,20 @@ export function unreleased(
   journal: readonly Pick<JournalEvent, "type" | "id" | "name" | "data">[],
 ): ReadonlyMap<string, string> {
   const locks = new Map<string, string>();
+  const granted = new Set<string>();
   for (const { type, id, name, data } of journal) {
+    // Another run's.
+    if (type === "locks_lost") for (const lock of granted) locks.delete(lock);
     if (id === null) continue;
-    if (type === "system_step_completed" && locks.has(id) && isFull(decode(data) as AcquireResult))
-      locks.delete(id);
+    if (type === "system_step_completed" && locks.has(id)) {
+      if (isFull(decode(data) as AcquireResult)) locks.delete(id);
+      else granted.add(id);
+    }
     if (name === null) continue;
-    if (type === "lock_held") locks.set(id, name);
+    if (type === "lock_held") {
+      locks.set(id, name);
+      granted.add(id);
+    }
     if (type !== "system_step_created") continue;
     if (ASKING.has(name)) locks.set(id, (decode(data) as AcquireInput).key);
     // One that is not done yet is owed as every system step is.
