@@ -61,6 +61,13 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["shield-with-a-hole", "what is shielded goes on"],
   ];
 
+  const lockPlants: readonly (readonly [Plant, Law])[] = [
+    ["lock-holders-unseen", "locks have so many holders as their limit"],
+    ["lock-fence-stands", "fences rise"],
+    ["lock-line-reversed", "locks are granted in the order of asking"],
+    ["lock-outlives-run", "locks end with their runs"],
+  ];
+
   it.each(plants)("%s: %s", async (plant, law) => {
     const found = await firstBroken(PLANT_BUDGET, plant);
     expect(found?.broken?.law).toBe(law);
@@ -69,7 +76,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     expect(again).toEqual(found);
   });
 
-  it.each(talkPlants)("%s: %s", async (plant, law) => {
+  it.each([...talkPlants, ...lockPlants])("%s: %s", async (plant, law) => {
     const found = await firstBroken(PLANT_BUDGET, plant);
     expect(found?.broken?.law).toBe(law);
   });
