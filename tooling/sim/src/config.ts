@@ -35,12 +35,7 @@ export const TALK_PLANTS = [
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 
 /** Planted bugs in locks. */
-export const LOCK_PLANTS = [
-  "lock-holders-unseen",
-  "lock-fence-stands",
-  "lock-line-reversed",
-  "lock-outlives-run",
-] as const;
+export const LOCK_PLANTS = ["lock-holders-unseen", "lock-fence-stands", "lock-outlives-run"] as const;
 export type LockPlant = (typeof LOCK_PLANTS)[number];
 
 /** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */

@@ -22,16 +22,12 @@ export function plantLockBug(world: World, state: MemoryState, plant: LockPlant)
     case "lock-fence-stands":
       return {
         ...world,
-        writeRecords: (batch, now) => world.writeRecords(batch.map(withOldFence), now),
-      };
-    case "lock-line-reversed":
-      return {
-        ...world,
-        async readRecords(keys, now) {
-          const records = await world.readRecords(keys, now);
-          const isLine = keys.length > 1 && keys.every((key) => key.startsWith("lock-turn:"));
-          return isLine ? records.toReversed() : records;
-        },
+        readRecords: async (keys, now) =>
+          (await world.readRecords(keys, now)).map((record) => {
+            if (!isLock(record)) return record;
+            const lock = stateOf(record);
+            return { ...record, value: bytesOf({ ...lock, fence: lock.fence - 1 }) };
+          }),
       };
     case "lock-outlives-run":
       return {
@@ -61,16 +57,6 @@ function stateOf({ value }: Pick<StoredRecord, "value">): LockState {
 
 function bytesOf(lock: LockState): Uint8Array {
   return new TextEncoder().encode(`j${JSON.stringify(lock)}`);
-}
-
-/** A grant has the fence of the one before it. */
-function withOldFence(write: RecordWrite): RecordWrite {
-  if (!write.key.startsWith("lock:")) return write;
-  const lock = stateOf(write);
-  const holders = lock.holders.map((holder) =>
-    holder.fence === lock.fence ? { ...holder, fence: lock.fence - 1 } : holder,
-  );
-  return { ...write, value: bytesOf({ ...lock, fence: lock.fence - (holders.length > 0 ? 1 : 0), holders }) };
 }
 
 /** The write takes a lock from a run that has ended. */

@@ -152,7 +152,6 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
       };
     case "lock-holders-unseen":
     case "lock-fence-stands":
-    case "lock-line-reversed":
     case "lock-outlives-run":
       return plantLockBug(world, state, plant);
     default:

@@ -64,7 +64,6 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
   const lockPlants: readonly (readonly [Plant, Law])[] = [
     ["lock-holders-unseen", "locks have so many holders as their limit"],
     ["lock-fence-stands", "fences rise"],
-    ["lock-line-reversed", "locks are granted in the order of asking"],
     ["lock-outlives-run", "locks end with their runs"],
   ];
 
