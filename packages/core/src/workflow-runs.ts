@@ -38,15 +38,19 @@ export async function startInWorkflow<T>(
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
     ...asked.attributes,
-    [PARENT]: execution.runId,
     ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
   const now = execution.now();
   const runId = await callSystemStep<string>(
     execution,
     "start_run",
-    (id): StartRunInput => ({
-      run: { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) },
+    (id, parent): StartRunInput => ({
+      run: {
+        ...asked,
+        runId: childRunId(id, now),
+        attributes: { ...attributes, [PARENT]: parent },
+        key: keyAt(now),
+      },
       onConflict,
     }),
   );

@@ -1,12 +1,9 @@
 import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
 import { isTerminal, type Mail, type RunStatus } from "@perdure/core/world";
 import { LawBroken } from "./failure.ts";
-import type { ChildCall, RunFold } from "./fold.ts";
+import { type ChildCall, OWED, type RunFold } from "./fold.ts";
 
 /** The laws about what a run owes when it has ended: what it asked for, its children, those who watch it. */
-
-/** Effects that are done although the run ends before they were. */
-const OWED: ReadonlySet<string> = new Set(["start_run", "send_message"]);
 
 /** What a run that has ended just now owes, in words; `null` if it owes nothing. */
 export function owes({ row, mailbox, endMail }: MemoryRun, fold: RunFold): string | null {
@@ -40,14 +37,7 @@ export class AfterEnd {
     const broken = (what: string): never => {
       throw new LawBroken("work after the end is done", what, run.row.runId);
     };
-    for (const call of fold.children) {
-      if (!this.#isStarted(call)) broken(`its child ${call.runId} was not started`);
-    }
-    for (const { id, name, input } of fold.asked.values()) {
-      if (name === "send_message" && !this.#isSent(id, (input as { to: { runId: string } }).to.runId)) {
-        broken(`its message ${id} was not sent`);
-      }
-    }
+    this.asked(fold);
     for (const call of fold.children) {
       const child = this.#state.runs.get(call.runId);
       if (child === undefined || !mustCancel(call, run.row.status) || isTerminal(child.row.status)) continue;
@@ -58,6 +48,21 @@ export class AfterEnd {
     for (const mail of run.endMail) {
       const { runId, id } = decode(mail.data) as { readonly runId: string; readonly id: string };
       if (!this.#isAnswered(runId, id)) broken(`run ${runId}, which watches it, was not told`);
+    }
+  }
+
+  /** What it asked for itself is done, whether it was told or not. */
+  asked({ runId, children, asked, own }: RunFold): void {
+    const broken = (what: string): never => {
+      throw new LawBroken("work after the end is done", what, runId);
+    };
+    for (const call of children) {
+      if (!this.#isStarted(call)) broken(`its child ${call.runId} was not started`);
+    }
+    for (const { id, name, input } of asked.values()) {
+      if (name !== "send_message" || !own.has(id)) continue;
+      if (!this.#isSent(id, (input as { to: { runId: string } }).to.runId))
+        broken(`its message ${id} was not sent`);
     }
   }
 

@@ -1,5 +1,7 @@
+import { Effects } from "./effects.ts";
 import { LawBroken } from "./failure.ts";
 import { currentProcess, type SimProcess } from "./process.ts";
+import type { StepSpec } from "./program.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Store } from "./store.ts";
 import type { Trace } from "./trace.ts";
@@ -21,7 +23,8 @@ export class Bodies implements BodyObserver {
   readonly #store: Store;
   readonly #trace: Trace;
   readonly #fail: (error: unknown) => void;
-  /** Attempts that have started, as `stepId/attempt`. */
+  readonly #effects: Effects = new Effects();
+  /** Attempts that have started, as `runId/stepId/attempt`. */
   readonly #started: Set<string> = new Set();
 
   readonly #deadly: (key: string) => boolean;
@@ -36,7 +39,7 @@ export class Bodies implements BodyObserver {
     this.#kill = options.kill;
   }
 
-  started(runId: string, stepId: string, attempt: number, key: string): void {
+  started(runId: string, stepId: string, attempt: number, { key, kind }: StepSpec): void {
     const process = currentProcess();
     const who = process?.name ?? "nobody";
     this.#trace.add(this.#scheduler.now, who, `body ${key} attempt ${attempt}`, runId, () =>
@@ -44,10 +47,41 @@ export class Bodies implements BodyObserver {
     );
     try {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
+      if (kind === "asked" || kind === "blind")
+        this.#effects.begin(runId, stepId, attempt, this.#isRetried(runId, stepId, attempt));
     } catch (error) {
       this.#fail(error);
     }
     if (process !== undefined && this.#deadly(key)) this.#kill(process);
+  }
+
+  cancelled(runId: string, stepId: string): void {
+    if (!this.#store.checks.fold(runId)?.shielded.has(stepId)) return;
+    this.#fail(new LawBroken("what is shielded goes on", `step ${stepId} was aborted by the cancel`, runId));
+  }
+
+  happens(runId: string, stepId: string, attempt: number): void {
+    try {
+      this.#effects.happen(runId, stepId, attempt);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  asked(runId: string, stepId: string, attempt: number): boolean {
+    const who = currentProcess()?.name ?? "nobody";
+    const happened = this.#effects.ask(runId, stepId, attempt);
+    this.#trace.add(this.#scheduler.now, who, `asks: ${happened ? "it happened" : "nothing"}`, runId, () =>
+      stepId.slice(0, 10),
+    );
+    return happened;
+  }
+
+  /** The step failed in the run that this one goes on for. */
+  #isRetried(runId: string, stepId: string, attempt: number): boolean {
+    const { checks } = this.#store;
+    const before = checks.fold(checks.fold(runId)?.forkOf ?? "");
+    return attempt === 1 && before?.closedSteps.has(stepId) === true;
   }
 
   #check(runId: string, stepId: string, attempt: number, workerId: string | null): void {
@@ -80,7 +114,7 @@ export class Bodies implements BodyObserver {
         runId,
       );
     }
-    const id = `${stepId}/${attempt}`;
+    const id = `${runId}/${stepId}/${attempt}`;
     if (this.#started.has(id)) {
       throw new LawBroken("attempts are counted", `attempt ${attempt} of step ${stepId} starts twice`, runId);
     }

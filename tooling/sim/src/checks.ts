@@ -13,6 +13,8 @@ interface Seen {
   readonly fold: RunFold;
   row: RunRecord;
   last: JournalEvent | undefined;
+  /** The journals of its generations; the last one is that of the row. */
+  readonly generations: JournalEvent[][];
   /** Virtual time of the last claim, or change of its journal. */
   changedAt: number;
   /** When its lease was taken. */
@@ -36,6 +38,17 @@ export interface CheckOptions {
 /** So many lost claims make a run a suspect, which is executed alone or, in the end, not at all. */
 export const SUSPECT_AFTER = 3;
 
+/** Events by which code is given a new id. */
+const GIVES_ID: ReadonlySet<string> = new Set([
+  "step_created",
+  "wait_created",
+  "hook_created",
+  "hook_conflict",
+  "system_step_created",
+  "state_set",
+  "attributes_set",
+]);
+
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
 
@@ -43,6 +56,8 @@ export class Checks {
   readonly #state: MemoryState;
   readonly #seen: Map<string, Seen> = new Map();
   readonly #afterEnd: AfterEnd;
+  /** Everything that some run asked for. */
+  readonly #ids: Set<string> = new Set();
   readonly #options: CheckOptions;
   /** Until then some process stands still, whose runs cannot be asked for anything. */
   #frozenUntil = 0;
@@ -56,6 +71,11 @@ export class Checks {
   /** What the journal of a run says, as of the last write. */
   fold(runId: string): RunFold | undefined {
     return this.#seen.get(runId)?.fold;
+  }
+
+  /** The journals of a run's generations. */
+  generations(runId: string): readonly (readonly JournalEvent[])[] {
+    return this.#seen.get(runId)?.generations ?? [];
   }
 
   /** Up to which of its messages a run that has ended had consumed them before its end. */
@@ -123,6 +143,8 @@ export class Checks {
     if (row.idempotencyKey === null) return;
     for (const { row: other } of this.#state.runs.values()) {
       if (other.runId === runId || other.workflow !== row.workflow) continue;
+      // The key of a run that has failed passes to the one that goes on for it.
+      if (this.fold(runId)?.forkOf === other.runId && isTerminal(other.status)) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }
@@ -132,11 +154,18 @@ export class Checks {
   #journal({ row, journal, mailbox }: MemoryRun, now: number): Seen {
     let seen = this.#seen.get(row.runId);
     if (seen === undefined) {
-      const fold = new RunFold(row.runId, decode);
-      seen = { fold, row, last: undefined, changedAt: now, heldSince: now, mailDone: 0, readAtEnd: null };
+      const fold = new RunFold(row.runId, decode, journal);
+      const times = { changedAt: now, heldSince: now };
+      seen = { fold, row, last: undefined, generations: [[]], mailDone: 0, readAtEnd: null, ...times };
       this.#seen.set(row.runId, seen);
     }
     const { fold } = seen;
+    if (row.generation > seen.generations.length - 1 || row.firstSeq > seen.row.firstSeq) {
+      this.#afterEnd.asked(fold);
+      fold.beginAnew(row.firstSeq);
+      seen.generations.push([]);
+      seen.last = undefined;
+    }
     if (journal.length < fold.length || journal[fold.length - 1] !== seen.last) {
       throw new LawBroken("journal order", "the journal was changed behind its end", row.runId);
     }
@@ -149,11 +178,21 @@ export class Checks {
     const dues = fresh.map(({ type, id }) =>
       type === "wait_completed" ? fold.openWaits.get(id ?? "") : undefined,
     );
-    for (const event of fresh) fold.apply(event);
+    for (const { type, id } of mailbox) if (type === "stop_sleep" && id !== null) fold.stopped.add(id);
+    const inherits = fold.forkOf !== null && fold.length === 0 && row.generation === 0;
+    if (inherits) this.#goesOn(row.runId, fold.forkOf ?? "", journal);
+    for (const event of fresh) {
+      fold.apply(event);
+      if (!inherits) this.#given(row.runId, event);
+    }
+    seen.generations.at(-1)?.push(...fresh);
+    fold.inheritedAll();
     const heard = consumed.filter(({ type, id }) => type !== "wake" && (id === null || before.has(id)));
     this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
-    checkBegun(row.runId, fresh);
-    for (const event of fresh) this.#result(row.runId, fold, event);
+    if (!inherits) {
+      checkBegun(row.runId, fresh);
+      for (const event of fresh) this.#result(row.runId, fold, event);
+    }
     seen.last = journal.at(-1);
     seen.mailDone = row.mailDone;
     // What comes after the end is not told any more.
@@ -199,15 +238,53 @@ export class Checks {
       if (this.#options.mayDiverge() || row.lostClaims >= SUSPECT_AFTER) return;
       throw new LawBroken("no divergence", "the run is parked as diverged", row.runId);
     }
-    if (row.status !== fold.status) broken(`status is ${row.status}, the journal says ${fold.status}`);
+    // Nobody has looked yet at a run that begins where another one was.
+    const isNew = fold.forkOf !== null && row.status === "pending" && !isTerminal(fold.status);
+    if (row.status !== fold.status && !isNew)
+      broken(`status is ${row.status}, the journal says ${fold.status}`);
     if (!sameBytes(row.output, fold.output)) broken("output is not that of run_completed");
     if (!sameBytes(row.error, fold.error)) broken("error is not that of the last event");
     if (fold.cancelRequested && fold.status === "pending") {
       broken("a run that never began was cancelled and goes on");
     }
+    if (fold.state !== undefined && !sameBytes(row.state, fold.state))
+      broken("state is not what was set last");
+    if (!sameAttributes(row.attributes, fold.attributes)) {
+      broken(
+        `attributes are ${JSON.stringify(row.attributes)}, the journal says ${JSON.stringify(fold.attributes)}`,
+      );
+    }
     if (row.epoch < before.epoch || row.mailDone < before.mailDone || row.mailSeq < before.mailSeq) {
       broken("epoch, mailSeq or mailDone went back");
     }
+  }
+
+  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew. */
+  #goesOn(runId: string, before: string, journal: readonly JournalEvent[]): void {
+    const theirs =
+      this.generations(before)
+        .at(-1)
+        ?.slice(1)
+        .filter(({ type }) => type !== "run_forked") ?? [];
+    let place = 0;
+    for (const { type, id } of journal.slice(2)) {
+      while (
+        theirs[place]?.type === "step_retrying" &&
+        (type !== "step_retrying" || theirs[place]?.id !== id)
+      )
+        place++;
+      const event = theirs[place++];
+      if (event?.type === type && event.id === id) continue;
+      const what = `its journal has ${type} ${id} where that of ${before} has ${event?.type} ${event?.id}`;
+      throw new LawBroken("one run goes on for another", what, runId);
+    }
+  }
+
+  /** No two things that code asks for have one id, in whatever run. */
+  #given(runId: string, { type, id }: JournalEvent): void {
+    if (id === null || !GIVES_ID.has(type)) return;
+    if (this.#ids.has(id)) throw new LawBroken("ids are given once", `${type} ${id} again`, runId);
+    this.#ids.add(id);
   }
 
   /** The result of a system step is that of what it did. */
@@ -313,7 +390,8 @@ export class Checks {
       if (!this.#isWaiting(row.runId, call)) broken(`nobody will do its system step ${call.name} ${call.id}`);
     }
     const wakeAt = fold.wakeAt;
-    if (wakeAt !== null && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
+    // Who starts a run, or has one gone on with, may have a wrong clock.
+    if (wakeAt !== null && row.status !== "pending" && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }
@@ -344,6 +422,11 @@ function sameMail(owed: readonly Mail[], got: readonly JournalEvent[]): boolean 
     owed.length === got.length &&
     owed.every(({ id, data }, index) => got[index]?.id === id && sameBytes(data, got[index].data))
   );
+}
+
+function sameAttributes(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {

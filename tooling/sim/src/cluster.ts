@@ -10,7 +10,7 @@ import { type Random, randomOf } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Store } from "./store.ts";
 import type { Trace } from "./trace.ts";
-import { deployBadVersion } from "./workflow.ts";
+import { deployBadVersion, simulated } from "./workflow.ts";
 
 /** The processes of a simulated cluster, and what happens to them. */
 
@@ -166,6 +166,7 @@ export class Cluster {
     if (!works) return { process, client, worker: null };
     const worker = new EngineWorker({
       world,
+      workflows: [simulated],
       clock,
       ids,
       random: () => random.next(),

@@ -18,6 +18,22 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Planted bugs in what runs that talk are made of. */
+export const TALK_PLANTS = [
+  "heard-forgotten",
+  "generation-not-told",
+  "first-mail-dropped",
+  "successor-not-claimed",
+  "fork-forgets-a-result",
+  "claim-by-id-gives-nothing",
+  "state-not-written",
+  "attributes-not-written",
+  "cancel-of-child-lost",
+  "answer-unheard",
+  "shield-with-a-hole",
+] as const;
+export type TalkPlant = (typeof TALK_PLANTS)[number];
+
 /** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */
 export const PLANTS = [
   "no-epoch-check",
@@ -30,6 +46,7 @@ export const PLANTS = [
   "restart-loses-mail",
   "record-over-newer",
   "name-given-twice",
+  ...TALK_PLANTS,
 ] as const;
 export type Plant = (typeof PLANTS)[number];
 

@@ -8,17 +8,25 @@ const THROWS = Symbol("throws");
 /** Anything: only what the run's own journal says is known. */
 const UNKNOWN = Symbol("unknown");
 
+/** `child cancelled`, where the child is that of the run before. */
+const OF_ANOTHER = Symbol("of another");
+
 type Alternative =
   | string
   | null
   | { readonly list: readonly Alternatives[] }
   | typeof THROWS
+  | typeof OF_ANOTHER
   | typeof UNKNOWN;
 type Alternatives = readonly Alternative[];
 
-/** Whether the program can return this value. */
-export function mayReturn(root: Node, value: Value): boolean {
-  return matches(outcomes(root), value);
+/**
+ * Whether the program can return this value.
+ *
+ * @param forked its run goes on from where another one was, and may have children of that, which are cancelled with it
+ */
+export function mayReturn(root: Node, value: Value, forked: boolean): boolean {
+  return matches(outcomes(root), value, forked);
 }
 
 /** Whether the program can end in an error. */
@@ -32,7 +40,7 @@ function outcomes(node: Node): Alternatives {
       const { kind, end, key } = node.step;
       if (end === "fatal") return [THROWS];
       // A worker that is lost in the middle of it ends a step that is called at most once.
-      return kind === "once" ? [key, THROWS] : [key];
+      return end === "mended" || kind === "once" || kind === "blind" ? [key, THROWS] : [key];
     }
     case "sequence":
       return together(node.nodes.map(outcomes));
@@ -43,7 +51,17 @@ function outcomes(node: Node): Alternatives {
     case "limit":
       return [...outcomes(node.node), "late"];
     case "clock":
+    case "collect":
       return [UNKNOWN];
+    case "state":
+      return [node.value];
+    case "attribute":
+      return node.by === "workflow" ? [node.value] : outcomes({ type: "step", step: node.by });
+    case "shielded":
+      return [node.step.key];
+    case "anew":
+      // Once it continues, its program is another one.
+      return outcomes(node.node).filter((outcome) => outcome === THROWS);
     case "branch":
       return [...outcomes(node.left), ...outcomes(node.right)];
     case "helper":
@@ -69,7 +87,9 @@ function outcomes(node: Node): Alternatives {
 function ofChild({ how, root, key }: ChildNode): Alternatives {
   if (how === "start" || how === "forget") return ["started"];
   // Nobody else cancels a child whose parent still awaits it, unless it is the child of another as well.
-  return how === "await" && key === null ? outcomes(root) : [...outcomes(root), "child cancelled"];
+  return how === "await" && key === null
+    ? [...outcomes(root), OF_ANOTHER]
+    : [...outcomes(root), "child cancelled"];
 }
 
 function parallel(
@@ -97,12 +117,13 @@ function together(children: readonly Alternatives[]): Alternatives {
   return list.some((child) => child.length === 0) ? throws : [{ list }, ...throws];
 }
 
-function matches(alternatives: Alternatives, value: Value): boolean {
+function matches(alternatives: Alternatives, value: Value, forked: boolean): boolean {
   return alternatives.some((one) => {
     if (one === UNKNOWN) return true;
     if (one === THROWS) return false;
+    if (one === OF_ANOTHER) return forked && value === "child cancelled";
     if (typeof one !== "object" || one === null) return one === value;
     if (!Array.isArray(value) || value.length !== one.list.length) return false;
-    return one.list.every((child, index) => matches(child, value[index] as Value));
+    return one.list.every((child, index) => matches(child, value[index] as Value, forked));
   });
 }

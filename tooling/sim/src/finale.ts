@@ -1,9 +1,11 @@
-import { type Clock, coldReplay, decode, type MemoryRun } from "@perdure/core/testing";
+import { type Clock, type ColdReplay, coldReplay, decode, type MemoryRun } from "@perdure/core/testing";
 import type { JournalEvent, RunRecord } from "@perdure/core/world";
 import { mayReturn, mayThrow } from "./expected.ts";
 import { LawBroken } from "./failure.ts";
-import type { Play } from "./play.ts";
+import type { RunFold } from "./fold.ts";
+import { isTerminated, isUnheard, payloadIn } from "./payloads.ts";
 import { awaitedCleanups, hooksOf, type Node, type StepSpec } from "./program.ts";
+import type { Play } from "./stage.ts";
 import type { Store } from "./store.ts";
 import { type Arguments, observeCleanups, type Value } from "./workflow.ts";
 
@@ -21,13 +23,57 @@ const replayClock: Clock = {
 export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boolean): Promise<void> {
   const { row, journal } = run;
   const [, root] = decode(journal[0]?.data ?? null) as Arguments;
+  const generations = store.checks.generations(row.runId);
+  const fold = store.checks.fold(row.runId);
   checkResult(store, root, row);
-  checkClock(row);
-  checkPayloads(root, row, journal);
-  // A run that cannot follow its journal is cancelled without executing its code.
-  const unheard = journal.at(-2)?.type === "run_cancel_requested" && row.status === "cancelled";
-  if (mayDiverge && unheard) return;
+  if (fold?.stopped.size === 0) checkClock(row);
+  // A run that goes on for another may be sent what that one has left, which is in the journal that it has from there as well.
+  if (fold?.forkOf === null) checkPayloads(root, row, generations.flat());
+  checkHeard(root, row, generations.flat(), fold);
+  for (const [generation, before] of generations.slice(0, -1).entries()) {
+    await checkContinued({ ...row, generation }, before, generations[generation + 1] ?? []);
+  }
+  // A run that cannot follow its journal is cancelled without executing its code; one that is terminated as well.
+  if (isUnheard(run) && (mayDiverge || isTerminated(run))) return;
   await checkReplay(root, row, journal);
+}
+
+/** A run that collects payloads has read all that came, over all generations, in order. */
+function checkHeard(
+  root: Node,
+  row: RunRecord,
+  journal: readonly JournalEvent[],
+  fold: RunFold | undefined,
+): void {
+  if (root.type !== "collect" || row.status !== "completed") return;
+  const came = journal.map(payloadIn).filter((value) => value !== null);
+  const left = Object.values(fold?.left ?? {}).reduce((sum, count) => sum + count, 0);
+  const heard = decode(row.output) as readonly string[];
+  if (JSON.stringify(heard) === JSON.stringify(came.slice(0, came.length - left))) return;
+  throw new LawBroken(
+    "payloads are heard over generations",
+    `${came.join(" ")} came, ${left} were left, ${heard.join(" ")} were heard`,
+    row.runId,
+  );
+}
+
+/** A replay of a generation continues with what the next one began with. */
+async function checkContinued(
+  row: RunRecord,
+  journal: readonly JournalEvent[],
+  next: readonly JournalEvent[],
+): Promise<void> {
+  const broken = (what: string): never => {
+    throw new LawBroken("cold replay", `generation ${row.generation} ${what}`, row.runId);
+  };
+  let replay: ColdReplay;
+  try {
+    replay = await coldReplay(row, journal, replayClock);
+  } catch (error) {
+    return broken(String(error));
+  }
+  if (replay.outcome !== "continued") broken(`is ${replay.outcome}, but the run continued as new`);
+  if (!same(replay.output, next[0]?.data ?? null)) broken("continues with other arguments than the run did");
 }
 
 /** The client that waited was told what the store says. */
@@ -58,7 +104,7 @@ function checkResult(store: Store, root: Node, row: RunRecord): void {
     row.status === "cancelled"
       ? fold?.cancelRequested === true
       : row.status === "completed"
-        ? mayReturn(root, value)
+        ? mayReturn(root, value, fold?.forkOf !== null)
         : mayThrow(root);
   if (expected) return;
   throw new LawBroken(
@@ -71,12 +117,14 @@ function checkResult(store: Store, root: Node, row: RunRecord): void {
 /** No payload twice, those of one sender in order, and all of them where the workflow took all. */
 function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEvent[]): void {
   const tokens = new Map(
-    journal.flatMap(({ type, id, name }) => (type === "hook_created" ? [[id, name]] : [])),
+    journal.flatMap(({ type, id, name }) =>
+      type === "hook_created" || type === "hook_held" ? [[id, name] as const] : [],
+    ),
   );
   for (const { token, takes, sent } of hooksOf(root)) {
     const received = journal
       .filter(({ type, id }) => type === "hook_received" && tokens.get(id) === token)
-      .map(({ data }) => decode(data) as string);
+      .map((event) => payloadIn(event) ?? "");
     const last = new Map<string, number>();
     for (const payload of received) {
       const [sender = "", n = ""] = payload.split("#");

@@ -1,5 +1,5 @@
 import type { JournalEvent, RunStatus } from "@perdure/core/world";
-import { LawBroken } from "./failure.ts";
+import { type Law, LawBroken } from "./failure.ts";
 
 /** A system step as the journal has it. */
 export interface SystemCall {
@@ -16,6 +16,9 @@ export interface ChildCall {
   readonly onParentEnd: string | undefined;
   readonly key: string | undefined;
 }
+
+/** System steps that are done although their caller does not wait for them any more. */
+export const OWED: ReadonlySet<string> = new Set(["start_run", "send_message"]);
 
 /** What a `start_run` asks for. */
 export function childOf({ input }: SystemCall): ChildCall {
@@ -53,8 +56,8 @@ export class RunFold {
   readonly hooks: Map<string, string> = new Map();
   /** The tokens of all hooks that it ever had. */
   readonly tokens: Map<string, string> = new Map();
-  /** The payloads of each hook, in order. */
-  readonly payloads: Map<string, (Uint8Array | null)[]> = new Map();
+  /** How many payloads each hook got, over all generations. */
+  readonly received: Map<string, number> = new Map();
   /** How many of a hook's last payloads the code has not taken, as it said at its end. */
   left: Readonly<Record<string, number>> = {};
   /** The signals that were aborted. */
@@ -67,17 +70,66 @@ export class RunFold {
   readonly closedSystem: Set<string> = new Set();
   /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
   readonly spared: Set<string> = new Set();
+  /** Steps that no cancel interrupts. */
+  readonly shielded: Set<string> = new Set();
+  /** The state that was set last, as the row keeps it; `undefined`: another run's generation before this one has set it. */
+  state: Uint8Array | null | undefined = null;
+  attributes: Readonly<Record<string, string>> = {};
+  /** The run whose journal it has up to some event. */
+  readonly forkOf: string | null;
+  /** What it has asked for itself, and not that run. */
+  readonly own: Set<string> = new Set();
+  /** How many payloads of each hook it has from that run. */
+  readonly inherited: Map<string, number> = new Map();
+  /** Sleeps that somebody ends early. */
+  readonly stopped: Set<string> = new Set();
   readonly #ids: Set<string> = new Set();
   #length = 0;
+  #firstSeq = 1;
+  #generation = 0;
+  #begun = false;
+  /** Its journal begins with what another run's had. */
+  #inheriting = false;
+  /** The hooks of the generation before that were live, by token. */
+  #kept: ReadonlyMap<string, string> = new Map();
   /** It has said what it leaves: only its end can follow. */
   #ending = false;
   #lastAt = 0;
 
   readonly #decode: (data: Uint8Array | null) => unknown;
 
-  constructor(runId: string, decode: (data: Uint8Array | null) => unknown) {
+  /** @param first its first events */
+  constructor(
+    runId: string,
+    decode: (data: Uint8Array | null) => unknown,
+    first: readonly Pick<JournalEvent, "type" | "id">[],
+  ) {
     this.runId = runId;
     this.#decode = decode;
+    this.forkOf = first[1]?.type === "run_forked" ? first[1].id : null;
+    this.#inheriting = this.forkOf !== null;
+  }
+
+  /** What comes from now on is its own. */
+  inheritedAll(): void {
+    if (!this.#inheriting) return;
+    this.#inheriting = false;
+    for (const [id, count] of this.received) this.inherited.set(id, count);
+  }
+
+  /** The run continues as new, with a journal from `firstSeq` on. */
+  beginAnew(firstSeq: number): void {
+    if (this.cancelRequested) this.#broken("cancelled runs end", "it was cancelled and continues as new");
+    this.#firstSeq = firstSeq;
+    this.#length = 0;
+    this.#generation++;
+    this.#begun = false;
+    this.#kept = new Map([...this.hooks].map(([id, token]) => [token, id]));
+    this.attributes = {};
+    // They are done, and nobody is told.
+    for (const id of [...this.openSystem.keys(), ...this.spared]) this.closedSystem.add(id);
+    this.spared.clear();
+    for (const open of [this.openSteps, this.openWaits, this.openSystem, this.hooks]) open.clear();
   }
 
   /** The number of events that were read. */
@@ -99,22 +151,23 @@ export class RunFold {
     return at;
   }
 
-  /** The runs that it asked to have started. */
+  /** The runs that it asked to have started itself. */
   get children(): readonly ChildCall[] {
-    const calls = [...this.asked.values()].filter(({ name }) => name === "start_run");
+    const calls = [...this.asked.values()].filter(({ id, name }) => name === "start_run" && this.own.has(id));
     return calls.map(childOf);
   }
 
   apply(event: JournalEvent): void {
     const { type, seq, at } = event;
-    this.#length++;
-    if (seq !== this.#length) this.#broken("journal order", `event ${this.#length} has seq ${seq}`);
+    const expected = this.#firstSeq + this.#length++;
+    if (seq !== expected) this.#broken("journal order", `event ${expected} has seq ${seq}`);
     // What comes before the execution bears the time of whoever started the run, whose clock may be wrong.
-    if (at < this.#lastAt && this.startedAt !== null) {
+    if (at < this.#lastAt && this.#begun && !this.#inheriting) {
       this.#broken("journal order", `event ${seq} is older than the one before it`);
     }
     this.#lastAt = at;
-    if ((seq === 1) !== (type === "run_created")) this.#refuse(event, "run_created comes first and once");
+    if ((this.#length === 1) !== (type === "run_created"))
+      this.#refuse(event, "run_created comes first and once");
     if (this.terminal) this.#refuse(event, `the run is ${this.status}`);
     if (this.#ending && !type.startsWith("run_")) this.#refuse(event, "the code has ended");
     this.#change(event);
@@ -126,14 +179,22 @@ export class RunFold {
       case "run_created":
         return;
       case "run_started":
-        if (this.status !== "pending") this.#refuse(event, "it has begun before");
+        if (this.#begun) this.#refuse(event, "it has begun before");
+        if (this.#kept.size > 0 && this.hooks.size < this.#kept.size)
+          this.#refuse(event, "a hook is not kept");
+        this.#begun = true;
         this.status = "running";
-        this.startedAt = event.at;
+        this.startedAt ??= event.at;
+        return;
+      case "run_forked":
+        if (this.#length !== 2) this.#refuse(event, "it comes second");
         return;
       case "step_created":
         this.#new(event);
         this.openSteps.set(id, null);
         this.retries.set(id, 0);
+        if ((this.#decode(event.data) as readonly [{ shielded?: boolean }])[0]?.shielded === true)
+          this.shielded.add(id);
         return;
       case "step_retrying":
         this.#retrying(event);
@@ -152,7 +213,8 @@ export class RunFold {
         if (this.spared.delete(id)) return;
         const due = this.openWaits.get(id);
         if (due === undefined) this.#refuse(event, "the sleep is not under way");
-        else if (event.at < due) this.#refuse(event, `the sleep ends at ${due}`);
+        else if (event.at < due && !this.stopped.has(id) && !this.#inheriting)
+          this.#refuse(event, `the sleep ends at ${due}`);
         this.openWaits.delete(id);
         return;
       }
@@ -160,23 +222,38 @@ export class RunFold {
         this.#new(event);
         this.hooks.set(id, event.name ?? "");
         this.tokens.set(id, event.name ?? "");
-        this.payloads.set(id, []);
+        this.received.set(id, 0);
+        return;
+      case "hook_held":
+        this.#hold(event);
+        return;
+      case "hook_left":
+        if (this.#begun || (!this.#inheriting && !this.tokens.has(id)))
+          this.#refuse(event, "the run never had the hook");
+        this.tokens.set(id, event.name ?? "");
+        return;
+      case "hook_adopted":
+        if (!this.hooks.has(id)) this.#refuse(event, "the run does not have the hook");
+        return;
+      case "payload_kept":
+        if (!this.tokens.has(id) || this.#begun) this.#refuse(event, "the run never had the hook");
         return;
       case "hook_conflict":
         this.#new(event);
         return;
       case "hook_received":
         if (!this.tokens.has(id)) this.#refuse(event, "the hook never had a token");
-        this.payloads.get(id)?.push(event.data);
+        this.received.set(id, (this.received.get(id) ?? 0) + 1);
         return;
       case "hook_disposed":
-        if (!this.#ids.has(id)) this.#refuse(event, "there is no such hook");
+        if (!this.#ids.has(id) && !this.tokens.has(id)) this.#refuse(event, "there is no such hook");
         this.hooks.delete(id);
         return;
       case "system_step_created": {
         this.#new(event);
         const call = { id, name: event.name ?? "", input: this.#decode(event.data) };
         this.asked.set(id, call);
+        if (!this.#inheriting) this.own.add(id);
         this.openSystem.set(id, call);
         return;
       }
@@ -187,7 +264,28 @@ export class RunFold {
         this.closedSystem.add(id);
         return;
       case "attributes_given":
-        if (this.status !== "pending") this.#refuse(event, "the run has begun");
+        if (this.#begun) this.#refuse(event, "the run has begun");
+        this.attributes = this.#decode(event.data) as Record<string, string>;
+        return;
+      case "attributes_set":
+        this.#new(event);
+        this.#changeAttributes(event);
+        return;
+      case "attributes_changed":
+        this.#changeAttributes(event);
+        return;
+      case "state_set":
+        this.#new(event);
+        this.state = event.data;
+        return;
+      case "state_kept":
+        if (this.#begun) this.#refuse(event, "the run has begun");
+        if (this.#inheriting) this.state = undefined;
+        else if (this.state !== undefined && versionOf(this.#decode(this.state)) !== this.#decode(event.data))
+          this.#refuse(event, "it is another state");
+        return;
+      case "children_tied":
+        if (this.#begun) this.#refuse(event, "the run has begun");
         return;
       case "signal_aborted":
       case "abort_received":
@@ -201,7 +299,8 @@ export class RunFold {
         this.#ending = true;
         return;
       case "run_cancel_requested":
-        if (this.cancelRequested) this.#refuse(event, "the run was cancelled before");
+        // Who ends a run without its code does not look at what it was asked before.
+        if (this.cancelRequested) this.#ending = true;
         this.cancelRequested = true;
         for (const id of [...this.openWaits.keys(), ...this.openSystem.keys()]) this.spared.add(id);
         this.#giveUpSteps(event);
@@ -216,6 +315,25 @@ export class RunFold {
       default:
         this.#refuse(event, "there is no such event");
     }
+  }
+
+  #changeAttributes(event: JournalEvent): void {
+    const changed = {
+      ...this.attributes,
+      ...(this.#decode(event.data) as Record<string, string | undefined>),
+    };
+    const kept = Object.entries(changed).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    this.attributes = Object.fromEntries(kept);
+  }
+
+  /** A hook that the run has from its start, or from the generation before. */
+  #hold(event: JournalEvent): void {
+    const [id, token] = [event.id ?? "", event.name ?? ""];
+    if (this.#begun) this.#refuse(event, "the run has begun");
+    if (this.#generation > 0 && this.#kept.get(token) !== id) this.#refuse(event, "it was not live before");
+    this.hooks.set(id, token);
+    this.tokens.set(id, token);
+    if (!this.received.has(id)) this.received.set(id, 0);
   }
 
   /** A cancel lets steps end that have begun. */
@@ -250,7 +368,7 @@ export class RunFold {
 
   #end(event: JournalEvent): void {
     const status = event.type.slice("run_".length) as "completed" | "failed" | "cancelled";
-    if (this.status === "pending" && status !== "cancelled") this.#refuse(event, "the run has not begun");
+    if (!this.#begun && status !== "cancelled") this.#refuse(event, "the run has not begun");
     if (this.cancelRequested !== (status === "cancelled"))
       this.#refuse(event, "a cancelled run ends cancelled");
     this.status = status;
@@ -264,8 +382,8 @@ export class RunFold {
 
   #new(event: JournalEvent): void {
     const id = event.id ?? "";
-    if (this.status !== "running") this.#refuse(event, "the run has not begun");
-    if (this.#ids.has(id)) this.#refuse(event, "the id was used before");
+    if (!this.#begun) this.#refuse(event, "the run has not begun");
+    if (this.#ids.has(id)) this.#broken("ids are given once", `${event.type} ${id} again`);
     this.#ids.add(id);
   }
 
@@ -273,7 +391,11 @@ export class RunFold {
     this.#broken("journal grammar", `event ${event.seq}, ${event.type} ${event.id ?? ""}: ${why}`);
   }
 
-  #broken(law: "journal order" | "journal grammar" | "attempts are counted", message: string): never {
+  #broken(law: Law, message: string): never {
     throw new LawBroken(law, message, this.runId);
   }
+}
+
+function versionOf(state: unknown): number | undefined {
+  return (state as { readonly version: number } | null)?.version;
 }

@@ -10,6 +10,7 @@ export function checkAskedFor(
   { messageId, to, type, data }: Message,
   state: MemoryState,
   foldOf: (runId: string) => RunFold | undefined,
+  woken: ReadonlySet<string>,
 ): void {
   if (!("runId" in to)) return;
   const broken = (what: string): never => {
@@ -23,6 +24,7 @@ export function checkAskedFor(
     const watcher = decode(data) as { readonly runId: string; readonly id: string };
     if (watch(watcher.runId, watcher.id) !== to.runId) broken(`run ${watcher.runId} does not watch it`);
   }
+  if (type === "stop_sleep" && !woken.has(to.runId)) broken("nobody ends its sleeps");
   if (type === "system_step_result") {
     const { runId, status } = decode(data) as RunRecord;
     const row = state.runs.get(runId)?.row;

@@ -1,5 +1,6 @@
-import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
-import type { Message } from "@perdure/core/world";
+import type { WorkflowRunCancelledError } from "@perdure/core/errors";
+import { decode, decodeError, type MemoryRun, type MemoryState } from "@perdure/core/testing";
+import type { CreateRun, JournalEvent, Mail, Message } from "@perdure/core/world";
 import type { Checks } from "./checks.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
@@ -10,8 +11,50 @@ import type { RunFold } from "./fold.ts";
  * has it then. So of all runs that got a payload each but the last has offered it, and one at most has taken it.
  */
 
+/** The reason with which runs are terminated here. */
+export const TERMINATED = "terminated";
+
 /** What the code of a run did with a payload. */
 type Fate = "taken" | "not taken" | "dropped" | "unknown";
+
+interface Place {
+  readonly runId: string;
+  readonly fate: Fate;
+}
+
+/** The payload that a message or an event brings; `null` if it brings none. */
+export function payloadIn({
+  type,
+  name = null,
+  data,
+}: Pick<Mail, "type" | "data"> & { readonly name?: string | null }): string | null {
+  if (type === "hook_received_or_start" || (type === "hook_received" && name === "or_start")) {
+    return String(decode((decode(data) as { readonly payload: Uint8Array }).payload));
+  }
+  return type === "hook_received" ? String(decode(data)) : null;
+}
+
+/** The run was ended without that its code heard of it. */
+export function isUnheard({ row, journal }: MemoryRun): boolean {
+  return (
+    row.status === "cancelled" && (journal.at(-2)?.type === "run_cancel_requested" || isTerminated({ row }))
+  );
+}
+
+/** The run was terminated by a client. */
+export function isTerminated({ row: { status, error } }: Pick<MemoryRun, "row">): boolean {
+  if (status !== "cancelled" || error === null) return false;
+  return (decodeError(error) as WorkflowRunCancelledError).reason === TERMINATED;
+}
+
+/** What a run has from the journal of another one: several may have read that. */
+function copiesIn(journal: readonly JournalEvent[], { forkOf, tokens }: RunFold): string[] {
+  if (forkOf === null) return [];
+  return journal.flatMap((event) => {
+    const value = payloadIn(event.type === "payload_kept" ? { ...event, type: "hook_received" } : event);
+    return value === null ? [] : [`hook:${tokens.get(event.id ?? "")} ${value}`];
+  });
+}
 
 export class Payloads {
   readonly #state: MemoryState;
@@ -25,30 +68,63 @@ export class Payloads {
   }
 
   /** A message is sent to a hook. */
-  sent({ messageId, to, type, data }: Message): void {
-    if (type !== "hook_received" || !("name" in to) || !messageId.startsWith("told_")) return;
-    const payload = `${to.name} ${String(decode(data))}`;
+  sent(message: Message): void {
+    const { to } = message;
+    if ("name" in to) this.#offered(to.name, message);
+  }
+
+  /** A run is to begin with messages. */
+  starts({ names, mail }: CreateRun): void {
+    const token = names.find(({ name }) => name.startsWith("hook:"));
+    for (const message of mail) if (token !== undefined) this.#offered(token.name, message);
+  }
+
+  #offered(name: string, { messageId, type, data }: Pick<Mail, "messageId" | "type" | "data">): void {
+    if (!messageId.startsWith("told_")) return;
+    const value = payloadIn({ type, data });
+    if (value === null) return;
+    const payload = `${name} ${value}`;
     const offers = this.#offers.get(payload);
     if (offers === undefined) this.#offers.set(payload, new Set([messageId]));
     else offers.add(messageId);
   }
 
-  /** Everything is over. */
-  check(): void {
-    const fates = new Map<string, { readonly runId: string; readonly fate: Fate }[]>();
+  /** A payload that was answered `delivered`, and starts its run if it has to, has been read. */
+  #checkArrived(payload: string, places: readonly Place[]): void {
+    const fates = places.map(({ fate }) => fate);
+    if (fates.includes("taken") || fates.includes("unknown")) return;
+    const course = places.map(({ runId, fate }) => `${fate} by ${runId}`).join(", ");
+    throw new LawBroken(
+      "payloads are not lost",
+      `${payload} was delivered and not read: ${course}`,
+      places[0]?.runId,
+    );
+  }
+
+  /**
+   * Everything is over.
+   *
+   * @param delivered payloads that clients sent with a start beside them, as `hook:token payload`
+   */
+  check(delivered: Iterable<string>): void {
+    const fates = new Map<string, Place[]>();
+    const copied = new Set<string>();
     for (const run of this.#state.runs.values()) {
       const fold = this.#checks.fold(run.row.runId);
       if (fold === undefined) continue;
+      for (const payload of copiesIn(this.#checks.generations(run.row.runId)[0] ?? [], fold))
+        copied.add(payload);
       for (const [payload, fate] of this.#fatesIn(run, fold)) {
         const known = fates.get(payload);
         if (known === undefined) fates.set(payload, [{ runId: run.row.runId, fate }]);
         else known.push({ runId: run.row.runId, fate });
       }
     }
-    for (const [payload, places] of fates) this.#checkOne(payload, places);
+    for (const [payload, places] of fates) if (!copied.has(payload)) this.#checkOne(payload, places);
+    for (const payload of delivered) this.#checkArrived(payload, fates.get(payload) ?? []);
   }
 
-  #checkOne(payload: string, places: readonly { readonly runId: string; readonly fate: Fate }[]): void {
+  #checkOne(payload: string, places: readonly Place[]): void {
     const runId = places[0]?.runId ?? null;
     const course = places.map(({ runId, fate }) => `${fate} by ${runId}`).join(", ");
     const count = (wanted: Fate): number => places.filter(({ fate }) => fate === wanted).length;
@@ -63,21 +139,33 @@ export class Payloads {
   }
 
   #fatesIn(run: MemoryRun, fold: RunFold): readonly (readonly [string, Fate])[] {
-    const { runId, status } = run.row;
+    const { runId } = run.row;
     const end = this.#checks.readAtEnd(runId);
     // Its code was not executed to its end, so nobody knows what it would have taken.
-    const unheard = status === "cancelled" && run.journal.at(-2)?.type === "run_cancel_requested";
-    const places = new Map<string, number>();
+    const unheard = isUnheard(run);
+    // What one hook has not read is for the next one with its token.
+    const byToken = (counts: Iterable<readonly [string, number]>): Map<string, number> => {
+      const sums = new Map<string, number>();
+      for (const [id, count] of counts) {
+        const token = fold.tokens.get(id) ?? "";
+        sums.set(token, (sums.get(token) ?? 0) + count);
+      }
+      return sums;
+    };
+    const places = byToken(fold.inherited);
+    const receivedOf = byToken(fold.received);
+    const leftOf = byToken(Object.entries(fold.left));
     return run.mailbox.flatMap(({ mailSeq, type, id, data }) => {
       const token = fold.tokens.get(id ?? "");
-      if (type !== "hook_received" || id === null || token === undefined) return [];
-      const place = places.get(id) ?? 0;
-      places.set(id, place + 1);
-      const received = fold.payloads.get(id)?.length ?? 0;
-      const taken = received - (fold.left[id] ?? 0);
+      const value = payloadIn({ type, data });
+      if (value === null || id === null || token === undefined) return [];
+      const place = places.get(token) ?? 0;
+      places.set(token, place + 1);
+      const received = receivedOf.get(token) ?? 0;
+      const taken = received - (leftOf.get(token) ?? 0);
       const read: Fate = unheard ? "unknown" : place < taken ? "taken" : "not taken";
       const fate = mailSeq > end ? "not taken" : place < received ? read : "dropped";
-      return [[`hook:${token} ${String(decode(data))}`, fate] as const];
+      return [[`hook:${token} ${value}`, fate] as const];
     });
   }
 }

@@ -1,6 +1,7 @@
 import type { MemoryState } from "@perdure/core/testing";
 import { isTerminal, type RunCommit, type World } from "@perdure/core/world";
 import type { Plant } from "./config.ts";
+import { plantTalkBug } from "./talk-plants.ts";
 
 /** Bugs on purpose, as wrappers around a correct World: the simulation has to find each of them. */
 export function plantBug(world: World, state: MemoryState, plant: Plant): World {
@@ -148,11 +149,19 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
           return world.commit(batch, now);
         },
       };
+    default:
+      return plantTalkBug(world, plant);
   }
 }
 
 function swapped(commit: RunCommit): RunCommit {
   const [last, previous, ...others] = commit.events.toReversed();
   if (last === undefined || previous === undefined || commit.run.status !== undefined) return commit;
-  return { ...commit, events: [...others.toReversed(), last, previous] };
+  // Neither times nor payloads tell: it is the code that has to find it.
+  if (last.type === "hook_received" || previous.type === "hook_received") return commit;
+  const events = [
+    { ...last, at: previous.at },
+    { ...previous, at: last.at },
+  ];
+  return { ...commit, events: [...others.toReversed(), ...events] };
 }

@@ -8,38 +8,17 @@ import {
 } from "@perdure/core/errors";
 import { isTerminal } from "@perdure/core/world";
 import { isOver } from "./after-end.ts";
-import type { Cluster, Member } from "./cluster.ts";
 import { LawBroken } from "./failure.ts";
+import { checkAnswer } from "./finale.ts";
+import { TERMINATED } from "./payloads.ts";
 import { pause } from "./process.ts";
-import { allHooksOf, type HookSpec, type Program, watchedBy } from "./program.ts";
+import { allHooksOf, type HookSpec, hooksOf, type Program, watchedBy } from "./program.ts";
 import type { Random } from "./random.ts";
-import type { Store } from "./store.ts";
+import { PATIENCE, type Play, type Stage, untilAnswered } from "./stage.ts";
+import { forkOnce, retryTwice } from "./successors.ts";
 import { type Arguments, simulated, type Value } from "./workflow.ts";
 
 /** What the outside world does with one program: starts it, sends to its hooks, cancels it, waits for its result. */
-
-export interface Play {
-  readonly program: Program;
-  runId: string | null;
-  /** What a client was told of the run's end; `null` until then. */
-  answer: { readonly status: "completed" | "failed" | "cancelled"; readonly value?: Value } | null;
-  /** Nothing is left to do. */
-  done: boolean;
-}
-
-export interface Stage {
-  readonly cluster: Cluster;
-  readonly store: Store;
-  readonly random: Random;
-  /** Whether messages are sent twice. */
-  readonly duplicates: () => boolean;
-  readonly cancels: boolean;
-  /** All of them, by the order of their programs. */
-  readonly plays: readonly Play[];
-}
-
-/** How long a caller waits for an answer before it asks elsewhere. */
-const PATIENCE = 5000;
 
 export async function play(stage: Stage, act: Play): Promise<void> {
   const { cluster } = stage;
@@ -47,7 +26,9 @@ export async function play(stage: Stage, act: Play): Promise<void> {
   await pause(cluster.driver, program.startsAt);
   const others = await watchedRuns(stage, program);
   const args: Arguments = [nameOf(program), program.root, others];
-  const runIds = await Promise.all(Array.from({ length: program.starters }, () => start(stage, args)));
+  const runIds = await Promise.all(
+    Array.from({ length: program.starters }, () => start(stage, args, program.hook)),
+  );
   const [runId] = runIds;
   if (runId === undefined || runIds.some((other) => other !== runId)) {
     throw new LawBroken("start keys are unique", `starts with one key gave ${runIds.join(", ")}`);
@@ -56,11 +37,36 @@ export async function play(stage: Stage, act: Play): Promise<void> {
   if (program.starters > 1) await refusals(stage, args, runId);
   await Promise.all([
     ...allHooksOf(program.root).flatMap((hook) => senders(stage, runId, hook)),
-    cancel(stage, runId, program.cancelsAt),
+    cancel(stage, runId, program.cancelsAt, program.cancelMode),
+    wakeUp(stage, runId, program.wokenAt),
     retry(stage, runId),
     wait(stage, act, runId),
   ]);
+  await goOn(stage, act, args, runId);
   act.done = true;
+}
+
+/** How long a run may go on where another one was, in ms: what that one was sent may be missing. */
+const LATE = 20_000;
+
+/** Has a run gone on with that has ended, and waits until that one has ended as well. */
+async function goOn(stage: Stage, { program, answer }: Play, args: Arguments, runId: string): Promise<void> {
+  const { root, after, index } = program;
+  // Whoever waits for a payload elsewhere in the family would wait for ever.
+  if (after === null || !stage.successors || allHooksOf(root).length > hooksOf(root).length) return;
+  if (after === "retry" && answer?.status !== "failed") return;
+  const successor = await (after === "fork" ? forkOnce(stage, runId) : retryTwice(stage, runId, `p${index}`));
+  if (successor === null) return;
+  if (after === "retry" && (await start(stage, args, program.hook)) !== successor) {
+    throw new LawBroken("one run goes on for another", "the start key has not moved", successor);
+  }
+  const act: Play = { program, runId: successor, answer: null, done: false };
+  await Promise.all([
+    ...hooksOf(root).flatMap((hook) => senders(stage, successor, hook, "again ")),
+    cancel(stage, successor, LATE, stage.random.pick(["graceful", "terminate"] as const)),
+    wait(stage, act, successor),
+  ]);
+  checkAnswer(stage.store, act);
 }
 
 /** The runs that a program waits for, once they are started. */
@@ -75,8 +81,8 @@ async function watchedRuns({ cluster, plays }: Stage, { root }: Program): Promis
   return found;
 }
 
-async function start(stage: Stage, args: Arguments): Promise<string> {
-  const options = { idempotencyKey: args[0] };
+async function start(stage: Stage, args: Arguments, token: string | null): Promise<string> {
+  const options = { idempotencyKey: args[0], ...(token !== null && { hook: { token } }) };
   return await untilAnswered(stage, async ({ client }) => {
     const run = await client.start(simulated, args, options);
     return run.runId;
@@ -156,11 +162,11 @@ export async function sendShared(stage: Stage, token: string, random: Random): P
 }
 
 /** Each sends its share of the payloads, the next one when the last one is in. */
-function senders(stage: Stage, runId: string, hook: HookSpec): readonly Promise<void>[] {
+function senders(stage: Stage, runId: string, hook: HookSpec, name = ""): readonly Promise<void>[] {
   return Array.from({ length: hook.senders }, async (_, sender) => {
     for (let n = sender; n < hook.sent; n += hook.senders) {
       await pause(stage.cluster.driver, stage.random.int(0, 400));
-      await send(stage, runId, hook.token, `${sender}#${n}`);
+      await send(stage, runId, hook.token, `${name}${sender}#${n}`);
     }
   });
 }
@@ -190,13 +196,31 @@ function sendOnce(stage: Stage, token: string, payload: string): Promise<boolean
   });
 }
 
-async function cancel(stage: Stage, runId: string, after: number | null): Promise<void> {
-  if (after === null || !stage.cancels) return;
+/** Cancels a run after a while; one that goes on where another one was is ended like this whatever faults there are. */
+async function cancel(
+  stage: Stage,
+  runId: string,
+  after: number | null,
+  mode: "graceful" | "terminate",
+): Promise<void> {
+  if (after === null || (!stage.cancels && after !== LATE)) return;
   await pause(stage.cluster.driver, after);
+  const reason = mode === "terminate" ? TERMINATED : "simulated";
   await untilAnswered(stage, async ({ client }) => {
-    await client.getRun(runId).cancel({ reason: "simulated" });
+    await client.getRun(runId).cancel({ reason, mode });
     return true;
   });
+  const status = stage.store.state.runs.get(runId)?.row.status ?? "pending";
+  if (mode === "graceful" || isTerminal(status)) return;
+  throw new LawBroken("terminated runs end", `it was terminated and is ${status}`, runId);
+}
+
+/** Ends the sleeps of a run after a while. */
+async function wakeUp(stage: Stage, runId: string, after: number | null): Promise<void> {
+  if (after === null) return;
+  await pause(stage.cluster.driver, after);
+  stage.store.woken.add(runId);
+  await untilAnswered(stage, async ({ client }) => await client.getRun(runId).wakeUp());
 }
 
 async function wait(stage: Stage, act: Play, runId: string): Promise<void> {
@@ -219,39 +243,6 @@ async function wait(stage: Stage, act: Play, runId: string): Promise<void> {
     };
     process.clock.turn(ask);
   });
-}
-
-/** Asks some process, and another one when that does not answer. Everything asked here may be asked twice. */
-function untilAnswered<T>(stage: Stage, ask: (member: Member) => Promise<T>): Promise<T> {
-  const { cluster, random } = stage;
-  return new Promise((resolve, reject) => {
-    let settled = false;
-    const attempt = (): void => {
-      if (settled) return;
-      const member = random.pick([...cluster.clients, ...cluster.workers]);
-      cluster.driver.clock.setTimer(cluster.driver.clock.now() + PATIENCE, attempt);
-      member.process.clock.turn(() => {
-        ask(member).then(
-          (answer) => {
-            settled = true;
-            resolve(answer);
-          },
-          (error: unknown) => {
-            // The store did not answer for a while: the patience above tries again.
-            if (WorldError.is(error)) return;
-            settled = true;
-            reject(error);
-          },
-        );
-      });
-    };
-    attempt();
-  });
-}
-
-function _ended({ store }: Stage, runId: string): boolean {
-  const row = store.state.runs.get(runId)?.row;
-  return row !== undefined && isTerminal(row.status);
 }
 
 /** The run is over, and so are those that it has started, and those that they have. */

@@ -8,15 +8,17 @@ import { Cluster } from "./cluster.ts";
 import { configOf, type Fault, type SimOptions } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer, checkEnded } from "./finale.ts";
+import { newProgram, SHARED } from "./generator.ts";
 import { Network } from "./network.ts";
-import { operate, type Play, play, sendShared } from "./play.ts";
+import { operate, play, sendShared } from "./play.ts";
 import { enterProcess, type SimProcess } from "./process.ts";
-import { newProgram, SHARED } from "./program.ts";
-import { randomOf } from "./random.ts";
+import { type Random, randomOf } from "./random.ts";
 import { Scheduler, START } from "./scheduler.ts";
+import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
+import { abandon, sendOrStart } from "./talk.ts";
 import { Trace } from "./trace.ts";
-import { deployBadVersion, observeBodies } from "./workflow.ts";
+import { deployBadVersion, mend, observeBodies, plantInPrograms } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
 
@@ -36,6 +38,8 @@ export interface SimResult {
 /** How long runs may take to end once there are no more faults, in ms of virtual time. */
 const PATIENCE = 15 * 60_000;
 const TRACE_LENGTH = 60;
+/** In so many clusters there are clients that act beside the programs, of each kind. */
+const TALKING = 0.4;
 /** Far more macrotasks than a whole cluster has to do in one millisecond. */
 const TURNS_AT_ONE_TIME = 20_000;
 
@@ -101,13 +105,25 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     random: randomOf(seed, "stage"),
     duplicates: () => on("duplicate"),
     cancels: options.faults.includes("cancel"),
+    successors: config.badDeploy === null || !options.faults.includes("deploy"),
+    delivered: new Set<string>(),
     plays,
   };
+  plantInPrograms(options.plant ?? null);
   const begin = (act: () => Promise<void>): void => {
     scheduler.turn(members.driver, () => void act().catch(fail));
   };
   for (const act of plays) begin(() => play(stage, act));
   for (const token of SHARED) begin(() => sendShared(stage, token, randomOf(seed, token)));
+  let talks = 0;
+  const talk = (name: string, act: (random: Random) => Promise<void>): void => {
+    const random = randomOf(seed, name);
+    if (!random.chance(TALKING)) return;
+    talks++;
+    begin(() => act(random).then(() => void talks--));
+  };
+  talk("inbox", (random) => sendOrStart(stage, "inbox", random));
+  talk("abandoned", (random) => abandon(stage, random));
   begin(() => operate(stage));
   begin(() => others.begin());
   begin(() => members.disturb());
@@ -124,7 +140,12 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       if (scheduler.turnsAtThisTime > TURNS_AT_ONE_TIME)
         fail(new LawBroken("nobody spins", "time stands still"));
       if (broken !== null) return true;
-      return plays.every(({ done }) => done) && others.done && [...store.state.runs.values()].every(isOver);
+      return (
+        plays.every(({ done }) => done) &&
+        talks === 0 &&
+        others.done &&
+        [...store.state.runs.values()].every(isOver)
+      );
     });
     if (broken === null && !over) fail(unended(store.state.runs.values(), plays));
     if (broken === null) {
@@ -141,10 +162,10 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     if (broken === null) store.checks.store(scheduler.now);
     if (broken === null) {
       others.check();
-      store.payloads.check();
+      store.payloads.check(stage.delivered);
       for (const act of plays) checkAnswer(store, act);
       for (const run of store.state.runs.values())
-        if (!isActor(run.row)) await checkEnded(store, run, mayDiverge());
+        if (!isActor(run.row) && !isAbandoned(run.row)) await checkEnded(store, run, mayDiverge());
     }
   } catch (error) {
     fail(error);
@@ -152,6 +173,8 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     process.off("unhandledRejection", onRejection);
     observeBodies(null);
     deployBadVersion(null);
+    plantInPrograms(null);
+    mend(null);
   }
   const law = broken === null ? null : toLaw(broken);
   return {
@@ -173,6 +196,10 @@ function unended(runs: Iterable<Pick<MemoryRun, "row">>, plays: readonly Play[])
   if (stuck === undefined) return new LawBroken("every run ends", "the actors have not ended");
   const what = stuck.answer === null ? "nobody was told its result" : "its messages were not taken";
   return new LawBroken("client answers", `program ${stuck.program.index}: ${what}`, stuck.runId);
+}
+
+function isAbandoned({ workflow }: RunRecord): boolean {
+  return workflow === "sim//abandoned";
 }
 
 function describeRow({ status, owner, dueAt, epoch, mailSeq, mailDone, endSeq, endDone }: RunRecord): string {

@@ -14,6 +14,8 @@ export interface Store {
   readonly state: MemoryState;
   readonly checks: Checks;
   readonly payloads: Payloads;
+  /** The runs whose sleeps somebody ends. */
+  readonly woken: Set<string>;
 }
 
 export interface StoreOptions extends CheckOptions {
@@ -29,13 +31,16 @@ export function newStore(options: StoreOptions): Store {
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
   const checks = new Checks(state, options);
   const payloads = new Payloads(state, checks);
+  const woken = new Set<string>();
   return {
     state,
     checks,
     payloads,
+    woken,
     world: {
       ...world,
       async createRuns(batch, now) {
+        for (const request of batch) payloads.starts(request);
         const results = await world.createRuns(batch, now);
         for (const { runId } of batch) {
           checks.written(runId, time());
@@ -84,7 +89,7 @@ export function newStore(options: StoreOptions): Store {
       },
       async deliver(batch, now) {
         for (const message of batch) {
-          checkAskedFor(message, state, (runId) => checks.fold(runId));
+          checkAskedFor(message, state, (runId) => checks.fold(runId), woken);
           payloads.sent(message);
         }
         const results = await world.deliver(batch, now);

@@ -1,9 +1,12 @@
 import {
+  continueAsNew,
   createHook,
   FatalError,
   getStepMetadata,
   getWorkflowMetadata,
   RetryableError,
+  setAttributes,
+  setState,
   shield,
   sleep,
   step,
@@ -16,14 +19,21 @@ import {
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "@perdure/core/errors";
+import type { Plant } from "./config.ts";
 import { currentProcess, pause } from "./process.ts";
-import type { ChildNode, HookSpec, Node, StepKind, StepSpec } from "./program.ts";
+import type { ChildNode, CollectNode, HookSpec, Node, StepKind, StepSpec } from "./program.ts";
 
 /** The one workflow and the few steps that every simulated program is made of. */
 
 /** What a body tells the simulation that executes it. */
 export interface BodyObserver {
-  started(runId: string, stepId: string, attempt: number, key: string): void;
+  started(runId: string, stepId: string, attempt: number, spec: StepSpec): void;
+  /** Its signal was aborted by a cancel of the run. */
+  cancelled(runId: string, stepId: string): void;
+  /** The body of a step that is called at most once does what it is for. */
+  happens(runId: string, stepId: string, attempt: number): void;
+  /** Whether the other side knows of it. */
+  asked(runId: string, stepId: string, attempt: number): boolean;
 }
 
 let observer: BodyObserver | null = null;
@@ -31,6 +41,22 @@ let observer: BodyObserver | null = null;
 /** Sets who is told of step bodies. One simulation at a time. */
 export function observeBodies(next: BodyObserver | null): void {
   observer = next;
+}
+
+/** The bug that is planted, where it is one of programs and not of the World. */
+let plant: Plant | null = null;
+
+export function plantInPrograms(next: Plant | null): void {
+  plant = next;
+}
+
+/** Programs whose steps are mended, by the beginnings of their keys. */
+const mended: Set<string> = new Set();
+
+/** From now on, steps of this program do not fail any more that can be mended; `null`: all do again. */
+export function mend(program: string | null): void {
+  if (program === null) mended.clear();
+  else mended.add(program);
 }
 
 /** Called in the workflow when a `finally` block begins and ends; `null` except during the last replay. */
@@ -44,15 +70,36 @@ async function body(spec: StepSpec): Promise<string> {
   const { stepId, attempt, signal } = getStepMetadata();
   const process = currentProcess();
   if (process === undefined) throw new Error("a body runs in a process");
-  observer?.started(getWorkflowMetadata().workflowRunId, stepId, attempt, spec.key);
+  const { workflowRunId } = getWorkflowMetadata();
+  observer?.started(workflowRunId, stepId, attempt, spec);
   if (spec.ms > 0) await pause(process, spec.ms);
+  if (signal.aborted && WorkflowRunCancelledError.is(signal.reason))
+    observer?.cancelled(workflowRunId, stepId);
+  if (spec.kind === "asked" || spec.kind === "blind") {
+    observer?.happens(workflowRunId, stepId, attempt);
+    if (spec.ms > 0) await pause(process, spec.ms);
+  }
   if (attempt <= spec.failures) {
     if (spec.how === "hang") await aborted(signal);
     if (spec.how === "later") throw new RetryableError(`${spec.key} later`, { retryAfter: 700 });
     throw new Error(`${spec.key} failed`);
   }
-  if (spec.end === "fatal") throw new FatalError(`${spec.key} is fatal`);
+  const isMended = spec.end === "mended" && mended.has(spec.key.split("/")[0] ?? "");
+  if (spec.end === "fatal" || (spec.end === "mended" && !isMended))
+    throw new FatalError(`${spec.key} is fatal`);
   return spec.key;
+}
+
+/** What the other side knows of a step. */
+async function reconcile(stepId: string, args: StepSpec[]): Promise<string | undefined> {
+  const process = currentProcess();
+  const [spec] = args;
+  if (process === undefined || spec === undefined) throw new Error("it is asked in a process");
+  if (plant === "answer-unheard") return undefined;
+  const { attempt } = getStepMetadata();
+  const happened = observer?.asked(getWorkflowMetadata().workflowRunId, stepId, attempt) === true;
+  if (spec.ms > 0) await pause(process, spec.ms);
+  return happened ? spec.key : undefined;
 }
 
 /** Rejects when the signal is aborted. */
@@ -68,7 +115,22 @@ const steps: Record<StepKind, (spec: StepSpec) => Promise<string>> = {
   default: step("sim//default", body),
   once: step("sim//once", body, { maxRetries: 0 }),
   timed: step("sim//timed", body, { timeout: 3000, maxRetries: 5, backoff: () => 100 }),
+  asked: step("sim//asked", body, { semantics: "at-most-once", reconcile }),
+  blind: step("sim//blind", body, { semantics: "at-most-once" }),
 };
+
+/** The attribute that programs set. */
+export const ATTRIBUTE = "label";
+
+const label = step(
+  "sim//label",
+  async (spec: StepSpec, value: string | null): Promise<string> => {
+    const key = await body(spec);
+    await setAttributes({ [ATTRIBUTE]: value ?? undefined });
+    return key;
+  },
+  { maxRetries: 1000, backoff: { initial: 50, max: 1000 } },
+);
 
 /** A step that no journal of the good version has. */
 const unplanned = step("sim//unplanned", async (): Promise<void> => {});
@@ -85,6 +147,8 @@ export type Value = string | null | readonly Value[];
 
 /** What every node of a run may need. */
 interface Scope {
+  /** The program's name. */
+  readonly name: string;
   /** Promises that nobody awaits. */
   readonly floating: Promise<unknown>[];
   /** The runs of other programs, by their index. */
@@ -124,10 +188,7 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
         return await execute(node.node, scope);
       } finally {
         cleanups?.(node.key, "entered");
-        await shield(async () => {
-          await steps.patient(node.cleanup);
-          if (node.rest > 0) await sleep(node.rest);
-        });
+        await shielded(node.cleanup, node.rest);
         cleanups?.(node.key, "left");
       }
     case "hook":
@@ -147,6 +208,20 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
     }
     case "clock":
       return await clock();
+    case "state":
+      setState(node.value);
+      return node.value;
+    case "attribute":
+      if (node.by !== "workflow") return await label(node.by, node.value);
+      await setAttributes({ [ATTRIBUTE]: node.value ?? undefined });
+      return node.value;
+    case "shielded":
+      return await shielded(node.step, node.rest);
+    case "anew":
+      await execute(node.node, scope);
+      return await continueAsNew([scope.name, node.next, scope.others]);
+    case "collect":
+      return await collect(node, scope);
     case "branch":
       return await execute(Math.random() < 0.5 ? node.left : node.right, scope);
     case "loop": {
@@ -155,6 +230,28 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
       return value;
     }
   }
+}
+
+async function shielded(spec: StepSpec, rest: number): Promise<string> {
+  const work = async (): Promise<string> => {
+    const value = await steps.patient(spec);
+    if (rest > 0) await sleep(rest);
+    return value;
+  };
+  return await (plant === "shield-with-a-hole" ? work() : shield(work));
+}
+
+async function collect(node: CollectNode, { name, others }: Scope): Promise<Value> {
+  const { token, takes, quiet, heard } = node;
+  const hook = createHook<string>({ token });
+  if ((await hook.getConflict()) !== null) throw new Error("a run that was started with a hook has it");
+  const got = [...heard];
+  while (got.length < heard.length + takes) {
+    const payload = await Promise.race([hook, sleep(quiet).then(() => null)]);
+    if (payload === null) return got;
+    got.push(payload);
+  }
+  return await continueAsNew([name, { ...node, heard: plant === "heard-forgotten" ? got.slice(1) : got }, others]);
 }
 
 /** Time and randomness as the journal gives them. */
@@ -282,9 +379,12 @@ export type Arguments = [name: string, root: Node, others: Readonly<Record<numbe
 
 export const simulated: (...args: Arguments) => Promise<Value> = workflow(
   "sim//program",
-  async (...[_name, root, others]: Arguments): Promise<Value> => {
+  async (...[name, root, others]: Arguments): Promise<Value> => {
     const { workflowStartedAt } = getWorkflowMetadata();
     if (badSince !== null && workflowStartedAt.getTime() < badSince) await unplanned();
-    return await execute(root, { floating: [], others });
+    return await execute(root, { name, floating: [], others });
   },
 );
+
+/** One that no worker of the cluster executes. */
+export const abandoned: () => Promise<void> = workflow("sim//abandoned", async (): Promise<void> => {});

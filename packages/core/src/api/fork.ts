@@ -1,7 +1,6 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
-import { attributesGiven } from "../interpreter/kinds/attributes.ts";
-import { namesOf, roleOf } from "../interpreter/kinds/index.ts";
+import { namesOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
 import { inheritedStartClaim, startName, successorName } from "../names.ts";
@@ -63,7 +62,13 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
     // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
     if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
-  return await create(old, prefix, { ...terms, names, renewed: keys === "new" ? step : null, args: null });
+  return await create(old, prefix, {
+    ...terms,
+    names,
+    renewed: keys === "new" ? step : null,
+    again: step,
+    args: null,
+  });
 }
 
 const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
@@ -83,13 +88,21 @@ export async function forkRun(
     );
   }
   const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal.slice(0, end), { ...terms, names: [], renewed: null, args: encoded });
+  return await create(old, journal.slice(0, end), {
+    ...terms,
+    names: [],
+    renewed: null,
+    again: null,
+    args: encoded,
+  });
 }
 
 interface Making extends ForkTerms {
   readonly names: readonly FirstClaim[];
   /** The step that gets an id of the new run. */
   readonly renewed: string | null;
+  /** The step that failed. */
+  readonly again: string | null;
   /** In place of the arguments of the run. */
   readonly args: { readonly value: Uint8Array | null } | null;
 }
@@ -98,7 +111,6 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   const { runId, now } = making;
   const [created, ...others] = prefix;
   const kept = others.filter(({ type }) => !isOwn(roleOf(type)));
-  const given = attributesGiven(old.attributes, created?.at ?? now);
   const counts: Record<string, number> = {};
   const renewed: string[] = [];
   const events: NewEvent[] = [];
@@ -121,15 +133,17 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
       events.push({ ...event, id: idOf(kind, name, count, self, null) });
     }
   }
-  // The places of the events move by those that stand before them now.
-  const shift = 1 + given.length - (others.length - kept.length);
+  // The places of the events move if none of another fork stood before them.
+  const shift = 1 - (others.length - kept.length);
   const earlier = originOf(others);
   const origin: Origin = {
     runId: old.runId,
     generation: old.generation,
-    until: 2 + given.length + kept.length,
+    until: 2 + kept.length,
     counts,
     renewed,
+    again:
+      making.again === null ? null : (events[kept.findIndex(({ id }) => id === making.again)]?.id ?? null),
     origin: earlier === null ? null : moved(earlier, shift),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
@@ -138,10 +152,9 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     runId,
     workflow: old.workflow,
     queue: old.workflow,
-    attributes: old.attributes,
-    state: old.state,
+    ...rowOf(events, old),
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...given, ...events],
+    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events],
     names: [...making.names, ...namesOf(events)],
     mail: [],
     dueAt: now,

@@ -27,7 +27,7 @@ export async function terminate(world: World, termination: Termination): Promise
     const [row] = await world.getRuns([runId]);
     if (row === null || row === undefined || isTerminal(row.status)) return { seen: null };
     const { runs, nextDueAt, now } = await claim(world, row, termination);
-    for (const claimed of runs) await end(world, claimed, termination);
+    for (const claimed of runs) await end(world, claimed, termination, now);
     if (runs.length > 0) return { again: 0 };
     const lease = Math.max((nextDueAt ?? now) - now, SHORTEST);
     return { again: world.capabilities.notifications ? lease : Math.min(lease, patienceWith(world)) };
@@ -54,11 +54,13 @@ async function claim(
   });
 }
 
-async function end(world: World, { run }: ClaimedRun, { clock, reason }: Termination): Promise<void> {
+/** `now`: the time by which the World found it due. */
+async function end(world: World, { run }: ClaimedRun, { reason }: Termination, now: number): Promise<void> {
   if (isTerminal(run.status)) return;
   const { runId, epoch, claimId, seq, mailDone } = run;
   const outbox = new Outbox(runId);
-  const now = clock.now();
+  const [last] = await world.listEvents(runId, seq - 1, 1);
+  outbox.notBefore(last?.at ?? now);
   outbox.endUnheard(reason, now);
   outbox.owe();
   const { events, patch } = outbox.take(Number.POSITIVE_INFINITY);

@@ -3,7 +3,7 @@ import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import type { EntityKind } from "../ids.ts";
 import { decode, encode, encodeError, storable } from "../serialization/index.ts";
-import { entityKey, idOf, type Origin, seedAfter } from "./identity.ts";
+import { entityKey, idOf, type Origin, ownerOf, seedAfter } from "./identity.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -141,7 +141,7 @@ export class Execution {
   /** The journal begins with what another run's had. */
   inherit(origin: Origin): void {
     this.#origin = origin;
-    this.passed(0);
+    this.reaches(0);
   }
 
   /** Whether the journal begins with what that run's had, be it by way of others. */
@@ -152,8 +152,13 @@ export class Execution {
     return false;
   }
 
-  /** A replay has brought the code past this event. */
-  passed(seq: number): void {
+  /** Whether a step of the run that this one goes on for may have begun there: all of them, but for the one that failed. */
+  begunBefore(stepId: string): boolean {
+    return this.#origin !== null && this.#origin.again !== stepId;
+  }
+
+  /** What the code is told next is this event, or comes after it. */
+  reaches(seq: number): void {
     if (this.#origin === null) return;
     const seed = seedAfter(seq, this, this.#origin);
     if (seed !== this.#seed) this.#random = null;
@@ -166,6 +171,12 @@ export class Execution {
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
     return idOf(kind, name, count, this, this.#origin);
+  }
+
+  /** The run that the last request of this kind and name is of: another one, if the journal has it from there. */
+  ownerOf(kind: EntityKind, name: string): string {
+    const count = this.#counts.get(entityKey(kind, name)) ?? 0;
+    return ownerOf(kind, name, count, this, this.#origin).runId;
   }
 
   /** The code asks for something. Nothing that is asked for after its end is heard: see {@link over}. */
@@ -261,6 +272,11 @@ export class Execution {
    */
   get awaitsAnswer(): boolean {
     return this.#unanswered.size > 0;
+  }
+
+  /** The store has given an answer that the code has not heard. */
+  get hasAnswers(): boolean {
+    return this.#answers.length > 0;
   }
 
   /** Tells the code of all answers at once; true if there were any. */

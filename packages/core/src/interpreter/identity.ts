@@ -16,6 +16,8 @@ export interface Origin extends Identity {
   readonly counts: Readonly<Record<string, number>>;
   /** Those among them that get ids of the new run, as {@link entityKey} and number. */
   readonly renewed: readonly string[];
+  /** The step that failed there and is executed anew; the others that had not ended may be under way there. */
+  readonly again: string | null;
   /** The origin's own origin. */
   readonly origin: Origin | null;
 }
@@ -23,6 +25,20 @@ export interface Origin extends Identity {
 /** What entities of one kind and name are counted under. */
 export function entityKey(kind: EntityKind, name: string): string {
   return `${kind}\0${name}`;
+}
+
+/** Which run an entity is of: the run itself or, for what it has from another one, that one. */
+export function ownerOf(
+  kind: EntityKind,
+  name: string,
+  count: number,
+  self: Identity,
+  origin: Origin | null,
+): Identity {
+  const key = entityKey(kind, name);
+  const inherited =
+    origin !== null && count <= (origin.counts[key] ?? 0) && !origin.renewed.includes(`${key}\0${count}`);
+  return inherited ? ownerOf(kind, name, count, origin, origin.origin) : self;
 }
 
 /** The id of an entity. */
@@ -33,13 +49,10 @@ export function idOf(
   self: Identity,
   origin: Origin | null,
 ): string {
-  const key = entityKey(kind, name);
-  const inherited =
-    origin !== null && count <= (origin.counts[key] ?? 0) && !origin.renewed.includes(`${key}\0${count}`);
-  return inherited ? idOf(kind, name, count, origin, origin.origin) : entityId(kind, self, name, count);
+  return entityId(kind, ownerOf(kind, name, count, self, origin), name, count);
 }
 
-/** The seed of the random numbers that code draws after an event of the journal. */
+/** The seed of the random numbers that code draws when it is told an event of the journal. */
 export function seedAfter(seq: number, { runId, generation }: Identity, origin: Origin | null): string {
   if (origin !== null && seq <= origin.until) return seedAfter(seq, origin, origin.origin);
   return generation === 0 ? runId : `${runId}/${generation}`;

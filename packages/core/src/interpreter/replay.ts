@@ -45,7 +45,9 @@ export async function replay(
   const { clock } = options;
   execution.replaying = true;
   for (const event of events) {
+    execution.reaches(event.seq - 1);
     if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
+    execution.reaches(event.seq);
     const role = roleOf(event.type);
     switch (role.role) {
       case "request":
@@ -73,9 +75,10 @@ export async function replay(
       case "nothing":
         break;
     }
-    execution.passed(event.seq);
   }
   if (mayHearAnswers(execution) && execution.deliverAnswers()) await drain(clock);
+  // What comes now is in no journal yet.
+  execution.reaches(Number.POSITIVE_INFINITY);
   execution.replaying = false;
 }
 

@@ -9,7 +9,7 @@ import type { JournalEvent } from "../world/index.ts";
 export interface ColdReplay {
   /** `open`: the function has not ended, or it has and asked for something beyond the journal. */
   readonly outcome: "returned" | "threw" | "continued" | "open";
-  /** The encoded return value; `null` unless it returned. */
+  /** The encoded return value, or the arguments with which it continues as new; `null` if it did neither. */
   readonly output: Uint8Array | null;
   readonly error: unknown;
   /** What the code asked for beyond the end of the journal, such as `step_created "charge"`. */
@@ -17,7 +17,7 @@ export interface ColdReplay {
 }
 
 /**
- * Runs a workflow against a journal as a worker does after a crash, without a store and without executing steps.
+ * Runs a workflow against the journal of a generation as a worker does after a crash, without a store and without executing steps.
  *
  * @throws {ReplayDivergenceError} if code and journal disagree
  */
@@ -47,7 +47,8 @@ export async function coldReplay(
   execution.drop();
   return {
     outcome: outcome === null || unmatched.length > 0 ? "open" : outcome.type,
-    output: outcome?.type === "returned" ? outcome.output : null,
+    output:
+      outcome?.type === "returned" ? outcome.output : outcome?.type === "continued" ? outcome.args : null,
     error: outcome?.type === "threw" ? decodeError(outcome.error) : undefined,
     unmatched,
   };

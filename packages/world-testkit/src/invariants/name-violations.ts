@@ -34,7 +34,7 @@ export function hooks(journal: readonly JournalEvent[]): ReadonlyMap<string, boo
   const live = new Map<string, boolean>();
   for (const { type, id } of journal) {
     if (id === null) continue;
-    if (type === "hook_created") live.set(id, true);
+    if (type === "hook_created" || type === "hook_held") live.set(id, true);
     if (type === "hook_disposed" && live.has(id)) live.set(id, false);
   }
   return live;

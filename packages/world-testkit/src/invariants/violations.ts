@@ -67,12 +67,14 @@ function checkWhole({ row, journal }: RunSnapshot, require: Require): void {
   if (row.generation > 0) return;
   const { status, dueAt } = row;
   const started = journal.find(({ type }) => type === "run_started");
+  // A run that begins where another one was is pending until somebody looks at it.
+  const unseen = journal[1]?.type === "run_forked" && row.startedAt === null;
   require(journal[0]?.type === "run_created", `the journal begins with ${journal[0]?.type}`);
   require(row.createdAt === journal[0]?.at, `createdAt ${row.createdAt}, run_created at ${journal[0]?.at}`);
-  require(row.startedAt ===
-    (started?.at ?? null), `startedAt ${row.startedAt}, run_started at ${started?.at}`);
+  require(unseen ||
+    row.startedAt === (started?.at ?? null), `startedAt ${row.startedAt}, run_started at ${started?.at}`);
   if (isTerminal(status)) return;
-  require(status !== "pending" || started === undefined, "status pending after run_started");
+  require(unseen || status !== "pending" || started === undefined, "status pending after run_started");
   require(status !== "running" || started !== undefined, "status running without run_started");
   const waits =
     status === "diverged" || [...hooks(journal).values()].includes(true) || waitsForSystemStep(journal);

@@ -78,7 +78,7 @@ export class Arrivals {
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
       parked.hold(row, 0);
-      parked.schedule(false, now);
+      parked.schedule(() => false, now);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -166,15 +166,16 @@ export class Arrivals {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });
     } else {
+      // It was created with a journal in which it has begun, and nobody has gone on with it yet.
+      const isNew = began && row.startedAt === null;
       if (row.status === "diverged") run.clearDivergence(began);
-      else if (began && row.status === "pending") {
-        // It was created with a journal in which it has begun.
+      if (isNew) {
         const startedAt = journal.find(({ type }) => type === "run_started")?.at ?? now;
         run.turn.outbox.patch({ status: "running", startedAt });
       }
       if (began) {
         run.turn.replayed();
-        run.schedule(lost, now);
+        run.schedule((stepId) => lost || (isNew && run.execution.begunBefore(stepId)), now);
       }
       run.receiveMail(mail);
     }

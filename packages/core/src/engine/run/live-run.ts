@@ -67,9 +67,9 @@ export class LiveRun {
     this.turn.outbox.notBefore(lastAt);
   }
 
-  /** What is unfinished is awaited. Steps that the lost owner may have been executing count as an attempt. */
-  schedule(lost: boolean, now: number): void {
-    for (const step of this.steps.schedule(lost, now)) {
+  /** What is unfinished is awaited. Steps that another owner may have been executing count as an attempt. */
+  schedule(begun: (stepId: string) => boolean, now: number): void {
+    for (const step of this.steps.schedule(begun, now)) {
       this.turn.interrupted(step, interruptedError(step), "owner_lost");
     }
   }

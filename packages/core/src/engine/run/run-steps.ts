@@ -48,17 +48,17 @@ export class RunSteps {
   }
 
   /**
-   * After a replay, or when a parked run is ours again: everything unfinished is awaited. Gives the steps that the lost owner
-   * may have been executing.
+   * After a replay, or when a parked run is ours again: everything unfinished is awaited. Gives the steps that are due and that
+   * another owner may have been executing.
    */
-  schedule(lost: boolean, now: number): readonly PendingStep[] {
+  schedule(begun: (stepId: string) => boolean, now: number): readonly PendingStep[] {
     this.#dues = new Dues(this.#execution.pending);
     const unwritten = new Set(this.#execution.requests.map(({ id }) => id));
     const interrupted: PendingStep[] = [];
     for (const entry of this.#execution.pending.values()) {
       // Asked for at the end of the replay, so the journal has yet to hear of it.
       if (unwritten.has(entry.id)) continue;
-      if (lost && isStep(entry) && (entry.dueAt ?? now) <= now) interrupted.push(entry);
+      if (isStep(entry) && (entry.dueAt ?? now) <= now && begun(entry.id)) interrupted.push(entry);
       else this.await(entry);
     }
     return interrupted;

@@ -201,8 +201,8 @@ export class Turn {
 
   /** Whatever the code asked for is in the journal, and it has heard what is. */
   get #quiet(): boolean {
-    const { requests, awaitsAnswer } = this.#execution;
-    return this.#withheld === null && requests.length === 0 && !awaitsAnswer;
+    const { requests, awaitsAnswer, hasAnswers } = this.#execution;
+    return this.#withheld === null && requests.length === 0 && !awaitsAnswer && !hasAnswers;
   }
 
   #deliver(incoming: Incoming, now: number): boolean {

@@ -101,11 +101,16 @@ export function setAttributesIn(execution: Execution, changes: AttributeChanges)
   execution.request({ type: "attributes_set", id, name: null, data, patch: { attributes: current.all } });
 }
 
+function afterEvent(all: Attributes, { type, data }: NewEvent): Attributes {
+  if (type === "attributes_given") return decode(data) as Attributes;
+  if (type !== "attributes_set" && type !== "attributes_changed") return all;
+  return withChanges(all, decode(data) as AttributeChanges, "fork()");
+}
+
 export const attributesKind: Kind = {
   events: {
     attributes_given: {
       role: "note",
-      own: true,
       note(execution, { data }) {
         currentOf(execution).all = decode(data) as Attributes;
       },
@@ -138,5 +143,6 @@ export const attributesKind: Kind = {
       return { type: "attributes_changed", id: null, data, patch: { attributes } };
     },
   },
+  row: (events) => ({ attributes: events.reduce(afterEvent, {}) }),
   carry: (execution) => attributesGiven(currentOf(execution).all, 0),
 };

@@ -1,4 +1,4 @@
-import type { FirstClaim, NewEvent } from "../../world/index.ts";
+import type { FirstClaim, NewEvent, RunRecord } from "../../world/index.ts";
 import type { Execution } from "../execution.ts";
 import { attributesKind } from "./attributes.ts";
 import { cancelKind } from "./cancel.ts";
@@ -67,6 +67,12 @@ export function owedBy(past: Past): Required<Owed> {
 /** The names that a run has which begins with these events. */
 export function namesOf(events: readonly NewEvent[]): readonly FirstClaim[] {
   return KINDS.flatMap(({ names }) => names?.(events) ?? []);
+}
+
+/** What the row of a run says whose journal begins with these events, which are those of `old` up to some place. */
+export function rowOf(events: readonly NewEvent[], old: RunRecord): Pick<RunRecord, "attributes" | "state"> {
+  const nothing = { attributes: {}, state: null };
+  return Object.assign(nothing, ...KINDS.map(({ row }) => row?.(events, old)));
 }
 
 /** Whether an event of this type says that the store refused a request; its data is the id of the run that has the name. */

@@ -27,6 +27,8 @@ export interface Kind {
   readonly owes?: (past: Past) => Owed;
   /** The names that a run has on account of it, whose journal ends with these events. */
   readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
+  /** What it says in the row of a run whose journal begins with these events, which are those of `old` up to some place. */
+  readonly row?: (events: readonly NewEvent[], old: RunRecord) => Partial<Pick<RunRecord, "attributes" | "state">>;
 }
 
 /** A run that has ended. */

@@ -52,6 +52,14 @@ export const stateKind: Kind = {
       },
     },
   },
+  row(events, old) {
+    const last = events.findLast(({ type }) => type === "state_set" || type === "state_kept");
+    if (last === undefined) return { state: null };
+    if (last.type === "state_set") return { state: last.data };
+    // What a generation before them set is known only as long as it is the last one.
+    const shown = decode(old.state) as RunState | null;
+    return { state: shown?.version === decode(last.data) ? old.state : null };
+  },
   carry(execution) {
     const { last } = versionsOf(execution);
     return last === 0 ? [] : [{ type: "state_kept", id: null, name: null, data: encode(last, "version") }];

@@ -44,17 +44,21 @@ export function unansweredSystemSteps(execution: Execution): Iterable<string> {
 /** The type of the message that completes a system step which waits for one; its data is the result. */
 export const SYSTEM_STEP_RESULT = "system_step_result";
 
-/** A workflow calls a system step. `input` is given the step's id, from which it makes ids of its own. */
+/** A workflow calls a system step. `input` is given the step's id, from which it makes ids of its own, and the run that it is of. */
 export function callSystemStep<T>(
   execution: Execution,
   name: string,
-  input: (id: string) => unknown,
+  input: (id: string, runId: string) => unknown,
 ): Promise<T> {
   if (execution.over) return new Promise(() => {});
   const id = execution.nextId("sys", name);
   let encoded: Uint8Array | null;
   try {
-    encoded = storable(encode(input(id), "input"), "input", execution.largestValue);
+    encoded = storable(
+      encode(input(id, execution.ownerOf("sys", name)), "input"),
+      "input",
+      execution.largestValue,
+    );
   } catch (error) {
     return rejected(error);
   }
