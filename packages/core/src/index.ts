@@ -7,6 +7,7 @@ export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
 export type { Hook, HookOptions } from "./interpreter/hook.ts";
 export type { StepMetadata, WorkflowFeatures, WorkflowMetadata } from "./metadata.ts";
+export { type Once, type OnceOptions, once } from "./once.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
 export {
   continueAsNew,

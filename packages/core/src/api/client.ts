@@ -3,7 +3,7 @@ import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
-import { startedRun } from "../engine/system-steps/start-run.ts";
+import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import {
@@ -16,7 +16,7 @@ import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
-import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
+import type { NewRun } from "../interpreter/new-run.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
 import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -26,9 +26,11 @@ import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hoo
 import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
+import { releaseKey } from "./release-key.ts";
 import { Run, type RunAccess } from "./run.ts";
 import { RunWatcher } from "./run-watcher.ts";
-import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
+import { checkKey, type StartOptions, type StartRequest, startRequest } from "./start-request.ts";
+import { startFromProgram } from "./starting.ts";
 import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
@@ -65,6 +67,7 @@ export class Client implements RunAccess {
   readonly #watcher: RunWatcher;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
+  readonly #calls: Omit<StartCalls, "create">;
   readonly #unattended: UnattendedRuns;
   readonly #signalTerms: SignalTerms;
   readonly #prepare: (() => Promise<void>) | undefined;
@@ -114,6 +117,14 @@ export class Client implements RunAccess {
       answers: withinOneTurn,
       unanswered: unansweredMessage,
     });
+    this.#calls = {
+      createRun: this.#create,
+      deliver: this.#deliver,
+      getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
+      getNames: (names, now) => world.getNames(names, now),
+      listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+      now: () => clock.now(),
+    };
   }
 
   /** Opens the World once, and what the process has beside it. */
@@ -129,30 +140,20 @@ export class Client implements RunAccess {
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
     const signals = this.#signals();
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, signals);
-    const { workflow } = asked;
+    return await this.begin<T>(startRequest(fn, args, options, signals), signals);
+  }
+
+  /** Starts what was asked for. */
+  async begin<T>(request: StartRequest, signals?: OutsideSignals): Promise<Run<T>> {
     return await this.#awaited(async () => {
       await this.open();
-      storable(asked.args, "args", largestValue(this.world));
-      const now = this.#clock.now();
-      const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const lease =
-        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
-      const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
-      const request = createRunRequest(run, { at: now, lease, mail: [] });
-      const leaseUntil = worker?.leaseEnd() ?? 0;
-      const release = worker?.reserve();
-      try {
-        const result = await this.#create(request);
-        if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
-        }
-        const runId = startedRun({ run, onConflict }, result);
-        if (result.outcome !== "held") signals?.sentTo(runId, this.#signalTerms);
-        return new Run<T>(this, runId);
-      } finally {
-        release?.();
-      }
+      storable(request.args, "args", largestValue(this.world));
+      const { workers } = this;
+      const ended = (runId: string): Promise<unknown> => this.#ending(runId, undefined);
+      const terms = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
+      const { type, runId } = await startFromProgram(request, terms);
+      if (type === "created") signals?.sentTo(runId, this.#signalTerms);
+      return new Run<T>(this, runId);
     });
   }
 
@@ -243,16 +244,13 @@ export class Client implements RunAccess {
 
   /** Ends sleeps of a run. */
   async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
-    return await this.ask("run.wakeUp()", (world) =>
-      stopSleeps(
-        { runId, ids },
-        {
-          getRun: async (id) => (await world.getRuns([id]))[0] ?? null,
-          listEvents: (id, after, limit) => world.listEvents(id, after, limit),
-          deliver: this.#deliver,
-          now: () => this.#clock.now(),
-        },
-      ),
+    return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
+  }
+
+  /** Frees the key of the run's start. */
+  async releaseKey(runId: string): Promise<void> {
+    await this.ask("run.releaseKey()", (world) =>
+      releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
     );
   }
 
@@ -282,14 +280,14 @@ export class Client implements RunAccess {
     [fn, args = [], options = {}]: OrStartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "world"]) {
+    for (const name of ["hook", "onConflict", "failedRuns", "world"]) {
       if (name in options) {
         throw new TypeError(
           `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
         );
       }
     }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
+    const { keyAt, onConflict: _, failedRuns: __, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {
       await this.open();
@@ -297,8 +295,7 @@ export class Client implements RunAccess {
       const start: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now), hookToken: token };
       const data = encode({ payload, start } satisfies OrStart, "payload");
       storable(data, "payload", largestValue(this.world));
-      const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
-      return await resumeOrStart({ messageId, token, data, start }, store);
+      return await resumeOrStart({ messageId, token, data, start }, this.#calls);
     });
     signals?.sentTo(runId, this.#signalTerms);
     return { token, hookId, runId };

@@ -46,6 +46,8 @@ export interface RunAccess {
   fork(runId: string, options: ForkOptions): Promise<string>;
   /** What the run shows of itself. */
   state(runId: string, options: StateOptions): Promise<RunState | null>;
+  /** Frees the key of the run's start. */
+  releaseKey(runId: string): Promise<void>;
   /** Ends these sleeps of the run; `null`: all that are pending. */
   wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
   /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */
@@ -98,6 +100,11 @@ export class Run<T = unknown> {
   /** The workflow's id. */
   get workflowName(): Promise<string> {
     return this.#record().then(({ workflow }) => workflow);
+  }
+
+  /** The `idempotencyKey` of the start that made it, whether it still has that key or not; `undefined` without one. */
+  get key(): Promise<string | undefined> {
+    return this.#record().then(({ idempotencyKey }) => idempotencyKey ?? undefined);
   }
 
   /** When `start` asked for it. */
@@ -244,6 +251,17 @@ export class Run<T = unknown> {
    */
   async wakeUp(options: StopSleepOptions = {}): Promise<StopSleepResult> {
     return await this.#client.wakeUp(this.runId, sleepIds(options));
+  }
+
+  /**
+   * Frees the key of the run's start, at once and whatever its `ttl` is: the next start with it makes a new run, which does the work
+   * again. The run itself goes on. Resolves when the key is free; of a live run a worker does that, of one that has ended the
+   * call. A run without a key, or that does not have it any more, is left alone. Not in a workflow: call it in a step.
+   *
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   */
+  async releaseKey(): Promise<void> {
+    await this.#client.releaseKey(this.runId);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { checkNotReserved } from "./built-ins.ts";
 import { type AsyncFunction, registerWorkflow } from "./registry.ts";
 
 /**
@@ -10,7 +11,8 @@ import { type AsyncFunction, registerWorkflow } from "./registry.ts";
  * aborted, their results and retries are discarded, and steps that had not begun never begin. Await what must happen.
  * A promise of the workflow that is rejected and that nobody awaits is a warning in the worker's log, and no more.
  *
- * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
+ * @param id Unique in the program and stable over deploys: runs that are under way are found by it. Ids that begin with
+ *   `$perdure` or `step:` are perdure's own.
  * @throws {WorkflowRuntimeError} if another function has the id, with both places. A module that is loaded again, as it was
  *   or edited, replaces its workflows.
  * @example
@@ -31,6 +33,7 @@ export function workflow<F extends AsyncFunction>(id: string, fn: F): F {
       `workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`,
     );
   }
+  checkNotReserved(id);
   registerWorkflow(id, fn, workflow);
   return fn;
 }

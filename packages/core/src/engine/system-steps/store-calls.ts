@@ -6,7 +6,6 @@ import type {
   CreateRun,
   CreateRunResult,
   DeliverResult,
-  HeldName,
   Message,
   RunRecord,
   World,
@@ -22,8 +21,9 @@ export interface StoreCalls {
   /** A message of its own to a run, such as a step sends. */
   readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
-  readonly getName: (name: string) => Promise<HeldName | null>;
+  readonly getNames: World["getNames"];
   readonly listEvents: World["listEvents"];
+  readonly listEndMail: World["listEndMail"];
   readonly now: () => number;
 }
 
@@ -51,8 +51,9 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
       unanswered,
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
-    getName: async (name) => (await world.getNames([name], clock.now()))[0] ?? null,
+    getNames: (names, now) => world.getNames(names, now),
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+    listEndMail: (runId, after, limit) => world.listEndMail(runId, after, limit),
     now: () => clock.now(),
   };
 }

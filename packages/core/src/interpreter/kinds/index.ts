@@ -7,6 +7,7 @@ import { hookKind } from "./hook.ts";
 import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
 import { runKind } from "./run.ts";
 import { signalKind } from "./signal.ts";
+import { startKeyKind } from "./start-key.ts";
 import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
@@ -23,6 +24,7 @@ const KINDS: readonly Kind[] = [
   stateKind,
   attributesKind,
   childrenKind,
+  startKeyKind,
   signalKind,
 ];
 

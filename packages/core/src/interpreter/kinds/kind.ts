@@ -28,7 +28,10 @@ export interface Kind {
   /** The names that a run has on account of it, whose journal ends with these events. */
   readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
   /** What it says in the row of a run whose journal begins with these events, which are those of `old` up to some place. */
-  readonly row?: (events: readonly NewEvent[], old: RunRecord) => Partial<Pick<RunRecord, "attributes" | "state">>;
+  readonly row?: (
+    events: readonly NewEvent[],
+    old: RunRecord,
+  ) => Partial<Pick<RunRecord, "attributes" | "state">>;
 }
 
 /** A run that has ended. */
@@ -109,4 +112,6 @@ export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly known?: Known;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;
+  /** The run gives back the name that it has under this id. */
+  readonly release?: string;
 }
