@@ -4,6 +4,7 @@ export default preset({
   index: "src/index.ts",
   api: "src/api.ts",
   errors: "src/errors.ts",
+  http: "src/http.ts",
   runtime: "src/runtime.ts",
   testing: "src/testing.ts",
   register: "src/register.ts",

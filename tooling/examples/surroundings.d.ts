@@ -1,4 +1,6 @@
 // What examples take as given: a program of the reader's.
+
+import type { StandardSchema } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import type { World } from "@perdure/core/world";
 
@@ -10,6 +12,7 @@ declare global {
   const source: string;
   const token: string;
   const payload: { readonly ok: boolean };
+  const approvalSchema: StandardSchema<{ ok: boolean }>;
   const orderId: string;
   const order: { readonly id: string };
   const response: Response;
@@ -20,6 +23,8 @@ declare global {
       create(charge: { customer: string }, options: { idempotencyKey: string }): Promise<{ id: string }>;
     };
   };
+
+  const stripeClient: typeof stripe;
 
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function ship(of: typeof order): Promise<void>;

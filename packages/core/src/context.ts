@@ -1,8 +1,9 @@
 import { contexts } from "./contexts.ts";
-import { ContextError } from "./errors/index.ts";
+import { ContextError, NonDeterminismError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import type { SignalHost } from "./serialization/index.ts";
+import type { AttemptAccess } from "./streams/access.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "./world/index.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
@@ -28,6 +29,8 @@ export interface StepContext {
   readonly signals: SignalHost;
   /** The World of the run. */
   readonly world: World;
+  /** What the attempt writes to streams. */
+  readonly streams: AttemptAccess;
   /** What the step may do to the store by itself. */
   readonly store: StepStore;
   /** How many runs this attempt has started. */
@@ -62,4 +65,10 @@ export function currentExecution(what: string): Execution {
   const context = currentContext();
   if (context?.kind === "workflow") return context.execution;
   throw new ContextError(what, "a workflow");
+}
+
+/** Refuses, in a workflow, what acts or looks outside the run: a replay would do it again. */
+export function refuseInWorkflow(what: string, instead = "Call it in a step."): void {
+  const context = currentContext();
+  if (context?.kind === "workflow") throw new NonDeterminismError(what, context.execution.describe, instead);
 }

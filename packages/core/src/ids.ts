@@ -32,7 +32,7 @@ export function seededIds(random: () => number): IdSource {
 }
 
 /** What an id inside a run names. */
-export type EntityKind = "step" | "sys" | "wait" | "hook" | "state" | "attributes";
+export type EntityKind = "step" | "sys" | "wait" | "hook" | "webhook" | "state" | "attributes";
 
 /**
  * The id of the `count`-th (from 1) entity of this name in a generation of a run. The same across retries, replays and machines; does

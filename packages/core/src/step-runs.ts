@@ -9,6 +9,7 @@ import { childRunId } from "./ids.ts";
 import { CALLER, ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import type { NewRun } from "./interpreter/new-run.ts";
 import { largestValue, storable } from "./serialization/index.ts";
+import { PassedStreams } from "./streams/passed-streams.ts";
 
 /** Runs as a step sees them: they are in the World of the step's run. */
 
@@ -19,7 +20,8 @@ export async function startInStep<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const request = startRequest(fn, args, options);
+  const passed = new PassedStreams("args", { runId: null, writables: false });
+  const request = startRequest(fn, args, options, context.signals, passed);
   const { world, workflow } = context;
   if (options.world !== undefined && options.world !== world)
     throw new TypeError(`start({ world }): ${ONE_WORLD}`);
@@ -34,7 +36,9 @@ export async function startInStep<T>(
     ...(options.onParentEnd === "leave" && { [ON_PARENT_END]: "leave" }),
   };
   const callId = newCallId(context);
-  const { runId } = await startFrom(context, { ...request, attributes }, callId, callId);
+  const started = await startFrom(context, { ...request, attributes }, callId, callId);
+  const { runId } = started;
+  if (passed.any) serve(context, passed, started);
   return new Run<T>(clientOf(world), runId);
 }
 
@@ -76,4 +80,10 @@ async function startFrom(
 /** A run that was deleted is as good as ended. */
 function unlessGone(error: unknown): void {
   if (!WorkflowRunNotFoundError.is(error)) throw error;
+}
+
+/** A run that the attempt before has started reads what this one passes; another one has other arguments. */
+function serve(context: StepContext, passed: PassedStreams, { type, runId }: Started): void {
+  if (type === "created" || type === "again") context.streams.feed(passed, runId);
+  else void passed.giveUp(new Error(`The key has the run ${runId}, which has arguments of its own.`));
 }

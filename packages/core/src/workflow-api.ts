@@ -1,20 +1,17 @@
+import { type Chunks, type WorkflowWritableStreamOptions, writableOptions } from "./api/stream-options.ts";
 import { currentContext, currentExecution } from "./context.ts";
 import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
 import { ContextError } from "./errors/index.ts";
-import type { Hook, HookOptions } from "./interpreter/hook.ts";
 import { checkAttributes, SET_ATTRIBUTES, setAttributesIn } from "./interpreter/kinds/attributes.ts";
-import { createHookIn } from "./interpreter/kinds/hook.ts";
 import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
-import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { encode, storable } from "./serialization/index.ts";
+import { WorkflowWritableStream } from "./streams/writable.ts";
 
 /** What workflow functions and steps call. */
-
-const HOOK_OPTIONS: OptionNames<HookOptions> = { token: true, metadata: true };
 
 /**
  * Waits durably: the run uses no memory and no timer while it sleeps, and wakes up in whatever process is there.
@@ -24,27 +21,6 @@ const HOOK_OPTIONS: OptionNames<HookOptions> = { token: true, metadata: true };
  */
 export function sleep(duration: Duration): Promise<void> {
   return sleepIn(currentExecution("sleep()"), duration);
-}
-
-/**
- * Creates a hook: a promise of this run that others resolve with `resumeHook(token, payload)`, any number of times.
- *
- * @throws {ContextError} outside a workflow, {@link SerializationError} for metadata that cannot be stored
- * @example
- * ```ts
- * using approval = createHook<{ ok: boolean }>({ token: `approval:${orderId}` });
- * const { ok } = await approval;
- * ```
- */
-export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
-  checkOptionNames("createHook()", options, HOOK_OPTIONS);
-  const { token } = options;
-  if (token !== undefined && (typeof token !== "string" || token === "" || token.length > 255)) {
-    throw new TypeError(
-      `createHook({ token }): must be a string of 1 to 255 characters, got ${String(token)}.`,
-    );
-  }
-  return createHookIn<T>(currentExecution("createHook()"), options);
 }
 
 /**
@@ -123,6 +99,29 @@ export async function setAttributes(attributes: Readonly<Record<string, string |
   if (context.kind === "workflow") setAttributesIn(context.execution, changes);
   else
     await context.store.send(context.workflow.workflowRunId, SET_ATTRIBUTES, encode(changes, "attributes"));
+}
+
+/**
+ * The stream of the run that is being executed, or one of its namespaces: what is written to it, `run.getReadable()` reads, live and
+ * later. In a workflow it is a value that is passed to steps; only they write. When a step has completed, all that it wrote is
+ * stored; a stream that it closed ends with its success.
+ *
+ * @throws {ContextError} outside a workflow and its steps
+ * @example
+ * ```ts
+ * const tell = step("tell", async (text: string) => {
+ *   const writer = getWritable<string>().getWriter();
+ *   await writer.write(text);
+ *   writer.releaseLock();
+ * });
+ * ```
+ */
+export function getWritable<W = Chunks>(options: WorkflowWritableStreamOptions = {}): WritableStream<W> {
+  const context = currentContext();
+  if (context === undefined) throw new ContextError("getWritable()", "a workflow or a step");
+  const name = writableOptions(options);
+  const runId = context.kind === "step" ? context.workflow.workflowRunId : context.execution.runId;
+  return new WorkflowWritableStream<W>({ runId, name }, null);
 }
 
 /**

@@ -1,4 +1,5 @@
-import { Run, type RunAccess } from "./api/run.ts";
+import { Run } from "./api/run.ts";
+import type { RunAccess } from "./api/run-access.ts";
 import { ONE_WORLD, type StartOptions, type StartRequest, startRequest } from "./api/start-request.ts";
 import { endOfLine, lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
@@ -101,6 +102,7 @@ export function runsOf(execution: Execution): RunAccess {
   }
 
   return {
+    streams: null,
     getRecord: (runId) => callSystemStep<RunView | null>(execution, "read_run", () => runId),
     async ended(runId, { timeout, signal, follow }) {
       signal?.throwIfAborted();

@@ -102,7 +102,7 @@ describe("inside a workflow", () => {
     ["setTimeout", () => setTimeout(() => {}, 1), /setTimeout\(\) .*await sleep\("5m"\)/],
     ["setInterval", () => setInterval(() => {}, 1), /setInterval\(\) .*sleep/],
     ["setImmediate", () => setImmediate(() => {}), /setImmediate\(\)/],
-    ["fetch", () => fetch("http://127.0.0.1:9/"), /fetch\(\) .*"use step"/],
+    ["fetch", () => fetch("http://127.0.0.1:9/"), /fetch\(\) .*from "perdure"/],
   ])("%s is refused, with the durable way", (_, call, message) => {
     inWorkflow(() => {
       expect(call).toThrow(NonDeterminismError);

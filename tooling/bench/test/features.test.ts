@@ -13,8 +13,10 @@ import { sqliteWorld } from "@perdure/world-sqlite";
 import {
   continueAsNew,
   createHook,
+  createWebhook,
   FatalError,
   getStepMetadata,
+  type RequestWithResponse,
   setAttributes,
   setState,
   shield,
@@ -24,7 +26,9 @@ import {
 } from "perdure";
 import { countRuns, getRun, listRuns, resumeHook, start } from "perdure/api";
 import { StepOutcomeUnknownError, WorkflowRunNotCompletedError } from "perdure/errors";
+import { stripe, webhookHandler } from "perdure/http";
 import { configure, createWorker } from "perdure/runtime";
+import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 // What runs can do with each other, on every World from one file. The cases of each feature are in packages/core/test/engine.
@@ -35,13 +39,13 @@ const POLL = { timeout: 30_000, interval: 50 };
 const folder = mkdtempSync(join(tmpdir(), "perdure-features-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const worlds: Readonly<Record<string, () => Promise<World>>> = {
+const worlds: Readonly<Record<string, (namespace: string) => Promise<World>>> = {
   sqlite: async () => sqliteWorld({ path: join(folder, "perdure.db") }),
-  postgres: async () => postgresWorld({ ...(await sharedPostgres()), namespace: namespace() }),
-  redis: async () => redisWorld({ ...(await sharedRedis()), namespace: namespace() }),
-  mongodb: async () => {
+  postgres: async (namespace) => postgresWorld({ ...(await sharedPostgres()), namespace }),
+  redis: async (namespace) => redisWorld({ ...(await sharedRedis()), namespace }),
+  mongodb: async (namespace) => {
     const { url } = await sharedMongodb();
-    return mongodbWorld({ url, namespace: namespace() });
+    return mongodbWorld({ url, namespace });
   },
 };
 
@@ -161,18 +165,48 @@ const abortsAndEnds = workflow("features//abortsAndEnds", async (token: string) 
   controller.abort("at the end");
 });
 
+const respond = step("features//respond", async (request: RequestWithResponse) => {
+  const text = `${await request.text()} ${request.headers.get("x-a")}`;
+  await request.respondWith(new Response(text, { status: 201 }));
+});
+const answers = workflow("features//answers", async (token: string) => {
+  const request = await createWebhook({ token, respondWith: "manual" });
+  await respond(request);
+  return request.method;
+});
+const SECRET = "whsec_test";
+const generateHeader = (payload: string) => ({
+  "stripe-signature": new Stripe("sk_test_x").webhooks.generateTestHeaderString({ payload, secret: SECRET }),
+});
+const payments = workflow("features//payments", async (token: string) => {
+  const got: string[] = [];
+  for await (const request of createWebhook({ token, verify: stripe(SECRET) })) {
+    got.push(((await request.json()) as { readonly id: string }).id);
+    if (got.at(-1) === "over") return got;
+  }
+});
+const keepsToken = workflow("features//keeps-token", async (token: string) => {
+  const owner = await createHook({ token, experimental_minRetention: "1h" }).getConflict();
+  return owner === null ? null : [owner.runId, await owner.status];
+});
+
 describe.each(Object.keys(worlds))("on %s", (name) => {
   let world: World;
+  /** As another process has it. */
+  let other: World;
   let close: () => Promise<void>;
   const token = (what: string): string => `${name} ${what}`;
 
   beforeAll(async () => {
-    world = await (worlds[name] as () => Promise<World>)();
+    const [make, space] = [worlds[name] as (namespace: string) => Promise<World>, namespace()];
+    world = await make(space);
+    other = await make(space);
     configure({ world, worker: false });
     const worker = createWorker({ world, concurrency: 2, pollInterval: 200 });
     await worker.start();
     close = async () => {
       await worker.close();
+      await other.close();
       await world.close();
     };
   }, 120_000);
@@ -244,10 +278,13 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     expect((await start(order, [21], { idempotencyKey: token("order") })).runId).toBe(again.runId);
   });
 
-  test.each(["workflow", "step"] as const)("a signal that a %s aborts, in the step of a child", async (by) => {
-    const run = await start(aborts, [by]);
-    expect(await run.returnValue).toEqual(["AbortError", "enough"]);
-  });
+  test.each(["workflow", "step"] as const)(
+    "a signal that a %s aborts, in the step of a child",
+    async (by) => {
+      const run = await start(aborts, [by]);
+      expect(await run.returnValue).toEqual(["AbortError", "enough"]);
+    },
+  );
 
   test("a signal of a run that ends", async () => {
     const name = token("signal");
@@ -267,6 +304,35 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const other = await start(waits, []);
     await other.cancel({ mode: "terminate" });
     expect(await other.status).toBe("cancelled");
+  });
+
+  test("webhooks, and who has a token", async () => {
+    const handle = webhookHandler({ world: other });
+    const [asked, paid] = [token("asked"), token("paid")];
+    const send = (to: string, headers: Record<string, string>, body: string) =>
+      handle(new Request(`http://a/hooks/${encodeURIComponent(to)}`, { method: "POST", headers, body }));
+    const registered = (of: string) =>
+      expect.poll(async () => (await world.getNames([`hook:${of}`], Date.now()))[0], POLL).not.toBeNull();
+
+    const answering = await start(answers, [asked]);
+    await registered(asked);
+    const answer = await send(asked, { "x-a": "1" }, "bytes");
+    expect([answer.status, await answer.text()]).toEqual([201, "bytes 1"]);
+    expect(await answering.returnValue).toBe("POST");
+
+    const run = await start(payments, [paid]);
+    await registered(paid);
+    const body = JSON.stringify({ id: "evt_1" });
+    const signature = generateHeader(body);
+    expect((await send(paid, signature, `${body} `)).status).toBe(401);
+    for (let n = 0; n < 2; n++) expect((await send(paid, signature, body)).status).toBe(202);
+    const last = JSON.stringify({ id: "over" });
+    expect((await send(paid, generateHeader(last), last)).status).toBe(202);
+    expect(await run.returnValue).toEqual(["evt_1", "over"]);
+
+    const owner = await start(keepsToken, [token("kept")]);
+    expect(await owner.returnValue).toBeNull();
+    expect(await (await start(keepsToken, [token("kept")])).returnValue).toEqual([owner.runId, "completed"]);
   });
 
   test("a result that comes too late for some, a sleep that ends early, and the journal of it", async () => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
-const packages = ["core", "compiler", "world-sqlite", "perdure"] as const;
+const packages = ["core", "compiler", "http", "world-sqlite", "perdure"] as const;
 let project: string;
 
 beforeAll(async () => {
@@ -35,6 +35,7 @@ beforeAll(async () => {
     overrides: {
       "@perdure/core": tarball("perdure-core"),
       "@perdure/compiler": tarball("perdure-compiler"),
+      "@perdure/http": tarball("perdure-http"),
       "@perdure/world-sqlite": tarball("perdure-world-sqlite"),
     },
   };

@@ -1,33 +1,41 @@
 import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
-import { currentContext } from "../context.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
 import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
-import {
-  HookNotFoundError,
-  NonDeterminismError,
-  WorkflowRunNotFoundError,
-  WorkflowRuntimeError,
-} from "../errors/index.ts";
+import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { NewRun } from "../interpreter/new-run.ts";
+import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
-import { decode, encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
+import {
+  decode,
+  encode,
+  largestBatch,
+  largestValue,
+  sizeInBatch,
+  storable,
+  withOutlet,
+} from "../serialization/index.ts";
+import { PassedStreams } from "../streams/passed-streams.ts";
+import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { releaseKey } from "./release-key.ts";
-import { Run, type RunAccess } from "./run.ts";
+import { Run } from "./run.ts";
+import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
 import { checkKey, type StartOptions, type StartRequest, startRequest } from "./start-request.ts";
 import { startFromProgram } from "./starting.ts";
@@ -36,6 +44,8 @@ import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
+import { WebhookVerifiers } from "./webhook-verifier.ts";
+import { type TakeOptions, takeRequest } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -62,9 +72,11 @@ export class Client implements RunAccess {
   readonly world: World;
   /** Workers of this process on this World: a new run may begin in one of them at once. */
   readonly workers: Set<EngineWorker> = new Set();
+  readonly streams: ClientStreams;
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
+  readonly #verifiers: WebhookVerifiers;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #calls: Omit<StartCalls, "create">;
@@ -83,6 +95,7 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
+    this.#verifiers = new WebhookVerifiers(world, clock);
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
@@ -91,6 +104,15 @@ export class Client implements RunAccess {
       clock,
       logger,
       workers: this.workers,
+    });
+    this.streams = new ClientStreams({
+      open: async () => {
+        await this.open();
+        return streamsOf(world, clock);
+      },
+      awaited: this.#awaited,
+      newToken: () => this.#ids.token(),
+      logger: resolveLogger(options.logger),
     });
     const largest = (): number => largestBatch(world);
     this.#signalTerms = {
@@ -140,11 +162,19 @@ export class Client implements RunAccess {
   async start<T>(fn: unknown, args: unknown[], options: StartOptions = {}): Promise<Run<T>> {
     refuseInWorkflow("start()");
     const signals = this.#signals();
-    return await this.begin<T>(startRequest(fn, args, options, signals), signals);
+    const passed = new PassedStreams("args", { runId: null, writables: true });
+    const request = startRequest(fn, args, options, signals, passed);
+    return await this.begin<T>(request, (runId, created) => {
+      this.streams.serve(passed, runId, created);
+      if (created) signals?.sentTo(runId, this.#signalTerms);
+    });
   }
 
-  /** Starts what was asked for. */
-  async begin<T>(request: StartRequest, signals?: OutsideSignals): Promise<Run<T>> {
+  /** Starts what was asked for; `onStarted` is told which run that gives, and whether it is a new one. */
+  async begin<T>(
+    request: StartRequest,
+    onStarted?: (runId: string, created: boolean) => void,
+  ): Promise<Run<T>> {
     return await this.#awaited(async () => {
       await this.open();
       storable(request.args, "args", largestValue(this.world));
@@ -152,7 +182,7 @@ export class Client implements RunAccess {
       const ended = (runId: string): Promise<unknown> => this.#ending(runId, undefined);
       const terms = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
       const { type, runId } = await startFromProgram(request, terms);
-      if (type === "created") signals?.sentTo(runId, this.#signalTerms);
+      onStarted?.(runId, type === "created");
       return new Run<T>(this, runId);
     });
   }
@@ -262,11 +292,46 @@ export class Client implements RunAccess {
     refuseInWorkflow("resumeHook()");
     const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
     const signals = this.#signals();
-    const data = encode(payload, "payload", signals);
     const { idempotencyKey, orStart } = resumeOptions(options);
-    const messageId =
-      idempotencyKey === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, idempotencyKey);
-    if (orStart !== undefined) return await this.#resumeOrStart(token, messageId, data, orStart, signals);
+    const messageId = this.#messageId(token, idempotencyKey);
+    const passed = new PassedStreams(messageId, { runId: null, writables: true });
+    const data = withOutlet(passed, () => encode(payload, "payload", signals));
+    const resumed =
+      orStart === undefined
+        ? await this.#resume(token, messageId, data, signals)
+        : await this.#resumeOrStart(token, messageId, data, orStart, signals);
+    this.streams.serve(passed, resumed.runId, true);
+    return resumed;
+  }
+
+  /** Takes a request to a webhook, and gives the response to it. */
+  async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
+    refuseInWorkflow("resumeWebhook()");
+    return await this.#awaited(async () => {
+      await this.open();
+      return await takeRequest(token, request, options, {
+        world: this.world,
+        clock: this.#clock,
+        verifiers: this.#verifiers,
+        messageId: (key) => this.#messageId(token, key),
+        deliver: async (messageId, payload) => {
+          const signals = this.#signals();
+          await this.#resume(token, messageId, encode(payload, "request", signals), signals);
+        },
+      });
+    });
+  }
+
+  #messageId(token: string, key: string | undefined): string {
+    return key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key);
+  }
+
+  async #resume(
+    token: string,
+    messageId: string,
+    data: Uint8Array | null,
+    signals: OutsideSignals | undefined,
+  ): Promise<ResumedHook> {
     const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
     if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
     signals?.sentTo(result.runId, this.#signalTerms);
@@ -311,7 +376,7 @@ export class Client implements RunAccess {
       hookId: hook.id,
       runId: hook.runId,
       createdAt: new Date(hook.createdAt),
-      metadata: decode(hook.data),
+      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
     };
   }
 
@@ -347,16 +412,4 @@ export class Client implements RunAccess {
 
 function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): number {
   return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
-}
-
-/**
- * These act outside the run, so a replay would do them again: they belong in a step.
- *
- * @throws {NonDeterminismError} in a workflow
- */
-export function refuseInWorkflow(what: string): void {
-  const context = currentContext();
-  if (context?.kind === "workflow") {
-    throw new NonDeterminismError(what, context.execution.describe, "Call it in a step.");
-  }
 }

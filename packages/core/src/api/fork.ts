@@ -3,6 +3,7 @@ import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { namesOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
+import { isWebhookId } from "../interpreter/webhook.ts";
 import { inheritedStartClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
 import type {
@@ -121,7 +122,8 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
       events.push(event);
       continue;
     }
-    const { as: kind, byName } = counted;
+    const { as, byName } = counted;
+    const kind = event.id !== null && isWebhookId(event.id) ? "webhook" : as;
     const name = byName ? (event.name ?? "") : "";
     const key = entityKey(kind, name);
     const count = (counts[key] ?? 0) + 1;

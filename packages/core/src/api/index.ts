@@ -1,4 +1,6 @@
 import { currentContext } from "../context.ts";
+import { checkOptionNames } from "../option-names.ts";
+import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
 import { startInWorkflow } from "../workflow-runs.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
@@ -13,11 +15,18 @@ import {
 import { Run } from "./run.ts";
 import { clientHere, clientOf, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
+import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts";
 
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
+export type {
+  GetChunksOptions,
+  StreamChunk,
+  StreamChunkPage,
+  WorkflowReadableStream,
+} from "../streams/readable.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEventsOptions } from "./journal.ts";
 export {
@@ -30,12 +39,19 @@ export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
+export type {
+  RunChunksOptions,
+  WorkflowReadableStreamOptions,
+  WorkflowWritableStreamOptions,
+  WorkflowWritableStreamOptions as WorkflowRunWritableStreamOptions,
+} from "./stream-options.ts";
 export type { ResultOptions } from "./waiting.ts";
 export {
   type HookInfo,
   type OrStartRequest,
   type ResumedHook,
   type ResumeOptions,
+  type ResumeWebhookOptions,
   Run,
   type StartOptions,
   type WorkflowFunction,
@@ -77,10 +93,12 @@ export async function start(
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
   const given = (isOptions ? argsOrOptions : options) ?? {};
   const context = currentContext();
-  if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
-  if (context?.kind === "step") return startInStep(context, workflow, args, given);
-  const { world } = given;
-  return (world === undefined ? clientHere("start()") : clientOf(world)).start(workflow, args, given);
+  return await whenRead(() => {
+    if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
+    if (context?.kind === "step") return startInStep(context, workflow, args, given);
+    const { world } = given;
+    return (world === undefined ? clientHere("start()") : clientOf(world)).start(workflow, args, given);
+  });
 }
 
 /**
@@ -102,7 +120,30 @@ export async function resumeHook(
   payload?: unknown,
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
-  return clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options);
+  return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));
+}
+
+/**
+ * Takes an HTTP request to a webhook and gives the response to it, for a server with routes of its own; `webhookHandler()` of
+ * `perdure/http` calls it. 202, or what the webhook was created with, or what the workflow answers; 405, 413, 401 and 504 as
+ * `docs/webhooks.md` says.
+ *
+ * @throws {HookNotFoundError} if no live webhook has the token; a plain hook is none
+ * @throws {WorkflowNotRegisteredError} if the webhook has a `verify` and this process does not have the workflow's code
+ * @example
+ * ```ts
+ * const answer = await resumeWebhook(token, request);
+ * ```
+ */
+export async function resumeWebhook(
+  token: string,
+  request: Request,
+  options: ResumeWebhookOptions = {},
+): Promise<Response> {
+  checkOptionNames<ResumeWebhookOptions>("resumeWebhook()", options, RESUME_WEBHOOK_OPTIONS);
+  const { world, ...terms } = options;
+  const client = world === undefined ? clientHere("resumeWebhook()") : clientOf(world);
+  return await client.resumeWebhook(token, request, terms);
 }
 
 /**

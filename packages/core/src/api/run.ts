@@ -1,3 +1,4 @@
+import { refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
 import type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
@@ -5,7 +6,6 @@ import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
-  WorkflowRuntimeError,
 } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { checkOptionNames } from "../option-names.ts";
@@ -16,12 +16,26 @@ import {
   WORKFLOW_DESERIALIZE,
   WORKFLOW_SERIALIZE,
 } from "../serialization/index.ts";
-import type { RunStatus, World } from "../world/index.ts";
+import type { StreamAccess } from "../streams/access.ts";
+import { chunksUntil, type StreamChunk, WorkflowReadableStream } from "../streams/readable.ts";
+import { readingFor } from "../streams/stream-ref.ts";
+import { accessFor } from "../streams/user.ts";
+import { WorkflowWritableStream } from "../streams/writable.ts";
+import type { RunStatus } from "../world/index.ts";
 import { deleteRun } from "./deletion.ts";
 import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
+import { accessHere, type RunAccess } from "./run-access.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
 import type { StateOptions } from "./state.ts";
+import {
+  type Chunks,
+  type RunChunksOptions,
+  readableOptions,
+  type WorkflowReadableStreamOptions,
+  type WorkflowWritableStreamOptions,
+  writableOptions,
+} from "./stream-options.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
 
 /** Options of {@link Run.cancel}. */
@@ -35,35 +49,6 @@ export interface CancelOptions {
    * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
    */
   readonly mode?: "graceful" | "terminate";
-}
-
-/** What a {@link Run} asks of the client that made it. */
-export interface RunAccess {
-  getRecord(runId: string): Promise<RunView | null>;
-  ended(runId: string, options: ResultOptions): Promise<RunEnding>;
-  cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
-  retry(runId: string, keys: "keep" | "new"): Promise<string>;
-  fork(runId: string, options: ForkOptions): Promise<string>;
-  /** What the run shows of itself. */
-  state(runId: string, options: StateOptions): Promise<RunState | null>;
-  /** Frees the key of the run's start. */
-  releaseKey(runId: string): Promise<void>;
-  /** Ends these sleeps of the run; `null`: all that are pending. */
-  wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
-  /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */
-  ask<T>(what: string, question: (world: World) => Promise<T>): Promise<T>;
-}
-
-/** What a run that came as a value asks: what is right for the code that uses it. */
-let accessHere: () => RunAccess = () => {
-  throw new WorkflowRuntimeError(
-    "A Run that came as a value is used before perdure is loaded: import perdure/api.",
-  );
-};
-
-/** Says what runs that came as values ask. */
-export function findRunsBy(find: () => RunAccess): void {
-  accessHere = find;
 }
 
 /**
@@ -153,7 +138,8 @@ export class Run<T = unknown> {
    */
   async result(options: ResultOptions = {}): Promise<T> {
     checkOptionNames<ResultOptions>("result()", options, { timeout: true, signal: true, follow: true });
-    return resultOf<T>(await this.#client.ended(this.runId, resultOptions(options)));
+    const ending = await this.#client.ended(this.runId, resultOptions(options));
+    return readingFor(this.runId, this.#streams, () => resultOf<T>(ending));
   }
 
   /**
@@ -278,6 +264,62 @@ export class Run<T = unknown> {
   events(options: RunEventsOptions = {}): AsyncGenerator<RunEvent, void, void> {
     const checked = eventsOptions(options);
     return eventsOf((question) => this.#client.ask("run.events()", question), this.runId, checked);
+  }
+
+  /** {@link getReadable} of the run's own stream. */
+  get readable(): WorkflowReadableStream<Chunks> {
+    return this.getReadable();
+  }
+
+  /** {@link getWritable} of the run's own stream. */
+  get writable(): WritableStream<Chunks> {
+    return this.getWritable();
+  }
+
+  /**
+   * What the run's steps write with `getWritable()`, from the beginning or an index on, then as it comes; ends when the stream was
+   * closed or the run has ended. Nothing is read before somebody asks. In a workflow it is a value for steps.
+   *
+   * Rejects with a `WorkflowRunNotFoundError` if there is no such run.
+   *
+   * @throws {TypeError} for an option that cannot be meant
+   * @example
+   * ```ts
+   * for await (const token of run.getReadable<string>({ startIndex: -10 })) process.stdout.write(token);
+   * ```
+   */
+  getReadable<R = Chunks>(options: WorkflowReadableStreamOptions = {}): WorkflowReadableStream<R> {
+    const { name, reading } = readableOptions("getReadable()", options);
+    return new WorkflowReadableStream<R>({ runId: this.runId, name }, this.#streams, reading);
+  }
+
+  /**
+   * What {@link getReadable} gives, each with its index and who wrote it: for those who go on reading later, or who show what an
+   * attempt of a step writes before it has failed. Not in a workflow: call it in a step.
+   *
+   * @throws {TypeError} for an option that cannot be meant
+   * @example
+   * ```ts
+   * for await (const { index, data } of run.chunks<string>({ startIndex: 17 })) console.log(index, data);
+   * ```
+   */
+  chunks<R = Chunks>(options: RunChunksOptions = {}): AsyncGenerator<StreamChunk<R>, void, void> {
+    refuseInWorkflow("run.chunks()");
+    const { name, reading } = readableOptions("chunks()", options);
+    return chunksUntil<R>({ runId: this.runId, name }, accessFor(this.#streams), reading, options.signal);
+  }
+
+  /**
+   * A stream that writes to what {@link getReadable} reads, beside the run's own steps. Closing it ends the stream for all. In a workflow it
+   * is a value for steps. A `write()` rejects with a `WorkflowRuntimeError` if the stream was closed or the run has ended.
+   */
+  getWritable<W = Chunks>(options: WorkflowWritableStreamOptions = {}): WritableStream<W> {
+    const name = writableOptions(options);
+    return new WorkflowWritableStream<W>({ runId: this.runId, name }, this.#streams);
+  }
+
+  get #streams(): StreamAccess | null {
+    return this.#access?.streams ?? null;
   }
 
   /**

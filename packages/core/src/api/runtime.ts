@@ -1,5 +1,5 @@
 import { keptAlive, systemClock } from "../clock.ts";
-import { currentContext } from "../context.ts";
+import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
@@ -10,10 +10,11 @@ import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-address.ts";
+import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
-import { Client, refuseInWorkflow } from "./client.ts";
-import { findRunsBy, type RunAccess } from "./run.ts";
+import { Client } from "./client.ts";
+import { findRunsBy, type RunAccess } from "./run-access.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
@@ -31,13 +32,15 @@ export interface Configuration {
    * use tries again. `false` leaves all runs to other processes.
    */
   readonly worker?: boolean | Omit<WorkerOptions, "world">;
-  /** How the steps of this process are retried where they have no options of their own. */
-  readonly retry?: RetryDefaults;
   /**
-   * Where this program is reached from outside, such as `https://example.com`. It counts in the processes that execute workflows.
-   * Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
+   * Where this program is reached from outside, such as `https://example.com`: the URLs of webhooks begin with it. It counts in
+   * the processes that execute workflows. Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
    */
   readonly url?: string;
+  /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
+  readonly webhookPath?: string;
+  /** How the steps of this process are retried where they have no options of their own. */
+  readonly retry?: RetryDefaults;
 }
 
 interface RuntimeState {
@@ -72,13 +75,14 @@ export function configure(configuration: Configuration): void {
     worker: true,
     retry: true,
     url: true,
+    webhookPath: true,
   });
-  const { world, retry, url } = configuration;
+  const { world, retry, url, webhookPath } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
+  setPublicUrl(url, webhookPath);
   state().configuration = configuration;
   setRetryDefaults(retry);
-  setPublicUrl(url);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -142,6 +146,7 @@ export function runsHere(): RunAccess {
 }
 
 findRunsBy(runsHere);
+findStreamsBy(() => defaultClient().streams);
 
 /**
  * Creates a worker, in which new runs of this process may begin. Call `start()` to let it work.
@@ -189,6 +194,7 @@ export function shutdown(): Promise<void> {
     runtime.clients.delete(world);
     runtime.configuration = null;
     setRetryDefaults(undefined);
+    setPublicUrl(undefined, undefined);
     await world.close();
   });
 }

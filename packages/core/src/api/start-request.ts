@@ -5,7 +5,13 @@ import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
-import { encode, fingerprint, type SignalHost } from "../serialization/index.ts";
+import {
+  encode,
+  fingerprint,
+  type SignalHost,
+  type StreamOutlet,
+  withOutlet,
+} from "../serialization/index.ts";
 import type { World } from "../world/index.ts";
 
 /** What `start` is asked for, read and encoded in the call. */
@@ -89,17 +95,18 @@ export interface StartRequest extends Omit<NewRun, "runId" | "key">, StartTerms 
   readonly keyAt: (now: number) => StartKey | null;
 }
 
-/** Reads what was passed to `start`; `signals` as `encode` takes it. Throws for what cannot be meant. */
+/** Reads what was passed to `start`; `signals` as `encode` takes it, streams go to `outlet`. Throws for what cannot be meant. */
 export function startRequest(
   fn: unknown,
   list: unknown,
   options: StartOptions,
   signals?: SignalHost,
+  outlet: StreamOutlet | null = null,
 ): StartRequest {
   checkOptionNames("start()", options, START_OPTIONS, ELSEWHERE);
   const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
-  const args = encode(list, "args", signals);
+  const args = withOutlet(outlet, () => encode(list, "args", signals));
   const { idempotencyKey: key, onConflict = "return", failedRuns = "reuse", onParentEnd, hook } = options;
   checkChoice("onConflict", onConflict, ["return", "reject", "replace"]);
   checkChoice("failedRuns", failedRuns, ["reuse", "retry"]);

@@ -19,7 +19,7 @@ export type StepFunction<F extends AsyncFunction> = F & StepOptions;
  * ```ts
  * const createCharge = step("createCharge", async (customer: string) => {
  *   const { stepId } = getStepMetadata();
- *   return await stripe.charges.create({ customer }, { idempotencyKey: stepId });
+ *   return await stripeClient.charges.create({ customer }, { idempotencyKey: stepId });
  * });
  * ```
  */

@@ -6,10 +6,11 @@ import timerPromises from "node:timers/promises";
 import type { GuardedContext } from "./context.ts";
 import { CRYPTO_SLOTS } from "./crypto.ts";
 import { guardRace } from "./race.ts";
-import { answered, refused, type Slot, STEP } from "./slot.ts";
+import { answered, refused, type Slot } from "./slot.ts";
 import { TIME_SLOTS } from "./time.ts";
 
 const SLEEP = 'Use await sleep("5m"), which is durable, or move the work to a step.';
+const FETCH = 'Use the durable one, import { fetch } from "perdure", or move the call to a step.';
 const AWAIT = "Leave it out: a workflow goes on when what it awaits has arrived.";
 
 /** In the order in which they are installed. */
@@ -28,7 +29,7 @@ export const SLOTS: readonly Slot[] = [
   { holder: () => timerPromises.scheduler, key: "wait", guard: refused("scheduler.wait()", SLEEP) },
   { holder: () => timerPromises.scheduler, key: "yield", guard: refused("scheduler.yield()", AWAIT) },
   { holder: () => AbortSignal, key: "timeout", guard: answered(timeoutSignal) },
-  { holder: () => globalThis, key: "fetch", guard: refused("fetch()", STEP), mockable: true },
+  { holder: () => globalThis, key: "fetch", guard: refused("fetch()", FETCH), mockable: true },
 ];
 
 /** A signal that is aborted at the end of a durable sleep. */

@@ -17,6 +17,7 @@ export const ERROR_KINDS = {
   RUN_NOT_FOUND: { name: "WorkflowRunNotFoundError", retryable: false },
   HOOK_NOT_FOUND: { name: "HookNotFoundError", retryable: false },
   HOOK_CONFLICT: { name: "HookConflictError", retryable: false },
+  HOOK_PAYLOAD_INVALID: { name: "HookPayloadError", retryable: false },
   IDEMPOTENCY_MISMATCH: { name: "IdempotencyMismatchError", retryable: false },
   IDEMPOTENCY_CONFLICT: { name: "IdempotencyConflictError", retryable: false },
   SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },

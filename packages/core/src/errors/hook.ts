@@ -54,3 +54,28 @@ export class HookConflictError extends WorkflowError {
   }
 }
 defineKind(HookConflictError, "HOOK_CONFLICT");
+
+/** A payload is not what the hook's schema takes: nothing was sent. */
+export class HookPayloadError extends WorkflowError {
+  /** What is wrong with it, and where. */
+  readonly issues: readonly PayloadIssue[];
+
+  constructor(issues: readonly PayloadIssue[]) {
+    const lines = issues.map(({ path, message }) => `\n  - ${path === "" ? "payload" : path}: ${message}`);
+    super(`The payload is not what the hook's schema takes, and was not sent:${lines.join("")}`);
+    this.issues = issues;
+  }
+
+  static override is(value: unknown): value is HookPayloadError {
+    return isKind(value, "HOOK_PAYLOAD_INVALID");
+  }
+}
+defineKind(HookPayloadError, "HOOK_PAYLOAD_INVALID");
+
+/** What is wrong with a payload, at one place of it. */
+export interface PayloadIssue {
+  /** Where: `items[0].price`; `""` for the payload itself. */
+  readonly path: string;
+  /** What the schema says. */
+  readonly message: string;
+}

@@ -2,8 +2,9 @@ import { callSite, captureStack, keepPlacesAgain, keepsPlace } from "../call-sit
 import type { AsyncFunction } from "../define/registry.ts";
 import { seededRandom } from "../determinism/index.ts";
 import type { EntityKind } from "../ids.ts";
-import { decode, encode, encodeError, storable } from "../serialization/index.ts";
-import { entityKey, idOf, type Origin, ownerOf, seedAfter } from "./identity.ts";
+import { decode, encode, encodeError, storable, whenRead } from "../serialization/index.ts";
+import { readingFor } from "../streams/stream-ref.ts";
+import { entityKey, idOf, type Origin, ownerOf, runOfEvent, seedAfter } from "./identity.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -69,6 +70,8 @@ export class Execution {
   #random: (() => number) | null = null;
   #seed: string;
   #origin: Origin | null = null;
+  /** The event that comes next, in a run that has an origin. */
+  #reached = 0;
   #ended = false;
   #asked = 0;
   #lastRequest: Request | null = null;
@@ -160,9 +163,20 @@ export class Execution {
   /** What the code is told next is this event, or comes after it. */
   reaches(seq: number): void {
     if (this.#origin === null) return;
+    this.#reached = seq;
     const seed = seedAfter(seq, this, this.#origin);
     if (seed !== this.#seed) this.#random = null;
     this.#seed = seed;
+  }
+
+  /** Reads values of the event that comes next, with the streams that came with them. */
+  reading<T>(work: () => T): T {
+    return readingFor(runOfEvent(this.#reached, this.runId, this.#origin), null, work);
+  }
+
+  /** A value of the event that comes next. */
+  decode(data: Uint8Array | null): unknown {
+    return this.reading(() => decode(data));
   }
 
   /** The id of the next request of this kind and name. */
@@ -216,7 +230,7 @@ export class Execution {
     this.#now = at;
     this.#startedAt = at;
     const { enter, fn, input, onActivity } = this.#options;
-    const args = this.enter(() => decode(input)) as unknown[];
+    const args = this.enter(() => this.decode(input)) as unknown[];
     const end = (outcome: Outcome): void => {
       if (this.#ended) return;
       this.#ended = true;
@@ -226,7 +240,7 @@ export class Execution {
     // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
     enter(this, async () => {
       const value = await fn(...args);
-      return storable(encode(value, "return value"), "return value", this.largestValue);
+      return await whenRead(() => storable(encode(value, "return value"), "return value", this.largestValue));
     }).then(
       (output) => end({ type: "returned", output }),
       (error: unknown) => end({ type: "threw", error: encodeError(error) }),

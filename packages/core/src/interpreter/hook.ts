@@ -6,31 +6,6 @@ import { type Deferred, deferred, rejected } from "./deferred.ts";
 
 /** Hooks as the workflow function sees them: payloads in order, none swallowed by the loser of a race. */
 
-/** Options of `createHook`. */
-export interface HookOptions {
-  /** Unique among live hooks. Default: random. At most 255 characters. */
-  readonly token?: string;
-  /** Any serializable value, for those who look the hook up by its token. */
-  readonly metadata?: unknown;
-}
-
-/**
- * A durable, addressable promise. `await hook` gives the next payload; `for await` gives all of them. Payloads that were
- * sent before the workflow awaits are kept in order. Awaits that are pending at the same time get the same payload.
- *
- * A hook that loses a `Promise.race` or `Promise.any` does not swallow a payload: the next await gets it. That holds for
- * the hook itself among the values; `hook.then(…)` and an async function that awaits the hook are reads of their own.
- */
-export interface Hook<T = unknown> extends AsyncIterable<T>, PromiseLike<T> {
-  /** What others pass to `resumeHook`. */
-  readonly token: string;
-  /** Registers the hook and tells whether another live hook has its token: that one's run, or `null` when it is ours. */
-  getConflict(): Promise<{ runId: string } | null>;
-  /** Frees the token; iterations end, later awaits reject. Payloads that came before stay readable. */
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
-
 /** A payload, and the event that brought it. */
 export interface Payload<T> extends Pick<NewEvent, "id" | "name" | "data"> {
   readonly value: T;
@@ -38,15 +13,31 @@ export interface Payload<T> extends Pick<NewEvent, "id" | "name" | "data"> {
 
 type Delivery<T> = { readonly done: false; readonly value: T } | { readonly done: true };
 
-/** The one implementation of {@link Hook}. */
-export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
+/** What a hook is made of. */
+export interface HookParts<Owner> {
+  readonly id: string;
+  readonly token: string;
+  /** What the code is told of the run that has the token. */
+  readonly ownerOf: (runId: string) => Owner;
+  /** Called once, unless another hook has the token; `asked`: the run has asked for the hook. */
+  readonly onDispose: (asked: boolean) => void;
+  /** Called before the code waits for a payload; what it gets instead, if not `null`. */
+  readonly onWait: () => Promise<never> | null;
+}
+
+/** The implementation of the hooks that workflows have. */
+export class WorkflowHook<T = unknown, Owner = unknown>
+  implements AsyncIterable<T>, PromiseLike<T>, Contender
+{
   readonly token: string;
   readonly id: string;
-  readonly #onDispose: () => void;
-  readonly #onWait: () => Promise<never> | null;
+  readonly #parts: HookParts<Owner>;
+  #data: Uint8Array | null = null;
+  /** The run has asked for it, so that a payload can come. */
+  #asked = false;
   /** Payloads that nobody has taken. */
   readonly #buffer: Payload<T>[] = [];
-  readonly #registration: Deferred<{ runId: string } | null> = deferred();
+  readonly #registration: Deferred<Owner | null> = deferred();
   #registered = false;
   #registrationAwaited = false;
   #next: Deferred<Delivery<T>> | null = null;
@@ -57,15 +48,15 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   #conflict: { runId: string } | null = null;
   #disposed = false;
 
-  /**
-   * @param onDispose called once, unless another hook has the token
-   * @param onWait called before the code waits for a payload; what it gets instead, if not `null`
-   */
-  constructor(id: string, token: string, onDispose: () => void, onWait: () => Promise<never> | null) {
-    this.#onDispose = onDispose;
-    this.#onWait = onWait;
-    this.id = id;
-    this.token = token;
+  constructor(parts: HookParts<Owner>) {
+    this.#parts = parts;
+    this.id = parts.id;
+    this.token = parts.token;
+  }
+
+  /** What is shown of it outside, encoded. */
+  get data(): Uint8Array | null {
+    return this.#data;
   }
 
   // biome-ignore lint/suspicious/noThenProperty: awaiting a hook is its purpose.
@@ -81,7 +72,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     return value.then(onFulfilled, onRejected);
   }
 
-  getConflict(): Promise<{ runId: string } | null> {
+  getConflict(): Promise<Owner | null> {
     this.#registrationAwaited = !this.#registered;
     return this.#registration.promise;
   }
@@ -89,7 +80,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    if (this.#conflict === null) this.#onDispose();
+    if (this.#conflict === null) this.#parts.onDispose(this.#asked);
     this.#settle({ done: true });
     this.#failRaces(new HookNotFoundError(this.token));
   }
@@ -120,7 +111,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
 
   /** Whether the workflow is waiting for something of this hook. */
   get awaited(): boolean {
-    return this.#next !== null || this.#races.size > 0 || this.#registrationAwaited;
+    return this.#asked && (this.#next !== null || this.#races.size > 0 || this.#registrationAwaited);
   }
 
   /** What came that nobody has taken, in order. */
@@ -141,12 +132,18 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     else this.#settle({ done: false, value: payload.value });
   }
 
+  /** The run asks for it, or has it, and shows this of it. */
+  askedFor(data: Uint8Array | null): void {
+    this.#asked = true;
+    this.#data = data;
+  }
+
   /** The journal tells whether the token is ours. */
   registered(conflict: { runId: string } | null): void {
     this.#registered = true;
     this.#registrationAwaited = false;
     this.#conflict = conflict;
-    this.#registration.resolve(conflict);
+    this.#registration.resolve(conflict === null ? null : this.#parts.ownerOf(conflict.runId));
     if (conflict !== null) this.fail(this.#conflictError(conflict));
   }
 
@@ -168,7 +165,7 @@ export class WorkflowHook<T = unknown> implements Hook<T>, Contender {
     if (payload !== undefined) return Promise.resolve({ done: false, value: payload.value });
     if (this.#conflict !== null) return rejected(this.#conflictError(this.#conflict));
     if (this.#disposed) return Promise.resolve({ done: true });
-    const cancelled = this.#onWait();
+    const cancelled = this.#parts.onWait();
     if (cancelled !== null) return cancelled;
     this.#next ??= deferred();
     this.#shielded = isShielded();

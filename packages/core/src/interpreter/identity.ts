@@ -52,6 +52,11 @@ export function idOf(
   return entityId(kind, ownerOf(kind, name, count, self, origin), name, count);
 }
 
+/** The run that has an event of the journal from the beginning: itself, or the one that it has its journal from. */
+export function runOfEvent(seq: number, runId: string, origin: Origin | null): string {
+  return origin !== null && seq <= origin.until ? runOfEvent(seq, origin.runId, origin.origin) : runId;
+}
+
 /** The seed of the random numbers that code draws when it is told an event of the journal. */
 export function seedAfter(seq: number, { runId, generation }: Identity, origin: Origin | null): string {
   if (origin !== null && seq <= origin.until) return seedAfter(seq, origin, origin.origin);

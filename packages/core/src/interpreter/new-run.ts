@@ -48,7 +48,7 @@ export function createRunRequest(
   if (callId !== undefined) names.push(callClaim(callId));
   if (key !== null) names.push({ ...startClaim(workflow, key.key, key.fingerprint, key.freeAt), from });
   if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
-  const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken), at }];
+  const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken, null), at }];
   return {
     runId,
     workflow,

@@ -10,6 +10,7 @@ import { NO_SIGNALS, type SignalData, type SignalHost, signalHost } from "./abor
 import { findClass, isSerializable, WORKFLOW_DESERIALIZE } from "./classes.ts";
 import { createError, type ErrorData, fillError } from "./error-data.ts";
 import { type FunctionData, functionOf } from "./functions.ts";
+import { requestOf, responseOf } from "./http-values.ts";
 import { CLASS_KEY, DATA_KEY } from "./write.ts";
 
 /** How to read what this process may not know. */
@@ -56,11 +57,14 @@ class Reader {
       Instance: (data) => this.#instance(data as Record<string, unknown>),
       Error: (data) => this.#error(data as ErrorData),
       Buffer: (data) => bufferOf(data as Uint8Array),
+      Stream: (data) => data,
       AbortSignal: (data) => this.#signals.read(data as SignalData).signal,
       AbortController: (data) => {
         return this.#signals.read(data as SignalData).controller ?? new AbortController();
       },
       Headers: (data) => headersOf(data as [string, string][]),
+      Request: (data) => this.#whole(data as Parameters<typeof requestOf>[0], requestOf),
+      Response: (data) => this.#whole(data as Parameters<typeof responseOf>[0], responseOf),
       Entries: (data) => this.#entries(data as Map<string, unknown>, Object.prototype),
       NullEntries: (data) => this.#entries(data as Map<string, unknown>, null),
     };
@@ -92,6 +96,15 @@ class Reader {
       if (this.#lenient) return data;
       throw error;
     }
+  }
+
+  /** One that holds no other values, so that its data is complete. */
+  #whole<Data extends object>(data: Data, create: (data: Data) => object): object {
+    return this.#make(
+      data,
+      () => create(data),
+      () => {},
+    );
   }
 
   #error(data: ErrorData): Error {

@@ -13,9 +13,10 @@ import { write } from "./write.ts";
  * The bytes of a value, or `null` for `undefined`.
  *
  * Kept: JSON, `undefined`, `-0`, `NaN`, infinities, bigint, Date, RegExp, Map, Set, URL, URLSearchParams, ArrayBuffer,
- * typed arrays, DataView, Buffer, Headers, errors, holes, null prototypes, own `__proto__` keys, boxed primitives,
- * abort signals and controllers, cycles and repeated references, instances of classes with `WORKFLOW_SERIALIZE` and
- * `WORKFLOW_DESERIALIZE`; steps, workflows and registered classes, as themselves.
+ * typed arrays, DataView, Buffer, Headers, Request, Response, errors, holes, null prototypes, own `__proto__` keys, boxed
+ * primitives, abort signals and controllers, cycles and repeated references, instances of classes with `WORKFLOW_SERIALIZE` and
+ * `WORKFLOW_DESERIALIZE`; steps, workflows and registered classes, as themselves. Of a Request or Response whose body was not
+ * read, the bytes must be read first: {@link whenRead} does so.
  * Not kept: names that arrays have besides their elements (subclasses of Array come back as arrays), the sharing of one
  * buffer by several views, and of errors what exceeds their bounds. Getters become the values they give. A value has at
  * most 500 levels, so that it can be read wherever it was written.

@@ -17,6 +17,7 @@ import {
   type ErrorLimits,
 } from "./error-data.ts";
 import { functionData } from "./functions.ts";
+import { requestData, responseData, UnreadRefusal } from "./http-values.ts";
 import {
   builtinTag,
   inWords,
@@ -26,6 +27,7 @@ import {
   Refusal,
   reasonAgainst,
 } from "./kinds.ts";
+import { streamInPlaceOf } from "./stream-values.ts";
 
 /** The key under which an instance's data is stored; error paths leave it out. */
 export const DATA_KEY = "@data";
@@ -64,6 +66,8 @@ function writeWith(value: unknown, where: string, writer: Writer): string {
     if (error instanceof SerializationError) throw error;
     if (error instanceof DevalueError) {
       const path = where + (error.path ?? "").replaceAll(`["${DATA_KEY}"]`, "");
+      if (isPlainlyObject(error.value) && error.value instanceof UnreadRefusal)
+        throw error.value.at(shortPath(path));
       throw new SerializationError(shortPath(path), reasonAgainst(error.value));
     }
     if (error instanceof RangeError) throw tooLarge(where, error);
@@ -106,9 +110,12 @@ class Writer {
       Instance: reduce((value) => this.#instance(value)),
       Error: reduce((value) => isErrorLike(value) && this.#error(value)),
       Buffer: reduce((value) => Buffer.isBuffer(value) && new Uint8Array(value)),
+      Stream: reduce((value) => streamInPlaceOf(value)),
       AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
       AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
+      Request: reduce(requestData),
+      Response: reduce(responseData),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
     };

@@ -113,7 +113,7 @@ it("refuses timers and fetch in a workflow, and names the durable way", async ()
   for (const message of messages) expect(message).toContain(inside);
   expect(messages[0]).toMatch(/^setTimeout\(\) .* Use await sleep\("5m"\)/);
   expect(messages[1]).toMatch(/^setInterval\(\) .* sleep/);
-  expect(messages[3]).toMatch(/^fetch\(\) .* Move the call to a step/);
+  expect(messages[3]).toMatch(/^fetch\(\) .* Use the durable one, .* or move the call to a step/);
 });
 
 it("refuses to act on runs from inside a workflow", async () => {

@@ -135,13 +135,22 @@ it("takes what is thrown that is no error, and what cannot be stored", async () 
   );
 });
 
+async function readOut(response: Response): Promise<Response> {
+  await response.text();
+  return response;
+}
+
 it.each<[what: string, result: () => unknown, path: RegExp]>([
   [
     "a function in it",
     () => ({ connection: { socket: () => {} } }),
     /result\.connection\.socket is a function/,
   ],
-  ["a Response", () => Response.json({ id: "ch_1" }), /result is an instance of Response/],
+  [
+    "a Response that was read",
+    () => readOut(Response.json({ id: "ch_1" })),
+    /result has a body that was read/,
+  ],
   ["an instance of a class", () => new (class Receipt {})(), /result is an instance of Receipt/],
   [
     "a getter that throws",
@@ -163,7 +172,7 @@ it.each<[what: string, result: () => unknown, path: RegExp]>([
     let executed = 0;
     const opens = step("opens", async () => {
       executed++;
-      return result();
+      return await result();
     });
     const { cause } = await failureOf(what, opens);
     expect(cause.message).toMatch(/^The step has done its work, but its result/);

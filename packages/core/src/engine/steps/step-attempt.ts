@@ -10,13 +10,13 @@ import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
+import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies, RunningBody } from "./running-bodies.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
-import { resultOf } from "./stored-result.ts";
 
 /**
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
@@ -59,6 +59,7 @@ export class StepAttempt implements Attempt {
   readonly #owner: StepOwner;
   readonly #listener: AttemptListener;
   readonly #signals: AttemptSignals;
+  #streams: AttemptStreams | null = null;
   #phase: "waiting" | "running" | "over" = "waiting";
   #timedOut = false;
   #startedAt: number | null = null;
@@ -105,11 +106,12 @@ export class StepAttempt implements Attempt {
 
   interrupt(reason: unknown): void {
     this.#signals.abort(reason);
+    this.#streams?.interrupt(reason);
   }
 
   abort(reason: unknown): void {
     this.#leave();
-    this.#signals.abort(reason);
+    this.interrupt(reason);
   }
 
   /** A body of this step runs already. The attempt's timeout holds for this wait, and anew for its own body. */
@@ -206,6 +208,9 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { metadata, largestValue } = this.#owner;
     const signals = this.#signals;
+    const writer = { runId: metadata.workflowRunId, stepId: step.id, attempt: this.attempt };
+    const streams = new AttemptStreams(this.#host, writer);
+    this.#streams = streams;
     const context = stepContext({
       pending: step,
       attempt: this.attempt,
@@ -214,6 +219,7 @@ export class StepAttempt implements Attempt {
       workflow: metadata,
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
+      streams,
       store: this.#host.store,
     });
     if (step.refusal !== null) return unstored(step.refusal);
@@ -221,21 +227,22 @@ export class StepAttempt implements Attempt {
       this.#limit((ms) => {
         this.#timedOut = true;
         const error = new StepTimeoutError(stepFacts(step), ms);
-        signals.abort(error);
+        this.interrupt(error);
         this.#end(timedOut(error));
       });
       const mayBegin = (): boolean => this.#phase === "running" && this.#listener.mayBegin();
       return await contexts.run(context, async () => {
         const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
         if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-        const result = resultOf(called.value, largestValue);
+        const result = await streams.succeeded(called.value, largestValue);
         await signals.settled();
         return result;
       });
     } catch (thrown) {
       const error = signals.judged(thrown);
-      // What it aborted before it failed is aborted.
+      // What it aborted and wrote before it failed is aborted, and stored.
       await signals.settled().catch(() => {});
+      await streams.failed();
       return { type: "failed", error, reason: "error" };
     } finally {
       signals.end();

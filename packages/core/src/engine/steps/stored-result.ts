@@ -1,16 +1,39 @@
 import { FatalError, SerializationError } from "../../errors/index.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import { readAhead } from "../../interpreter/read-ahead.ts";
-import { encode, storable } from "../../serialization/index.ts";
+import {
+  encode,
+  readBody,
+  type StreamOutlet,
+  storable,
+  UnreadBody,
+  withOutlet,
+} from "../../serialization/index.ts";
 import { type AttemptResult, unstored } from "./attempt.ts";
 
-/** The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. */
-export function resultOf(result: unknown, largest: number): AttemptResult {
-  try {
-    const value = storable(encode(result, "result"), "result", largest);
-    return { type: "completed", value, ...readBack(value) };
-  } catch (cause) {
-    return unstored(unstorable(cause as Error));
+/**
+ * The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. A
+ * response whose own body breaks off while it is read has not done its work. Its streams go to `outlet`.
+ */
+export async function resultOf(
+  result: unknown,
+  largest: number,
+  outlet: StreamOutlet,
+): Promise<AttemptResult> {
+  for (;;) {
+    try {
+      const encoded = withOutlet(outlet, () => encode(result, "result"));
+      const value = storable(encoded, "result", largest);
+      return { type: "completed", value, ...readBack(value) };
+    } catch (cause) {
+      if (!(cause instanceof UnreadBody)) return unstored(unstorable(cause as Error));
+      try {
+        await readBody(cause.holder, cause.path);
+      } catch (error) {
+        if (SerializationError.is(error)) return unstored(unstorable(error));
+        throw error;
+      }
+    }
   }
 }
 

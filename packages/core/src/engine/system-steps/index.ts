@@ -1,3 +1,4 @@
+import { answerRequest } from "./answer-request.ts";
 import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
@@ -20,6 +21,7 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,
+  answer_request: answerRequest,
 };
 
 /**

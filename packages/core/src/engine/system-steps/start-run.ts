@@ -32,9 +32,12 @@ export interface StartRunInput extends StartTerms {
 
 /** What came of a start. */
 export interface Started {
-  /** Of the run that was created; of one that was there; or of one that has to end first: then the start is asked for again. */
+  /**
+   * Of the run that was created; or by the same call of an earlier attempt; of one that was there; or of one that has to end first:
+   * then the start is asked for again.
+   */
   readonly runId: string;
-  readonly type: "created" | "found" | "awaits";
+  readonly type: "created" | "again" | "found" | "awaits";
 }
 
 /** The result of the system step: the run's id, or the one that has to end first. */
@@ -66,7 +69,7 @@ export async function startRunIn(
     const found = { type: "found", runId: name.runId } as const;
     const awaits = { type: "awaits", runId: name.runId } as const;
     const { workflow, key, hookToken } = run;
-    if (isCallName(name.name)) return found;
+    if (isCallName(name.name)) return { type: "again", runId: name.runId };
     if (key === null || (hookToken !== null && name.name.startsWith("hook:"))) {
       throw new HookConflictError(hookToken ?? "", name.runId);
     }

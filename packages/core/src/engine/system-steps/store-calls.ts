@@ -24,6 +24,7 @@ export interface StoreCalls {
   readonly getNames: World["getNames"];
   readonly listEvents: World["listEvents"];
   readonly listEndMail: World["listEndMail"];
+  readonly appendChunks: World["appendChunks"];
   readonly now: () => number;
 }
 
@@ -54,6 +55,7 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
     getNames: (names, now) => world.getNames(names, now),
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
     listEndMail: (runId, after, limit) => world.listEndMail(runId, after, limit),
+    appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
   };
 }

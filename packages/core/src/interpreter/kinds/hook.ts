@@ -1,11 +1,13 @@
+import { WorkflowRuntimeError } from "../../errors/index.ts";
 import { hookClaim } from "../../names.ts";
-import { decode, encode, storable } from "../../serialization/index.ts";
+import { decode, storable } from "../../serialization/index.ts";
 import type { FirstClaim, NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
-import { type HookOptions, type Payload, WorkflowHook } from "../hook.ts";
+import { type HookParts, type Payload, WorkflowHook } from "../hook.ts";
 import type { Known } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
+import { isWebhookId } from "../webhook.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
@@ -25,26 +27,33 @@ interface Hooks extends KindState {
   /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
   readonly held: Map<string, HeldHook>;
   /** All whose token the code has, or had: what was delivered before a hook was disposed of may be read after that. */
-  readonly made: Map<string, WorkflowHook>;
-  /** The last of them that had each token. */
+  readonly made: Map<string, WorkflowHook> /** The last of them that had each token. */;
   readonly latest: Map<string, WorkflowHook>;
   /** Hooks of generations before, disposed of there. */
   readonly inherited: Set<string>;
-  /** Tokens that the journal already gave, by hook id; filled before a replay. */
-  readonly known: Map<string, string>;
+  /** Tokens that the journal already gave, with what is shown of their hooks, by hook id; filled before a replay. */
+  readonly known: Map<string, KnownHook>;
+}
+
+interface KnownHook {
+  readonly token: string;
+  /** `null` too where the token was taken. */
+  readonly data: Uint8Array | null;
 }
 
 interface HeldHook {
   readonly id: string;
+  readonly data: Uint8Array | null;
   readonly payloads: Payload<unknown>[];
 }
 
 function payloadOf(
+  execution: Execution,
   { id, name, data }: Pick<NewEvent, "id" | "name" | "data">,
   known?: Known,
 ): Payload<unknown> {
   const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
-  return { value: known === undefined ? decode(bytes) : known.value, id, name, data };
+  return { value: known === undefined ? execution.decode(bytes) : known.value, id, name, data };
 }
 
 function hooksOf(execution: Execution): Hooks {
@@ -68,33 +77,61 @@ function newHooks(): Hooks {
   };
 }
 
+/** A hook that a workflow asks for. */
+export interface AskedHook<T, Owner, Made extends WorkflowHook<T, Owner>> {
+  readonly kind: "hook" | "webhook";
+  readonly token: string | undefined;
+  /** What is shown of it outside, encoded; a promise where a body has to be read first. `known`: what the journal has. */
+  readonly shown: (token: string, known: Uint8Array | null) => Uint8Array | null | Promise<Uint8Array | null>;
+  /** Whether a hook that the run has already, and of which this is shown, is what the code asks for. */
+  readonly canAdopt: (shown: Uint8Array | null) => boolean;
+  /** When others may have the token at the earliest; 0: when the run ends. */
+  readonly freeAt: number;
+  /** What the code is told of the run that has the token. */
+  readonly ownerOf: (runId: string) => Owner;
+  readonly make: (parts: HookParts<Owner>, known: Uint8Array | null) => Made;
+}
+
 /** A workflow creates a hook. */
-export function createHookIn<T>(execution: Execution, options: HookOptions): WorkflowHook<T> {
-  const { asked, known, held } = hooksOf(execution);
-  const kept = options.token === undefined ? undefined : held.get(options.token);
-  if (options.token !== undefined && kept !== undefined) {
-    held.delete(options.token);
-    return adopt<T>(execution, options.token, kept);
-  }
-  const id = execution.nextId("hook", "");
-  const token = options.token ?? known.get(id) ?? execution.newToken();
-  const metadata = storable(encode(options.metadata, "metadata"), "metadata", execution.largestValue);
-  const hook = newHook<T>(execution, id, token);
-  if (execution.over) return hook;
-  asked.set(id, hook as WorkflowHook);
-  const claim = { ...hookClaim(token, id, metadata), refusedAs: "hook_conflict" };
-  execution.request({ type: "hook_created", id, name: token, data: metadata, answered: true, claim });
+export function createHookIn<T, Owner, Made extends WorkflowHook<T, Owner>>(
+  execution: Execution,
+  asked: AskedHook<T, Owner, Made>,
+): Made {
+  const { asked: unanswered, known, held, live } = hooksOf(execution);
+  const kept = asked.token === undefined ? undefined : held.get(asked.token);
+  if (asked.token !== undefined && kept !== undefined) return adopt(execution, asked, asked.token, kept);
+  const id = execution.nextId(asked.kind, "");
+  const before = known.get(id);
+  const token = asked.token ?? before?.token ?? execution.newToken();
+  const shown = asked.shown(token, before?.data ?? null);
+  const hook = newHook(execution, asked, id, token, before?.data ?? null);
+  const ask = (shownData: Uint8Array | null): void => {
+    const data = storable(shownData, "metadata", execution.largestValue);
+    if (execution.over || !live.has(id)) return;
+    hook.askedFor(data);
+    unanswered.set(id, hook as WorkflowHook);
+    const claim = { ...hookClaim(token, id, data), freeAt: asked.freeAt, refusedAs: "hook_conflict" };
+    execution.request({ type: "hook_created", id, name: token, data, answered: true, claim });
+  };
+  if (shown instanceof Promise) shown.then(ask).catch((error: unknown) => execution.endAs(error));
+  else ask(shown);
   return hook;
 }
 
-function newHook<T>(execution: Execution, id: string, token: string): WorkflowHook<T> {
+function newHook<T, Owner, Made extends WorkflowHook<T, Owner>>(
+  execution: Execution,
+  { make, ownerOf }: AskedHook<T, Owner, Made>,
+  id: string,
+  token: string,
+  known: Uint8Array | null,
+): Made {
   const { live, made } = hooksOf(execution);
-  const dispose = (): void => {
+  const onDispose = (asked: boolean): void => {
     if (execution.over) return;
     live.delete(id);
-    execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
+    if (asked) execution.request({ type: "hook_disposed", id, name: null, data: null, release: id });
   };
-  const hook = new WorkflowHook<T>(id, token, dispose, () => cancelledAgain(execution));
+  const hook = make({ id, token, ownerOf, onDispose, onWait: () => cancelledAgain(execution) }, known);
   if (execution.over) return hook;
   live.set(id, hook as WorkflowHook);
   made.set(id, hook as WorkflowHook);
@@ -102,14 +139,36 @@ function newHook<T>(execution: Execution, id: string, token: string): WorkflowHo
 }
 
 /** The code asks for a hook that the run has already, with what came for it. */
-function adopt<T>(execution: Execution, token: string, { id, payloads }: HeldHook): WorkflowHook<T> {
-  const hook = newHook<T>(execution, id, token);
+function adopt<T, Owner, Made extends WorkflowHook<T, Owner>>(
+  execution: Execution,
+  asked: AskedHook<T, Owner, Made>,
+  token: string,
+  { id, data, payloads }: HeldHook,
+): Made {
+  if ((asked.kind === "webhook") !== isWebhookId(id)) {
+    throw new WorkflowRuntimeError(
+      "A hook and a webhook of one run have the same token. Give the webhook one of its own; start({ hook }) makes plain hooks.",
+    );
+  }
+  if (!asked.canAdopt(data)) {
+    throw new WorkflowRuntimeError(
+      "A run that continues as new has a webhook of this token with a verify, or one without, and now asks for the other. " +
+        "Dispose of the webhook before continueAsNew(), or use another token.",
+    );
+  }
+  hooksOf(execution).held.delete(token);
+  const hook = newHook(execution, asked, id, token, data);
   if (execution.over) return hook;
+  hook.askedFor(data);
   execution.request({ type: "hook_adopted", id, name: token, data: null });
   hook.registered(null);
   for (const payload of payloads) hook.receive(payload as Payload<T>);
   takeOver(execution, hook as WorkflowHook);
   return hook;
+}
+/** The hook of this id whose token the code has. */
+export function liveHook(execution: Execution, id: string): WorkflowHook | undefined {
+  return hooksOf(execution).live.get(id);
 }
 
 /** A hook has its token: what the last hook with it has not read is for this one. */
@@ -129,8 +188,8 @@ function receive(execution: Execution, payload: Payload<unknown>): void {
 }
 
 /** What a hook is in the next generation, or in a run that is started with it. */
-export function hookHeld(id: string, token: string): Carried {
-  return { type: "hook_held", id, name: token, data: null };
+export function hookHeld(id: string, token: string, data: Uint8Array | null): Carried {
+  return { type: "hook_held", id, name: token, data };
 }
 
 /** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
@@ -146,8 +205,10 @@ export function payloadsLeft(execution: Execution): Readonly<Record<string, numb
 /** Lets a replay give hooks without a token of their own those that they got when they were created. */
 export function knowTokens(execution: Execution, events: readonly NewEvent[]): void {
   const { known } = hooksOf(execution);
-  for (const { type, id, name } of events) {
-    if (roleOfToken(type) && id !== null && name !== null) known.set(id, name);
+  for (const { type, id, name, data } of events) {
+    if (id === null || name === null) continue;
+    if (type === "hook_created") known.set(id, { token: name, data });
+    if (type === "hook_conflict") known.set(id, { token: name, data: null });
   }
 }
 
@@ -158,10 +219,6 @@ function heldUnder(execution: Execution, id: string | null): HeldHook | undefine
 
 function takesPayloads(execution: Execution, id: string): boolean {
   return hooksOf(execution).made.has(id) || heldUnder(execution, id) !== undefined;
-}
-
-function roleOfToken(type: string): boolean {
-  return type === "hook_created" || type === "hook_conflict";
 }
 
 function answered(conflictOf: (event: NewEvent) => { runId: string } | null): RequestRole["journalled"] {
@@ -208,8 +265,8 @@ export const hookKind: Kind = {
     },
     hook_held: {
       role: "note",
-      note(execution, { id, name }) {
-        hooksOf(execution).held.set(name ?? "", { id: id ?? "", payloads: [] });
+      note(execution, { id, name, data }) {
+        hooksOf(execution).held.set(name ?? "", { id: id ?? "", data, payloads: [] });
       },
     },
     // The generation before had it, and disposed of it.
@@ -217,7 +274,13 @@ export const hookKind: Kind = {
       role: "note",
       note(execution, { id, name }) {
         const { made, latest, inherited } = hooksOf(execution);
-        const hook = new WorkflowHook<unknown>(id ?? "", name ?? "", nothing, () => null);
+        const hook = new WorkflowHook<unknown>({
+          id: id ?? "",
+          token: name ?? "",
+          ownerOf: nothing,
+          onDispose: nothing,
+          onWait: () => null,
+        });
         hook.dispose();
         made.set(hook.id, hook);
         latest.set(hook.token, hook);
@@ -227,7 +290,7 @@ export const hookKind: Kind = {
     payload_kept: {
       role: "note",
       note(execution, event) {
-        receive(execution, payloadOf(event));
+        receive(execution, payloadOf(execution, event));
       },
     },
     hook_adopted: {
@@ -241,20 +304,21 @@ export const hookKind: Kind = {
     hook_received: {
       role: "delivery",
       deliver(execution, event, known) {
-        receive(execution, payloadOf(event, known));
+        receive(execution, payloadOf(execution, event, known));
       },
     },
   },
   messages: {
     hook_received(execution, { id, data }) {
       if (id === null || !takesPayloads(execution, id)) return null;
-      return { type: "hook_received", id, data, ...readAhead(data) };
+      return { type: "hook_received", id, data, ...execution.reading(() => readAhead(data)) };
     },
     [HOOK_RECEIVED_OR_START](execution, { id, data }) {
       if (id === null) return null;
       if (!takesPayloads(execution, id)) return null;
       const { payload } = decode(data) as OrStart;
-      return { type: "hook_received", id, name: OR_START, data, ...readAhead(payload) };
+      const ahead = execution.reading(() => readAhead(payload));
+      return { type: "hook_received", id, name: OR_START, data, ...ahead };
     },
   },
   owes: unreadPayloads,
@@ -263,7 +327,7 @@ export const hookKind: Kind = {
     for (const { type, id, name, data } of events) {
       if (id === null) continue;
       if (name !== null && (type === "hook_created" || type === "hook_held")) {
-        live.set(id, { ...hookClaim(name, id, type === "hook_created" ? data : null), from: null });
+        live.set(id, { ...hookClaim(name, id, data), from: null });
       }
       if (type === "hook_disposed") live.delete(id);
     }
@@ -279,14 +343,17 @@ export const hookKind: Kind = {
     );
     return [
       ...left.flatMap(({ id, token, payloads }) => [
-        { ...hookHeld(id, token), type: "hook_left" },
+        { ...hookHeld(id, token, null), type: "hook_left" },
         ...kept(id, payloads),
       ]),
-      ...[...live.values()].flatMap(({ id, token, payloads }) => [
-        hookHeld(id, token),
+      ...[...live.values()].flatMap(({ id, token, data, payloads }) => [
+        hookHeld(id, token, data),
         ...kept(id, payloads),
       ]),
-      ...[...held].flatMap(([token, { id, payloads }]) => [hookHeld(id, token), ...kept(id, payloads)]),
+      ...[...held].flatMap(([token, { id, data, payloads }]) => [
+        hookHeld(id, token, data),
+        ...kept(id, payloads),
+      ]),
     ];
   },
 };

@@ -1,7 +1,7 @@
 import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
-import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
@@ -60,6 +60,9 @@ export function callStep(
     checkStepProperties(definition.id, definition.options);
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
+    if (error instanceof UnreadBody) {
+      return readBody(error.holder, error.path).then(() => callStep(execution, definition, thisArg, args));
+    }
     refusal = error;
   }
   const step: PendingStep = {

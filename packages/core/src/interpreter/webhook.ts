@@ -1,0 +1,56 @@
+import { decode } from "../serialization/index.ts";
+import { type HookParts, WorkflowHook } from "./hook.ts";
+
+/** Webhooks: hooks whose payloads are requests. What the HTTP side must know of one is what is shown of it, {@link WebhookFacts}. */
+
+/** What a verifier tells of a genuine request. */
+export interface VerifiedMessage {
+  /** The sender's id of the message: of two requests with one id the workflow gets one. */
+  readonly messageId: string;
+}
+
+/**
+ * Tells whether a request is genuine. It gets a copy of the request and may read its body. A falsy answer, and an error that it
+ * throws, mean that it is not.
+ */
+export type WebhookVerifier = (
+  request: Request,
+) => boolean | null | VerifiedMessage | Promise<boolean | null | VerifiedMessage>;
+
+/** What is shown of a webhook. Of `verify` it says only that there is one: a secret must not be stored. */
+export interface WebhookFacts {
+  readonly url: string;
+  readonly respondWith?: Response | "manual";
+  /** In upper case. */
+  readonly methods?: readonly string[];
+  readonly verified: boolean;
+  readonly metadata: unknown;
+}
+
+/** Whether what has this id is a webhook: other hooks are not reached by HTTP. */
+export function isWebhookId(id: string): boolean {
+  return id.startsWith("webhook_");
+}
+
+/** What is shown of a webhook, decoded; each call gives a response of its own. */
+export function webhookFacts(data: Uint8Array | null): WebhookFacts {
+  return decode(data) as WebhookFacts;
+}
+
+/** The implementation of the webhooks that workflows have. */
+export class WorkflowWebhook<T = unknown, Owner = unknown> extends WorkflowHook<T, Owner> {
+  readonly url: string;
+  /** Not part of what a workflow sees of it. */
+  readonly #verify: WebhookVerifier | undefined;
+
+  constructor(parts: HookParts<Owner>, url: string, verify: WebhookVerifier | undefined) {
+    super(parts);
+    this.url = url;
+    this.#verify = verify;
+  }
+
+  /** How a webhook verifies its requests, if it does. */
+  static verifierOf(hook: WorkflowHook): WebhookVerifier | undefined {
+    return hook instanceof WorkflowWebhook ? hook.#verify : undefined;
+  }
+}

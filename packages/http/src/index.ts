@@ -1,0 +1,4 @@
+/** `perdure/http`: Perdure for HTTP servers. */
+
+export { type WebhookHandlerOptions, webhookHandler } from "./webhooks/handler.ts";
+export { github, standardWebhooks, stripe, type WebhookSecret } from "./webhooks/verify.ts";
