@@ -105,7 +105,6 @@ function onceRequest(given: string | OnceOptions, step: AsyncFunction, args: unk
     attributes: {},
     hookToken: null,
     keyAt: keyFrom(key, freeFromTtl(ttl, "once({ ttl })"), fingerprint(workflow, encoded)),
-    onConflict: "return",
-    failedRuns: onError === "retry" ? "retry" : "reuse",
+    terms: { onConflict: "return", ...(onError === "retry" && { failedRuns: "retry" }) },
   };
 }

@@ -62,7 +62,7 @@ function newCallId(context: StepContext): string {
 /** Starts a run, again each time that one which had its key has ended. */
 async function startFrom(
   { world, store, step, workflow }: StepContext,
-  { keyAt, onConflict, failedRuns, ...asked }: StartRequest,
+  { keyAt, terms, ...asked }: StartRequest,
   id: string,
   callId: string | undefined,
 ): Promise<Started> {
@@ -70,8 +70,7 @@ async function startFrom(
   const now = store.now();
   const run: NewRun = { ...asked, runId: childRunId(id, now), key: keyAt(now) };
   for (;;) {
-    const start = { run, onConflict, failedRuns };
-    const started = await executeStart(start, workflow.workflowRunId, store, callId);
+    const started = await executeStart({ run, ...terms }, workflow.workflowRunId, store, callId);
     if (started.type !== "awaits") return started;
     await clientOf(world).ended(started.runId, { signal: step.signal }).catch(unlessGone);
   }

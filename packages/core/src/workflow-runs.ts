@@ -56,7 +56,7 @@ const STARTED_BY = { start_run: PARENT, run_once: CALLER } as const;
 async function startFrom(
   execution: Execution,
   step: keyof typeof STARTED_BY,
-  { keyAt, onConflict, failedRuns, ...asked }: StartRequest,
+  { keyAt, terms, ...asked }: StartRequest,
 ): Promise<string> {
   storable(asked.args, "args", execution.largestValue);
   const now = execution.now();
@@ -65,7 +65,7 @@ async function startFrom(
     const started = await callSystemStep<StartedRun>(execution, step, (id, self): StartRunInput => {
       const attributes = { ...asked.attributes, [STARTED_BY[step]]: self };
       run ??= { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) };
-      return { run, onConflict, failedRuns };
+      return { run, ...terms };
     });
     if (typeof started === "string") return started;
     await callSystemStep(execution, "watch_run", () => started.awaits).catch(unlessGone);

@@ -180,8 +180,8 @@ export class Client implements RunAccess {
       storable(request.args, "args", largestValue(this.world));
       const { workers } = this;
       const ended = (runId: string): Promise<unknown> => this.#ending(runId, undefined);
-      const terms = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
-      const { type, runId } = await startFromProgram(request, terms);
+      const means = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
+      const { type, runId } = await startFromProgram(request, means);
       onStarted?.(runId, type === "created");
       return new Run<T>(this, runId);
     });
@@ -352,7 +352,7 @@ export class Client implements RunAccess {
         );
       }
     }
-    const { keyAt, onConflict: _, failedRuns: __, ...asked } = startRequest(fn, args, options, signals);
+    const { keyAt, terms: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { runId, hookId } = await this.#awaited(async () => {
       await this.open();

@@ -90,9 +90,10 @@ const ELSEWHERE = {
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 
 /** A start, as it was asked for: a run without an id. */
-export interface StartRequest extends Omit<NewRun, "runId" | "key">, StartTerms {
+export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
   /** The key, for a start at this time. */
   readonly keyAt: (now: number) => StartKey | null;
+  readonly terms: StartTerms;
 }
 
 /** Reads what was passed to `start`; `signals` as `encode` takes it, streams go to `outlet`. Throws for what cannot be meant. */
@@ -124,7 +125,8 @@ export function startRequest(
   const keyAt = key === undefined ? () => null : keyFrom(key, freeFrom, fingerprint(workflow, args));
   const changes = options.attributes === undefined ? {} : checkAttributes(options.attributes, "attributes");
   const attributes = withChanges({}, changes, "attributes");
-  return { workflow, args, attributes, hookToken, keyAt, onConflict, failedRuns };
+  const terms: StartTerms = { onConflict, ...(failedRuns === "retry" && { failedRuns }) };
+  return { workflow, args, attributes, hookToken, keyAt, terms };
 }
 
 /** When a key is free that is used at a time; `null`: when its run is deleted. */

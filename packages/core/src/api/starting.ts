@@ -9,7 +9,8 @@ import type { StartRequest } from "./start-request.ts";
 
 /** Starting a run from a program: in a worker of this process at once, if there is one that takes it. */
 
-export interface StartingTerms {
+/** What it is started with. */
+export interface StartingMeans {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly calls: Omit<StartCalls, "create">;
@@ -21,15 +22,15 @@ export interface StartingTerms {
 
 /** Starts it, again each time that a run which had its key has ended. */
 export async function startFromProgram(
-  { keyAt, onConflict, failedRuns, ...asked }: StartRequest,
-  terms: StartingTerms,
+  { keyAt, terms, ...asked }: StartRequest,
+  means: StartingMeans,
 ): Promise<Started> {
-  const { clock, ids, calls, ended } = terms;
+  const { clock, ids, calls, ended } = means;
   const now = clock.now();
   const run: NewRun = { ...asked, runId: ids.runId(now), key: keyAt(now) };
-  const create = (from: string | null): Promise<CreateRunResult> => createHere(run, from, terms);
+  const create = (from: string | null): Promise<CreateRunResult> => createHere(run, from, means);
   for (;;) {
-    const started = await startRunIn({ run, onConflict, failedRuns }, null, { ...calls, create });
+    const started = await startRunIn({ run, ...terms }, null, { ...calls, create });
     if (started.type !== "awaits") return started;
     await ended(started.runId).catch((error: unknown) => {
       if (!WorkflowRunNotFoundError.is(error)) throw error;
@@ -41,7 +42,7 @@ export async function startFromProgram(
 async function createHere(
   run: NewRun,
   from: string | null,
-  { clock, ids, calls, workers }: StartingTerms,
+  { clock, ids, calls, workers }: StartingMeans,
 ): Promise<CreateRunResult> {
   const worker = [...workers].find((candidate) => candidate.accepts(run.workflow));
   const lease =

@@ -21,8 +21,8 @@ import type { SystemStep } from "./system-step.ts";
 export interface StartTerms {
   /** It is given; or the start is refused; or it is cancelled, and the new run takes the key over when it has ended. */
   readonly onConflict: "return" | "reject" | "replace";
-  /** One that has failed is given as it is, or gone on with. */
-  readonly failedRuns: "reuse" | "retry";
+  /** One that has failed is gone on with. Absent: it is given as it is. */
+  readonly failedRuns?: "retry";
 }
 
 /** What a workflow asks for when it starts a run. */
