@@ -136,7 +136,7 @@ it("replaces in a step: another attempt has the same run, and its own run it can
   const replacesItself: () => Promise<unknown> = step("itself", () =>
     start(selfish, [], { idempotencyKey: "own", onConflict: "replace" }).catch(caught),
   );
-  const selfish = workflow("selfish", async () => {
+  const selfish: () => Promise<string[]> = workflow("selfish", async () => {
     const inCode = await start(selfish, [], { idempotencyKey: "own", onConflict: "replace" }).catch(caught);
     return [String(inCode), String(await replacesItself())];
   });
