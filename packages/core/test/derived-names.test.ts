@@ -54,6 +54,19 @@ const long = fc
 
 type Parts = readonly (string | number)[];
 
+/** A separator at one place of two: `a:b`, `c` and `a`, `b:c`. */
+const shifted = fc.tuple(text, piece, text, text);
+
+function expectApart(make: (one: string, other: string) => string): void {
+  fc.assert(
+    fc.property(shifted, ([a, separator, b, c]) => {
+      fc.pre(separator !== "");
+      expect(make(`${a}${separator}${b}`, c)).not.toBe(make(a, `${b}${separator}${c}`));
+    }),
+    { numRuns: 2_000 },
+  );
+}
+
 /** Makes of equal parts the same, of others another one. */
 function expectOwn<T extends Parts>(
   parts: fc.Arbitrary<T>,
@@ -74,6 +87,7 @@ function expectOwn<T extends Parts>(
 
 it("messages and ids", () => {
   expectOwn(pair, keyedMessageId, 64);
+  for (const make of [keyedMessageId, derivedMessageId, startName]) expectApart(make);
   expectOwn(fc.array(text, { maxLength: 4 }), derivedMessageId, 64);
   const run = { runId: "wrun_1", generation: 0 };
   expectOwn(fc.tuple(text, fc.nat(3)), (name, count) => entityId("step", run, name, count), 64);
@@ -85,22 +99,17 @@ it("messages and ids", () => {
 
 it("names that runs have", () => {
   expectOwn(pair, startName, 600);
-  const kinds = {
-    start: startName,
-    hook: hookName,
-    successor: successorName,
-    call: (id: string) => callClaim(id).name,
-  };
-  const kind = fc.constantFrom("start", "hook", "successor", "call");
-  expectOwn(
-    fc.oneof(
-      fc.tuple(fc.constant("start"), pair).map(([what, parts]) => [what, ...parts] as const),
-      fc.tuple(
-        kind.filter((what) => what !== "start"),
-        text,
-      ),
-    ),
-    (what, ...parts) => (kinds[what as "start"] as (...parts: string[]) => string)(...(parts as string[])),
+  const names: readonly ((...parts: string[]) => string)[] = [
+    (one) => hookName(one ?? ""),
+    (one) => successorName(one ?? ""),
+    (one) => callClaim(one ?? "").name,
+    (one, other) => startName(one ?? "", other ?? ""),
+  ];
+  fc.assert(
+    fc.property(fc.nat(3), fc.nat(3), pair, pair, (kind, other, one, two) => {
+      fc.pre(kind !== other);
+      expect(names[kind]?.(...one)).not.toBe(names[other]?.(...two));
+    }),
   );
   const longest = "\uffff".repeat(255);
   expect(startName(longest, longest).length).toBeLessThanOrEqual(600);
