@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { World } from "@perdure/core/world";
 import { sharedMongodb } from "@perdure/testbed/mongodb";
 import { sharedPostgres } from "@perdure/testbed/postgres";
 import { scriptsIn } from "@perdure/testbed/processes";
 import { sharedRedis } from "@perdure/testbed/redis";
+import { once } from "perdure";
 import { countRuns, start } from "perdure/api";
 import { configure, createWorker } from "perdure/runtime";
 import { expect, test } from "vitest";
@@ -31,7 +33,7 @@ test.each(Object.keys(servers))(
     const folder = mkdtempSync(join(tmpdir(), "perdure-keys-"));
     const where = await (servers[name] as (folder: string) => Promise<string>)(folder);
     const namespace = `k${randomUUID().replaceAll("-", "").slice(0, 12)}`;
-    const world = worldOf(name, where, namespace);
+    const world = await worldOf(name, where, namespace);
     await world.open();
     const script = scriptsIn(join(import.meta.dirname, "processes"));
     const processes = Array.from({ length: PROCESSES }, (_, n) =>
@@ -65,11 +67,10 @@ test.each(Object.keys(servers))(
 );
 
 /** Keys that are given back, and programs that call once themselves. */
-async function rest(world: ReturnType<typeof worldOf>, folder: string): Promise<void> {
+async function rest(world: World, folder: string): Promise<void> {
   noteEffectsIn(folder);
   const worker = createWorker({ world, pollInterval: 200 });
   await worker.start();
-  const { once } = await import("perdure");
   const run = await once.run("invoice", charge, "cus_1");
   expect(await run.returnValue).toBe("cus_1 charged");
   expect(await run.key).toBe("invoice");

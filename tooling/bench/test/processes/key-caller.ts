@@ -7,7 +7,7 @@ import { worldOf } from "./world-of.ts";
 // One of several processes that want the same keys at once: World, where it is, namespace, folder of the effects, its number, callers.
 
 const [name = "", where = "", namespace = "", folder = "", number, callers] = process.argv.slice(2);
-const world = worldOf(name, where, namespace);
+const world = await worldOf(name, where, namespace);
 configure({ world, worker: false });
 noteEffectsIn(folder);
 const worker = createWorker({ world, pollInterval: 200, logger: "silent" });

@@ -1,20 +1,16 @@
 import type { World } from "@perdure/core/world";
-import { mongodbWorld } from "@perdure/world-mongodb";
-import { postgresWorld } from "@perdure/world-postgres";
-import { redisWorld } from "@perdure/world-redis";
-import { sqliteWorld } from "@perdure/world-sqlite";
 
-/** A World by its name: `where` is SQLite's file, or the server's address. */
-export function worldOf(name: string, where: string, namespace: string): World {
+/** A World by its name: `where` is SQLite's file, or the server's address. Loads the packages of that World only. */
+export async function worldOf(name: string, where: string, namespace: string): Promise<World> {
   switch (name) {
     case "sqlite":
-      return sqliteWorld({ path: where });
+      return (await import("@perdure/world-sqlite")).sqliteWorld({ path: where });
     case "postgres":
-      return postgresWorld({ url: where, namespace });
+      return (await import("@perdure/world-postgres")).postgresWorld({ url: where, namespace });
     case "redis":
-      return redisWorld({ url: where, namespace });
+      return (await import("@perdure/world-redis")).redisWorld({ url: where, namespace });
     case "mongodb":
-      return mongodbWorld({ url: where, namespace });
+      return (await import("@perdure/world-mongodb")).mongodbWorld({ url: where, namespace });
     default:
       throw new TypeError(`There is no World ${name}.`);
   }
