@@ -51,8 +51,8 @@ export interface Once {
  *   {@link WorkflowRuntimeError} for a function that is no step, and within the step that the key executes
  * @example
  * ```ts
- * const receipt = await once(`invoice:${invoiceId}`, chargeInvoice, invoiceId);
- * const rates = await once({ key: "rates", ttl: "1 hour" }, fetchRates);
+ * const charge = await once(`order:${orderId}`, createCharge, orderId);
+ * await once({ key: `order:${orderId}`, ttl: "30 days", onError: "keep" }, ship, order);
  * ```
  */
 export const once: Once = Object.assign(
