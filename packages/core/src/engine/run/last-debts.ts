@@ -1,7 +1,7 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import { cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { childrenOf } from "../../interpreter/kinds/children.ts";
-import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
+import { payloadsLeft } from "../../interpreter/kinds/hook-state.ts";
 import { encode } from "../../serialization/index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunSteps } from "./run-steps.ts";
