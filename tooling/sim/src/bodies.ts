@@ -51,7 +51,12 @@ export class Bodies implements BodyObserver {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
       if (kind === "shared") this.#executesOnce(runId, stepId, key);
       if (kind === "asked" || kind === "blind")
-        this.#effects.begin(runId, stepId, attempt, this.#isRetried(runId, stepId, attempt));
+        this.#effects.begin(
+          runId,
+          stepId,
+          attempt,
+          kind === "blind" && this.#isRetried(runId, stepId, attempt),
+        );
     } catch (error) {
       this.#fail(error);
     }

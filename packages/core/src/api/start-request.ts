@@ -4,6 +4,7 @@ import type { StartTerms } from "../engine/system-steps/start-run.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
+import { SINGLETON, singletonFor } from "../interpreter/singleton.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import {
   encode,
@@ -124,9 +125,13 @@ export function startRequest(
   const freeFrom = freeFromTtl(options.ttl, "start({ ttl })");
   const keyAt = key === undefined ? () => null : keyFrom(key, freeFrom, fingerprint(workflow, args));
   const changes = options.attributes === undefined ? {} : checkAttributes(options.attributes, "attributes");
-  const attributes = withChanges({}, changes, "attributes");
+  const singleton = singletonFor(workflow, list);
+  const attributes = {
+    ...withChanges({}, changes, "attributes"),
+    ...(singleton !== undefined && { [SINGLETON]: singleton.key }),
+  };
   const terms: StartTerms = { onConflict, ...(failedRuns === "retry" && { failedRuns }) };
-  return { workflow, args, attributes, hookToken, keyAt, terms };
+  return { workflow, args, attributes, hookToken, singleton, keyAt, terms };
 }
 
 /** When a key is free that is used at a time; `null`: when its run is deleted. */

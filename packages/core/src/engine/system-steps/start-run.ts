@@ -9,7 +9,8 @@ import {
 } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
-import { isCallName } from "../../names.ts";
+import { REPLACED } from "../../interpreter/singleton.ts";
+import { isCallName, singletonName } from "../../names.ts";
 import { encode } from "../../serialization/index.ts";
 import { type CreateRunResult, isTerminal } from "../../world/index.ts";
 import type { StoreCalls } from "./store-calls.ts";
@@ -68,8 +69,13 @@ export async function startRunIn(
     const { name, run: holder } = result;
     const found = { type: "found", runId: name.runId } as const;
     const awaits = { type: "awaits", runId: name.runId } as const;
-    const { workflow, key, hookToken } = run;
+    const { workflow, key, hookToken, singleton } = run;
     if (isCallName(name.name)) return { type: "again", runId: name.runId };
+    if (singleton !== undefined && name.name === singletonName(workflow, singleton.key)) {
+      if (singleton.mode === "skip") return found;
+      await cancelFor(REPLACED, run.runId, name.runId, caller, calls);
+      return awaits;
+    }
     if (key === null || (hookToken !== null && name.name.startsWith("hook:"))) {
       throw new HookConflictError(hookToken ?? "", name.runId);
     }
@@ -86,7 +92,7 @@ export async function startRunIn(
       throw new IdempotencyConflictError(workflow, key.key, name.runId);
     }
     if (!ended) {
-      await cancelFor(run.runId, name.runId, caller, calls);
+      await cancelFor(`replaced by run "${run.runId}"`, run.runId, name.runId, caller, calls);
       return awaits;
     }
     from = name.runId;
@@ -101,6 +107,7 @@ async function goOn(failed: string, runId: string, calls: StartCalls): Promise<s
 }
 
 async function cancelFor(
+  reason: string,
   runId: string,
   replaced: string,
   caller: string | null,
@@ -117,7 +124,7 @@ async function cancelFor(
     to: { runId: replaced },
     type: "cancel_requested",
     at: now(),
-    data: encode(`replaced by run "${runId}"`, "reason"),
+    data: encode(reason, "reason"),
   });
 }
 
