@@ -18,12 +18,7 @@ export interface ChildCall {
 }
 
 /** System steps that are done although their caller does not wait for them any more. */
-export const OWED: ReadonlySet<string> = new Set([
-  "start_run",
-  "run_once",
-  "send_message",
-  "release_lock",
-]);
+export const OWED: ReadonlySet<string> = new Set(["start_run", "run_once", "send_message", "release_lock"]);
 
 /** What a `start_run` or a `run_once` asks for. */
 export function childOf({ input }: SystemCall): ChildCall {
