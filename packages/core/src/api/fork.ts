@@ -1,6 +1,6 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
-import { namesOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
+import { namesOf, offersOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
 import { isWebhookId } from "../interpreter/webhook.ts";
@@ -63,7 +63,7 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
     // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
     if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
-  return await create(old, prefix, {
+  return await create(old, journal, prefix, {
     ...terms,
     names,
     renewed: keys === "new" ? step : null,
@@ -89,7 +89,7 @@ export async function forkRun(
     );
   }
   const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal.slice(0, end), {
+  return await create(old, journal, journal.slice(0, end), {
     ...terms,
     names: [],
     renewed: null,
@@ -108,10 +108,19 @@ interface Making extends ForkTerms {
   readonly args: { readonly value: Uint8Array | null } | null;
 }
 
-async function create(old: RunRecord, prefix: readonly JournalEvent[], making: Making): Promise<string> {
+async function create(
+  old: RunRecord,
+  journal: readonly JournalEvent[],
+  prefix: readonly JournalEvent[],
+  making: Making,
+): Promise<string> {
   const { runId, now } = making;
   const [created, ...others] = prefix;
-  const kept = others.filter(({ type }) => !isOwn(roleOf(type)));
+  // What the old run has not read is sent on: to this run, unless another has it by then.
+  const live = new Set(namesOf(prefix).map(({ id }) => id));
+  const offers = offersOf(old.runId, journal).filter(({ event }) => live.has(event.id ?? ""));
+  const offered = new Set(offers.map(({ event }) => event));
+  const kept = others.filter((event) => !isOwn(roleOf(event.type)) && !offered.has(event));
   const counts: Record<string, number> = {};
   const renewed: string[] = [];
   const events: NewEvent[] = [];
@@ -135,8 +144,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
       events.push({ ...event, id: idOf(kind, name, count, self, null) });
     }
   }
-  // The places of the events move if none of another fork stood before them.
-  const shift = 1 - (others.length - kept.length);
+  const untilNow = (until: number): number => 2 + kept.filter(({ seq }) => seq <= until).length;
   const earlier = originOf(others);
   const origin: Origin = {
     runId: old.runId,
@@ -146,7 +154,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     renewed,
     again:
       making.again === null ? null : (events[kept.findIndex(({ id }) => id === making.again)]?.id ?? null),
-    origin: earlier === null ? null : moved(earlier, shift),
+    origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
   const forked = runForked(origin, created?.at ?? now);
@@ -158,11 +166,11 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
     events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events],
     names: [...making.names, ...namesOf(events)],
-    mail: [],
+    mail: offers.map(({ mail }) => mail),
     dueAt: now,
     lease: null,
   };
-  const result = await making.create(request);
+  const result = await createWithMail(request, making.create);
   if (result.outcome !== "held") return runId;
   const { name, runId: holder } = result.name;
   if (name === successorName(old.runId)) return holder;
@@ -170,6 +178,14 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   throw new WorkflowRuntimeError(
     `Run "${old.runId}" cannot go on: its idempotencyKey belongs to run "${holder}" by now. Look at that run.`,
   );
+}
+
+/** Makes the run with those of its messages that no other run has. */
+async function createWithMail(request: CreateRun, create: ForkTerms["create"]): Promise<CreateRunResult> {
+  const result = await create(request);
+  if (result.outcome !== "mailed") return result;
+  const mail = request.mail.filter(({ messageId }) => messageId !== result.messageId);
+  return await createWithMail({ ...request, mail }, create);
 }
 
 function isFailure(role: EventRole): boolean {
@@ -194,9 +210,9 @@ function countedAs(role: EventRole): RequestRole["counted"] {
 }
 
 /** An origin whose events stand elsewhere in the new journal. */
-function moved(origin: Origin, shift: number): Origin {
-  const inner = origin.origin === null ? null : moved(origin.origin, shift);
-  return { ...origin, until: origin.until + shift, origin: inner };
+function moved(origin: Origin, until: (before: number) => number): Origin {
+  const inner = origin.origin === null ? null : moved(origin.origin, until);
+  return { ...origin, until: until(origin.until), origin: inner };
 }
 
 async function wholeJournal(
