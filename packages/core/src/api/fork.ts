@@ -116,9 +116,8 @@ async function create(
 ): Promise<string> {
   const { runId, now } = making;
   const [created, ...others] = prefix;
-  // What the old run has not read is sent on: to this run, unless another has it by then.
-  const live = new Set(namesOf(prefix).map(({ id }) => id));
-  const offers = offersOf(old.runId, journal).filter(({ event }) => live.has(event.id ?? ""));
+  // What the old run has not read it sends on: to this run, where it has the hook, unless another has it by then.
+  const offers = offersOf(old.runId, journal);
   const offered = new Set(offers.map(({ event }) => event));
   const kept = others.filter((event) => !isOwn(roleOf(event.type)) && !offered.has(event));
   const counts: Record<string, number> = {};
@@ -158,6 +157,8 @@ async function create(
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
   const forked = runForked(origin, created?.at ?? now);
+  const names = namesOf(events);
+  const live = new Set(names.map(({ id }) => id));
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
@@ -165,8 +166,8 @@ async function create(
     ...rowOf(events, old),
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
     events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events],
-    names: [...making.names, ...namesOf(events)],
-    mail: offers.map(({ mail }) => mail),
+    names: [...making.names, ...names],
+    mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
     dueAt: now,
     lease: null,
   };
