@@ -275,6 +275,8 @@ export class Checks {
         .filter(({ type }) => type !== "run_forked") ?? [];
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
+      // What that one has after the place from which this one goes on.
+      if (type === "step_recorded") continue;
       for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
         if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
       }

@@ -3,6 +3,7 @@ import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { namesOf, offersOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
 import { unreleased } from "../interpreter/kinds/lock.ts";
+import { recordedLater } from "../interpreter/kinds/step.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
 import { SINGLETON } from "../interpreter/singleton.ts";
 import { isWebhookId } from "../interpreter/webhook.ts";
@@ -164,6 +165,7 @@ async function create(
   // The run has none of the locks of the other one: it gets them again before any step.
   const lost: NewEvent[] =
     unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
+  const recorded = recordedLater(prefix, journal.slice(journal.indexOf(prefix.at(-1) as JournalEvent) + 1));
   const forked = runForked(origin, created?.at ?? now);
   const names = namesOf(events);
   const live = new Set(names.map(({ id }) => id));
@@ -173,7 +175,7 @@ async function create(
     queue: old.workflow,
     ...row,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...lost],
+    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...recorded, ...lost],
     names: [...making.names, ...singleton, ...names],
     mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
     dueAt: now,
