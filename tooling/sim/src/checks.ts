@@ -50,6 +50,9 @@ const GIVES_ID: ReadonlySet<string> = new Set([
   "attributes_set",
 ]);
 
+/** Events that a run which goes on for another may not have. */
+const NOT_KEPT: ReadonlySet<string> = new Set(["step_retrying", "hook_received", "payload_kept"]);
+
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
 
@@ -184,6 +187,8 @@ export class Checks {
     const consumed = mailbox.slice(seen.mailDone, row.mailDone);
     const before = new Set([...fold.tokens.keys(), ...fold.openSystem.keys()]);
     const fresh = journal.slice(fold.length);
+    // Who is being cancelled has nothing to say to another cancel request.
+    const wasCancelled = fold.cancelRequested;
     const dues = fresh.map(({ type, id }) =>
       type === "wait_completed" ? fold.openWaits.get(id ?? "") : undefined,
     );
@@ -198,7 +203,9 @@ export class Checks {
     }
     seen.generations.at(-1)?.push(...fresh);
     fold.inheritedAll();
-    const heard = consumed.filter(({ type, id }) => type !== "wake" && (id === null || before.has(id)));
+    const isHeard = ({ type }: Mail): boolean =>
+      type !== "wake" && (type !== "cancel_requested" || !wasCancelled);
+    const heard = consumed.filter((mail) => isHeard(mail) && (mail.id === null || before.has(mail.id)));
     this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
     if (!inherits) {
       checkBegun(row.runId, fresh);
@@ -270,7 +277,7 @@ export class Checks {
     }
   }
 
-  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew. */
+  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew and payloads that it left. */
   #goesOn(runId: string, before: string, journal: readonly JournalEvent[]): void {
     const theirs =
       this.generations(before)
@@ -279,11 +286,11 @@ export class Checks {
         .filter(({ type }) => type !== "run_forked") ?? [];
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
-      while (
-        theirs[place]?.type === "step_retrying" &&
-        (type !== "step_retrying" || theirs[place]?.id !== id)
-      )
-        place++;
+      // What that one has after the place from which this one goes on.
+      if (type === "step_recorded") continue;
+      for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
+        if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
+      }
       // Only the run itself has lost the locks that the other one had.
       if (type === "locks_lost" && theirs[place]?.type !== type) continue;
       const event = theirs[place++];

@@ -48,6 +48,8 @@ export class RunFold {
   readonly retries: Map<string, number> = new Map();
   /** Steps that have neither completed nor failed; when their next attempt is due, or `null` for at once. */
   readonly openSteps: Map<string, number | null> = new Map();
+  /** Those whose results another run had: their bodies are not called. */
+  readonly recorded: Set<string> = new Set();
   /** Steps that have completed or failed. */
   readonly closedSteps: Set<string> = new Set();
   /** Sleeps that are not over, with their wake-up times. */
@@ -202,6 +204,10 @@ export class RunFold {
         return;
       case "step_retrying":
         this.#retrying(event);
+        return;
+      case "step_recorded":
+        if (!this.#inheriting || !this.openSteps.has(id)) this.#refuse(event, "the step is not open in another run");
+        this.recorded.add(id);
         return;
       case "step_completed":
       case "step_failed":
