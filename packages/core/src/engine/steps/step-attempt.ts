@@ -5,6 +5,7 @@ import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Signals } from "../../interpreter/signals.ts";
+import type { Logger } from "../../logger.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
 import type { World } from "../../world/index.ts";
@@ -47,6 +48,7 @@ export interface AttemptHost {
   readonly detached: DetachedBodies;
   readonly bodies: RunningBodies;
   readonly world: World;
+  readonly logger: Logger;
   readonly store: StepStore;
   /** The body of an attempt waits for the end of a run. */
   readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
@@ -219,6 +221,7 @@ export class StepAttempt implements Attempt {
       workflow: metadata,
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
+      logger: this.#host.logger,
       streams,
       store: this.#host.store,
     });
