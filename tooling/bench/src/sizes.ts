@@ -8,6 +8,7 @@ export interface Sizes {
   readonly replay: { readonly steps: number };
   readonly raw: { readonly commits: number; readonly batches: number };
   readonly perStep: { readonly steps: number };
+  readonly inbound: { readonly requests: number };
 }
 
 /**
@@ -28,5 +29,6 @@ export function sizesAt(scale: number): Sizes {
     replay: { steps: part(4998) },
     raw: { commits: part(1000), batches: part(200) },
     perStep: { steps: part(1000) },
+    inbound: { requests: part(5000) },
   };
 }
