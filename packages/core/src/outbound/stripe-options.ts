@@ -23,7 +23,7 @@ const RETENTION = { v1: 24 * HOUR, v2: 30 * 24 * HOUR } as const;
  * @throws {ContextError} outside a step
  * @example
  * ```ts
- * const charge = await stripe.charges.create({ customer: "cus_1" }, stripeOptions());
+ * const charge = await stripeClient.charges.create({ customer: "cus_1" }, stripeOptions());
  * ```
  */
 export function stripeOptions({ api = "v1" }: StripeOptionsOptions = {}): {
