@@ -5,6 +5,7 @@ import { withFolder } from "./engine.ts";
 import { type FanOutFigures, measureFanOut } from "./fan-out.ts";
 import { type InboundFigures, measureInbound } from "./inbound.ts";
 import { type LatencyFigures, measureLatency } from "./latency.ts";
+import { type LockFigures, measureLock } from "./lock.ts";
 import { type LongFigures, measureLong } from "./long.ts";
 import { measurePerStep, type PerStepFigures } from "./per-step.ts";
 import { measureRaw, type RawFigures } from "./raw.ts";
@@ -25,6 +26,7 @@ export interface Result {
   readonly replay: ReplayFigures;
   readonly raw: RawFigures;
   readonly perStep: PerStepFigures;
+  readonly lock: LockFigures;
   readonly inbound: InboundFigures;
 }
 
@@ -69,8 +71,24 @@ async function measureAll(kind: BenchWorld, sizes: Sizes, say: (line: string) =>
   const inbound = await taken("inbound", `${sizes.inbound.requests} requests with idempotency keys`, () =>
     measureInbound(kind, sizes.inbound.requests),
   );
+  const lock = await taken("lock", `${sizes.lock.waiting} runs that wait for one`, () =>
+    measureLock(kind, sizes.lock, raw.commitP50Ms),
+  );
   const { name: world } = kind;
-  return { world, node: process.version, store, throughput, latency, long, fanOut, replay, raw, perStep, inbound };
+  return {
+    world,
+    node: process.version,
+    store,
+    throughput,
+    latency,
+    long,
+    fanOut,
+    replay,
+    raw,
+    perStep,
+    lock,
+    inbound,
+  };
 }
 
 function describe(kind: BenchWorld): Promise<Readonly<Record<string, string | number>>> {

@@ -34,6 +34,12 @@ test("prints every figure as one JSON object in the last line, its progress else
       overheadP50Ms: expect.any(Number),
     },
     perStep: { commits: positive, roundTrips: positive, bytesInStore: expect.any(Number) },
+    lock: {
+      acquireReleaseP50Ms: positive,
+      acquireReleaseCommits: positive,
+      waiting: 10,
+      handOversPerSecond: positive,
+    },
   });
 });
 

@@ -148,7 +148,11 @@ test("no interleaving of retries, crashes and other payloads has a second effect
   const send = async (key: string, body: string): Promise<{ status: number; text: string } | null> => {
     const at = running[Math.floor(random() * running.length)];
     try {
-      const response = await fetch(at?.url ?? "", { method: "POST", headers: { "idempotency-key": key }, body });
+      const response = await fetch(at?.url ?? "", {
+        method: "POST",
+        headers: { "idempotency-key": key },
+        body,
+      });
       return { status: response.status, text: await response.text() };
     } catch {
       return null;

@@ -34,7 +34,11 @@ const server = createServer((message, answer) => {
   message.on("data", (part: Buffer) => parts.push(part));
   message.on("end", async () => {
     const headers = { "x-api-key": "a", "idempotency-key": String(message.headers["idempotency-key"]) };
-    const request = new Request("http://localhost/charges", { method: "POST", headers, body: Buffer.concat(parts) });
+    const request = new Request("http://localhost/charges", {
+      method: "POST",
+      headers,
+      body: Buffer.concat(parts),
+    });
     const response = await handle(request);
     answer.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
   });
