@@ -29,6 +29,7 @@ function counted(options: IdempotentOptions = {}, handler?: IdempotentHandler) {
     state,
     // Called before an operation and before its answer.
     beforeOperation: (name) => {
+      if (!/records$/i.test(name)) return;
       begun = !begun;
       if (begun) writes.push(name);
     },
