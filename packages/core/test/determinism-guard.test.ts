@@ -193,7 +193,13 @@ describe("installing", () => {
   it("asks every look-up until one knows the caller", () => {
     const other = new AsyncLocalStorage<GuardedContext>();
     const restoreOther = installGuard(() => other.getStore());
-    const context = { now: () => 7, random: () => 0.5, sleep: async () => {}, endAs: () => {}, describe: "another" };
+    const context = {
+      now: () => 7,
+      random: () => 0.5,
+      sleep: async () => {},
+      endAs: () => {},
+      describe: "another",
+    };
     expect(other.run(context, () => Date.now())).toBe(7);
     expect(inWorkflow(() => Date.now())).toBe(TIME);
     restoreOther();
