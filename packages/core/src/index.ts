@@ -4,7 +4,12 @@ export type { WorkflowWritableStreamOptions } from "./api/stream-options.ts";
 export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./define/retry-policy.ts";
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
-export { type DefinedHook, type DefineHookOptions, defineHook } from "./define-hook.ts";
+export {
+  type DefinedHook,
+  type DefinedHook as TypedHook,
+  type DefineHookOptions,
+  defineHook,
+} from "./define-hook.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
 export { fetch } from "./fetch.ts";
@@ -24,7 +29,9 @@ export {
   getStepMetadata,
   getWorkflowMetadata,
   getWritable,
+  type SetAttributesOptions,
   setAttributes,
+  setAttributes as experimental_setAttributes,
   setState,
   shield,
   sleep,
