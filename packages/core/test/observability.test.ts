@@ -17,7 +17,13 @@ it("takes the compiler's ids apart", () => {
 });
 
 it("gives null for other ids", () => {
-  for (const id of ["charge", "step//./src/orders//charge", "workflow//./src/orders", "workflow//a//b//c", ""]) {
+  for (const id of [
+    "charge",
+    "step//./src/orders//charge",
+    "workflow//./src/orders",
+    "workflow//a//b//c",
+    "",
+  ]) {
     expect(parseWorkflowName(id), id).toBeNull();
   }
 });

@@ -30,7 +30,10 @@ it("gives the step its metadata", async () => {
     workflowStartedAt: expect.any(Date),
   });
   expect((await runStep(tells, [])).stepId).not.toBe(first.stepId);
-  expect(await runStep(tells, [], { stepId: "step_1", attempt: 3 })).toMatchObject({ stepId: "step_1", attempt: 3 });
+  expect(await runStep(tells, [], { stepId: "step_1", attempt: 3 })).toMatchObject({
+    stepId: "step_1",
+    attempt: 3,
+  });
 });
 
 it("passes arguments and result by value", async () => {
@@ -88,6 +91,10 @@ it("takes attributes and what is written to streams", async () => {
   expect(await runStep(writes, [])).toBe("written");
   const reserved = step("run-step/reserved", async () => await setAttributes({ $mine: "no" }));
   await expect(runStep(reserved, [])).rejects.toThrow('begins with "$"');
+  const allowed = step("run-step/allowed", async () => {
+    await setAttributes({ mine: "yes" }, { allowReservedAttributes: true } as object);
+  });
+  await expect(runStep(allowed, [])).rejects.toThrow("Choose other names");
 });
 
 it("refuses what is no step, and options that it does not know", async () => {

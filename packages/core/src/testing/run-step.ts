@@ -65,12 +65,16 @@ export async function runStep<Args extends unknown[], Result>(
         "(the plugin of perdure/vite in Vitest), or make it one with step(id, fn).",
     );
   }
-  if (currentContext() !== undefined) throw new TypeError("runStep() is for tests: call the step itself here.");
+  if (currentContext() !== undefined)
+    throw new TypeError("runStep() is for tests: call the step itself here.");
 
   const [world, clock, ids] = [memoryWorld(), systemClock, systemIds()];
   const at = clock.now();
   const run = { runId: ids.runId(at), workflow: WORKFLOW, args: encode([], "args"), attributes: {} };
-  await world.createRuns([createRunRequest({ ...run, key: null, hookToken: null }, { at, lease: null, mail: [] })], at);
+  await world.createRuns(
+    [createRunRequest({ ...run, key: null, hookToken: null }, { at, lease: null, mail: [] })],
+    at,
+  );
   const execution = new Execution({
     runId: run.runId,
     workflow: WORKFLOW,
@@ -102,7 +106,11 @@ export async function runStep<Args extends unknown[], Result>(
   const result = await new Promise<AttemptResult>((resolve) => {
     runner.start(
       { ...asked, id: stepId ?? asked.id, attempt },
-      { metadata: workflowMetadata(execution), signals: signalsOf(execution), largestValue: execution.largestValue },
+      {
+        metadata: workflowMetadata(execution),
+        signals: signalsOf(execution),
+        largestValue: execution.largestValue,
+      },
       { mayBegin: () => true, onPostponed: () => {}, onEnd: resolve },
     );
   });
