@@ -1,4 +1,4 @@
-import { systemClock } from "../clock.ts";
+import { systemClock, systemRandom } from "../clock.ts";
 import { type Context, currentContext } from "../context.ts";
 import { contexts } from "../contexts.ts";
 import { stepReferenceOf } from "../define/registry.ts";
@@ -84,6 +84,7 @@ export async function runStep<Args extends unknown[], Result>(
     largestValue: largestValue(world),
     clock: () => clock.now(),
     newToken: () => ids.token(),
+    admission: () => null,
     enter: (of, call) =>
       contexts.run({ kind: "workflow", execution: of, signals: signalsOf(of) } satisfies Context, call),
     sleep: sleepIn,
@@ -100,7 +101,7 @@ export async function runStep<Args extends unknown[], Result>(
     logger: silentLogger,
     concurrency: 1,
     maxDetached: 1,
-    store: storeCalls(world, clock, ids),
+    store: storeCalls({ world, clock, ids, random: systemRandom }),
     onRoom: () => {},
   });
   const result = await new Promise<AttemptResult>((resolve) => {
