@@ -1,7 +1,7 @@
 /** `perdure/vite`: the compiler as a plugin; `workflow` is what the Workflow SDK has under that name, for Vitest too. */
 import perdure, { type PluginOptions } from "@perdure/compiler/vite";
 
-export { perdure as default, type PluginOptions };
+export { type PluginOptions, perdure as default };
 
 /** A Vite plugin, as far as this package's types go: they must hold where Vite is not installed. */
 export interface VitePlugin {
