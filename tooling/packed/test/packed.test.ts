@@ -184,7 +184,7 @@ test("workflows in the shapes that the Workflow SDK documents run unchanged", as
   const cwd = join(project, "sdk");
   const { stdout } = await run(process.execPath, ["--import", "workflow/register", "main.ts"], {
     cwd,
-    env: { ...alone(), PERDURE_SQLITE_PATH: join(cwd, "perdure.db"), SDK_FIXTURE: "yes" },
+    env: { ...alone(), SDK_FIXTURE: "yes" },
   });
   expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual(documented);
 }, 120_000);
