@@ -6,6 +6,7 @@ export default preset({
   errors: "src/errors/index.ts",
   runtime: "src/runtime.ts",
   world: "src/world/index.ts",
+  observability: "src/observability.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
 });

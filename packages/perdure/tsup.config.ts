@@ -6,6 +6,7 @@ export default preset({
   errors: "src/errors.ts",
   http: "src/http.ts",
   runtime: "src/runtime.ts",
+  observability: "src/observability.ts",
   testing: "src/testing.ts",
   register: "src/register.ts",
   esbuild: "src/esbuild.ts",

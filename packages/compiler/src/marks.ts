@@ -4,7 +4,7 @@ import type { StoredClasses } from "./classes.ts";
 import type { Reporter } from "./diagnostics.ts";
 import type { Kind } from "./directive.ts";
 import type { Marked } from "./directives.ts";
-import { enclosingNames, inferredName, localName, qualifiedName } from "./names.ts";
+import { enclosingNames, inferredName, localName } from "./names.ts";
 import { type AnyFunction, ancestorsOf, isFunction, staticKey } from "./syntax.ts";
 
 /** How a function gets wrapped. */
@@ -39,7 +39,7 @@ export function findMarks(
 ): Mark[] {
   const kinds = new Map(marked.map(({ fn, kind }) => [fn, kind] as const));
   const anonymous = new Map<string, number>();
-  const found: { mark: Mark; plain: boolean; enclosing: string }[] = [];
+  const marks: Mark[] = [];
   for (const { fn, kind } of marked) {
     if (reportUnsupported(fn, kind, classes, reporter)) continue;
     const outer = [...ancestorsOf(fn)].filter(isFunction).flatMap((node) => kinds.get(node) ?? []);
@@ -51,32 +51,17 @@ export function findMarks(
     if (!site) continue;
     reportAsyncCall(fn, site, reporter);
     const names = enclosingNames(fn).join("/");
-    const enclosing = `${kind}//${path}//${names ? `${names}/` : ""}`;
     let name = localName(fn);
-    const plain = name !== undefined;
     if (name === undefined) {
       const count = (anonymous.get(names) ?? 0) + 1;
       anonymous.set(names, count);
       name = `anonymous${count}`;
     }
-    found.push({ mark: { kind, fn, id: enclosing + name, site }, plain, enclosing });
+    const id = `${kind}//${path}//${names ? `${names}/` : ""}${name}`;
+    if (marks.some((other) => other.id === id)) reporter.report("duplicate-id", fn.start, id);
+    marks.push({ kind, fn, id, site });
   }
-  qualifyEqualNames(found);
-  const ids = new Set<string>();
-  for (const { mark } of found) {
-    if (ids.has(mark.id)) reporter.report("duplicate-id", mark.fn.start, mark.id);
-    ids.add(mark.id);
-  }
-  return found.map(({ mark }) => mark);
-}
-
-/** Gives functions of one plain name the longer one: what the call or the namespace around them is bound to. */
-function qualifyEqualNames(found: readonly { mark: Mark; plain: boolean; enclosing: string }[]): void {
-  const counts = new Map<string, number>();
-  for (const { mark } of found) counts.set(mark.id, (counts.get(mark.id) ?? 0) + 1);
-  for (const { mark, plain, enclosing } of found) {
-    if (plain && (counts.get(mark.id) ?? 0) > 1) mark.id = enclosing + qualifiedName(mark.fn);
-  }
+  return marks;
 }
 
 function reportUnsupported(fn: AnyFunction, kind: Kind, classes: StoredClasses, reporter: Reporter): boolean {

@@ -22,47 +22,38 @@ export function inferredName(fn: AnyFunction): string | undefined {
   }
 }
 
-/** The last part of a marked function's id: `charge`, `client.charge`, `Client.charge`; `undefined` if it has no name at all. */
-export function localName(fn: AnyFunction): string | undefined {
-  if (fn.type === "FunctionDeclaration" && fn.id)
-    return [...namespacesAround(fn, "own"), fn.id.name].join(".");
-  return memberName(fn) ?? plainName(fn);
-}
-
 /**
- * The longer name of a function that shares its plain one: with the variable that gets the result of the call around it
- * (`weather.execute` of `const weather = tool({ execute: … })`), and the namespaces that it stands in.
+ * The last part of a marked function's id: `charge`, `client.charge`, `Client.charge`, `Bank.charge` in a namespace; `undefined` if
+ * it has no name at all.
  */
-export function qualifiedName(fn: AnyFunction): string {
-  if (fn.type === "FunctionDeclaration") return localName(fn) ?? "";
-  return [...namespacesAround(fn, "all"), memberName(fn, true) ?? plainName(fn, true)].join(".");
+export function localName(fn: AnyFunction): string | undefined {
+  const name = memberName(fn) ?? plainName(fn);
+  return name === undefined ? undefined : [...namespacesAround(fn), name].join(".");
 }
 
 /** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
-function plainName(fn: AnyFunction, throughCalls = false): string | undefined {
-  return fn.id?.name ?? boundName(fn, throughCalls);
+function plainName(fn: AnyFunction): string | undefined {
+  return fn.id?.name ?? boundName(fn);
 }
 
 /** `Class#key` of an instance's method, and a setter's name with `=` behind it. */
-function memberName(fn: AnyFunction, throughCalls = false): string | undefined {
+function memberName(fn: AnyFunction): string | undefined {
   const { parent } = fn;
   if (parent?.type !== "MethodDefinition" && parent?.type !== "Property") return undefined;
   const key = staticKey(parent);
   if (key === undefined || parent.value !== fn) return undefined;
   const ofInstance = parent.type === "MethodDefinition" && !parent.static;
   const owner = ofInstance ? className(parent) : undefined;
-  const name = owner === undefined ? plainName(fn, throughCalls) : `${owner}#${key}`;
+  const name = owner === undefined ? plainName(fn) : `${owner}#${key}`;
   return "kind" in parent && parent.kind === "set" ? `${name}=` : name;
 }
 
-/** The namespaces around a node, up to the next function; `own`: only if the node is a statement of theirs. */
-function namespacesAround(node: Node, which: "own" | "all"): string[] {
+/** The namespaces around a node, up to the next function. */
+function namespacesAround(node: Node): string[] {
   const names: string[] = [];
   for (const outer of ancestorsOf(node)) {
     if (isFunction(outer)) break;
     if (outer.type === "TSModuleDeclaration") names.unshift(...namespaceNames(outer.id));
-    else if (which === "own" && outer.type !== "ExportNamedDeclaration" && outer.type !== "TSModuleBlock")
-      break;
   }
   return names;
 }
@@ -82,8 +73,8 @@ export function enclosingNames(fn: AnyFunction): string[] {
   return names;
 }
 
-/** The name of what a value is bound to where it stands; `throughCalls`: or what a call is bound to that it is passed to. */
-function boundName(value: Node, throughCalls = false): string | undefined {
+/** The name of what a value is bound to where it stands. */
+function boundName(value: Node): string | undefined {
   const outer = withTypes(value);
   const parent = outer.parent;
   switch (parent?.type) {
@@ -93,20 +84,28 @@ function boundName(value: Node, throughCalls = false): string | undefined {
     case "AssignmentPattern":
       return parent.right === outer ? chainName(parent.left) : undefined;
     case "Property":
-      return parent.value === outer
-        ? memberOf(parent.parent && boundName(parent.parent, throughCalls), parent)
-        : undefined;
+      return parent.value === outer ? memberOf(parent.parent && ownerName(parent.parent), parent) : undefined;
     case "MethodDefinition":
     case "PropertyDefinition":
       return parent.value === outer ? memberOf(className(parent), parent) : undefined;
     case "ExportDefaultDeclaration":
       return "default";
+    default:
+      return undefined;
+  }
+}
+
+/** The name of an object literal: of one that is passed to a call, as in `const mail = tool({ … })`, what gets the call's result. */
+function ownerName(object: Node): string | undefined {
+  const outer = withTypes(object);
+  const { parent } = outer;
+  switch (parent?.type) {
     case "AwaitExpression":
     case "CallExpression":
     case "NewExpression":
-      return throughCalls ? boundName(parent, true) : undefined;
+      return ownerName(parent);
     default:
-      return undefined;
+      return boundName(outer);
   }
 }
 

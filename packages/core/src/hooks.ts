@@ -15,6 +15,8 @@ export interface HookOptions {
    * `dispose()` frees it at once. Default: until the run ends.
    */
   readonly experimental_minRetention?: Duration;
+  /** Whether requests to the webhook address of its token are its payloads, as of `createWebhook()`. Default `false`. */
+  readonly isWebhook?: boolean;
 }
 
 /**

@@ -5,7 +5,12 @@ export type { ExponentialBackoff, Length, RetryDefaults, StepOptions } from "./d
 export { type StepFunction, step } from "./define/step.ts";
 export { workflow } from "./define/workflow.ts";
 export type { Concurrency, Singleton, WorkflowOptions } from "./define/workflow-options.ts";
-export { type DefinedHook, type DefineHookOptions, defineHook } from "./define-hook.ts";
+export {
+  type DefinedHook,
+  type DefinedHook as TypedHook,
+  type DefineHookOptions,
+  defineHook,
+} from "./define-hook.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
 export type {
@@ -29,7 +34,9 @@ export {
   getStepMetadata,
   getWorkflowMetadata,
   getWritable,
+  type SetAttributesOptions,
   setAttributes,
+  setAttributes as experimental_setAttributes,
   setState,
   shield,
   sleep,

@@ -9,10 +9,13 @@ import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { encode, storable } from "./serialization/index.ts";
 import { WorkflowWritableStream } from "./streams/writable.ts";
 
 /** What workflow functions and steps call. */
+
+const SET_ATTRIBUTES_OPTIONS: OptionNames<SetAttributesOptions> = { allowReservedAttributes: true };
 
 /**
  * Waits durably: the run uses no memory and no timer while it sleeps, and wakes up in whatever process is there.
@@ -84,6 +87,12 @@ export function setState(value: unknown): void {
   setStateIn(currentExecution("setState()"), value);
 }
 
+/** Options of {@link setAttributes}. */
+export interface SetAttributesOptions {
+  /** Names that begin with `$` are perdure's own, so only `false`, the default, is taken. */
+  readonly allowReservedAttributes?: false;
+}
+
 /**
  * Sets attributes of the run, by which `listRuns` finds it; `undefined` takes one away. At most 64 of them, names and values of
  * at most 255 characters; names that begin with `$` are perdure's own. In a step they are durable when it resolves, and the
@@ -95,7 +104,16 @@ export function setState(value: unknown): void {
  * await setAttributes({ customer: "cus_1", stage: "charged" });
  * ```
  */
-export async function setAttributes(attributes: Readonly<Record<string, string | undefined>>): Promise<void> {
+export async function setAttributes(
+  attributes: Readonly<Record<string, string | undefined>>,
+  options: SetAttributesOptions = {},
+): Promise<void> {
+  checkOptionNames("setAttributes()", options, SET_ATTRIBUTES_OPTIONS);
+  if ((options.allowReservedAttributes as unknown) === true) {
+    throw new TypeError(
+      "setAttributes({ allowReservedAttributes }): names that begin with $ are perdure's own. Choose other names.",
+    );
+  }
   const context = currentContext();
   if (context === undefined) throw new ContextError("setAttributes()", "a workflow or a step");
   const changes = checkAttributes(attributes, "setAttributes()");

@@ -18,6 +18,7 @@ const HOOK_OPTIONS: OptionNames<HookOptions> = {
   token: true,
   metadata: true,
   experimental_minRetention: true,
+  isWebhook: true,
 };
 const WEBHOOK_OPTIONS: OptionNames<WebhookOptions> = {
   token: true,
@@ -39,7 +40,16 @@ const WEBHOOK_OPTIONS: OptionNames<WebhookOptions> = {
  */
 export function createHook<T = unknown>(options: HookOptions = {}): Hook<T> {
   checkOptionNames("createHook()", options, HOOK_OPTIONS);
-  const { token, metadata, experimental_minRetention: retention } = options;
+  const { token, metadata, experimental_minRetention: retention, isWebhook = false } = options;
+  if (typeof isWebhook !== "boolean") {
+    throw new TypeError(`createHook({ isWebhook }): must be true or false, got ${String(isWebhook)}.`);
+  }
+  if (isWebhook) {
+    if (retention !== undefined) {
+      throw new TypeError(`${RETENTION}: a webhook's token is not kept. Leave it out, or isWebhook.`);
+    }
+    return createWebhook({ metadata, ...(token !== undefined && { token }) }) as Hook as Hook<T>;
+  }
   checkToken(token, "createHook");
   const execution = currentExecution("createHook()");
   const data = encode(metadata, "metadata");

@@ -22,6 +22,7 @@ function inWorkflow<T>(body: () => T, seed = "wrun_1"): T {
     now: () => TIME,
     random: seededRandom(seed),
     sleep: async () => {},
+    endAs: () => {},
     describe: 'workflow "charge" (run wrun_1)',
   };
   return storage.run(context, body);
@@ -39,6 +40,8 @@ function snapshot(): unknown[] {
     crypto.randomUUID,
     crypto.getRandomValues,
     performance.now,
+    EventTarget.prototype.addEventListener,
+    EventTarget.prototype.removeEventListener,
   ];
 }
 
@@ -190,7 +193,13 @@ describe("installing", () => {
   it("asks every look-up until one knows the caller", () => {
     const other = new AsyncLocalStorage<GuardedContext>();
     const restoreOther = installGuard(() => other.getStore());
-    const context = { now: () => 7, random: () => 0.5, sleep: async () => {}, describe: "another" };
+    const context = {
+      now: () => 7,
+      random: () => 0.5,
+      sleep: async () => {},
+      endAs: () => {},
+      describe: "another",
+    };
     expect(other.run(context, () => Date.now())).toBe(7);
     expect(inWorkflow(() => Date.now())).toBe(TIME);
     restoreOther();

@@ -26,6 +26,7 @@ function inWorkflow<T>(body: () => T, seed = "wrun_1"): T {
     now: () => TIME,
     random: seededRandom(seed),
     sleep: async () => {},
+    endAs: () => {},
     describe: "workflow charge, run wrun_1",
   };
   return storage.run(context, body);

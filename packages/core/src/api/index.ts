@@ -14,10 +14,13 @@ import {
 } from "./listing.ts";
 import { Run } from "./run.ts";
 import { clientHere, clientOf, runsHere } from "./runtime.ts";
-import type { StartOptions, WorkflowFunction } from "./start-request.ts";
+import type { StartOptions, WorkflowFunction, WorkflowReference } from "./start-request.ts";
 import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts";
 
-/** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
+/**
+ * `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`; where ours is another one, its
+ * name for the type is beside it.
+ */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
@@ -28,15 +31,15 @@ export type {
   WorkflowReadableStream,
 } from "../streams/readable.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
-export type { RunEvent, RunEventsOptions } from "./journal.ts";
+export type { RunEvent, RunEvent as Event, RunEventsOptions } from "./journal.ts";
 export {
   type RunCompletedHookParams,
   type RunFailedHookParams,
   registerLifecycleHooks,
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
-export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
-export type { CancelOptions } from "./run.ts";
+export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
+export type { CancelOptions, CancelOptions as CancelRunOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type {
@@ -48,6 +51,7 @@ export type {
 export type { ResultOptions } from "./waiting.ts";
 export {
   type HookInfo,
+  type HookInfo as Hook,
   type OrStartRequest,
   type ResumedHook,
   type ResumeOptions,
@@ -55,6 +59,7 @@ export {
   Run,
   type StartOptions,
   type WorkflowFunction,
+  type WorkflowReference,
 };
 
 /**
@@ -62,7 +67,7 @@ export {
  * another one. In a workflow it starts a child: once, however often the workflow is replayed. In a step it starts one too, in the
  * run's own World; without a key, another attempt of the step gets the same run.
  *
- * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`
+ * @param workflow a function marked `"use workflow"` or made with `workflow(id, fn)`, or `{ workflowId }`
  * @param args its arguments; they cross the journal by value, as they are at the call
  * @throws {SerializationError} for an argument that cannot be stored, with its path
  * @throws {WorldError} if the store does not answer for some seconds; whether the run exists is then not known, and the
@@ -76,12 +81,12 @@ export {
  * ```
  */
 export function start<Args extends unknown[], Result>(
-  workflow: WorkflowFunction<Args, Result>,
+  workflow: WorkflowFunction<Args, Result> | WorkflowReference,
   args: Args,
   options?: StartOptions,
 ): Promise<Run<Result>>;
 export function start<Result>(
-  workflow: WorkflowFunction<[], Result>,
+  workflow: WorkflowFunction<[], Result> | WorkflowReference,
   options?: StartOptions,
 ): Promise<Run<Result>>;
 export async function start(
@@ -115,9 +120,9 @@ export function getRun<T = unknown>(runId: string): Run<T> {
  * @throws {HookNotFoundError} if no live hook has the token
  * @throws {SerializationError} for a payload that cannot be stored
  */
-export async function resumeHook(
+export async function resumeHook<T = unknown>(
   tokenOrHook: string | { readonly token: string },
-  payload?: unknown,
+  payload?: T,
   options?: ResumeOptions,
 ): Promise<ResumedHook> {
   return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));

@@ -90,6 +90,12 @@ const ELSEWHERE = {
 /** A workflow as `start` takes it. */
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 
+/** A workflow by its id, for programs that do not import its function. */
+export interface WorkflowReference {
+  /** Such as `workflow//./src/charge//chargeCustomer`: the `workflowName` of its runs. */
+  readonly workflowId: string;
+}
+
 /** A start, as it was asked for: a run without an id. */
 export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
   /** The key, for a start at this time. */

@@ -46,7 +46,8 @@ export const registry: Registry = processWide("registry", () => ({
   listeners: new Set(),
 }));
 
-const WORKFLOW_ID = Symbol.for("perdure.workflow-id");
+/** The key of a workflow's id, as a property of its function; the Workflow SDK's name. */
+const WORKFLOW_ID = "workflowId";
 /** The key of a step function's {@link StepReference}. */
 export const STEP: symbol = Symbol.for("perdure.step");
 

@@ -10,6 +10,8 @@ export interface GuardedContext {
   random(): number;
   /** Waits durably for so many milliseconds. */
   sleep(ms: number): Promise<void>;
+  /** Ends the workflow with an error of code that nobody awaits. */
+  endAs(error: unknown): void;
   /** The workflow and run, for error messages: `workflow "charge" (run wrun_…)`. */
   readonly describe: string;
 }

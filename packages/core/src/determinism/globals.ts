@@ -5,6 +5,7 @@ import timers from "node:timers";
 import timerPromises from "node:timers/promises";
 import type { GuardedContext } from "./context.ts";
 import { CRYPTO_SLOTS } from "./crypto.ts";
+import { LISTENER_SLOTS } from "./listeners.ts";
 import { guardRace } from "./race.ts";
 import { answered, refused, type Slot } from "./slot.ts";
 import { TIME_SLOTS } from "./time.ts";
@@ -28,6 +29,7 @@ export const SLOTS: readonly Slot[] = [
   ]),
   { holder: () => timerPromises.scheduler, key: "wait", guard: refused("scheduler.wait()", SLEEP) },
   { holder: () => timerPromises.scheduler, key: "yield", guard: refused("scheduler.yield()", AWAIT) },
+  ...LISTENER_SLOTS,
   { holder: () => AbortSignal, key: "timeout", guard: answered(timeoutSignal) },
   { holder: () => globalThis, key: "fetch", guard: refused("fetch()", FETCH), mockable: true },
 ];

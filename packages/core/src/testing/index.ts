@@ -12,6 +12,7 @@ export { MemoryTransaction } from "./memory-joining.ts";
 export type { MemoryRun } from "./memory-run.ts";
 export { MemoryState } from "./memory-state.ts";
 export { type MemoryWorldOptions, memoryWorld } from "./memory-world.ts";
+export { type RunStepOptions, runStep } from "./run-step.ts";
 export { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 export {
   type PendingHook,

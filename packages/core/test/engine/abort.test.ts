@@ -404,3 +404,74 @@ it("ties a signal of ordinary code to the run that gets it", async () => {
   expect(await until(run.returnValue)).toEqual(["from outside", "from outside as well"]);
   expect(await replayed(all, run, "has one from outside")).toBe("returned");
 });
+
+it.each([
+  ["throws", (signal: AbortSignal, error: Error) => signal.addEventListener("abort", () => raise(error))],
+  [
+    "rejects",
+    (signal: AbortSignal, error: Error) => signal.addEventListener("abort", async () => raise(error)),
+  ],
+  [
+    "is onabort",
+    (signal: AbortSignal, error: Error) => {
+      signal.onabort = () => raise(error);
+    },
+  ],
+  [
+    "is an object",
+    (signal: AbortSignal, error: Error) =>
+      signal.addEventListener("abort", { handleEvent: () => raise(error) }),
+  ],
+  [
+    "is of a combined signal",
+    (signal: AbortSignal, error: Error) =>
+      AbortSignal.any([signal]).addEventListener("abort", () => raise(error)),
+  ],
+] as const)("a listener that %s fails the run, not the worker", async (how, listen) => {
+  const all = cluster();
+  const { process, client, until } = all;
+  const name = `has a listener that ${how}`;
+  const flow = workflow(name, async () => {
+    const controller = new AbortController();
+    listen(controller.signal, new TypeError("of the listener"));
+    await sleep("1s");
+    controller.abort();
+    await sleep("1s");
+    return "went on";
+  });
+  await process();
+  const run = await client.start(flow, []);
+  const error = await until(run.returnValue.catch((reason: unknown) => reason));
+  expect(error).toMatchObject({
+    name: "WorkflowRunFailedError",
+    errorCode: "USER_ERROR",
+    cause: { name: "TypeError", message: "of the listener" },
+  });
+  expect(await replayed(all, run, name)).toBe("threw");
+});
+
+it("a listener that is removed is not called, and one that was added twice is called once", async () => {
+  const { process, client, until } = cluster();
+  const flow = workflow("removes a listener", async () => {
+    const { signal, ...controller } = controllerOf();
+    const heard: string[] = [];
+    const removed = (): unknown => heard.push("removed");
+    const kept = (): unknown => heard.push("kept");
+    for (const listener of [removed, kept, kept]) signal.addEventListener("abort", listener);
+    signal.removeEventListener("abort", removed);
+    controller.abort();
+    return heard;
+  });
+  await process();
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toEqual(["kept"]);
+});
+
+function controllerOf(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
+function raise(error: Error): never {
+  throw error;
+}

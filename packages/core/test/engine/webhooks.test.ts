@@ -148,6 +148,18 @@ it("is all that is reached: a plain hook is not", async () => {
   expect(await c.until(run.returnValue)).toBe("by a program");
 });
 
+it("may have its token from createHook", async () => {
+  const c = cluster();
+  const run = await started(c, "hook that is a webhook", async () => {
+    expect(() => createHook({ isWebhook: true, experimental_minRetention: "1h" })).toThrow("is not kept");
+    expect(() => createHook({ isWebhook: "yes" as never })).toThrow("createHook({ isWebhook })");
+    using hook = createHook<Request>({ token: "ours", isWebhook: true });
+    return await (await hook).text();
+  });
+  expect((await c.client.resumeWebhook("ours", post("abc"))).status).toBe(202);
+  expect(await c.until(run.returnValue)).toBe("abc");
+});
+
 const verify = async (request: Request) => {
   const id = request.headers.get("id");
   if ((await request.text()) === "throw") throw new Error("bad signature");

@@ -7,7 +7,8 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-// What a user gets: the packages as they are packed, installed by npm under the alias "workflow", running the guide's code.
+// What a user gets: the packages as they are packed, installed by npm under the alias "workflow", running the guide's code, and
+// workflows in the shapes that the Workflow SDK documents.
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
@@ -45,11 +46,18 @@ beforeAll(async () => {
   const guide = await readFile(join(root, "apps/charging/src/workflows/charge-customer.ts"), "utf8");
   await writeFile(join(project, "charge.ts"), guide.replace('from "perdure"', 'from "workflow"'));
   await cp(join(import.meta.dirname, "fixtures/main.ts"), join(project, "main.ts"));
+  await cp(join(import.meta.dirname, "fixtures/sdk"), join(project, "sdk"), { recursive: true });
 }, 300_000);
 
 afterAll(async () => {
   await rm(project, { recursive: true, force: true });
 });
+
+/** An environment in which nothing of this repository is found. */
+function alone(): NodeJS.ProcessEnv {
+  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
+  return { ...process.env, NODE_PATH: "", PATH: dirs.join(delimiter) };
+}
 
 test("the guide's samples run on the packed package, installed as workflow", async () => {
   const requests: string[] = [];
@@ -64,13 +72,7 @@ test("the guide's samples run on the packed package, installed as workflow", asy
     const { stdout } = await run(process.execPath, ["--import", "workflow/register", "main.ts"], {
       cwd: project,
       env: {
-        ...process.env,
-        // Nothing of this repository may be found from there.
-        NODE_PATH: "",
-        PATH: (process.env.PATH ?? "")
-          .split(delimiter)
-          .filter((dir) => !dir.startsWith(root))
-          .join(delimiter),
+        ...alone(),
         STRIPE_API_BASE: base,
         RECEIPTS_API_BASE: base,
         STRIPE_SECRET_KEY: "sk_test",
@@ -85,6 +87,106 @@ test("the guide's samples run on the packed package, installed as workflow", asy
   } finally {
     server.close();
   }
+}, 120_000);
+
+// What fixtures/sdk/main.ts has of each workflow of fixtures/sdk/workflows: what the SDK documents, but for what docs/workflow-sdk.md
+// says is different.
+const documented: Record<string, unknown> = {
+  errors: { attempt: 3, fatal: "broken", exhausted: "again" },
+  metadata: {
+    workflowName: "workflow//./sdk/workflows/orders//metadata",
+    same: true,
+    started: true,
+    url: "https://shop.test",
+    features: { encryption: false },
+    step: {
+      stepName: "step//./sdk/workflows/orders//facts",
+      stepId: true,
+      attempt: 1,
+      stepStartedAt: expect.any(String),
+      attemptStartedAt: expect.any(String),
+    },
+  },
+  parallel: { values: [2, 4, 6], winner: 42 },
+  pipes: 10,
+  saga: ["undone: second", "undone: first"],
+  crosses: [
+    "undefined",
+    "BigInt",
+    "Date",
+    "Map",
+    "RegExp",
+    "URL",
+    "URLSearchParams",
+    "Uint8Array",
+    "Float64Array",
+    "BigInt64Array",
+    "Headers",
+    "TypeError",
+  ],
+  refuses: "SerializationError",
+  globals: {
+    uuid: 36,
+    random: "number",
+    now: true,
+    digest: 32,
+    base64: "eA==",
+    clone: { a: [1] },
+    env: "yes",
+  },
+  timers: ["NonDeterminismError", "NonDeterminismError"],
+  sleeps: "number",
+  parent: { result: 8, status: "completed", inline: 8 },
+  chains: "end",
+  fetches: { status: 200, body: { hello: "world" } },
+  fails: ["USER_ERROR", "RangeError", true, "failed"],
+  run: {
+    before: [true, "running", "sleepsLong"],
+    dates: [true, true, false],
+    stoppedCount: 1,
+    value: "awake",
+    ended: true,
+  },
+  missing: [false, true],
+  cancel: [true, "cancelled"],
+  collects: { same: true, metadata: { who: "me" }, values: [1, 2, 3] },
+  noHook: "sdk:nobody",
+  owns: {
+    second: "running",
+    conflict: true,
+    first: { status: "processed" },
+    adopted: { status: "processed" },
+  },
+  hands: ["a", "b"],
+  retains: { first: true, second: false, found: true, resumed: "HookNotFoundError" },
+  approves: [true, true],
+  listens: [202, { method: "POST", body: { a: 1 } }],
+  responds: [201, "got first", "got done", "answered"],
+  respondsAtOnce: [200, { ok: true }, '"x"'],
+  streams: {
+    live: ["one", "two"],
+    last: ["two"],
+    lines: [{ line: "a line" }],
+    tail: 1,
+    value: "streamed",
+  },
+  reads: "a body",
+  holder: ["from another run"],
+  times: { fatal: true, name: "AbortError", aborted: true },
+  signals: [true, "asked"],
+  attributes: [true, false],
+  byId: [10, "child"],
+  world: "function",
+  ended: ["completed saga", "failed fails USER_ERROR"],
+};
+
+test("workflows in the shapes that the Workflow SDK documents run unchanged", async () => {
+  const cwd = join(project, "sdk");
+  const { stdout } = await run(process.execPath, ["--import", "workflow/register", "main.ts"], {
+    cwd,
+    env: { ...alone(), SDK_FIXTURE: "yes" },
+  });
+  expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual(documented);
 }, 120_000);
 
 test("the packed package brings the command", async () => {

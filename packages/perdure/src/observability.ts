@@ -1,0 +1,2 @@
+/** `perdure/observability`: ids as people read them. */
+export * from "@perdure/core/observability";

@@ -1,0 +1,23 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { workflow } from "../src/vite.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+function configOf(): unknown {
+  return (workflow().at(-1) as unknown as { config(): unknown }).config();
+}
+
+it("gives test files a store of their own in memory", () => {
+  vi.stubEnv("PERDURE_SQLITE_PATH", undefined);
+  expect(configOf()).toEqual({ test: { env: { PERDURE_SQLITE_PATH: ":memory:" } } });
+});
+
+it("leaves alone a store that was chosen, and what is no test", () => {
+  vi.stubEnv("PERDURE_SQLITE_PATH", "app.db");
+  expect(configOf()).toEqual({});
+  vi.stubEnv("PERDURE_SQLITE_PATH", undefined);
+  vi.stubEnv("VITEST", undefined);
+  expect(configOf()).toEqual({});
+});
