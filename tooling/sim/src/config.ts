@@ -39,8 +39,7 @@ export type TalkPlant = (typeof TALK_PLANTS)[number];
 export const LOCK_PLANTS = ["lock-holders-unseen", "lock-fence-stands", "lock-outlives-run"] as const;
 export type LockPlant = (typeof LOCK_PLANTS)[number];
 
-/** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */
-export const PLANTS = [
+const WORLD_PLANTS = [
   "no-epoch-check",
   "deliver-without-wake",
   "park-over-mail",
@@ -51,10 +50,12 @@ export const PLANTS = [
   "restart-loses-mail",
   "record-over-newer",
   "name-given-twice",
-  ...TALK_PLANTS,
-  ...LOCK_PLANTS,
 ] as const;
-export type Plant = (typeof PLANTS)[number];
+
+export type Plant = (typeof WORLD_PLANTS)[number] | TalkPlant | LockPlant;
+
+/** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */
+export const PLANTS: readonly Plant[] = [...WORLD_PLANTS, ...TALK_PLANTS, ...LOCK_PLANTS];
 
 /** What to simulate. The same options give the same course. */
 export interface SimOptions {
