@@ -4,8 +4,9 @@ import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.
 import type { StepContext } from "./context.ts";
 import { startedRun } from "./engine/system-steps/start-run.ts";
 import { childRunId } from "./ids.ts";
-import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { ON_PARENT_END } from "./interpreter/kinds/attributes.ts";
 import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
+import { PARENT } from "./parent.ts";
 import { largestValue, storable } from "./serialization/index.ts";
 import { PassedStreams } from "./streams/passed-streams.ts";
 

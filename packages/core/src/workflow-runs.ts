@@ -15,11 +15,12 @@ import {
 } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
-import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { ON_PARENT_END } from "./interpreter/kinds/attributes.ts";
 import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
 import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
+import { PARENT } from "./parent.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
 

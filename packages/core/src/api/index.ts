@@ -1,4 +1,6 @@
+import { systemNow } from "../clock.ts";
 import { currentContext } from "../context.ts";
+import { type WorkerInfo, workersOf } from "../engine/upkeep/sign-of-life.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
@@ -20,6 +22,7 @@ import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts
 /** `perdure/api`: starting runs and acting on them from outside. The names are those of `workflow/api`. */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
+export type { WorkerInfo } from "../engine/upkeep/sign-of-life.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
 export type {
   GetChunksOptions,
@@ -183,4 +186,17 @@ export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> 
 export async function countRuns(selection: RunSelection = {}): Promise<number> {
   const filter = selectionFilter(selection, "countRuns");
   return await clientHere("countRuns()").ask("countRuns()", (world) => world.countRuns(filter));
+}
+
+/**
+ * The workers that execute runs of this World, in whatever process: each writes a sign of life every ten seconds, and is gone from the
+ * list half a minute after the last one. Not in a workflow: call it in a step.
+ *
+ * @example
+ * ```ts
+ * for (const { workerId, host, health } of await listWorkers()) console.log(workerId, host, health.ok, health.heldRuns);
+ * ```
+ */
+export async function listWorkers(): Promise<readonly WorkerInfo[]> {
+  return await clientHere("listWorkers()").ask("listWorkers()", (world) => workersOf(world, systemNow()));
 }

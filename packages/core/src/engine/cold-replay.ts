@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
-import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { decodeError } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
+import { newExecution, replayJournal } from "./claims/loader.ts";
 
 /** How a replay of a whole journal ended. */
 export interface ColdReplay {
@@ -24,7 +24,7 @@ export interface ColdReplay {
 export async function coldReplay(
   run: { readonly runId: string; readonly workflow: string; readonly generation?: number },
   journal: readonly JournalEvent[],
-  clock: Clock,
+  clock: Clock = systemClock,
 ): Promise<ColdReplay> {
   const execution = newExecution({
     generation: 0,
