@@ -8,7 +8,7 @@ export {
   setWorld,
   shutdown,
 } from "./api/runtime.ts";
-export { type ColdReplay, coldReplay } from "./engine/cold-replay.ts";
+export { type ColdReplay, type ColdReplayOptions, coldReplay } from "./engine/cold-replay.ts";
 export type { WorkerHealth } from "./engine/health.ts";
 export type { Retention } from "./engine/upkeep/retention.ts";
 export type { Worker } from "./engine/worker.ts";

@@ -99,12 +99,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: RedisWorldOptions): Config {
   const { prefix = "perdure", namespace = "", partitions, clock = "store", durability = "memory" } = options;
-  const {
-    replicas = 1,
-    eviction = "refuse",
-    patience = 4_000,
-    callTimeout = 10_000,
-  } = options;
+  const { replicas = 1, eviction = "refuse", patience = 4_000, callTimeout = 10_000 } = options;
   check(!/[{}]/.test(prefix) && prefix !== "", "prefix is a text without braces.");
   check(
     /^[\w-]{0,40}$/.test(namespace),

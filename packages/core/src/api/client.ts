@@ -12,11 +12,9 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
-import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
 import {
-  decode,
   encode,
   largestBatch,
   largestValue,
@@ -31,6 +29,7 @@ import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
+import { hookInfo } from "./names-listing.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run } from "./run.ts";
@@ -368,13 +367,7 @@ export class Client implements RunAccess {
       world.getNames([hookName(token)], this.#clock.now()),
     );
     if (hook === undefined || hook === null) throw new HookNotFoundError(token);
-    return {
-      token,
-      hookId: hook.id,
-      runId: hook.runId,
-      createdAt: new Date(hook.createdAt),
-      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
-    };
+    return hookInfo(token, hook);
   }
 
   /** Ties the signals of ordinary code; those of a step are its own affair. */

@@ -14,6 +14,14 @@ import {
   type RunSelection,
   selectionFilter,
 } from "./listing.ts";
+import {
+  type HookList,
+  hooksOf,
+  type ListNamesOptions,
+  namesQuery,
+  type StartKeyList,
+  startKeysOf,
+} from "./names-listing.ts";
 import { Run } from "./run.ts";
 import { clientHere, clientOf, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction } from "./start-request.ts";
@@ -39,6 +47,7 @@ export {
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
+export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
@@ -199,4 +208,27 @@ export async function countRuns(selection: RunSelection = {}): Promise<number> {
  */
 export async function listWorkers(): Promise<readonly WorkerInfo[]> {
   return await clientHere("listWorkers()").ask("listWorkers()", (world) => workersOf(world, systemNow()));
+}
+
+/**
+ * One page of the live hooks, of all runs or of one, with their tokens: whoever sees them can resume the hooks. Not in a workflow: call it
+ * in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listHooks(options: ListNamesOptions = {}): Promise<HookList> {
+  const query = namesQuery(options, "listHooks");
+  return await clientHere("listHooks()").ask("listHooks()", (world) => hooksOf(world, query, systemNow()));
+}
+
+/**
+ * One page of the idempotency keys of starts that runs still have. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listStartKeys(options: ListNamesOptions = {}): Promise<StartKeyList> {
+  const query = namesQuery(options, "listStartKeys");
+  return await clientHere("listStartKeys()").ask("listStartKeys()", (world) =>
+    startKeysOf(world, query, systemNow()),
+  );
 }
