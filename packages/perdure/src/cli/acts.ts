@@ -31,7 +31,8 @@ const AT_ONCE = 8;
 /** Acts on the runs that are named, or on those that a filter chooses. */
 export async function act(runIds: readonly string[], options: ActOptions, what: Act): Promise<void> {
   const filtered = hasSelection(options) || options.all === true;
-  if (runIds.length > 0 && filtered) throw new CommandError("Name runs, or choose them by options, not both.");
+  if (runIds.length > 0 && filtered)
+    throw new CommandError("Name runs, or choose them by options, not both.");
   if (runIds.length === 0 && !filtered) {
     throw new CommandError(
       `Which runs? Name them: perdure ${what.verb} wrun_…, or choose them: perdure ${what.verb} --workflow … (--all for every run that it fits).`,
@@ -47,7 +48,11 @@ export async function act(runIds: readonly string[], options: ActOptions, what: 
       try {
         results.push({ runId, said: await what.one(runId), error: null });
       } catch (error) {
-        results.push({ runId, said: "", error: oneLine(error instanceof Error ? error.message : String(error)) });
+        results.push({
+          runId,
+          said: "",
+          error: oneLine(error instanceof Error ? error.message : String(error)),
+        });
       }
       bar.at(results.length);
     }
@@ -77,7 +82,13 @@ function report(
 ): void {
   const failed = results.filter(({ error }) => error !== null);
   if (json === true) {
-    printJson(results.map(({ runId, said, error }) => ({ runId, result: error === null ? said || done : null, error })));
+    printJson(
+      results.map(({ runId, said, error }) => ({
+        runId,
+        result: error === null ? said || done : null,
+        error,
+      })),
+    );
   } else {
     for (const { runId, said, error } of results) {
       if (error === null) print(`${runId} ${said === "" ? done : said}`);
@@ -153,7 +164,10 @@ export async function fork(
 ): Promise<void> {
   await openPlace(options);
   const args = options.args === undefined ? undefined : argsOf(options.args);
-  const forked = await getRun(runId).fork({ fromStep: options.fromStep, ...(args !== undefined && { args }) });
+  const forked = await getRun(runId).fork({
+    fromStep: options.fromStep,
+    ...(args !== undefined && { args }),
+  });
   print(`${runId} is forked as ${forked.runId}`);
 }
 
@@ -161,7 +175,11 @@ export async function fork(
 export async function begin(
   workflowId: string,
   args: string | undefined,
-  options: PlaceOptions & { readonly key?: string; readonly attribute?: readonly string[]; readonly json?: boolean },
+  options: PlaceOptions & {
+    readonly key?: string;
+    readonly attribute?: readonly string[];
+    readonly json?: boolean;
+  },
 ): Promise<void> {
   await openPlace(options, "may be made");
   const { key, attribute } = options;
@@ -188,7 +206,8 @@ export async function resume(
 
 function argsOf(text: string): unknown[] {
   const args = parse(text, "The arguments");
-  if (!Array.isArray(args)) throw new CommandError("The arguments: write a JSON array, such as '[\"cus_1\", 4200]'.");
+  if (!Array.isArray(args))
+    throw new CommandError("The arguments: write a JSON array, such as '[\"cus_1\", 4200]'.");
   return args;
 }
 
@@ -196,6 +215,8 @@ function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new CommandError(`${what}: this is no JSON. Write texts in double quotes, and the whole in single ones: '"yes"'.`);
+    throw new CommandError(
+      `${what}: this is no JSON. Write texts in double quotes, and the whole in single ones: '"yes"'.`,
+    );
   }
 }

@@ -29,7 +29,12 @@ export function between(from: Date | undefined, to: Date | undefined): string {
 /** A value on one line. */
 export function short(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
-  return inspect(value, { depth: 2, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 200, maxArrayLength: 20 });
+  return inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: 200,
+    maxArrayLength: 20,
+  });
 }
 
 /** A value in full, on several lines. */
@@ -40,7 +45,9 @@ export function full(value: unknown): string {
 }
 
 function causeOf({ cause }: Error): string {
-  return cause === undefined ? "" : `\ncaused by ${cause instanceof Error ? (cause.stack ?? short(cause)) : short(cause)}`;
+  return cause === undefined
+    ? ""
+    : `\ncaused by ${cause instanceof Error ? (cause.stack ?? short(cause)) : short(cause)}`;
 }
 
 /** `customer=cus_1, stage=charged`, without perdure's own. */

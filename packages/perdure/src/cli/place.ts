@@ -29,12 +29,16 @@ const CONFIG_FILES = ["ts", "mts", "js", "mjs"].map((ending) => `perdure.config.
 /** Reads `perdure.config.ts` in the working directory, or the file that `--config` names. */
 export async function project({ config: named }: Pick<PlaceOptions, "config">): Promise<Project> {
   const file =
-    named === undefined ? CONFIG_FILES.map((name) => resolve(name)).find((path) => existsSync(path)) : resolve(named);
+    named === undefined
+      ? CONFIG_FILES.map((name) => resolve(name)).find((path) => existsSync(path))
+      : resolve(named);
   if (file === undefined) return { config: {}, folder: process.cwd() };
   if (!existsSync(file)) throw new CommandError(`There is no file ${file}.`);
   const module = (await import(pathToFileURL(file).href)) as { readonly default?: PerdureConfig };
   if (typeof module.default !== "object" || module.default === null) {
-    throw new CommandError(`${file} has no default export. Write: export default defineConfig({ world, files: [...] })`);
+    throw new CommandError(
+      `${file} has no default export. Write: export default defineConfig({ world, files: [...] })`,
+    );
   }
   return { config: module.default, folder: dirname(file) };
 }
@@ -55,7 +59,8 @@ async function worldOf(options: PlaceOptions, making: Making): Promise<World> {
   const url = options.url ?? process.env.PERDURE_WORLD_URL;
   if (url !== undefined && url !== "") return await worldOfUrl(url, options, making);
   const { config } = await project(options);
-  if (config.world !== undefined) return typeof config.world === "function" ? await config.world() : config.world;
+  if (config.world !== undefined)
+    return typeof config.world === "function" ? await config.world() : config.world;
   return await worldOfUrl(process.env.PERDURE_SQLITE_PATH ?? ".perdure/perdure.db", options, making);
 }
 
@@ -71,7 +76,9 @@ async function worldOfUrl(url: string, { namespace, schema }: PlaceOptions, maki
     return sqliteWorld({ path, ...common });
   }
   if (/^postgres(ql)?:\/\//i.test(url)) {
-    const { postgresWorld } = await load<{ postgresWorld(options: object): World }>("@perdure/world-postgres");
+    const { postgresWorld } = await load<{ postgresWorld(options: object): World }>(
+      "@perdure/world-postgres",
+    );
     // What looks must not make tables in a database that has nothing to do with it.
     const migrate = making === "may be made";
     return postgresWorld({ url, migrate, ...common, ...(schema !== undefined && { schema }) });

@@ -38,7 +38,11 @@ type Facts = {
   readonly row: RunRecord;
   readonly events: readonly RunEvent[];
   readonly timeline: readonly Entry[];
-  readonly children: readonly { readonly runId: string; readonly workflowName: string; readonly status: string }[];
+  readonly children: readonly {
+    readonly runId: string;
+    readonly workflowName: string;
+    readonly status: string;
+  }[];
   readonly hooks: readonly { readonly token: string; readonly hookId: string; readonly createdAt: Date }[];
   readonly error: unknown;
 };
@@ -51,7 +55,10 @@ export async function rowOf(world: World, runId: string): Promise<RunRecord> {
 }
 
 /** The whole journal of a run as the store has it. */
-export async function storedJournal(world: World, { runId, firstSeq, seq }: RunRecord): Promise<JournalEvent[]> {
+export async function storedJournal(
+  world: World,
+  { runId, firstSeq, seq }: RunRecord,
+): Promise<JournalEvent[]> {
   const journal: JournalEvent[] = [];
   for (let after = firstSeq - 1; after < seq; ) {
     const page = await world.listEvents(runId, after, 1_000);
@@ -83,7 +90,7 @@ function dateOf(ms: number | null): Date | undefined {
   return ms === null ? undefined : new Date(ms);
 }
 
-function valueOf(events: readonly RunEvent[], type: string): RunEvent | undefined {
+function lastOf(events: readonly RunEvent[], type: string): RunEvent | undefined {
   return events.findLast((event) => event.type === type);
 }
 
@@ -101,14 +108,18 @@ function linesOf({ row, events, timeline, children, hooks, error }: Facts): stri
   if (row.generation > 0) lines.push(field("generation", String(row.generation)));
   if (row.owner !== null) lines.push(field("worker", row.owner));
   if (row.owner === null && row.dueAt !== null) lines.push(field("due", time(new Date(row.dueAt))));
-  const args = valueOf(events, "run_created");
+  const args = lastOf(events, "run_created");
   lines.push(field("args", valueText(args?.value, args?.error ?? null)));
-  const result = valueOf(events, "run_completed");
+  const result = lastOf(events, "run_completed");
   if (result !== undefined) lines.push(field("result", valueText(result.value, result.error)));
   if (timeline.length > 0) lines.push("", ...timeline.flatMap((entry) => entryLines(entry, created)));
   if (children.length > 0) {
     lines.push("", paint("dim", "children"));
-    lines.push(...children.map((child) => `  ${child.runId}  ${paintStatus(child.status)}  ${oneLine(child.workflowName)}`));
+    lines.push(
+      ...children.map(
+        (child) => `  ${child.runId}  ${paintStatus(child.status)}  ${oneLine(child.workflowName)}`,
+      ),
+    );
   }
   if (hooks.length > 0) {
     lines.push("", paint("dim", "hooks"));
@@ -136,14 +147,18 @@ const MARKS: Readonly<Record<string, readonly [mark: string, style: "green" | "r
 function entryLines(entry: Entry, created: Date | undefined): string[] {
   const { kind, name, id, at, endedAt, outcome, failedAttempts, input, output } = entry;
   const [mark, style] = MARKS[outcome] ?? ["•", "yellow"];
-  const since = at === undefined || created === undefined ? "" : `+${length(Math.max(0, at.getTime() - created.getTime()))}`;
+  const since =
+    at === undefined || created === undefined
+      ? ""
+      : `+${length(Math.max(0, at.getTime() - created.getTime()))}`;
   const attempts = failedAttempts.length + 1;
   const took = outcome === "open" ? "open" : between(at, endedAt);
   const tries = attempts > 1 ? `  ${attempts} attempts` : "";
   const what = oneLine(name ?? (kind === "wait" ? untilText(input) : id));
   const plain = `${since.padStart(9)}  ${mark} ${kind.replace("_", " ").padEnd(6)} ${what}  ${took}${tries}`;
   const room = lineWidth() - plain.length - 4;
-  const value = outcome === "open" || output === undefined ? "" : cut(oneLine(short(output)), Math.max(room, 12));
+  const value =
+    outcome === "open" || output === undefined ? "" : cut(oneLine(short(output)), Math.max(room, 12));
   const head = `${paint("dim", since.padStart(9))}  ${paint(style, mark)} ${kind.replace("_", " ").padEnd(6)} ${paint("bold", what)}  ${took}${tries}`;
   const lines = [value === "" ? head : `${head}  → ${value}`];
   if (kind === "step") lines.push(paint("dim", `${" ".repeat(20)}${id}`));
@@ -172,14 +187,17 @@ function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string 
 
 function jsonOf({ row, events, timeline, children, hooks, error }: Facts): object {
   const { runId, workflow, status, generation, attributes: all, idempotencyKey, owner } = row;
-  const [createdAt, startedAt, completedAt, dueAt] = [row.createdAt, row.startedAt, row.completedAt, row.dueAt].map(
-    (ms) => dateOf(ms) ?? null,
-  );
+  const [createdAt, startedAt, completedAt, dueAt] = [
+    row.createdAt,
+    row.startedAt,
+    row.completedAt,
+    row.dueAt,
+  ].map((ms) => dateOf(ms) ?? null);
   return {
     ...{ runId, workflowName: workflow, status, generation, attributes: all, idempotencyKey, owner },
     ...{ createdAt, startedAt, completedAt, dueAt },
-    args: valueOf(events, "run_created")?.value ?? null,
-    result: valueOf(events, "run_completed")?.value ?? null,
+    args: lastOf(events, "run_created")?.value ?? null,
+    result: lastOf(events, "run_completed")?.value ?? null,
     error: error ?? null,
     timeline: timeline.map((entry) => ({ ...entry, attempts: entry.failedAttempts.length + 1 })),
     children,

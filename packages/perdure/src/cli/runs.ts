@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { listRuns, type RunInfo } from "@perdure/core/api";
-import { openPlace, type PlaceOptions } from "./place.ts";
-import { attributes, between, time } from "./format.ts";
-import { type SelectionOptions, selectionOf } from "./selection.ts";
 import { CommandError } from "./errors.ts";
+import { attributes, between, time } from "./format.ts";
+import { openPlace, type PlaceOptions } from "./place.ts";
+import { type SelectionOptions, selectionOf } from "./selection.ts";
 import { oneLine, paintStatus, print, printJson, table } from "./terminal.ts";
 
 /** `perdure runs`: lists runs, and follows them. */
@@ -28,7 +28,8 @@ const LOOK = 1_000;
 
 export async function runs(options: RunsOptions): Promise<void> {
   const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1) throw new CommandError("--limit: write a whole number from 1 on.");
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new CommandError("--limit: write a whole number from 1 on.");
   await openPlace(options);
   const found = await newest(options, limit);
   if (options.follow !== true) {
@@ -44,9 +45,14 @@ async function newest(options: RunsOptions, limit: number): Promise<RunInfo[]> {
   const found: RunInfo[] = [];
   let cursor: string | null = null;
   do {
-    const page = await listRuns({ ...selectionOf(options), limit: Math.min(limit - found.length, 1_000), cursor });
+    const page = await listRuns({
+      ...selectionOf(options),
+      limit: Math.min(limit - found.length, 1_000),
+      cursor,
+    });
     found.push(...page.runs);
-    for (const { runId, damage } of page.damaged) console.error(`${runId} cannot be read: ${oneLine(damage.message)}`);
+    for (const { runId, damage } of page.damaged)
+      console.error(`${runId} cannot be read: ${oneLine(damage.message)}`);
     cursor = page.cursor;
   } while (cursor !== null && found.length < limit);
   return found;
@@ -72,7 +78,14 @@ async function follow(options: RunsOptions, limit: number, first: readonly RunIn
 function rowOf(run: RunInfo): string[] {
   const { runId, status, workflowName, createdAt, startedAt, completedAt } = run;
   const took = between(startedAt, completedAt);
-  return [runId, paintStatus(status), oneLine(workflowName), time(createdAt), took, oneLine(attributes(run.attributes))];
+  return [
+    runId,
+    paintStatus(status),
+    oneLine(workflowName),
+    time(createdAt),
+    took,
+    oneLine(attributes(run.attributes)),
+  ];
 }
 
 /** A run in JSON. */

@@ -66,7 +66,9 @@ export function timeOf(text: string, option: string): Date {
   if (ago !== null) return new Date(Date.now() - ago);
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) {
-    throw new CommandError(`${option} ${text}: write a date such as 2026-11-26 or 2026-11-26T08:00Z, or a length such as 2h or "3 days".`);
+    throw new CommandError(
+      `${option} ${text}: write a date such as 2026-11-26 or 2026-11-26T08:00Z, or a length such as 2h or "3 days".`,
+    );
   }
   return date;
 }
@@ -81,7 +83,10 @@ export function lengthOf(text: string): number | null {
 const PAGE = 500;
 
 /** All runs that fit, newest first, page by page; what the store cannot read is left out. */
-export async function* runsThatFit(selection: RunSelection, order: "asc" | "desc" = "desc"): AsyncGenerator<RunInfo> {
+export async function* runsThatFit(
+  selection: RunSelection,
+  order: "asc" | "desc" = "desc",
+): AsyncGenerator<RunInfo> {
   let cursor: string | null = null;
   do {
     const page = await listRuns({ ...selection, limit: PAGE, order, cursor });
@@ -89,4 +94,3 @@ export async function* runsThatFit(selection: RunSelection, order: "asc" | "desc
     cursor = page.cursor;
   } while (cursor !== null);
 }
-

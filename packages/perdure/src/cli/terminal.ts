@@ -66,7 +66,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const widths = columns.map(({ title }, at) =>
     Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[at] ?? ""))),
   );
-  const total = (): number => widths.reduce((sum, width) => sum + width, 0) + GAP.length * (columns.length - 1);
+  const total = (): number =>
+    widths.reduce((sum, width) => sum + width, 0) + GAP.length * (columns.length - 1);
   for (let over = total() - lineWidth(); over > 0; over = total() - lineWidth()) {
     const widest = columns
       .map(({ flexible }, at) => (flexible === true ? at : -1))
@@ -107,7 +108,8 @@ function jsonable(this: Readonly<Record<string, unknown>>, key: string, value: u
   if (typeof value === "bigint") return String(value);
   if (value instanceof Map) return Object.fromEntries(value);
   if (value instanceof Set) return [...value];
-  if (ArrayBuffer.isView(raw)) return Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64");
+  if (ArrayBuffer.isView(raw))
+    return Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64");
   return value;
 }
 
