@@ -15,6 +15,8 @@ import { type PlaceOptions, project } from "./place.ts";
  */
 export async function loadCode(files: readonly string[], options: PlaceOptions): Promise<string[]> {
   const paths = await codeFiles(files, options);
+  // The program is the user's, not this command: ids are relative to the project that the first module is in, wherever one stands.
+  process.argv[1] = paths[0] as string;
   await import("@perdure/compiler/register");
   guardProcess();
   for (const path of paths) await import(pathToFileURL(path).href);

@@ -151,15 +151,16 @@ function entryLines(entry: Entry, created: Date | undefined): string[] {
     at === undefined || created === undefined
       ? ""
       : `+${length(Math.max(0, at.getTime() - created.getTime()))}`;
+  const label = kind === "system_step" ? "system" : kind;
   const attempts = failedAttempts.length + 1;
   const took = outcome === "open" ? "open" : between(at, endedAt);
   const tries = attempts > 1 ? `  ${attempts} attempts` : "";
   const what = oneLine(name ?? (kind === "wait" ? untilText(input) : id));
-  const plain = `${since.padStart(9)}  ${mark} ${kind.replace("_", " ").padEnd(6)} ${what}  ${took}${tries}`;
+  const plain = `${since.padStart(9)}  ${mark} ${label.padEnd(6)} ${what}  ${took}${tries}`;
   const room = lineWidth() - plain.length - 4;
   const value =
     outcome === "open" || output === undefined ? "" : cut(oneLine(short(output)), Math.max(room, 12));
-  const head = `${paint("dim", since.padStart(9))}  ${paint(style, mark)} ${kind.replace("_", " ").padEnd(6)} ${paint("bold", what)}  ${took}${tries}`;
+  const head = `${paint("dim", since.padStart(9))}  ${paint(style, mark)} ${label.padEnd(6)} ${paint("bold", what)}  ${took}${tries}`;
   const lines = [value === "" ? head : `${head}  → ${value}`];
   if (kind === "step") lines.push(paint("dim", `${" ".repeat(20)}${id}`));
   for (const { attempt, reason, error } of failedAttempts) {

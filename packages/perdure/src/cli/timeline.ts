@@ -1,4 +1,5 @@
 import type { RunEvent } from "@perdure/core/api";
+import { decodeError } from "@perdure/core/testing";
 
 /** What a run did, from its journal: one entry for each step, sleep, hook and system step, with its attempts and its end. */
 
@@ -58,7 +59,7 @@ function attemptOf(value: unknown): FailedAttempt {
   return {
     attempt: Number(attempt),
     reason: String(reason),
-    error,
+    error: error instanceof Uint8Array ? decodeError(error) : error,
     retryAt: typeof retryAt === "number" ? new Date(retryAt) : undefined,
   };
 }
