@@ -43,7 +43,11 @@ export function projectFolder(...files: readonly string[]): ProjectFolder {
     async perdure(...args) {
       const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { ...inherited, ...env } });
       child.stdin.end();
-      const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+      const [out, error, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, "close"),
+      ]);
       return { code, out, error };
     },
     start: (...args) => startProcess(bin, args, env, [], folder),

@@ -19,7 +19,9 @@ function commandsOf(page: string): Shown[] {
       .slice(1)
       .map((shown) => {
         const end = shown.indexOf("\n");
-        const args = [...shown.slice(0, end).matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+        const args = [...shown.slice(0, end).matchAll(/'([^']*)'|(\S+)/g)].map(
+          ([, quoted, plain]) => quoted ?? plain ?? "",
+        );
         return { args, output: shown.slice(end + 1) };
       }),
   );
@@ -46,7 +48,10 @@ class Normal {
 
 test("a run failed last night", { timeout: 60_000 }, async () => {
   const { folder, perdure, start } = projectFolder("operate/billing.ts");
-  for (const [id, cents] of [["in_41", 900], ["in_42", 4200]] as const) {
+  for (const [id, cents] of [
+    ["in_41", 900],
+    ["in_42", 4200],
+  ] as const) {
     const args = ["start", "workflow//./billing//invoice", JSON.stringify([id, cents])];
     expect(await perdure(...args, "--key", id, "--attribute", `invoice=${id}`)).toMatchObject({ code: 0 });
   }
@@ -54,7 +59,9 @@ test("a run failed last night", { timeout: 60_000 }, async () => {
   await worker.line((line) => line.includes("executes what is due"));
   const ended = async (status: string, count: number): Promise<void> => {
     await expect
-      .poll(async () => JSON.parse((await perdure("runs", "--status", status, "--json")).out).length, { timeout: 20_000 })
+      .poll(async () => JSON.parse((await perdure("runs", "--status", status, "--json")).out).length, {
+        timeout: 20_000,
+      })
       .toBe(count);
   };
   await ended("failed", 1);
@@ -64,7 +71,9 @@ test("a run failed last night", { timeout: 60_000 }, async () => {
   const commands = commandsOf(page);
   expect(commands.length).toBeGreaterThan(5);
   for (const { args, output } of commands) {
-    const ours = args.map((arg) => (shown.ids.includes(arg) ? (real.ids[shown.ids.indexOf(arg)] ?? arg) : arg));
+    const ours = args.map((arg) =>
+      shown.ids.includes(arg) ? (real.ids[shown.ids.indexOf(arg)] ?? arg) : arg,
+    );
     const { out, error } = await perdure(...ours);
     expect.soft(real.of(out + error), `perdure ${args.join(" ")}`).toBe(shown.of(output));
     if (args[0] === "run") writeFileSync(join(folder, "provider-is-up"), "");
