@@ -1,8 +1,7 @@
-import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { hookFrom, hookName, START_PREFIX, startFrom } from "../names.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { decode } from "../serialization/index.ts";
-import type { HeldName, NamePage, World } from "../world/index.ts";
+import type { NamePage, World } from "../world/index.ts";
+import { hookInfo } from "./client-hooks.ts";
 import type { HookInfo } from "./hooks.ts";
 
 /** Lists of what runs have names for: hooks with their tokens, and the keys of starts. */
@@ -68,17 +67,6 @@ async function page(world: World, prefix: string, options: ListNamesOptions, now
 export async function hooksOf(world: World, options: ListNamesOptions, now: number): Promise<HookList> {
   const { names, cursor } = await page(world, hookName(""), options, now);
   return { hooks: names.map((held) => hookInfo(hookFrom(held.name), held)), cursor };
-}
-
-/** A live hook as those outside the workflow see it. */
-export function hookInfo(token: string, { id, runId, createdAt, data }: HeldName): HookInfo {
-  return {
-    token,
-    hookId: id,
-    runId,
-    createdAt: new Date(createdAt),
-    metadata: isWebhookId(id) ? webhookFacts(data).metadata : decode(data),
-  };
 }
 
 /** One page of the keys of starts. */
