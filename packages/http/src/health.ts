@@ -12,7 +12,8 @@ import type { Worker } from "@perdure/core/runtime";
  * ```ts
  * const worker = createWorker({ world });
  * await worker.start();
- * app.get("/health", (context) => healthHandler(worker)(context.req.raw));
+ * const health = healthHandler(worker);
+ * console.log(health(new Request("http://localhost/health")).status);
  * ```
  */
 export function healthHandler(worker: Pick<Worker, "health">): (request: Request) => Response {

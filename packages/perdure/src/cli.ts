@@ -151,6 +151,11 @@ listCommand("keys", "List the idempotency keys that runs have.", "perdure keys")
   (await import("./cli/store.ts")).keys(options),
 );
 
+storeCommand("locks", "List the locks that runs have, and who waits.", "perdure locks")
+  .option("--run <id>", "only those that this run has")
+  .option(...json)
+  .action(async (options) => (await import("./cli/store.ts")).locks(options));
+
 storeCommand(
   "streams <run>",
   "List the streams of a run, or print what is in one.",

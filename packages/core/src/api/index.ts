@@ -14,6 +14,7 @@ import {
   type RunSelection,
   selectionFilter,
 } from "./listing.ts";
+import { type ListLocksOptions, type LockInfo, locksOf, locksQuery } from "./locks-listing.ts";
 import {
   type HookList,
   hooksOf,
@@ -47,6 +48,7 @@ export {
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
+export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
 export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
 export type { CancelOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
@@ -231,4 +233,14 @@ export async function listStartKeys(options: ListNamesOptions = {}): Promise<Sta
   return await clientHere("listStartKeys()").ask("listStartKeys()", (world) =>
     startKeysOf(world, query, systemNow()),
   );
+}
+
+/**
+ * The locks that runs have, with their holders and how long their lines are. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listLocks(options: ListLocksOptions = {}): Promise<readonly LockInfo[]> {
+  const query = locksQuery(options);
+  return await clientHere("listLocks()").ask("listLocks()", (world) => locksOf(world, query, systemNow()));
 }

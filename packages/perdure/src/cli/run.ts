@@ -1,4 +1,4 @@
-import { getRun, listHooks, type RunEvent } from "@perdure/core/api";
+import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
 import { decodeError } from "@perdure/core/testing";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
@@ -28,13 +28,14 @@ export async function run(runId: string, options: RunOptions): Promise<void> {
   const children = [];
   for await (const child of runsThatFit({ parent: runId }, "asc")) children.push(child);
   const { hooks } = await listHooks({ runId, limit: 1_000 });
+  const locks = await listLocks({ runId });
   const timeline = timelineOf(events);
-  const facts = { row, events, timeline, children, hooks, error: errorOf(row, events) };
+  const facts = { row, events, timeline, children, hooks, locks, error: errorOf(row, events) };
   if (options.json === true) printJson(jsonOf(facts));
   else print(linesOf(facts));
 }
 
-type Facts = {
+interface Facts {
   readonly row: RunRecord;
   readonly events: readonly RunEvent[];
   readonly timeline: readonly Entry[];
@@ -44,8 +45,9 @@ type Facts = {
     readonly status: string;
   }[];
   readonly hooks: readonly { readonly token: string; readonly hookId: string; readonly createdAt: Date }[];
+  readonly locks: readonly LockInfo[];
   readonly error: unknown;
-};
+}
 
 /** The row of a run. */
 export async function rowOf(world: World, runId: string): Promise<RunRecord> {
@@ -94,7 +96,7 @@ function lastOf(events: readonly RunEvent[], type: string): RunEvent | undefined
   return events.findLast((event) => event.type === type);
 }
 
-function linesOf({ row, events, timeline, children, hooks, error }: Facts): string[] {
+function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts): string[] {
   const [created, started, ended] = [row.createdAt, row.startedAt, row.completedAt].map(dateOf);
   const field = (name: string, text: string): string => `${paint("dim", name.padEnd(11))}${text}`;
   const lines = [`${paint("bold", row.runId)}  ${paintStatus(row.status)}  ${oneLine(row.workflow)}`];
@@ -124,6 +126,10 @@ function linesOf({ row, events, timeline, children, hooks, error }: Facts): stri
   if (hooks.length > 0) {
     lines.push("", paint("dim", "hooks"));
     lines.push(...hooks.map(({ token, createdAt }) => `  ${oneLine(token)}  since ${time(createdAt)}`));
+  }
+  if (locks.length > 0) {
+    lines.push("", paint("dim", "locks"));
+    lines.push(...locks.map(({ key, waiting }) => `  ${oneLine(key)}  ${waiting} wait for it`));
   }
   if (error !== undefined) lines.push("", paint("red", "error"), ...indented(full(error)));
   return lines.map((line) => cut(line, line.includes("\u001b") ? Number.POSITIVE_INFINITY : lineWidth()));
@@ -186,7 +192,7 @@ function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string 
   return `${String(seq).padStart(5)}  ${at?.toISOString() ?? "-"}  ${paint("bold", type)}  ${about.join("  ")}${text}${why}`;
 }
 
-function jsonOf({ row, events, timeline, children, hooks, error }: Facts): object {
+function jsonOf({ row, events, timeline, children, hooks, locks, error }: Facts): object {
   const { runId, workflow, status, generation, attributes: all, idempotencyKey, owner } = row;
   const [createdAt, startedAt, completedAt, dueAt] = [
     row.createdAt,
@@ -203,5 +209,6 @@ function jsonOf({ row, events, timeline, children, hooks, error }: Facts): objec
     timeline: timeline.map((entry) => ({ ...entry, attempts: entry.failedAttempts.length + 1 })),
     children,
     hooks,
+    locks,
   };
 }

@@ -3,6 +3,7 @@ import {
   getRun,
   type HookInfo,
   listHooks,
+  listLocks,
   listStartKeys,
   listWorkers,
   type StartKeyInfo,
@@ -117,7 +118,27 @@ export async function keys(options: ListOptions): Promise<void> {
   );
 }
 
-function ofRun({ run }: ListOptions): { readonly runId?: string } {
+/** `perdure locks` */
+export async function locks(
+  options: PlaceOptions & { readonly json?: boolean; readonly run?: string },
+): Promise<void> {
+  await openPlace(options);
+  const found = await listLocks(ofRun(options));
+  const columns = [
+    { title: "LOCK", flexible: true },
+    { title: "HELD" },
+    { title: "WAITING" },
+    { title: "BY", flexible: true },
+  ];
+  show(found, options.json, "No run has a lock.", columns, ({ key, limit, holders, waiting }) => [
+    oneLine(key),
+    `${holders.length}/${limit}`,
+    String(waiting),
+    holders.map(({ runId, fence }) => `${runId} (fence ${fence})`).join(", "),
+  ]);
+}
+
+function ofRun({ run }: { readonly run?: string }): { readonly runId?: string } {
   return run === undefined ? {} : { runId: run };
 }
 
