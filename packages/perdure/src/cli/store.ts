@@ -251,11 +251,11 @@ export async function health(options: PlaceOptions & { readonly json?: boolean }
   );
   if (found.length === 0 && unfinished > 0) {
     problems.push(
-      `${unfinished} runs have not ended, and no worker has shown itself in the last half minute.`,
+      `Runs have not ended (${unfinished}), and no worker has shown itself in the last half minute.`,
     );
   }
   if ((counts.diverged ?? 0) > 0) {
-    problems.push(`${counts.diverged} runs are parked as diverged: see perdure runs --status diverged.`);
+    problems.push(`Runs are parked as diverged (${counts.diverged}): see perdure runs --status diverged.`);
   }
   const ok = problems.length === 0;
   if (options.json === true) {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, delay } from "../../clock.ts";
 import { type Duration, durationMs } from "../../duration.ts";
 import type { IdSource } from "../../ids.ts";
 import type { Logger } from "../../logger.ts";
@@ -40,6 +40,8 @@ const KEY = "$retention";
 const LONGEST_PAUSE = 60_000;
 const SHORTEST_PAUSE = 1_000;
 const BATCH = 100;
+/** So long a worker that closes waits for a batch, in milliseconds. */
+const LAST = 2_000;
 
 export interface RetentionOptions {
   readonly world: World;
@@ -69,11 +71,11 @@ export class RetentionLoop {
     if (this.#options.limits.length > 0) this.#after(this.#pause * this.#options.random());
   }
 
-  /** Resolves when what is under way has ended. */
+  /** Resolves when the batch that is under way has ended, or the store does not answer. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer?.();
-    await this.#round;
+    await Promise.race([this.#round, delay(this.#options.clock, LAST)]);
   }
 
   #after(ms: number): void {

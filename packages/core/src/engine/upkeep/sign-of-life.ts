@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Clock } from "../../clock.ts";
+import { type Clock, delay } from "../../clock.ts";
 import type { IdSource } from "../../ids.ts";
 import type { Logger } from "../../logger.ts";
 import { decode, encode } from "../../serialization/index.ts";
@@ -26,6 +26,8 @@ export interface WorkerInfo {
 const PREFIX = "$worker:";
 /** So soon after its start a worker writes first, in milliseconds: scripts that end at once write nothing. */
 const FIRST = 1_000;
+/** So long a worker that closes waits for the store to take the sign away, in milliseconds. */
+const LAST = 1_000;
 /** After so many lengths of the interval without another sign a worker counts as gone. */
 const MISSED = 3;
 
@@ -58,10 +60,14 @@ export class SignOfLife {
     this.#after(Math.min(FIRST, this.#options.interval));
   }
 
-  /** Takes the sign away, if the store answers. */
+  /** Takes the sign away, if the store answers soon. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer?.();
+    await Promise.race([this.#remove(), delay(this.#options.clock, LAST)]);
+  }
+
+  async #remove(): Promise<void> {
     await this.#writing;
     if (this.#version !== null && this.#options.health().store.reachable) await this.#write(0);
   }
