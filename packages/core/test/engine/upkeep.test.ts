@@ -47,6 +47,7 @@ it("deletes in small batches, by one worker at a time", async () => {
     ...world,
     deleteRuns: async (ids) => {
       deletions.push([worker, ids.length]);
+      await new Promise<void>((resolve) => clock.setTimer(clock.now() + 100, resolve));
       return await world.deleteRuns(ids);
     },
   });
