@@ -132,7 +132,7 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
     lines.push(...locks.map(({ key, waiting }) => `  ${oneLine(key)}  ${waiting} wait for it`));
   }
   if (error !== undefined) lines.push("", paint("red", "error"), ...indented(full(error)));
-  return lines.map((line) => cut(line, line.includes("\u001b") ? Number.POSITIVE_INFINITY : lineWidth()));
+  return lines;
 }
 
 function valueText(value: unknown, error: Error | null): string {

@@ -17,7 +17,7 @@ export interface RunsOptions extends PlaceOptions, SelectionOptions {
 const COLUMNS = [
   { title: "RUN" },
   { title: "STATUS" },
-  { title: "WORKFLOW", flexible: true },
+  { title: "WORKFLOW", flexible: true, keepEnd: true },
   { title: "CREATED" },
   { title: "TOOK" },
   { title: "ATTRIBUTES", flexible: true },

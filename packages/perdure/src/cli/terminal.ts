@@ -50,12 +50,20 @@ export function cut(text: string, width: number): string {
   return width < 1 ? "" : `${kept}…`;
 }
 
+function cutFront(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
+  // Names of workflows are of narrow characters, nearly always.
+  return `…${text.slice(Math.max(1, text.length - width + 1))}`;
+}
+
 const SEGMENTS = new Intl.Segmenter();
 
 export interface Column {
   readonly title: string;
   /** May be cut where the terminal is narrow; the others are shown in full. */
   readonly flexible?: boolean;
+  /** Its end says more than its beginning: it is cut in front. */
+  readonly keepEnd?: boolean;
 }
 
 const GAP = "  ";
@@ -79,14 +87,16 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, at) => {
-        const text = cut(cell, widths[at] as number);
+        const width = widths[at] as number;
+        const text = columns[at]?.keepEnd === true ? cutFront(cell, width) : cut(cell, width);
         const last = at === columns.length - 1;
         return last ? text : text + " ".repeat((widths[at] as number) - stringWidth(text));
       })
       .join(GAP)
       .trimEnd();
+  const whole = (text: string): string => (stringWidth(text) > lineWidth() ? cut(text, lineWidth()) : text);
   const titles = line(columns.map(({ title }) => title));
-  return [paint("dim", titles), ...rows.map(line)];
+  return [paint("dim", whole(titles)), ...rows.map((row) => whole(line(row)))];
 }
 
 /** Prints lines on stdout. */
