@@ -18,6 +18,7 @@ export type {
 } from "./hooks.ts";
 export type { VerifiedMessage, WebhookVerifier } from "./interpreter/webhook.ts";
 export type { StepMetadata, WorkflowFeatures, WorkflowMetadata } from "./metadata.ts";
+export { type Once, type OnceOptions, once } from "./once.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 export {
