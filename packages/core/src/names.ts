@@ -11,6 +11,11 @@ export function hookName(token: string): string {
   return `hook:${token}`;
 }
 
+/** The token in a hook's name. */
+export function hookFrom(name: string): string {
+  return name.slice(hookName("").length);
+}
+
 /** Claims the token of a hook, for as long as the hook lives. */
 export function hookClaim(token: string, hookId: string, metadata: Uint8Array | null): NameClaim {
   return { name: hookName(token), id: hookId, fingerprint: null, data: metadata, keepFor: 0, freeAt: 0 };
@@ -39,7 +44,17 @@ export const START_KEY = "start";
 
 /** The name of a start's key. */
 export function startName(workflow: string, key: string): string {
-  return `start:${workflow.length}:${workflow}:${key}`;
+  return `${START_PREFIX}${workflow.length}:${workflow}:${key}`;
+}
+
+/** What all names of start keys begin with. */
+export const START_PREFIX = "start:";
+
+/** What a start key's name is made of. */
+export function startFrom(name: string): { readonly workflow: string; readonly key: string } {
+  const colon = name.indexOf(":", START_PREFIX.length);
+  const end = colon + 1 + Number(name.slice(START_PREFIX.length, colon));
+  return { workflow: name.slice(colon + 1, end), key: name.slice(end + 1) };
 }
 
 /** The name of the one run of a workflow that has a singleton key. */

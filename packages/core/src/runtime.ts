@@ -8,7 +8,9 @@ export {
   setWorld,
   shutdown,
 } from "./api/runtime.ts";
+export { type ColdReplay, type ColdReplayOptions, coldReplay } from "./engine/cold-replay.ts";
 export type { WorkerHealth } from "./engine/health.ts";
+export type { Retention } from "./engine/upkeep/retention.ts";
 export type { Worker } from "./engine/worker.ts";
 export type { CloseOptions, WorkerOptions } from "./engine/worker-options.ts";
 export { jsonLogger } from "./json-logger.ts";

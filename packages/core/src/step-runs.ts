@@ -6,8 +6,9 @@ import { waitInTurn } from "./engine/system-steps/run-once.ts";
 import { executeStart, type Started } from "./engine/system-steps/start-run.ts";
 import { WorkflowRunNotFoundError } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
-import { CALLER, ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { CALLER, ON_PARENT_END } from "./interpreter/kinds/attributes.ts";
 import type { NewRun } from "./interpreter/new-run.ts";
+import { PARENT } from "./parent.ts";
 import { largestValue, storable } from "./serialization/index.ts";
 import { PassedStreams } from "./streams/passed-streams.ts";
 

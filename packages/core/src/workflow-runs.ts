@@ -15,12 +15,13 @@ import {
 } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
-import { CALLER, ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { CALLER, ON_PARENT_END } from "./interpreter/kinds/attributes.ts";
 import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
 import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import type { NewRun } from "./interpreter/new-run.ts";
+import { PARENT } from "./parent.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
 

@@ -1,4 +1,5 @@
 /** `perdure/http`: Perdure for HTTP servers. */
+export { healthHandler } from "./health.ts";
 
 export { type ExpressRequest, idempotentExpress } from "./idempotency/adapters/express.ts";
 export {

@@ -3,3 +3,4 @@ import "./default-world.ts";
 
 export * from "@perdure/core/runtime";
 export { type SqliteWorldOptions, sqliteWorld } from "@perdure/world-sqlite";
+export { defineConfig, type PerdureConfig } from "./config.ts";

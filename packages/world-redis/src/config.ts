@@ -52,8 +52,6 @@ export interface RedisWorldOptions {
   readonly durability?: Durability;
   /** How many replicas `"replicated"` waits for. Default 1. */
   readonly replicas?: number;
-  /** Ended runs are deleted after so many milliseconds. Default `null`: they stay until `deleteRuns` is called. */
-  readonly retention?: number | null;
   /** What is done about a server that may drop keys when its memory is full (`allkeys-*`). Default `"refuse"`. */
   readonly eviction?: "refuse" | "accept";
   /** How long a call tries to get through to the server before it fails, in milliseconds. Default 4,000. */
@@ -84,7 +82,6 @@ export interface Config {
   readonly clock: "store" | "caller";
   readonly durability: Durability;
   readonly replicas: number;
-  readonly retention: number | null;
   readonly eviction: "refuse" | "accept";
   readonly patience: number;
   readonly callTimeout: number;
@@ -102,13 +99,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 /** @throws {TypeError} for an option that makes no sense */
 export function resolveConfig(options: RedisWorldOptions): Config {
   const { prefix = "perdure", namespace = "", partitions, clock = "store", durability = "memory" } = options;
-  const {
-    replicas = 1,
-    retention = null,
-    eviction = "refuse",
-    patience = 4_000,
-    callTimeout = 10_000,
-  } = options;
+  const { replicas = 1, eviction = "refuse", patience = 4_000, callTimeout = 10_000 } = options;
   check(!/[{}]/.test(prefix) && prefix !== "", "prefix is a text without braces.");
   check(
     /^[\w-]{0,40}$/.test(namespace),
@@ -125,7 +116,6 @@ export function resolveConfig(options: RedisWorldOptions): Config {
     'durability is "memory", "aof" or "replicated".',
   );
   check(Number.isInteger(replicas) && replicas >= 1, "replicas is a whole number, 1 or more.");
-  check(retention === null || retention > 0, "retention is a number of milliseconds, or null.");
   check(["refuse", "accept"].includes(eviction), 'eviction is "refuse" or "accept".');
   check(patience >= 0, "patience is a number of milliseconds, 0 or more.");
   check(
@@ -141,7 +131,6 @@ export function resolveConfig(options: RedisWorldOptions): Config {
     clock,
     durability,
     replicas,
-    retention,
     eviction,
     patience,
     callTimeout,
@@ -195,7 +184,7 @@ function isDecodable(text = ""): boolean {
 // A client, and options with functions in them, cannot be sent to a thread: then leases are renewed from the event loop.
 function leaseKeeperOf(options: RedisWorldOptions): WorldCapabilities["leaseKeeper"] {
   if (options.client !== undefined) return null;
-  const { beforeOperation, retention, ...rest } = options;
+  const { beforeOperation, ...rest } = options;
   try {
     const cloned = structuredClone(rest);
     return async () => ({ module: (await import("./keeper-url.ts")).keeperUrl, options: cloned });

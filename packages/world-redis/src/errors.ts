@@ -17,7 +17,7 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
     {
       text:
         "is out of memory (maxmemory). This call wrote nothing. Make room: raise maxmemory, or delete old runs " +
-        "(option `retention`). Workers go on by themselves.",
+        "(the option `retention` of workers, or `perdure prune`). Workers go on by themselves.",
       retryable: true,
     },
   ],

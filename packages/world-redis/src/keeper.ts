@@ -7,7 +7,7 @@ import { type RedisWorldOptions, resolveConfig } from "./config.ts";
 import { worldOf } from "./world.ts";
 
 /** The options that a keeper is opened with: those that can be sent to another thread. */
-export type KeeperOptions = Omit<RedisWorldOptions, "client" | "beforeOperation" | "retention">;
+export type KeeperOptions = Omit<RedisWorldOptions, "client" | "beforeOperation">;
 
 /**
  * Opens another instance on the same store.

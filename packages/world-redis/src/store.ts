@@ -1,5 +1,5 @@
 /**
- * What exists while a World is open: client, verbs, hints, and the retention that runs by itself.
+ * What exists while a World is open: client, verbs and hints.
  */
 import type { OpenStore, WorldCapabilities } from "@perdure/core/world";
 import { Caller } from "./caller.ts";
@@ -21,7 +21,6 @@ import { partitionsOf } from "./partitions.ts";
 import { reads } from "./reads.ts";
 import { records } from "./records.ts";
 import { deleteRuns } from "./retention.ts";
-import { keepRetention } from "./retention-timer.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { sizesOf } from "./size.ts";
 import { createRuns } from "./start.ts";
@@ -52,10 +51,6 @@ export async function openStore(config: Config): Promise<RedisStore> {
     const found = nameReads(connection);
     const reading = reads(connection, found);
     const hints = new Hints({ client, caller, channel: channelOf(config), interval: config.callTimeout });
-    const stopRetention = keepRetention(connection, config.retention, {
-      listRuns: reading.listRuns,
-      deleteRuns: removal,
-    });
     return {
       hints,
       settings: settingsOf(connection, servers, config),
@@ -72,7 +67,6 @@ export async function openStore(config: Config): Promise<RedisStore> {
       streams: streams(connection),
       // A user's client stays open.
       async close() {
-        stopRetention();
         hints.close();
         if (owned) client.disconnect();
       },

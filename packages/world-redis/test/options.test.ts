@@ -15,7 +15,6 @@ describe("options", () => {
     [{ partitions: 0 }, "partitions"],
     [{ partitions: 1.5 }, "partitions"],
     [{ replicas: 0 }, "replicas"],
-    [{ retention: 0 }, "retention"],
     [{ patience: -1 }, "patience"],
     [{ url: "redis://user:50%zz@localhost" }, "a % in user name or password"],
     [{ callTimeout: 0 }, "callTimeout"],

@@ -11,7 +11,7 @@ import {
   newRun,
   taking,
 } from "@perdure/testbed/requests";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { redisWorld } from "../src/index.ts";
 import { connectTo, keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
 
@@ -142,15 +142,4 @@ it("what is old goes where the memory is full", { timeout: 60_000 }, async () =>
   expect(await deleteOldRuns(world, NOW + 1)).toBe(60);
   const left = (await keysWith("", client)).filter((name) => /:([rjinmvgeh]|sent):|:unborn/.test(name));
   expect(left.filter((name) => !name.endsWith("run-20"))).toEqual([]);
-});
-
-it("with a retention ended runs go by themselves", { timeout: 30_000 }, async () => {
-  const namespace = newNamespace();
-  const world = await openWorld({ url, namespace, retention: 200 });
-  await fill(world);
-  const client = connectTo(url);
-  await vi.waitUntil(async () => (await keysWith(namespace, client)).length === 1, {
-    timeout: 20_000,
-    interval: 50,
-  });
 });

@@ -47,6 +47,8 @@ function smaller(asked: Sizes, most: Sizes): Sizes {
     replay: least(asked.replay, most.replay),
     raw: least(asked.raw, most.raw),
     perStep: least(asked.perStep, most.perStep),
+    lock: least(asked.lock, most.lock),
+    inbound: least(asked.inbound, most.inbound),
   };
 }
 

@@ -34,16 +34,18 @@ export function scriptsIn(
   return (script, ...args) => startProcess(join(folder, `${script}.ts`), args);
 }
 
-/** Starts a script, TypeScript as it is, in a Node of its own, with flags of Node before it. */
+/** Starts a script, TypeScript as it is, in a Node of its own, with flags of Node before it, in a folder. */
 export function startProcess(
   file: string,
   args: readonly (string | number)[] = [],
   env: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
+  cwd?: string,
 ): TestProcess {
   const name = basename(file);
   const child = spawn(process.execPath, [...flags, file, ...args.map(String)], {
     stdio: ["pipe", "pipe", "pipe"],
+    ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
   });
   const lines: string[] = [];

@@ -1,6 +1,6 @@
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
+import { parentOf } from "../parent.ts";
 import { isTerminal, type World } from "../world/index.ts";
-import { parentOf } from "./listing.ts";
 
 /** The deletion of one run: only what nobody needs any more. */
 

@@ -1,4 +1,6 @@
+import { systemNow } from "../clock.ts";
 import { currentContext } from "../context.ts";
+import { type WorkerInfo, workersOf } from "../engine/upkeep/sign-of-life.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
@@ -12,6 +14,15 @@ import {
   type RunSelection,
   selectionFilter,
 } from "./listing.ts";
+import { type ListLocksOptions, type LockInfo, locksOf, locksQuery } from "./locks-listing.ts";
+import {
+  type HookList,
+  hooksOf,
+  type ListNamesOptions,
+  namesQuery,
+  type StartKeyList,
+  startKeysOf,
+} from "./names-listing.ts";
 import { Run } from "./run.ts";
 import { clientHere, clientOf, runsHere } from "./runtime.ts";
 import type { StartOptions, WorkflowFunction, WorkflowReference } from "./start-request.ts";
@@ -23,6 +34,7 @@ import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts
  */
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
+export type { WorkerInfo } from "../engine/upkeep/sign-of-life.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
 export type {
   GetChunksOptions,
@@ -38,8 +50,15 @@ export {
   registerLifecycleHooks,
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
+<<<<<<< HEAD
 export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
 export type { CancelOptions, CancelOptions as CancelRunOptions } from "./run.ts";
+=======
+export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
+export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
+export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
+export type { CancelOptions } from "./run.ts";
+>>>>>>> cli
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type {
@@ -188,4 +207,50 @@ export async function listRuns(options: ListRunsOptions = {}): Promise<RunList> 
 export async function countRuns(selection: RunSelection = {}): Promise<number> {
   const filter = selectionFilter(selection, "countRuns");
   return await clientHere("countRuns()").ask("countRuns()", (world) => world.countRuns(filter));
+}
+
+/**
+ * The workers that execute runs of this World, in whatever process: each writes a sign of life every ten seconds, and is gone from the
+ * list half a minute after the last one. Not in a workflow: call it in a step.
+ *
+ * @example
+ * ```ts
+ * for (const { workerId, host, health } of await listWorkers()) console.log(workerId, host, health.ok, health.heldRuns);
+ * ```
+ */
+export async function listWorkers(): Promise<readonly WorkerInfo[]> {
+  return await clientHere("listWorkers()").ask("listWorkers()", (world) => workersOf(world, systemNow()));
+}
+
+/**
+ * One page of the live hooks, of all runs or of one, with their tokens: whoever sees them can resume the hooks. Not in a workflow: call it
+ * in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listHooks(options: ListNamesOptions = {}): Promise<HookList> {
+  const query = namesQuery(options, "listHooks");
+  return await clientHere("listHooks()").ask("listHooks()", (world) => hooksOf(world, query, systemNow()));
+}
+
+/**
+ * One page of the idempotency keys of starts that runs still have. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listStartKeys(options: ListNamesOptions = {}): Promise<StartKeyList> {
+  const query = namesQuery(options, "listStartKeys");
+  return await clientHere("listStartKeys()").ask("listStartKeys()", (world) =>
+    startKeysOf(world, query, systemNow()),
+  );
+}
+
+/**
+ * The locks that runs have, with their holders and how long their lines are. Not in a workflow: call it in a step.
+ *
+ * @throws {TypeError} for an option that cannot be meant
+ */
+export async function listLocks(options: ListLocksOptions = {}): Promise<readonly LockInfo[]> {
+  const query = locksQuery(options);
+  return await clientHere("listLocks()").ask("listLocks()", (world) => locksOf(world, query, systemNow()));
 }

@@ -1,5 +1,5 @@
-import { PARENT } from "../interpreter/kinds/attributes.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
+import { PARENT } from "../parent.ts";
 import type {
   Attributes,
   DamagedRun,
@@ -81,11 +81,6 @@ export interface RunList {
 
 const MOST = 1_000;
 const STATUSES: readonly RunStatus[] = ["pending", "running", "completed", "failed", "cancelled", "diverged"];
-
-/** The run that started this one, if a run did. */
-export function parentOf({ attributes }: RunRecord): string | undefined {
-  return Object.hasOwn(attributes, PARENT) ? attributes[PARENT] : undefined;
-}
 
 /** Reads what was passed to `listRuns`. Throws a `TypeError` for what cannot be meant. */
 export function listQuery(options: ListRunsOptions): ListRunsQuery {

@@ -23,6 +23,7 @@ import { StepDispatcher } from "./steps/step-dispatcher.ts";
 import { SystemStepRunner } from "./system-steps/runner.ts";
 import { storeCalls } from "./system-steps/store-calls.ts";
 import { Tick } from "./tick.ts";
+import { StoreWatch } from "./upkeep/store-watch.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
 
@@ -45,6 +46,7 @@ export class RunPool {
   readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
+  readonly #store: StoreWatch;
   #phase: "open" | "closing" | "closed" = "open";
   #unsubscribe: () => void = () => {};
 
@@ -112,8 +114,10 @@ export class RunPool {
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
+    this.#store = new StoreWatch({ world: world.name, clock, logger, pause: options.pollInterval });
     this.#claims = new ClaimLoop({
       ...options,
+      store: this.#store,
       owner: options.workerId,
       room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
@@ -190,7 +194,16 @@ export class RunPool {
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
     const { slots, detached } = this.#steps;
-    return healthOf(slots, detached, this.#residents.heldCount);
+    return healthOf({
+      slots,
+      detached,
+      heldRuns: this.#residents.heldCount,
+      store: this.#store,
+      claims: this.#claims,
+      commitsStuck: this.#commits.stuck,
+      now: this.#options.clock.now(),
+      patience: this.#options.leaseTtl,
+    });
   }
 
   async start(): Promise<void> {

@@ -5,6 +5,7 @@ import type { IdSource } from "../ids.ts";
 import type { LoggerChoice } from "../logger-choice.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import type { World } from "../world/index.ts";
+import { type Retention, retentionLimits } from "./upkeep/retention.ts";
 
 /** What a program may set of a worker, and the defaults. */
 
@@ -62,6 +63,16 @@ export interface WorkerOptions {
    */
   readonly journalLimit?: number;
   /**
+   * How long ended runs are kept, such as `{ completed: "30 days", failed: "90 days" }`. One worker at a time deletes the older ones in
+   * small batches, with all that belongs to them, start keys included; never one whose parent has not ended. Default: all stay.
+   */
+  readonly retention?: Retention;
+  /**
+   * How often the worker writes the sign of life by which `listWorkers` knows it, in milliseconds. Default 10 000; none under a `clock`
+   * of a test.
+   */
+  readonly heartbeat?: number;
+  /**
    * Signals on which the worker closes and then lets the process end. Default `["SIGTERM", "SIGINT"]`; none under a
    * `clock` of a test. A program with a handler of its own for the signal exits when it sees fit.
    */
@@ -101,6 +112,7 @@ export const DEFAULTS = {
   divergenceRetry: 60_000,
   journalWarning: 10_000,
   journalLimit: 100_000,
+  heartbeat: 10_000,
   closeTimeout: 10_000,
 } as const;
 
@@ -130,6 +142,8 @@ const WORKER_OPTIONS: OptionNames<WorkerOptions> = {
   strictReplay: true,
   journalWarning: true,
   journalLimit: true,
+  retention: true,
+  heartbeat: true,
   signals: true,
   keepAlive: true,
   logger: true,
@@ -151,10 +165,12 @@ export function checkOptions(options: WorkerOptions): void {
     "divergenceRetry",
     "journalWarning",
     "journalLimit",
+    "heartbeat",
   ] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && value >= 1)) {
       throw new TypeError(`createWorker({ ${name} }): must be a number of at least 1, got ${value}.`);
     }
   }
+  retentionLimits(options.retention);
 }

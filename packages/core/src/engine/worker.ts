@@ -15,6 +15,8 @@ import { StoreClock } from "./leases/store-clock.ts";
 import { RunPool } from "./run-pool.ts";
 import { closeOnSignal } from "./shutdown-signals.ts";
 import { catchStrayRejections } from "./stray-rejections.ts";
+import { RetentionLoop, retentionLimits } from "./upkeep/retention.ts";
+import { SignOfLife } from "./upkeep/sign-of-life.ts";
 import {
   type CloseOptions,
   checkOptions,
@@ -35,7 +37,10 @@ export interface Worker {
    * @throws {WorkflowRuntimeError} if the worker was closed
    */
   start(): Promise<void>;
-  /** Whether it does its work, for a health check of the process. Asks no store. */
+  /**
+   * Whether it does its work, and the store answers it, for a health check of the process; `healthHandler` of `perdure/http` answers
+   * with it. Asks no store: it tells what the claims have found.
+   */
   health(): WorkerHealth;
   /** Stops claiming, finishes or hands over what is under way, and gives every lease back. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
@@ -51,6 +56,8 @@ export class EngineWorker implements Worker {
   readonly #options: WorkerOptions;
   readonly #pool: RunPool;
   readonly #clock: StoreClock;
+  readonly #retention: RetentionLoop;
+  readonly #sign: SignOfLife | null;
   readonly #only: ReadonlySet<string> | null;
   #state: "new" | "open" | "closed" = "new";
   #opening: Promise<void> | undefined;
@@ -88,6 +95,25 @@ export class EngineWorker implements Worker {
       keeperThread: options.clock === undefined,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });
+    const upkeep = {
+      world: options.world,
+      clock: this.#clock,
+      ids,
+      random: options.random ?? systemRandom,
+      logger: resolveLogger(options.logger),
+      workerId: this.id,
+    };
+    this.#retention = new RetentionLoop({ ...upkeep, limits: retentionLimits(options.retention) });
+    const interval = options.heartbeat ?? (options.clock === undefined ? DEFAULTS.heartbeat : null);
+    this.#sign =
+      interval === null
+        ? null
+        : new SignOfLife({
+            ...upkeep,
+            interval,
+            workflows: () => this.#workflows(),
+            health: () => this.health(),
+          });
   }
 
   start(): Promise<void> {
@@ -170,6 +196,8 @@ export class EngineWorker implements Worker {
       this.#undo.push(closeOnSignal(signal, () => this.close()));
     }
     await this.#pool.start();
+    this.#retention.start();
+    this.#sign?.start();
     this.#state = "open";
   }
 
@@ -181,7 +209,11 @@ export class EngineWorker implements Worker {
 
   async #close(timeout: number): Promise<void> {
     if (this.#opening !== undefined) await this.#opening.catch(() => {});
-    if (this.#state === "open") await this.#pool.close(timeout);
+    if (this.#state === "open") {
+      await this.#retention.close();
+      await this.#pool.close(timeout);
+      await this.#sign?.close();
+    }
     this.#state = "closed";
     this.#undoAll();
   }

@@ -3,10 +3,10 @@
 /** For simulations of whole clusters: the engine's parts, which take clock, ids, randomness and World from outside. */
 export { Client, type ClientOptions } from "../api/client.ts";
 export type { Clock } from "../clock.ts";
+export { type ColdReplay, coldReplay } from "../engine/cold-replay.ts";
 export { EngineWorker } from "../engine/worker.ts";
 export { type IdSource, seededIds } from "../ids.ts";
 export { decode, decodeError } from "../serialization/index.ts";
-export { type ColdReplay, coldReplay } from "./cold-replay.ts";
 export { deploy } from "./deploy.ts";
 export { MemoryTransaction } from "./memory-joining.ts";
 export type { MemoryRun } from "./memory-run.ts";

@@ -44,7 +44,7 @@ export {
   type StoredRecord,
 } from "./record.ts";
 export { packRequest, unpackRequest } from "./request-bytes.ts";
-export { deleteOldRuns } from "./retention.ts";
+export { type DeleteOldRunsOptions, deleteOldRuns } from "./retention.ts";
 export {
   ATTRIBUTE_LIMITS,
   type Attributes,

@@ -1,7 +1,5 @@
 /** `perdure migrate`: finds the World package that a URL belongs to, and lets it migrate its store. */
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { load } from "./place.ts";
 
 export interface MigrateOptions {
   /** Where the database is; its protocol tells the World. */
@@ -61,18 +59,4 @@ const UNREADABLE =
 
 function isUnreadableUrl(error: unknown): boolean {
   return error instanceof TypeError && "code" in error && error.code === "ERR_INVALID_URL";
-}
-
-/** Imports a package of the user's project: the one of the working directory, not of where this command is installed. */
-async function load<Package>(name: string): Promise<Package> {
-  let file: string;
-  try {
-    file = createRequire(join(process.cwd(), "package.json")).resolve(name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
-    throw new Error(`${name} is not installed in ${process.cwd()}. Run: npm install ${name}`, {
-      cause: error,
-    });
-  }
-  return await import(pathToFileURL(file).href);
 }

@@ -1,9 +1,9 @@
 import type { Clock } from "../../clock.ts";
 import { WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
-import { PARENT } from "../../interpreter/kinds/attributes.ts";
 import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
+import { PARENT } from "../../parent.ts";
 import { decode, encode } from "../../serialization/index.ts";
 import type {
   ClaimedRun,

@@ -2,6 +2,7 @@ import type { Logger } from "../../logger.ts";
 import { outside } from "../../outside.ts";
 import type { CachedRun, ClaimedRun, World } from "../../world/index.ts";
 import type { StoreClock } from "../leases/store-clock.ts";
+import type { StoreWatch } from "../upkeep/store-watch.ts";
 
 /**
  * Finding due runs. One claim at a time; the next one when something says that runs may be due, when the earliest known
@@ -12,6 +13,8 @@ export interface ClaimLoopOptions {
   readonly world: World;
   readonly clock: StoreClock;
   readonly logger: Logger;
+  /** Hears whether the store answers, and says when to ask it again. */
+  readonly store: StoreWatch;
   readonly random: () => number;
   readonly owner: string;
   readonly leaseTtl: number;
@@ -46,6 +49,8 @@ export class ClaimLoop {
   #claiming: Promise<void> | undefined;
   #again = false;
   #asked = 0;
+  #askingSince: number | null = null;
+  #oldestDue: number | null = null;
   /** How many claims there were. */
   #turn = 0;
   /** The last claim was kept small, or not made, for want of room. */
@@ -61,6 +66,16 @@ export class ClaimLoop {
   /** How many runs the claim that is under way may bring. */
   get asked(): number {
     return this.#asked;
+  }
+
+  /** Since when a claim is under way, ms since the epoch, or `null`. */
+  get askingSince(): number | null {
+    return this.#askingSince;
+  }
+
+  /** Since when a run is due that the last claim found and did not take, or `null`. */
+  get oldestDue(): number | null {
+    return this.#oldestDue;
   }
 
   /** Runs may be due, or there is room again. */
@@ -111,7 +126,7 @@ export class ClaimLoop {
   }
 
   async #claim(): Promise<void> {
-    const { world, clock, logger, owner, leaseTtl, pollInterval, random } = this.#options;
+    const { world, clock, owner, leaseTtl, pollInterval, random } = this.#options;
     const queues = this.#options.queues();
     const byteLimit = this.#options.journalRoom();
     const limit = byteLimit > 0 ? Math.min(this.#options.room(), LARGEST_CLAIM) : 0;
@@ -125,6 +140,7 @@ export class ClaimLoop {
     let next = now + pause;
     if (upToDate && queues.length > 0 && limit > 0) {
       this.#asked = limit;
+      this.#askingSince = now;
       try {
         const result = await world.claim({
           queues: this.#inTurn(queues),
@@ -142,6 +158,9 @@ export class ClaimLoop {
         } else if (this.#options.idle()) {
           clock.followMachine();
         }
+        this.#options.store.answered();
+        this.#oldestDue =
+          result.nextDueAt !== null && result.nextDueAt <= result.now ? result.nextDueAt : null;
         this.#warnOfClock();
         // Before the answer the clock may have been wrong by any time.
         next = clock.now() + pause;
@@ -152,12 +171,10 @@ export class ClaimLoop {
         else if (result.nextDueAt !== null)
           next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
       } catch (error) {
-        logger.warn(
-          "the store could not be asked for due runs: it is asked again. Check that it can be reached",
-          { world: world.name, error },
-        );
+        next = clock.now() + this.#options.store.failed(error) * (0.75 + 0.25 * random());
       }
       this.#asked = 0;
+      this.#askingSince = null;
     }
     this.noteDue(next);
   }

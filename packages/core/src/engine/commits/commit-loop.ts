@@ -113,7 +113,8 @@ export class CommitLoop {
           await this.#separate(batch, error);
           return;
         }
-        logger.warn(
+        // Said once for a batch, however long the store is away.
+        logger[pause === FIRST_DELAY ? "warn" : "debug"](
           "the store did not take a commit: it is sent again until it does. Check that the store can be reached",
           { world: world.name, runs: batch.length, error },
         );

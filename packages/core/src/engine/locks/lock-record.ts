@@ -50,8 +50,16 @@ export interface LockWait {
 /** So long, in milliseconds, the record of a lock is kept that nobody has and nobody waits for. */
 export const IDLE: number = 24 * 60 * 60 * 1_000;
 
+/** With it begin the keys of all records of locks. */
+export const LOCKS = "lock:";
+
 export function lockKey(key: string): string {
-  return `lock:${shortOf(key)}`;
+  return `${LOCKS}${shortOf(key)}`;
+}
+
+/** What is locked, of the key of a lock's record; a hash where it is long. */
+export function lockKeyFrom(recordKey: string): string {
+  return recordKey.slice(LOCKS.length).replace(/^key:/, "");
 }
 
 export function turnKey(key: string, ticket: number): string {

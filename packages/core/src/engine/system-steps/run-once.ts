@@ -1,5 +1,6 @@
 import { WorkflowRuntimeError } from "../../errors/index.ts";
-import { CALLER, PARENT } from "../../interpreter/kinds/attributes.ts";
+import { CALLER } from "../../interpreter/kinds/attributes.ts";
+import { PARENT } from "../../parent.ts";
 import { decode } from "../../serialization/index.ts";
 import { executeStart, type StartRunInput, startedRun } from "./start-run.ts";
 import type { StoreCalls } from "./store-calls.ts";

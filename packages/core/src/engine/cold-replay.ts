@@ -1,9 +1,10 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
-import { newExecution, replayJournal } from "../engine/claims/loader.ts";
+import type { RequestDifference } from "../interpreter/replay.ts";
 import { decodeError } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
+import { newExecution, replayJournal } from "./claims/loader.ts";
 
 /** How a replay of a whole journal ended. */
 export interface ColdReplay {
@@ -16,6 +17,14 @@ export interface ColdReplay {
   readonly unmatched: readonly string[];
 }
 
+/** How exactly it looks. */
+export interface ColdReplayOptions {
+  /** Whether other arguments of a step, or other metadata of a hook, are a divergence, as with a worker's `strictReplay`. Default true. */
+  readonly strict?: boolean;
+  /** Called for each of them otherwise. */
+  readonly onDifference?: (difference: RequestDifference) => void;
+}
+
 /**
  * Runs a workflow against the journal of a generation as a worker does after a crash, without a store and without executing steps.
  *
@@ -24,7 +33,8 @@ export interface ColdReplay {
 export async function coldReplay(
   run: { readonly runId: string; readonly workflow: string; readonly generation?: number },
   journal: readonly JournalEvent[],
-  clock: Clock,
+  clock: Clock = systemClock,
+  { strict = true, onDifference = () => {} }: ColdReplayOptions = {},
 ): Promise<ColdReplay> {
   const execution = newExecution({
     generation: 0,
@@ -38,7 +48,7 @@ export async function coldReplay(
   });
   const removeGuard = installGuard(guardedExecution);
   try {
-    await replayJournal(execution, journal, { clock, strict: true, onDifference: () => {} });
+    await replayJournal(execution, journal, { clock, strict, onDifference });
   } finally {
     removeGuard();
   }

@@ -1,0 +1,222 @@
+import { countRuns, getRun, resumeHook, start } from "@perdure/core/api";
+import type { RunStatus } from "@perdure/core/world";
+import { CommandError, EXIT } from "./errors.ts";
+import { openPlace, type PlaceOptions } from "./place.ts";
+import { attributesOf, hasSelection, runsThatFit, type SelectionOptions, selectionOf } from "./selection.ts";
+import { confirm, oneLine, print, printJson, progress } from "./terminal.ts";
+
+/** What changes runs: one by its id, or many by a filter, after a question. */
+
+/** The options of the commands that act on runs. */
+export interface ActOptions extends PlaceOptions, SelectionOptions {
+  readonly all?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** What is done to each run. */
+export interface Act {
+  /** `cancel`, as in `cancel 3 runs?` */
+  readonly verb: string;
+  readonly done: string;
+  /** Which runs a filter without a status means. */
+  readonly statuses: readonly RunStatus[];
+  /** @returns what is to be said of it beside its id */
+  readonly one: (runId: string) => Promise<string>;
+}
+
+/** So many runs are acted on at once. */
+const AT_ONCE = 8;
+
+/** Acts on the runs that are named, or on those that a filter chooses. */
+export async function act(runIds: readonly string[], options: ActOptions, what: Act): Promise<void> {
+  const filtered = hasSelection(options) || options.all === true;
+  if (runIds.length > 0 && filtered)
+    throw new CommandError("Name runs, or choose them by options, not both.");
+  if (runIds.length === 0 && !filtered) {
+    throw new CommandError(
+      `Which runs? Name them: perdure ${what.verb} wrun_…, or choose them: perdure ${what.verb} --workflow … (--all for every run that it fits).`,
+    );
+  }
+  await openPlace(options);
+  const ids = runIds.length > 0 ? runIds : await chosen(options, what);
+  const bar = progress(what.verb, runIds.length > 0 ? 0 : ids.length);
+  const results: { runId: string; said: string; error: string | null }[] = [];
+  const waiting = [...ids];
+  const work = async (): Promise<void> => {
+    for (let runId = waiting.shift(); runId !== undefined; runId = waiting.shift()) {
+      try {
+        results.push({ runId, said: await what.one(runId), error: null });
+      } catch (error) {
+        results.push({
+          runId,
+          said: "",
+          error: oneLine(error instanceof Error ? error.message : String(error)),
+        });
+      }
+      bar.at(results.length);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  bar.end();
+  report(results, options, what);
+}
+
+async function chosen(options: ActOptions, { verb, statuses }: Act): Promise<string[]> {
+  const selection = selectionOf(options, statuses);
+  const count = await countRuns(selection);
+  if (count === 0) {
+    print("No run fits.");
+    return [];
+  }
+  await confirm(`This will ${verb} ${plural(count)}.`, options.yes === true);
+  const ids: string[] = [];
+  for await (const { runId } of runsThatFit(selection, "asc")) ids.push(runId);
+  return ids;
+}
+
+function report(
+  results: readonly { readonly runId: string; readonly said: string; readonly error: string | null }[],
+  { json }: ActOptions,
+  { done }: Act,
+): void {
+  const failed = results.filter(({ error }) => error !== null);
+  if (json === true) {
+    printJson(
+      results.map(({ runId, said, error }) => ({
+        runId,
+        result: error === null ? said || done : null,
+        error,
+      })),
+    );
+  } else {
+    for (const { runId, said, error } of results) {
+      if (error === null) print(`${runId} ${said === "" ? done : said}`);
+    }
+    for (const { runId, error } of failed) console.error(`${runId} ${error}`);
+    if (results.length > 1) print(`${plural(results.length - failed.length)} ${done}, ${failed.length} not.`);
+  }
+  if (failed.length > 0) process.exitCode = EXIT.failed;
+}
+
+function plural(count: number): string {
+  return `${count} run${count === 1 ? "" : "s"}`;
+}
+
+const UNFINISHED: readonly RunStatus[] = ["pending", "running", "diverged"];
+
+/** `perdure cancel` */
+export function cancelling(options: { readonly reason?: string; readonly terminate?: boolean }): Act {
+  const { reason, terminate } = options;
+  return {
+    verb: "cancel",
+    done: terminate === true ? "terminated" : "asked to end",
+    statuses: UNFINISHED,
+    async one(runId) {
+      await getRun(runId).cancel({
+        ...(reason !== undefined && { reason }),
+        mode: terminate === true ? "terminate" : "graceful",
+      });
+      return "";
+    },
+  };
+}
+
+/** `perdure retry` */
+export function retrying({ newKeys }: { readonly newKeys?: boolean }): Act {
+  return {
+    verb: "retry",
+    done: "retried",
+    statuses: ["failed", "diverged"],
+    async one(runId) {
+      const next = await getRun(runId).retry({ keys: newKeys === true ? "new" : "keep" });
+      return next.runId === runId ? "is tried again" : `goes on as ${next.runId}`;
+    },
+  };
+}
+
+/** `perdure wake` */
+export const waking: Act = {
+  verb: "wake",
+  done: "woken",
+  statuses: ["running"],
+  async one(runId) {
+    const { stoppedCount } = await getRun(runId).wakeUp();
+    return stoppedCount === 1 ? "1 sleep ended" : `${stoppedCount} sleeps ended`;
+  },
+};
+
+/** `perdure delete` */
+export const deleting: Act = {
+  verb: "delete",
+  done: "deleted",
+  statuses: ["completed", "failed", "cancelled"],
+  async one(runId) {
+    await getRun(runId).delete();
+    return "";
+  },
+};
+
+/** `perdure fork <run> --from-step <id>` */
+export async function fork(
+  runId: string,
+  options: PlaceOptions & { readonly fromStep: string; readonly args?: string },
+): Promise<void> {
+  await openPlace(options);
+  const args = options.args === undefined ? undefined : argsOf(options.args);
+  const forked = await getRun(runId).fork({
+    fromStep: options.fromStep,
+    ...(args !== undefined && { args }),
+  });
+  print(`${runId} is forked as ${forked.runId}`);
+}
+
+/** `perdure start <workflow> [args]` */
+export async function begin(
+  workflowId: string,
+  args: string | undefined,
+  options: PlaceOptions & {
+    readonly key?: string;
+    readonly attribute?: readonly string[];
+    readonly json?: boolean;
+  },
+): Promise<void> {
+  await openPlace(options, "may be made");
+  const { key, attribute } = options;
+  const run = await start({ workflowId } as never, argsOf(args ?? "[]"), {
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(attribute !== undefined && { attributes: attributesOf(attribute) }),
+  });
+  if (options.json === true) printJson({ runId: run.runId });
+  else print(run.runId);
+}
+
+/** `perdure resume <token> [payload]` */
+export async function resume(
+  token: string,
+  payload: string | undefined,
+  options: PlaceOptions & { readonly key?: string },
+): Promise<void> {
+  await openPlace(options);
+  const value = payload === undefined ? undefined : parse(payload, "The payload");
+  const { key } = options;
+  const { runId } = await resumeHook(token, value, key === undefined ? {} : { idempotencyKey: key });
+  print(`delivered to ${runId}`);
+}
+
+function argsOf(text: string): unknown[] {
+  const args = parse(text, "The arguments");
+  if (!Array.isArray(args))
+    throw new CommandError("The arguments: write a JSON array, such as '[\"cus_1\", 4200]'.");
+  return args;
+}
+
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CommandError(
+      `${what}: this is no JSON. Write texts in double quotes, and the whole in single ones: '"yes"'.`,
+    );
+  }
+}

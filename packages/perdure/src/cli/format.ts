@@ -1,0 +1,76 @@
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+import { paint } from "./terminal.ts";
+
+/** Times, lengths and values as people read them. */
+
+/** `2026-11-26 01:13:01`, in UTC; `-` for none. */
+export function time(date: Date | null | undefined): string {
+  return date === null || date === undefined ? "-" : date.toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** `12 ms`, `4.2 s`, `3 min`, `2.5 h`, `12 days`. */
+export function length(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${round(ms / 1_000)} s`;
+  if (ms < 3_600_000) return `${round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${round(ms / 3_600_000)} h`;
+  return `${round(ms / 86_400_000)} days`;
+}
+
+function round(n: number): string {
+  return n < 10 ? n.toFixed(1).replace(/\.0$/, "") : String(Math.round(n));
+}
+
+/** How long it took from one time to another; `-` where one is missing. */
+export function between(from: Date | undefined, to: Date | undefined): string {
+  return from === undefined || to === undefined ? "-" : length(to.getTime() - from.getTime());
+}
+
+/** A value on one line. */
+export function short(value: unknown): string {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  return inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: 200,
+    maxArrayLength: 20,
+  });
+}
+
+/** A value in full, on several lines. */
+export function full(value: unknown): string {
+  const colors = paint("red", "") !== "";
+  if (value instanceof Error) return `${stackOf(value)}${causeOf(value)}`;
+  return inspect(value, { depth: 8, maxStringLength: 10_000, maxArrayLength: 200, colors });
+}
+
+function causeOf({ cause }: Error): string {
+  return cause === undefined
+    ? ""
+    : `\ncaused by ${cause instanceof Error ? `${stackOf(cause)}${causeOf(cause)}` : short(cause)}`;
+}
+
+/** `customer=cus_1, stage=charged`, without perdure's own. */
+export function attributes(all: Readonly<Record<string, string>>): string {
+  return Object.entries(all)
+    .filter(([name]) => !name.startsWith("$"))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
+}
+
+/** Where the engine's own code is: its frames in a stack tell a user nothing. */
+const OWN = [
+  "node:internal/",
+  "/node_modules/@perdure/",
+  "/node_modules/perdure/",
+  `${dirname(fileURLToPath(import.meta.resolve("@perdure/core")))}/`,
+];
+
+function stackOf(error: Error): string {
+  const lines = (error.stack ?? short(error)).split("\n");
+  return lines
+    .filter((line) => !/^\s+at /.test(line) || !OWN.some((place) => line.includes(place)))
+    .join("\n");
+}
