@@ -50,15 +50,10 @@ export {
   registerLifecycleHooks,
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
-<<<<<<< HEAD
 export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
-export type { CancelOptions, CancelOptions as CancelRunOptions } from "./run.ts";
-=======
-export type { ListRunsOptions, RunInfo, RunList, RunSelection } from "./listing.ts";
 export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
 export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
-export type { CancelOptions } from "./run.ts";
->>>>>>> cli
+export type { CancelOptions, CancelOptions as CancelRunOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type {
