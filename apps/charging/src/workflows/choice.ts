@@ -1,4 +1,5 @@
-// The variants of the workflow that the demo can run, by name. The demo starts runs of one and the workers execute it.
+// The variants of the workflow that the demo can run, by name. The demo starts runs of one and the workers execute it, beside
+// what the API starts.
 
 export type ChargeCustomer = (
   customerId: string,
@@ -17,4 +18,10 @@ const variants: Record<Variant, () => Promise<{ chargeCustomer: ChargeCustomer }
 export async function loadWorkflow(variant: string): Promise<ChargeCustomer> {
   if (!(variant in variants)) throw new Error(`There is no workflow variant '${variant}'.`);
   return (await variants[variant as Variant]()).chargeCustomer;
+}
+
+/** All that a worker executes under a variant: it, and what the API starts. */
+export async function loadWorkflows(variant: string) {
+  const { chargeOrder, refundOrder } = await import("./orders.ts");
+  return [await loadWorkflow(variant), chargeOrder, refundOrder];
 }
