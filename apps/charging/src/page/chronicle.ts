@@ -13,16 +13,18 @@ export type Entry =
   | { type: "note"; line: string }
   | { type: "verdict"; ok: boolean; line: string };
 
-/** An entry, and how many milliseconds after the beginning it was added. */
+/** An entry, and how many milliseconds after the first one it was added. */
 export type Told = Entry & { at: number };
 
 export class Chronicle {
   readonly #told: Told[] = [];
   readonly #listeners = new Set<(told: Told) => void>();
-  readonly #begun = performance.now();
+  #begun: number | undefined;
 
   add(entry: Entry): void {
-    const told = { ...entry, at: Math.round(performance.now() - this.#begun) };
+    const now = performance.now();
+    this.#begun ??= now;
+    const told = { ...entry, at: Math.round(now - this.#begun) };
     this.#told.push(told);
     for (const listener of this.#listeners) listener(told);
   }
