@@ -1,4 +1,8 @@
 /** `perdure/http`: Perdure for HTTP servers. */
 
+export { idempotent } from "./idempotency/idempotent.ts";
+export type { IdempotencyContext, IdempotentHandler } from "./idempotency/layer.ts";
+export type { IdempotentOptions } from "./idempotency/options.ts";
+export type { IdempotencyMode } from "./idempotency/refusals.ts";
 export { type WebhookHandlerOptions, webhookHandler } from "./webhooks/handler.ts";
 export { github, standardWebhooks, stripe, type WebhookSecret } from "./webhooks/verify.ts";

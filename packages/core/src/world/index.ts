@@ -1,8 +1,11 @@
 /**
- * The World contract, for authors of storage adapters. The laws are in the doc comments of {@link World}; the suite
- * that checks them is `@perdure/world-testkit`.
+ * The World contract, for authors of storage adapters, and of packages that keep records of their own in a World. The laws are in
+ * the doc comments of {@link World}; the suite that checks them is `@perdure/world-testkit`.
  */
 
+export { type Clock, systemClock } from "../clock.ts";
+export { lengthMs } from "../define/retry-policy.ts";
+export { checkOptionNames } from "../option-names.ts";
 export { withoutPasswords } from "../passwords.ts";
 export { attributeKeys, attributesFromText, attributesToText } from "./attributes.ts";
 export { EVENT_OVERHEAD, type Hint, type LeaseKeeper, type WorldCapabilities } from "./capabilities.ts";
