@@ -26,6 +26,17 @@ export function startName(workflow: string, key: string): string {
   return `start:${workflow.length}:${workflow}:${key}`;
 }
 
+/** The name of the one run of a workflow that has a singleton key. */
+export function singletonName(workflow: string, key: string): string {
+  return `singleton:${workflow.length}:${workflow}:${key}`;
+}
+
+/** Claims it until the run's end. */
+export function singletonClaim(workflow: string, key: string): FirstClaim {
+  const name = singletonName(workflow, key);
+  return { name, id: "singleton", fingerprint: null, data: null, keepFor: 0, freeAt: 0, from: null };
+}
+
 /** Claims the key of a start. It is free from `freeAt` on, if its run has ended; `null`: when its run is deleted. */
 export function startClaim(
   workflow: string,

@@ -6,6 +6,7 @@ import { startedRun } from "./engine/system-steps/start-run.ts";
 import { childRunId } from "./ids.ts";
 import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { createRunRequest, type NewRun } from "./interpreter/new-run.ts";
+import { inTheWay, REPLACED } from "./interpreter/singleton.ts";
 import { largestValue, storable } from "./serialization/index.ts";
 import { PassedStreams } from "./streams/passed-streams.ts";
 
@@ -41,7 +42,14 @@ export async function startInStep<T>(
   // The arguments of another attempt may differ, by a time for example: the run is that of the first one.
   const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };
   const run: NewRun = { ...asked, runId: childRunId(id, now), attributes, key };
-  const result = await store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
+  const create = () => store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
+  let result = await create();
+  for (let before = inTheWay(run, result); before !== null; before = inTheWay(run, result)) {
+    const client = clientOf(world);
+    await client.cancel(before, REPLACED, "graceful");
+    await context.duringRun(before, client.ended(before));
+    result = await create();
+  }
   const runId = startedRun({ run, onConflict }, result);
   if (passed.any) serve(context, passed, runId, run);
   return new Run<T>(clientOf(world), runId);

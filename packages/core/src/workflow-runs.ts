@@ -5,7 +5,7 @@ import { endOfLine, lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
-import type { StartRunInput } from "./engine/system-steps/start-run.ts";
+import type { StartRunInput, StartRunResult } from "./engine/system-steps/start-run.ts";
 import type { StopSleepResult, WakeUpInput } from "./engine/system-steps/wake-up.ts";
 import {
   NonDeterminismError,
@@ -41,21 +41,24 @@ export async function startInWorkflow<T>(
     ...asked.attributes,
     ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
-  const now = execution.now();
-  const runId = await callSystemStep<string>(
-    execution,
-    "start_run",
-    (id, parent): StartRunInput => ({
-      run: {
-        ...asked,
-        runId: childRunId(id, now),
-        attributes: { ...attributes, [PARENT]: parent },
-        key: keyAt(now),
-      },
-      onConflict,
-    }),
-  );
-  return new Run<T>(runsOf(execution), runId);
+  for (;;) {
+    const now = execution.now();
+    const started = await callSystemStep<StartRunResult>(
+      execution,
+      "start_run",
+      (id, parent): StartRunInput => ({
+        run: {
+          ...asked,
+          runId: childRunId(id, now),
+          attributes: { ...attributes, [PARENT]: parent },
+          key: keyAt(now),
+        },
+        onConflict,
+      }),
+    );
+    if (typeof started === "string") return new Run<T>(runsOf(execution), started);
+    await runsOf(execution).ended(started.after, {});
+  }
 }
 
 /** What a {@link Run} in a workflow asks. */

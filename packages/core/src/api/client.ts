@@ -12,6 +12,7 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
+import { inTheWay, REPLACED } from "../interpreter/singleton.ts";
 import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
@@ -162,11 +163,18 @@ export class Client implements RunAccess {
       const lease =
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
       const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
-      const request = createRunRequest(run, { at: now, lease, mail: [] });
+      let request = createRunRequest(run, { at: now, lease, mail: [] });
       const leaseUntil = worker?.leaseEnd() ?? 0;
       const release = worker?.reserve();
       try {
-        const result = await this.#create(request);
+        let result = await this.#create(request);
+        for (let before = inTheWay(run, result); before !== null; before = inTheWay(run, result)) {
+          await this.cancel(before, REPLACED, "graceful");
+          await this.#ending(before, undefined);
+          // What was asked for then could have a lease that is over.
+          request = createRunRequest(run, { at: this.#clock.now(), lease: null, mail: [] });
+          result = await this.#create(request);
+        }
         if (result.outcome === "created" && result.lease !== null) {
           worker?.adopt(result.lease, workflow, request.events, leaseUntil);
         }

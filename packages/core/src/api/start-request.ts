@@ -3,6 +3,7 @@ import { type Duration, durationFrom } from "../duration.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
+import { SINGLETON, singletonFor } from "../interpreter/singleton.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import {
   encode,
@@ -112,7 +113,12 @@ export function startRequest(
   const keyAt = (now: number): StartKey | null =>
     key === undefined ? null : { key, fingerprint: print, freeAt: freeFrom(now) };
   const changes = given === undefined ? {} : checkAttributes(given, "attributes");
-  return { workflow, args, attributes: withChanges({}, changes, "attributes"), hookToken, keyAt, onConflict };
+  const singleton = singletonFor(workflow, list);
+  const attributes = {
+    ...withChanges({}, changes, "attributes"),
+    ...(singleton !== undefined && { [SINGLETON]: singleton.key }),
+  };
+  return { workflow, args, attributes, hookToken, singleton, keyAt, onConflict };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { entityId } from "../ids.ts";
-import { hookClaim, startClaim } from "../names.ts";
+import { hookClaim, singletonClaim, startClaim } from "../names.ts";
 import type { Attributes, CreateRun, FirstClaim, FirstMail, NewEvent } from "../world/index.ts";
 import { attributesGiven } from "./kinds/attributes.ts";
 import { hookHeld } from "./kinds/hook.ts";
@@ -15,6 +15,8 @@ export interface NewRun {
   readonly key: StartKey | null;
   /** The token of a hook that the run has from the first moment. */
   readonly hookToken: string | null;
+  /** Of a workflow with the option `singleton`: the key, and what becomes of the run that has it. */
+  readonly singleton?: { readonly key: string; readonly mode: "skip" | "cancel" } | undefined;
 }
 
 /** The key of a start. */
@@ -35,10 +37,11 @@ export interface Beginning {
 
 /** The request that makes the run. */
 export function createRunRequest(run: NewRun, { at, lease, mail }: Beginning): CreateRun {
-  const { runId, workflow, args, attributes, key, hookToken } = run;
+  const { runId, workflow, args, attributes, key, hookToken, singleton } = run;
   const hookId = firstHookId(runId);
   const names: FirstClaim[] = [];
   if (key !== null) names.push(startClaim(workflow, key.key, key.fingerprint, key.freeAt));
+  if (singleton !== undefined) names.push(singletonClaim(workflow, singleton.key));
   if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
   const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken, null), at }];
   return {

@@ -9,6 +9,7 @@ import {
   WorkflowNotRegisteredError,
   WorldError,
 } from "../../errors/index.ts";
+import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook.ts";
@@ -47,7 +48,7 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
     contexts.run({ kind: "workflow", execution, signals: signalsOf(execution) } satisfies Context, call);
-  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter, sleep: sleepIn });
+  return new Execution({ ...options, fn, admission, input: events[0]?.data ?? null, enter, sleep: sleepIn });
 }
 
 /**
@@ -116,6 +117,7 @@ export async function replayJournal(
   options: ReplayOptions,
 ): Promise<void> {
   knowTokens(execution, events);
+  knowAdmission(execution, events);
   await replay(execution, events, options);
 }
 

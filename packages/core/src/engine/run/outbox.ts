@@ -106,7 +106,7 @@ export class Outbox {
   }
 
   /** The workflow function has ended. */
-  end(outcome: Exclude<Outcome, { type: "continued" }>, now: number): void {
+  end(outcome: Extract<Outcome, { type: "returned" | "threw" }>, now: number): void {
     if (outcome.type === "returned") {
       const { output } = outcome;
       this.#terminal("run_completed", output, { status: "completed", output }, now);

@@ -151,6 +151,7 @@ export class Turn {
     }
     writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     if (record !== null || outcome.type === "continued") this.outbox.endCancelled(record?.reason, now);
+    else if (outcome.type === "cancelled") this.outbox.endCancelled(outcome.reason, now);
     else this.outbox.end(outcome, now);
     this.#machine.move("over");
     this.#options.steps.close();

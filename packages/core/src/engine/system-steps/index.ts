@@ -1,6 +1,8 @@
+import { acquireLock } from "./acquire-lock.ts";
 import { answerRequest } from "./answer-request.ts";
 import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
+import { releaseLock } from "./release-lock.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
@@ -19,6 +21,10 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,
+  acquire_lock: acquireLock,
+  // The lock of a workflow's `concurrency`; its ids are counted apart, so that those of the code stay when the option comes or goes.
+  admit_run: acquireLock,
+  release_lock: releaseLock,
   answer_request: answerRequest,
 };
 

@@ -1,5 +1,9 @@
 import { HookConflictError, IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
+import { derivedMessageId } from "../../ids.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
+import { inTheWay, REPLACED } from "../../interpreter/singleton.ts";
+import { singletonName } from "../../names.ts";
+import { encode } from "../../serialization/index.ts";
 import type { CreateRunResult } from "../../world/index.ts";
 import type { SystemStep } from "./system-step.ts";
 
@@ -20,7 +24,8 @@ export interface StartRunInput {
 export function startedRun({ run, onConflict }: StartRunInput, result: CreateRunResult): string {
   if (result.outcome !== "held") return run.runId;
   const { name, runId, fingerprint } = result.name;
-  const { workflow, key, hookToken } = run;
+  const { workflow, key, hookToken, singleton } = run;
+  if (singleton !== undefined && name === singletonName(workflow, singleton.key)) return runId;
   if (key === null || (hookToken !== null && name.startsWith("hook:"))) {
     throw new HookConflictError(hookToken ?? "", runId);
   }
@@ -29,11 +34,19 @@ export function startedRun({ run, onConflict }: StartRunInput, result: CreateRun
   return runId;
 }
 
+/** The result of the step: the run, or the one whose end has to come before it. */
+export type StartRunResult = string | { readonly after: string };
+
 export const startRun: SystemStep = {
   owed: true,
-  async execute({ input }, { createRun, now }) {
+  async execute({ id, input }, { createRun, deliver, now }) {
     const start = input as StartRunInput;
     const result = await createRun(createRunRequest(start.run, { at: now(), lease: null, mail: [] }));
-    return { type: "completed", value: startedRun(start, result) };
+    const before = inTheWay(start.run, result);
+    if (before === null) return { type: "completed", value: startedRun(start, result) };
+    const messageId = derivedMessageId("replaced", id, before);
+    const data = encode(REPLACED, "reason");
+    await deliver({ messageId, to: { runId: before }, type: "cancel_requested", at: now(), data });
+    return { type: "completed", value: { after: before } satisfies StartRunResult };
   },
 };
