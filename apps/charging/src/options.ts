@@ -107,7 +107,9 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .showHelpAfterError("(--help lists the flags)");
   // Package managers hand a `--` through that was meant for them.
   program.parse(argv[0] === "--" ? argv.slice(1) : argv, { from: "user" });
-  const { client, faults, withoutKeys, clients, duplicateRequests, ...flags } = program.opts<Flags & { withoutKeys?: true }>();
+  const { client, faults, withoutKeys, clients, duplicateRequests, ...flags } = program.opts<
+    Flags & { withoutKeys?: true }
+  >();
 
   if (withoutKeys && client === "stripe") {
     program.error("error: --without-keys goes with --client fetch: the Stripe client adds keys of its own.");
@@ -119,7 +121,9 @@ export function readOptions(argv: readonly string[]): DemoOptions {
   }
   const api = clients !== undefined || duplicateRequests !== undefined || flags.naive;
   if (api && (withoutKeys || client === "stripe")) {
-    program.error("error: what the API starts is the workflow with `fetch` and keys: leave --client and --without-keys out.");
+    program.error(
+      "error: what the API starts is the workflow with `fetch` and keys: leave --client and --without-keys out.",
+    );
   }
   return {
     ...flags,

@@ -18,7 +18,9 @@ import { takeVerdict, type Verdict } from "./verdict.ts";
 import { worldNamed } from "./worlds.ts";
 
 /** The demo's result; the JSON line is this object. */
-export interface DemoResult extends Verdict, Pick<ClientsResult, "requests" | "duplicateRequests" | "unequalAnswers"> {
+export interface DemoResult
+  extends Verdict,
+    Pick<ClientsResult, "requests" | "duplicateRequests" | "unequalAnswers"> {
   world: string;
   customers: number;
   /** Kills that were carried out, of workers and of API servers. */
@@ -134,7 +136,8 @@ export async function runDemo(
   await Promise.all([payment.stop(), receipts.stop()]);
   const verdict = takeVerdict(ledgers, customers);
   const once = verdict.charges === customers.length && verdict.receipts === customers.length;
-  const refunded = verdict.duplicateRefunds === 0 && verdict.refunds === orders.filter((o) => o.refund).length;
+  const refunded =
+    verdict.duplicateRefunds === 0 && verdict.refunds === orders.filter((o) => o.refund).length;
   return {
     ...{ world: options.world, customers: customers.length },
     ...verdict,

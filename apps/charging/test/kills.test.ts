@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { KillSchedule, planKills } from "../src/kills.ts";
-import type { Moment, Phase } from "../src/servers/moments.ts";
+import { type Moment, type Phase, type ServerName, victimOf } from "../src/servers/moments.ts";
 
 const servers = [
   ["payment", "charge"],
@@ -72,4 +72,29 @@ it("does not kill a restarted worker for a request that its predecessor left beh
   const rest = moments.slice(first + 1).filter((moment) => moment.request === moments[first]?.request);
   expect(rest.some((moment) => schedule.observe(moment))).toBe(false);
   expect(schedule.left).toBe(1);
+});
+
+it("kills an API server every second time, whatever the seed", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const schedule = new KillSchedule({ ...options, seed, apis: 2 });
+    const kills: string[] = [];
+    const ask = (server: ServerName, effect: Moment["effect"], request: number): boolean => {
+      const moment = { server, effect, request, door: request % 2, customer: `cus_${request}`, n: 1 };
+      return (["arrived", "executed", "ended"] as const).some((phase) => {
+        if (!schedule.observe({ ...moment, phase })) return false;
+        kills.push(`${victimOf(moment)} ${phase}`);
+        schedule.up(victimOf(moment), moment.door);
+        return true;
+      });
+    };
+    // Whoever is killed asks again, until there is an answer.
+    for (let i = 0; i < options.customers; i++) {
+      let n = 100 * i;
+      while (ask("payment", "charge", ++n));
+      while (ask("receipts", "receipt", ++n));
+      while (ask("api", "charge", ++n));
+    }
+    expect(kills.map((kill) => kill.split(" ")[0])).toEqual(["worker", "api", "worker", "api", "worker"]);
+    expect(kills).not.toContain("api arrived");
+  }
 });

@@ -27,8 +27,8 @@ export function createApi({ guard, provider, watch = nobodyWatches, door = 0 }: 
 
   /** The handler behind the guard, with the moments of each request reported. */
   function watched(effect: "charge" | "refund", mode: "ietf" | "stripe", handler: Handler) {
-    const guarded = guard(async (request, call) => {
-      const response = await handler(request, call);
+    const guarded = guard(async (request, startKey) => {
+      const response = await handler(request, startKey);
       const moment = current.getStore();
       if (moment) await watch({ ...moment, phase: "executed" });
       return response;
@@ -54,6 +54,11 @@ export function createApi({ guard, provider, watch = nobodyWatches, door = 0 }: 
   const refund = watched("refund", "ietf", postRefund);
   app.post("/v1/charges", (c) => charge(c.req.raw));
   app.post("/refunds", (c) => refund(c.req.raw));
+  app.onError((error) => {
+    if (error instanceof Response) return error;
+    console.error(error);
+    return new Response("Something went wrong: send the request again, with the same key.", { status: 500 });
+  });
   app.get("/report", async (c) => c.json({ customers: await reportOf(provider) }));
   app.get("/customers/:customer", async (c) => {
     const [report] = await reportOf(provider, c.req.param("customer"));

@@ -16,7 +16,7 @@ export function checkThenAct(path: string): (handler: Handler) => (request: Requ
     const key = request.headers.get("idempotency-key") ?? "";
     const done = read.get(key) as { status: number; body: string } | undefined;
     if (done) return new Response(done.body, { status: done.status });
-    const response = await handler(request, { startKey: undefined, begin() {} });
+    const response = await handler(request);
     const body = await response.text();
     write.run(key, response.status, body);
     return new Response(body, { status: response.status, headers: response.headers });

@@ -52,7 +52,9 @@ async function chargesOf({ url, secret }: Provider, customer?: string): Promise<
     const query = new URLSearchParams({ limit: "100", ...(customer !== undefined && { customer }) });
     const last = all.at(-1);
     if (last) query.set("starting_after", last.id);
-    const response = await fetch(`${url}/v1/charges?${query}`, { headers: { Authorization: `Bearer ${secret}` } });
+    const response = await fetch(`${url}/v1/charges?${query}`, {
+      headers: { Authorization: `Bearer ${secret}` },
+    });
     if (!response.ok) throw new Error(`The payment provider answered ${response.status}.`);
     const page = (await response.json()) as { data: ProvidersCharge[]; has_more: boolean };
     all.push(...page.data);

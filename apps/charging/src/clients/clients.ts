@@ -117,7 +117,10 @@ export async function runClients(orders: readonly Order[], options: ClientsOptio
 }
 
 /** One request: its answer, or when to send it again. Undefined where the connection broke, which says nothing about the order. */
-async function attempt(url: string, init: RequestInit): Promise<Answer | { retryAfterMs: number } | undefined> {
+async function attempt(
+  url: string,
+  init: RequestInit,
+): Promise<Answer | { retryAfterMs: number } | undefined> {
   try {
     const response = await fetch(url, init);
     const body = await response.text();

@@ -17,7 +17,8 @@ export async function servePage(chronicle: Chronicle): Promise<Page> {
     if (request.url === "/") {
       response.writeHead(200, {
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+        "Content-Security-Policy":
+          "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
       });
       response.end(html);
     } else if (request.url === "/events") {

@@ -55,7 +55,8 @@ export function invalidRefund(
 ): ErrorObject | undefined {
   const type = "invalid_request_error";
   const param = "charge";
-  if (id === "") return { type, code: "parameter_missing", param, message: `Missing required param: ${param}.` };
+  if (id === "")
+    return { type, code: "parameter_missing", param, message: `Missing required param: ${param}.` };
   if (!charge) return { type, code: "resource_missing", param, message: `No such charge: '${id}'` };
   if (refunds.length === 0) return undefined;
   return { type, code: "charge_already_refunded", message: `Charge ${id} has already been refunded.` };

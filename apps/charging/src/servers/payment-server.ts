@@ -185,7 +185,9 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
         if (invalidNow) return { outcome: "invalid", status: 400, body: errorBody(invalidNow) };
       }
       const { body, record } = of.make(params);
-      record(key === undefined ? undefined : { key, fingerprint, status: 200, body, requestId, createdAt: now() });
+      record(
+        key === undefined ? undefined : { key, fingerprint, status: 200, body, requestId, createdAt: now() },
+      );
       return { outcome: "executed", status: 200, body };
     }
   }

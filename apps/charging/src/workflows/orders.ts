@@ -1,13 +1,14 @@
 // What the API starts: the guide's workflow under a lock, so that a customer has one charge or refund under way at a time,
 // whoever asks and on whatever machine.
 
-import { getStepMetadata } from "perdure";
+import { acquireLock, getStepMetadata } from "perdure";
 import { start } from "perdure/api";
 import { chargeCustomer } from "./charge-customer.ts";
 
 export async function chargeOrder(customerId: string, amount: number) {
   "use workflow";
 
+  await using _lock = await acquireLock(`customer:${customerId}`);
   const run = await start(chargeCustomer, [customerId, amount]);
   return await run.returnValue;
 }
@@ -15,6 +16,7 @@ export async function chargeOrder(customerId: string, amount: number) {
 export async function refundOrder(customerId: string, chargeId: string) {
   "use workflow";
 
+  await using _lock = await acquireLock(`customer:${customerId}`);
   const refund = await createRefund(chargeId);
   return { customerId, chargeId, refundId: refund.id };
 }
