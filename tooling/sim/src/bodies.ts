@@ -48,7 +48,12 @@ export class Bodies implements BodyObserver {
     try {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
       if (kind === "asked" || kind === "blind")
-        this.#effects.begin(runId, stepId, attempt, this.#isRetried(runId, stepId, attempt));
+        this.#effects.begin(
+          runId,
+          stepId,
+          attempt,
+          kind === "blind" && this.#isRetried(runId, stepId, attempt),
+        );
     } catch (error) {
       this.#fail(error);
     }

@@ -391,7 +391,11 @@ export class Checks {
     }
     const wakeAt = fold.wakeAt;
     // Who starts a run, or has one gone on with, may have a wrong clock.
-    if (wakeAt !== null && row.status !== "pending" && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
+    if (
+      wakeAt !== null &&
+      row.status !== "pending" &&
+      (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)
+    ) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }

@@ -16,7 +16,7 @@ export class Effects {
   /**
    * A body begins: it is the first one, or the other side was asked.
    *
-   * @param retried somebody has the failed step of another run executed anew
+   * @param retried somebody has the failed step of another run executed anew, and nobody can be asked
    */
   begin(runId: string, stepId: string, attempt: number, retried: boolean): void {
     const begun = this.#begun.get(stepId) ?? new Set();

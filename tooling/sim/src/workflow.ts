@@ -251,7 +251,11 @@ async function collect(node: CollectNode, { name, others }: Scope): Promise<Valu
     if (payload === null) return got;
     got.push(payload);
   }
-  return await continueAsNew([name, { ...node, heard: plant === "heard-forgotten" ? got.slice(1) : got }, others]);
+  return await continueAsNew([
+    name,
+    { ...node, heard: plant === "heard-forgotten" ? got.slice(1) : got },
+    others,
+  ]);
 }
 
 /** Time and randomness as the journal gives them. */

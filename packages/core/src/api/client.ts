@@ -2,49 +2,37 @@ import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
-import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
 import { startedRun } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
-import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
-import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
+import { type IdSource, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
-import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import { inTheWay, REPLACED } from "../interpreter/singleton.ts";
-import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
-import {
-  decode,
-  encode,
-  largestBatch,
-  largestValue,
-  sizeInBatch,
-  storable,
-  withOutlet,
-} from "../serialization/index.ts";
+import { encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import { ClientHooks, hookInfo } from "./client-hooks.ts";
 import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
-import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
-import { resumeOptions } from "./hooks.ts";
+import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
-import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
+import { type StartOptions, startRequest } from "./start-request.ts";
 import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
-import { WebhookVerifiers } from "./webhook-verifier.ts";
-import { type TakeOptions, takeRequest } from "./webhooks.ts";
+import type { TakeOptions } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -75,7 +63,7 @@ export class Client implements RunAccess {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
-  readonly #verifiers: WebhookVerifiers;
+  readonly #hooks: ClientHooks;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
   readonly #unattended: UnattendedRuns;
@@ -93,7 +81,6 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
-    this.#verifiers = new WebhookVerifiers(world, clock);
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
@@ -136,6 +123,19 @@ export class Client implements RunAccess {
       largest,
       answers: withinOneTurn,
       unanswered: unansweredMessage,
+    });
+    this.#hooks = new ClientHooks({
+      world,
+      clock,
+      ids: this.#ids,
+      open: () => this.open(),
+      awaited: this.#awaited,
+      create: this.#create,
+      deliver: this.#deliver,
+      send: (message, where) => this.#send(message, where),
+      signals: () => this.#signals(),
+      signalTerms: this.#signalTerms,
+      streams: this.streams,
     });
   }
 
@@ -293,96 +293,19 @@ export class Client implements RunAccess {
     payload: unknown,
     options: ResumeOptions = {},
   ): Promise<ResumedHook> {
-    refuseInWorkflow("resumeHook()");
-    const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-    const signals = this.#signals();
-    const { idempotencyKey, orStart } = resumeOptions(options);
-    const messageId = this.#messageId(token, idempotencyKey);
-    const passed = new PassedStreams(messageId, { runId: null, writables: true });
-    const data = withOutlet(passed, () => encode(payload, "payload", signals));
-    const resumed =
-      orStart === undefined
-        ? await this.#resume(token, messageId, data, signals)
-        : await this.#resumeOrStart(token, messageId, data, orStart, signals);
-    this.streams.serve(passed, resumed.runId, true);
-    return resumed;
+    return await this.#hooks.resume(tokenOrHook, payload, options);
   }
 
   /** Takes a request to a webhook, and gives the response to it. */
   async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
-    refuseInWorkflow("resumeWebhook()");
-    return await this.#awaited(async () => {
-      await this.open();
-      return await takeRequest(token, request, options, {
-        world: this.world,
-        clock: this.#clock,
-        verifiers: this.#verifiers,
-        messageId: (key) => this.#messageId(token, key),
-        deliver: async (messageId, payload) => {
-          const signals = this.#signals();
-          await this.#resume(token, messageId, encode(payload, "request", signals), signals);
-        },
-      });
-    });
-  }
-
-  #messageId(token: string, key: string | undefined): string {
-    return key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key);
-  }
-
-  async #resume(
-    token: string,
-    messageId: string,
-    data: Uint8Array | null,
-    signals: OutsideSignals | undefined,
-  ): Promise<ResumedHook> {
-    const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
-    if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
-    signals?.sentTo(result.runId, this.#signalTerms);
-    return { token, hookId: result.id, runId: result.runId };
-  }
-
-  async #resumeOrStart(
-    token: string,
-    messageId: string,
-    payload: Uint8Array | null,
-    [fn, args = [], options = {}]: OrStartRequest,
-    signals: OutsideSignals | undefined,
-  ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "world"]) {
-      if (name in options) {
-        throw new TypeError(
-          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
-        );
-      }
-    }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
-    checkKey(token, "token");
-    const { runId, hookId } = await this.#awaited(async () => {
-      await this.open();
-      const now = this.#clock.now();
-      const start: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now), hookToken: token };
-      const data = encode({ payload, start } satisfies OrStart, "payload");
-      storable(data, "payload", largestValue(this.world));
-      const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
-      return await resumeOrStart({ messageId, token, data, start }, store);
-    });
-    signals?.sentTo(runId, this.#signalTerms);
-    return { token, hookId, runId };
+    return await this.#hooks.take(token, request, options);
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
-    const [hook] = await this.ask("getHookByToken()", (world) =>
+    const names = await this.ask("getHookByToken()", (world) =>
       world.getNames([hookName(token)], this.#clock.now()),
     );
-    if (hook === undefined || hook === null) throw new HookNotFoundError(token);
-    return {
-      token,
-      hookId: hook.id,
-      runId: hook.runId,
-      createdAt: new Date(hook.createdAt),
-      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
-    };
+    return hookInfo(token, names[0]);
   }
 
   /** Ties the signals of ordinary code; those of a step are its own affair. */
@@ -395,22 +318,18 @@ export class Client implements RunAccess {
     type: "cancel_requested" | "wake" | typeof TERMINATE,
     data: Uint8Array | null,
   ): Promise<"delivered" | "finished"> {
-    const { outcome } = await this.#send({ runId }, `msg_${this.#ids.token()}`, type, data, "reason");
+    const message = { messageId: `msg_${this.#ids.token()}`, to: { runId }, type, data };
+    const { outcome } = await this.#send(message, "reason");
     if (outcome === "delivered" || outcome === "finished") return outcome;
     throw new WorkflowRunNotFoundError(runId);
   }
 
-  async #send(
-    to: Message["to"],
-    messageId: string,
-    type: Message["type"],
-    data: Uint8Array | null,
-    where: string,
-  ): Promise<DeliverResult> {
+  /** Delivers a message whose value is called `where`. */
+  async #send(message: Omit<Message, "at">, where: string): Promise<DeliverResult> {
     return await this.#awaited(async () => {
       await this.open();
-      storable(data, where, largestValue(this.world));
-      return await this.#deliver({ messageId, to, type, at: this.#clock.now(), data });
+      storable(message.data, where, largestValue(this.world));
+      return await this.#deliver({ ...message, at: this.#clock.now() });
     });
   }
 }

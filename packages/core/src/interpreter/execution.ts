@@ -162,6 +162,11 @@ export class Execution {
     return this.#origin !== null && this.#origin.again !== stepId;
   }
 
+  /** Whether the step has failed in the run that this one goes on for, and is executed anew. */
+  failedBefore(stepId: string): boolean {
+    return this.#origin?.again === stepId;
+  }
+
   /** What the code is told next is this event, or comes after it. */
   reaches(seq: number): void {
     if (this.#origin === null) return;

@@ -106,7 +106,10 @@ it("keeps its place over continueAsNew, and changes it with the key", async () =
   const c = cluster();
   let inside = 0;
   let most = 0;
-  const enter = step("enter generation", async () => void (most = Math.max(most, ++inside)));
+  const enter = step("enter generation", async () => {
+    inside++;
+    most = Math.max(most, inside);
+  });
   const leave = step("leave generation", async () => void inside--);
   const run = workflow("keeps its place", async (key: string, n: number): Promise<string> => {
     await enter();

@@ -12,7 +12,7 @@ import {
 import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
-import { knowTokens } from "../../interpreter/kinds/hook.ts";
+import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";

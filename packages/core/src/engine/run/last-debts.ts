@@ -1,5 +1,5 @@
 import type { Execution } from "../../interpreter/execution.ts";
-import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
+import { payloadsLeft } from "../../interpreter/kinds/hook-state.ts";
 import { mayOwe } from "../../interpreter/kinds/index.ts";
 import { encode } from "../../serialization/index.ts";
 import type { Outbox } from "./outbox.ts";

@@ -176,10 +176,12 @@ export class Turn {
 
   /**
    * A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. What it owes
-   * then, if it had begun, is in the journal.
+   * then, if it had begun, is in the journal; of a generation that has not begun, it is what those before have left.
    */
   endCancelled(mail: Mail, began: boolean, now: number): void {
-    if (began) this.outbox.owe();
+    const { execution, steps } = this.#options;
+    if (!began && execution.generation > 0) writeDebts(this.outbox, execution, steps, now);
+    if (began || execution.generation > 0) this.outbox.owe();
     this.outbox.endUnheard(reasonOf(mail.data), now);
     this.#machine.move("over");
   }
