@@ -1,7 +1,10 @@
 import { contexts } from "./contexts.ts";
+import type { StepOptions } from "./define/retry-policy.ts";
 import { ContextError, NonDeterminismError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import type { Logger } from "./logger.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
+import type { StepKeys } from "./outbound/step-keys.ts";
 import type { SignalHost } from "./serialization/index.ts";
 import type { AttemptAccess } from "./streams/access.ts";
 import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
@@ -33,6 +36,11 @@ export interface StepContext {
   readonly streams: AttemptAccess;
   /** What the step may do to the store by itself. */
   readonly store: StepStore;
+  /** The step's own options. */
+  readonly options: StepOptions;
+  readonly logger: Logger;
+  /** The keys that this attempt sends. */
+  readonly keys: StepKeys;
   /** How many runs this attempt has started. */
   starts: number;
 }

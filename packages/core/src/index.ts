@@ -8,7 +8,6 @@ export type { Concurrency, Singleton, WorkflowOptions } from "./define/workflow-
 export { type DefinedHook, type DefineHookOptions, defineHook } from "./define-hook.ts";
 export type { Duration } from "./duration.ts";
 export { FatalError, RetryableError, type RetryableErrorOptions } from "./errors/index.ts";
-export { fetch } from "./fetch.ts";
 export type {
   Hook,
   HookOptions,
@@ -18,6 +17,10 @@ export type {
 } from "./hooks.ts";
 export type { VerifiedMessage, WebhookVerifier } from "./interpreter/webhook.ts";
 export type { StepMetadata, WorkflowFeatures, WorkflowMetadata } from "./metadata.ts";
+export { fetch } from "./outbound/fetch.ts";
+export type { HttpFailure } from "./outbound/http-errors.ts";
+export { type IdempotentFetchInit, idempotentFetch } from "./outbound/idempotent-fetch.ts";
+export { type StripeOptionsOptions, stripeOptions } from "./outbound/stripe-options.ts";
 export { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./serialization/index.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 export {

@@ -1,5 +1,13 @@
 /** `perdure/http`: Perdure for HTTP servers. */
 
+export { type ExpressRequest, idempotentExpress } from "./idempotency/adapters/express.ts";
+export {
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  idempotentFastify,
+} from "./idempotency/adapters/fastify.ts";
+export { type HonoContext, idempotentHono } from "./idempotency/adapters/hono.ts";
+export { idempotentNext } from "./idempotency/adapters/next.ts";
 export { idempotent } from "./idempotency/idempotent.ts";
 export type { IdempotencyContext, IdempotentHandler } from "./idempotency/layer.ts";
 export type { IdempotentOptions } from "./idempotency/options.ts";

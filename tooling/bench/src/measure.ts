@@ -3,6 +3,7 @@
 import type { BenchWorld } from "./bench-world.ts";
 import { withFolder } from "./engine.ts";
 import { type FanOutFigures, measureFanOut } from "./fan-out.ts";
+import { type InboundFigures, measureInbound } from "./inbound.ts";
 import { type LatencyFigures, measureLatency } from "./latency.ts";
 import { type LockFigures, measureLock } from "./lock.ts";
 import { type LongFigures, measureLong } from "./long.ts";
@@ -26,6 +27,7 @@ export interface Result {
   readonly raw: RawFigures;
   readonly perStep: PerStepFigures;
   readonly lock: LockFigures;
+  readonly inbound: InboundFigures;
 }
 
 export async function measure(kind: BenchWorld, sizes: Sizes, say: (line: string) => void): Promise<Result> {
@@ -66,6 +68,9 @@ async function measureAll(kind: BenchWorld, sizes: Sizes, say: (line: string) =>
   const perStep = await taken("perStep", "what a step costs the store", () =>
     measurePerStep(kind, sizes.perStep.steps),
   );
+  const inbound = await taken("inbound", `${sizes.inbound.requests} requests with idempotency keys`, () =>
+    measureInbound(kind, sizes.inbound.requests),
+  );
   const lock = await taken("lock", `${sizes.lock.waiting} runs that wait for one`, () =>
     measureLock(kind, sizes.lock, raw.commitP50Ms),
   );
@@ -82,6 +87,7 @@ async function measureAll(kind: BenchWorld, sizes: Sizes, say: (line: string) =>
     raw,
     perStep,
     lock,
+    inbound,
   };
 }
 

@@ -10,6 +10,7 @@ export interface Sizes {
   readonly perStep: { readonly steps: number };
   /** Locks that nobody else wants, and runs that wait for one. */
   readonly lock: { readonly locks: number; readonly waiting: number };
+  readonly inbound: { readonly requests: number };
 }
 
 /**
@@ -31,5 +32,6 @@ export function sizesAt(scale: number): Sizes {
     raw: { commits: part(1000), batches: part(200) },
     perStep: { steps: part(1000) },
     lock: { locks: part(200), waiting: part(500) },
+    inbound: { requests: part(5000) },
   };
 }

@@ -27,6 +27,12 @@ test("prints every figure as one JSON object in the last line, its progress else
     fanOut: { steps: 10, ms: positive },
     replay: { events: 24, ms: positive },
     raw: { commitP50Ms: positive, batchedRowsPerSecond: positive },
+    inbound: {
+      requests: 10,
+      requestsPerSecond: positive,
+      replaysPerSecond: positive,
+      overheadP50Ms: expect.any(Number),
+    },
     perStep: { commits: positive, roundTrips: positive, bytesInStore: expect.any(Number) },
     lock: {
       acquireReleaseP50Ms: positive,

@@ -123,6 +123,30 @@ export function backoffDelay(
   return Math.round(whole * (1 - jitter * random()));
 }
 
+/** How many failures are looked at singly, before the delay counts as settled. */
+const LOOKED_AT = 1_000;
+
+/**
+ * The longest time from the first attempt of a step with these options to the beginning of its last, in ms, if each failure follows
+ * as late as it can; `null` if only a `backoff` function knows. Times in which no worker was there come on top.
+ */
+export function longestRetrying(options: StepOptions): number | null {
+  const deadline =
+    options.deadline === undefined ? Number.POSITIVE_INFINITY : lengthMs(options.deadline, "deadline");
+  const retries = maxRetriesOf(options);
+  if (typeof (options.backoff ?? processDefaults.retry?.backoff) === "function") {
+    return deadline === Number.POSITIVE_INFINITY ? null : deadline;
+  }
+  let length = options.timeout === undefined ? 0 : retries * lengthMs(options.timeout, "timeout");
+  let pause = 0;
+  for (let failures = 1; failures <= Math.min(retries, LOOKED_AT); failures++) {
+    pause = backoffDelay(options, failures, undefined, () => 0);
+    length += pause;
+  }
+  if (retries > LOOKED_AT && pause > 0) length += pause * (retries - LOOKED_AT);
+  return Math.min(length, deadline);
+}
+
 /**
  * Whether the body of a step with these options may not be called again when nobody knows what it has done.
  *

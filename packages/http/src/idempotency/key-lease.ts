@@ -38,9 +38,10 @@ export type Taking =
 const RENEWAL = 1 / 3;
 const REPEAT = 1 / 20;
 
-/** Takes the key for a request, if nobody has it. One write, also where a dead handler's key is taken over. */
+/** Takes the key for a request, if nobody has it: one write, also of a key that a dead handler had. Opens the World if nobody has. */
 export async function takeKey(store: KeyStore, key: string, fingerprint: string): Promise<Taking> {
   const { world, clock, lease, ttl } = store;
+  await world.open();
   const claim = randomBytes(18).toString("base64url");
   let ifVersion: string | null = null;
   let attempt = 1;

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { StepStore } from "../../context.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Signals } from "../../interpreter/signals.ts";
+import type { Logger } from "../../logger.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import type { World } from "../../world/index.ts";
 import type { AttemptResult } from "./attempt.ts";
@@ -35,6 +36,7 @@ export interface AttemptHost {
   readonly detached: DetachedBodies;
   readonly bodies: RunningBodies;
   readonly world: World;
+  readonly logger: Logger;
   readonly store: StepStore;
   /** The body of an attempt waits for the end of a run. */
   readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;

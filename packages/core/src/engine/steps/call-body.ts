@@ -1,6 +1,9 @@
+import { currentContext } from "../../context.ts";
+import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
 import { FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
+import { StepKeys } from "../../outbound/step-keys.ts";
 import { stepFacts } from "./step-outcome.ts";
 
 /** What one attempt calls: the body of the step, or first what an at-most-once step has to ask the other side. */
@@ -32,7 +35,11 @@ async function ask(
 ): Promise<unknown> {
   const facts = stepFacts(step);
   try {
-    return await reconcile(step.id, args);
+    const context = currentContext();
+    const asks = async (): Promise<unknown> => await reconcile(step.id, args);
+    if (context?.kind !== "step") return await asks();
+    // With keys of its own: the body's must be those of the attempt before.
+    return await contexts.run({ ...context, keys: new StepKeys(`${step.id}-ask`) }, asks);
   } catch (error) {
     if (FatalError.is(error) || RetryableError.is(error)) throw error;
     throw new StepOutcomeUnknownError(facts, error);

@@ -185,6 +185,7 @@ export class StepAttempt implements Attempt {
       workflow: metadata,
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
+      logger: this.#host.logger,
       streams,
       store: this.#host.store,
     });

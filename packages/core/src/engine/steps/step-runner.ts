@@ -45,6 +45,7 @@ export class StepRunner {
       detached: this.detached,
       bodies: runningBodies(world),
       world,
+      logger,
       store,
       onWaitsForRun: (step, owner, awaited) => {
         this.#warn(step, owner, awaited);
