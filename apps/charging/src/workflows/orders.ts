@@ -1,7 +1,7 @@
 // What the API starts: the guide's workflow under a lock, so that a customer has one charge or refund under way at a time,
 // whoever asks and on whatever machine.
 
-import { acquireLock, getStepMetadata } from "perdure";
+import { acquireLock, idempotentFetch } from "perdure";
 import { start } from "perdure/api";
 import { chargeCustomer } from "./charge-customer.ts";
 
@@ -24,12 +24,11 @@ export async function refundOrder(customerId: string, chargeId: string) {
 async function createRefund(chargeId: string): Promise<{ id: string }> {
   "use step";
 
-  const { stepId } = getStepMetadata();
-  const response = await fetch(`${process.env.STRIPE_API_BASE}/v1/refunds`, {
+  const response = await idempotentFetch(`${process.env.STRIPE_API_BASE}/v1/refunds`, {
     method: "POST",
-    headers: { Authorization: `Bearer ${process.env.STRIPE_SECRET_KEY}`, "Idempotency-Key": stepId },
+    headers: { Authorization: `Bearer ${process.env.STRIPE_SECRET_KEY}` },
     body: new URLSearchParams({ charge: chargeId }),
+    keyRetention: "24h",
   });
-  if (!response.ok) throw new Error(`Refund failed: ${response.status} ${await response.text()}`);
   return (await response.json()) as { id: string };
 }
