@@ -17,6 +17,7 @@ export type {
 } from "./hooks.ts";
 export type { VerifiedMessage, WebhookVerifier } from "./interpreter/webhook.ts";
 export type { StepMetadata, WorkflowFeatures, WorkflowMetadata } from "./metadata.ts";
+export { type Once, type OnceOptions, once } from "./once.ts";
 export { fetch } from "./outbound/fetch.ts";
 export type { HttpFailure } from "./outbound/http-errors.ts";
 export { type IdempotentFetchInit, idempotentFetch } from "./outbound/idempotent-fetch.ts";

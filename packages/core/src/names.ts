@@ -16,10 +16,26 @@ export function hookClaim(token: string, hookId: string, metadata: Uint8Array | 
   return { name: hookName(token), id: hookId, fingerprint: null, data: metadata, keepFor: 0, freeAt: 0 };
 }
 
+/** Claims that a call in a step has started its run, for as long as that is stored. */
+export function callClaim(callId: string): FirstClaim {
+  const name = `${CALL}${callId}`;
+  return { name, id: "call", fingerprint: null, data: null, keepFor: null, freeAt: 0, from: null };
+}
+
+const CALL = "call:";
+
+/** Whether the name is that of a call in a step. */
+export function isCallName(name: string): boolean {
+  return name.startsWith(CALL);
+}
+
 /** The name that the run has which goes on for another. */
 export function successorName(runId: string): string {
   return `successor:${runId}`;
 }
+
+/** Under which id a run has the key of its start. */
+export const START_KEY = "start";
 
 /** The name of a start's key. */
 export function startName(workflow: string, key: string): string {
@@ -46,7 +62,7 @@ export function startClaim(
 ): FirstClaim {
   return {
     name: startName(workflow, key),
-    id: "start",
+    id: START_KEY,
     fingerprint,
     // For whoever takes the key over.
     data: freeAt === null ? null : encode(freeAt, "ttl"),

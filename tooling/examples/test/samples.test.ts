@@ -13,9 +13,11 @@ const PAGES = [
   "docs/children.md",
   "docs/continue-as-new.md",
   "docs/idempotency.md",
+  "docs/once.md",
   "docs/resume-or-start.md",
   "docs/retry-and-fork.md",
   "docs/runs.md",
+  "docs/start-keys.md",
 ];
 
 test.each(PAGES)("the samples of %s are regions of files that run", (page) => {

@@ -112,14 +112,14 @@ export class ClientHooks {
     [fn, args = [], options = {}]: OrStartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "world"]) {
+    for (const name of ["hook", "onConflict", "failedRuns", "world"]) {
       if (name in options) {
         throw new TypeError(
           `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
         );
       }
     }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
+    const { keyAt, terms: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
     const { world, clock, ids, open, awaited, create, deliver, signalTerms } = this.#options;
     const { runId, hookId } = await awaited(async () => {

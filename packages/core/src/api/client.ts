@@ -2,15 +2,13 @@ import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
-import { startedRun } from "../engine/system-steps/start-run.ts";
+import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
-import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
-import { inTheWay, REPLACED } from "../interpreter/singleton.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
 import { encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
@@ -23,10 +21,12 @@ import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
+import { releaseKey } from "./release-key.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
-import { type StartOptions, startRequest } from "./start-request.ts";
+import { type StartOptions, type StartRequest, startRequest } from "./start-request.ts";
+import { startFromProgram } from "./starting.ts";
 import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
@@ -66,6 +66,7 @@ export class Client implements RunAccess {
   readonly #hooks: ClientHooks;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
+  readonly #calls: Omit<StartCalls, "create">;
   readonly #unattended: UnattendedRuns;
   readonly #signalTerms: SignalTerms;
   readonly #prepare: (() => Promise<void>) | undefined;
@@ -124,6 +125,14 @@ export class Client implements RunAccess {
       answers: withinOneTurn,
       unanswered: unansweredMessage,
     });
+    this.#calls = {
+      createRun: this.#create,
+      deliver: this.#deliver,
+      getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
+      getNames: (names, now) => world.getNames(names, now),
+      listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+      now: () => clock.now(),
+    };
     this.#hooks = new ClientHooks({
       world,
       clock,
@@ -153,38 +162,27 @@ export class Client implements RunAccess {
     refuseInWorkflow("start()");
     const signals = this.#signals();
     const passed = new PassedStreams("args", { runId: null, writables: true });
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, signals, passed);
-    const { workflow } = asked;
+    const request = startRequest(fn, args, options, signals, passed);
+    return await this.begin<T>(request, (runId, created) => {
+      this.streams.serve(passed, runId, created);
+      if (created) signals?.sentTo(runId, this.#signalTerms);
+    });
+  }
+
+  /** Starts what was asked for; `onStarted` is told which run that gives, and whether it is a new one. */
+  async begin<T>(
+    request: StartRequest,
+    onStarted?: (runId: string, created: boolean) => void,
+  ): Promise<Run<T>> {
     return await this.#awaited(async () => {
       await this.open();
-      storable(asked.args, "args", largestValue(this.world));
-      const now = this.#clock.now();
-      const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const lease =
-        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
-      const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
-      let request = createRunRequest(run, { at: now, lease, mail: [] });
-      const leaseUntil = worker?.leaseEnd() ?? 0;
-      const release = worker?.reserve();
-      try {
-        let result = await this.#create(request);
-        for (let before = inTheWay(run, result); before !== null; before = inTheWay(run, result)) {
-          await this.cancel(before, REPLACED, "graceful");
-          await this.#ending(before, undefined);
-          // What was asked for then could have a lease that is over.
-          request = createRunRequest(run, { at: this.#clock.now(), lease: null, mail: [] });
-          result = await this.#create(request);
-        }
-        if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
-        }
-        const runId = startedRun({ run, onConflict }, result);
-        this.streams.serve(passed, runId, runId === run.runId);
-        if (result.outcome !== "held") signals?.sentTo(runId, this.#signalTerms);
-        return new Run<T>(this, runId);
-      } finally {
-        release?.();
-      }
+      storable(request.args, "args", largestValue(this.world));
+      const { workers } = this;
+      const ended = (runId: string): Promise<unknown> => this.#ending(runId, undefined);
+      const means = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
+      const { type, runId } = await startFromProgram(request, means);
+      onStarted?.(runId, type === "created");
+      return new Run<T>(this, runId);
     });
   }
 
@@ -275,16 +273,13 @@ export class Client implements RunAccess {
 
   /** Ends sleeps of a run. */
   async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
-    return await this.ask("run.wakeUp()", (world) =>
-      stopSleeps(
-        { runId, ids },
-        {
-          getRun: async (id) => (await world.getRuns([id]))[0] ?? null,
-          listEvents: (id, after, limit) => world.listEvents(id, after, limit),
-          deliver: this.#deliver,
-          now: () => this.#clock.now(),
-        },
-      ),
+    return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
+  }
+
+  /** Frees the key of the run's start. */
+  async releaseKey(runId: string): Promise<void> {
+    await this.ask("run.releaseKey()", (world) =>
+      releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
     );
   }
 

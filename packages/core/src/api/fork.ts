@@ -39,7 +39,7 @@ export interface ForkOptions {
 
 /** What a new run is made by. */
 export interface ForkTerms {
-  readonly world: World;
+  readonly world: Pick<World, "getNames" | "listEvents">;
   readonly runId: string;
   readonly now: number;
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
@@ -214,7 +214,7 @@ function moved(origin: Origin, shift: number): Origin {
 }
 
 async function wholeJournal(
-  world: World,
+  world: Pick<World, "listEvents">,
   { runId, firstSeq, seq }: RunRecord,
 ): Promise<readonly JournalEvent[]> {
   const events: JournalEvent[] = [];

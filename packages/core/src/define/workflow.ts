@@ -1,3 +1,4 @@
+import { checkNotReserved } from "./built-ins.ts";
 import { type AsyncFunction, registerWorkflow } from "./registry.ts";
 import { checkWorkflowOptions, type WorkflowOptions } from "./workflow-options.ts";
 
@@ -12,7 +13,8 @@ import { checkWorkflowOptions, type WorkflowOptions } from "./workflow-options.t
  * A promise of the workflow that is rejected and that nobody awaits is a warning in the worker's log, and no more.
  *
  * @param options how many runs there are at a time; also settable as properties: `charge.concurrency = { limit: 5 }`
- * @param id Unique in the program and stable over deploys: runs that are under way are found by it.
+ * @param id Unique in the program and stable over deploys: runs that are under way are found by it. Ids that begin with
+ *   `$perdure` or `step:` are perdure's own.
  * @throws {WorkflowRuntimeError} if another function has the id, with both places. A module that is loaded again, as it was
  *   or edited, replaces its workflows.
  * @example
@@ -37,6 +39,7 @@ export function workflow<F extends AsyncFunction>(
       `workflow(${JSON.stringify(id)}, fn): fn must be an async function, got ${typeof fn}.`,
     );
   }
+  checkNotReserved(id);
   checkWorkflowOptions(id, options);
   registerWorkflow(id, fn, workflow);
   return Object.assign(fn, options);

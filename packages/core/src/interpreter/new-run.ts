@@ -1,5 +1,5 @@
 import { entityId } from "../ids.ts";
-import { hookClaim, singletonClaim, startClaim } from "../names.ts";
+import { callClaim, hookClaim, singletonClaim, startClaim } from "../names.ts";
 import type { Attributes, CreateRun, FirstClaim, FirstMail, NewEvent } from "../world/index.ts";
 import { attributesGiven } from "./kinds/attributes.ts";
 import { hookHeld } from "./kinds/hook.ts";
@@ -33,14 +33,22 @@ export interface Beginning {
   readonly lease: CreateRun["lease"];
   /** Messages to its hook. */
   readonly mail: readonly Omit<FirstMail, "id">[];
+  /** The call in a step that starts it: another attempt of the step gets the same run. */
+  readonly callId?: string;
+  /** The run from which it takes its key over, if that has ended. */
+  readonly from?: string | null;
 }
 
 /** The request that makes the run. */
-export function createRunRequest(run: NewRun, { at, lease, mail }: Beginning): CreateRun {
+export function createRunRequest(
+  run: NewRun,
+  { at, lease, mail, callId, from = null }: Beginning,
+): CreateRun {
   const { runId, workflow, args, attributes, key, hookToken, singleton } = run;
   const hookId = firstHookId(runId);
   const names: FirstClaim[] = [];
-  if (key !== null) names.push(startClaim(workflow, key.key, key.fingerprint, key.freeAt));
+  if (callId !== undefined) names.push(callClaim(callId));
+  if (key !== null) names.push({ ...startClaim(workflow, key.key, key.fingerprint, key.freeAt), from });
   if (singleton !== undefined) names.push(singletonClaim(workflow, singleton.key));
   if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
   const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken, null), at }];

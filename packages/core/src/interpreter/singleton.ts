@@ -1,6 +1,4 @@
 import { keyOfArgs, workflowOptions } from "../define/workflow-options.ts";
-import { singletonName } from "../names.ts";
-import type { CreateRunResult } from "../world/index.ts";
 import type { NewRun } from "./new-run.ts";
 
 /** The `singleton` of a workflow: a name that a run has until its end. */
@@ -17,10 +15,4 @@ export function singletonFor(workflow: string, args: readonly unknown[]): NewRun
   if (singleton === undefined) return undefined;
   const key = keyOfArgs(`Workflow ${workflow}: singleton`, singleton.key, args);
   return { key, mode: singleton.mode ?? "skip" };
-}
-
-/** The run that has to end before this one begins; `null` if none has. */
-export function inTheWay({ workflow, singleton }: NewRun, result: CreateRunResult): string | null {
-  if (singleton?.mode !== "cancel" || result.outcome !== "held") return null;
-  return result.name.name === singletonName(workflow, singleton.key) ? result.name.runId : null;
 }

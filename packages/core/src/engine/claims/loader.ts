@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
-import { workflowFunction } from "../../define/registry.ts";
+import { functionOf } from "../../define/built-ins.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -44,7 +44,7 @@ type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq" | "epoch" | "cl
 /** A fresh execution, not begun. */
 export function newExecution({ events, ...options }: LoadRequest): Execution {
   const { workflow } = options;
-  const fn = workflowFunction(workflow);
+  const fn = functionOf(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
     contexts.run({ kind: "workflow", execution, signals: signalsOf(execution) } satisfies Context, call);

@@ -84,6 +84,13 @@ export class Outbox {
     return this.#add({ type, at: this.#lastAt, id, name, data });
   }
 
+  /** Appends what the code is told. */
+  tell(event: Omit<CommitEvent, "at">, now: number): NewEvent {
+    this.notBefore(now);
+    this.#progress = true;
+    return this.#add({ ...event, at: this.#lastAt });
+  }
+
   /** Appends what the code asks for. */
   ask({ type, id, name, data, claim, release, patch }: Request, now: number): NewEvent {
     this.notBefore(now);

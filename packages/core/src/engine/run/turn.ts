@@ -237,9 +237,9 @@ export class Turn {
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell({ type, id, name = null, data, known, patch }: Heard, now: number): boolean {
+  #tell({ type, id, name = null, data, known, patch, release }: Heard, now: number): boolean {
     if (patch !== undefined) this.outbox.patch(patch);
-    const event = this.outbox.append(type, now, id, name, data);
+    const event = this.outbox.tell({ type, id, name, data, ...(release !== undefined && { release }) }, now);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

@@ -4,6 +4,7 @@ import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
 import { releaseLock } from "./release-lock.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
+import { runOnce } from "./run-once.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
@@ -14,6 +15,7 @@ import { watchSignal } from "./watch-signal.ts";
 /** The registry of system steps. A new one is a file beside these, and a place in this list. */
 const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   start_run: startRun,
+  run_once: runOnce,
   watch_run: watchRun,
   watch_signal: watchSignal,
   read_run: readRun,

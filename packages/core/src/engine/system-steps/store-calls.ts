@@ -6,7 +6,6 @@ import type {
   CreateRun,
   CreateRunResult,
   DeliverResult,
-  HeldName,
   Message,
   RecordPage,
   RecordWrite,
@@ -26,8 +25,9 @@ export interface StoreCalls {
   /** A message of its own to a run, such as a step sends. */
   readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
-  readonly getName: (name: string) => Promise<HeldName | null>;
+  readonly getNames: World["getNames"];
   readonly listEvents: World["listEvents"];
+  readonly listEndMail: World["listEndMail"];
   readonly readRecords: (keys: readonly string[]) => Promise<readonly (StoredRecord | null)[]>;
   readonly writeRecord: (write: RecordWrite) => Promise<RecordWriteResult>;
   readonly listRecords: (prefix: string, limit: number) => Promise<RecordPage>;
@@ -76,8 +76,9 @@ export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): St
       unanswered,
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
-    getName: async (name) => (await world.getNames([name], clock.now()))[0] ?? null,
+    getNames: (names, now) => world.getNames(names, now),
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+    listEndMail: (runId, after, limit) => world.listEndMail(runId, after, limit),
     readRecords: (keys) => world.readRecords(keys, clock.now()),
     writeRecord: batcher({
       clock,

@@ -8,6 +8,7 @@ import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
 import { lockKind } from "./lock.ts";
 import { runKind } from "./run.ts";
 import { signalKind } from "./signal.ts";
+import { startKeyKind } from "./start-key.ts";
 import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
@@ -24,6 +25,7 @@ const KINDS: readonly Kind[] = [
   stateKind,
   attributesKind,
   childrenKind,
+  startKeyKind,
   signalKind,
   lockKind,
 ];

@@ -114,4 +114,6 @@ export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly known?: Known;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;
+  /** The run gives back the name that it has under this id. */
+  readonly release?: string;
 }
