@@ -28,6 +28,7 @@ export function workerFleet(of: Surroundings & { receipts: readonly string[] }):
     script: new URL("./worker.ts", import.meta.url),
     args: () => [
       ...["--world", options.world, "--address", address, "--workflow", options.variant],
+      ...(options.clients > 0 ? ["--api"] : []),
       ...["--concurrency", String(options.concurrency), "--lease", String(options.lease)],
     ],
     env: (worker) => ({

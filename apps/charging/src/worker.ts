@@ -10,6 +10,8 @@ const { values } = parseArgs({
     world: { type: "string", default: "sqlite" },
     address: { type: "string", default: "" },
     workflow: { type: "string", default: "fetch" },
+    /** Whether it executes what the API starts. */
+    api: { type: "boolean", default: false },
     concurrency: { type: "string", default: "4" },
     lease: { type: "string", default: "2000" },
   },
@@ -19,7 +21,7 @@ const world = worldNamed(values.world).open(values.address);
 setWorld(world);
 const worker = createWorker({
   world,
-  workflows: await loadWorkflows(values.workflow),
+  workflows: await loadWorkflows(values.workflow, values.api),
   concurrency: Number(values.concurrency),
   // No more runs than it can execute, so that the other workers have their share.
   maxRuns: Number(values.concurrency),

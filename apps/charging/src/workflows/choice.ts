@@ -20,8 +20,10 @@ export async function loadWorkflow(variant: string): Promise<ChargeCustomer> {
   return (await variants[variant as Variant]()).chargeCustomer;
 }
 
-/** All that a worker executes under a variant: it, and what the API starts. */
-export async function loadWorkflows(variant: string) {
+/** What a worker executes: the variant's workflow, and where there is an API what that starts. */
+export async function loadWorkflows(variant: string, api: boolean) {
+  const chargeCustomer = await loadWorkflow(variant);
+  if (!api) return [chargeCustomer];
   const { chargeOrder, refundOrder } = await import("./orders.ts");
-  return [await loadWorkflow(variant), chargeOrder, refundOrder];
+  return [chargeCustomer, chargeOrder, refundOrder];
 }

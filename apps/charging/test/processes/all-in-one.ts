@@ -21,7 +21,7 @@ process.env.RECEIPTS_API_BASE = receipts.urls[0];
 
 const world = sqliteWorld({ path: ":memory:" });
 configure({ world, worker: false });
-await createWorker({ world, workflows: await loadWorkflows("fetch") }).start();
+await createWorker({ world, workflows: await loadWorkflows("fetch", true) }).start();
 const app = createApi({ guard: keyed(world, 1_000), provider: { url, secret: "sk_test_demo" } });
 serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => {
   process.send?.({ api: `http://127.0.0.1:${port}`, payment: url });
