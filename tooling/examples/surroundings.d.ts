@@ -37,6 +37,7 @@ declare global {
   function ship(of: typeof order): Promise<void>;
   function unlock(of: typeof order): Promise<void>;
   function notify(of: typeof order): Promise<void>;
+  function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

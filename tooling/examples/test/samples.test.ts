@@ -13,6 +13,7 @@ const PAGES = [
   "docs/children.md",
   "docs/continue-as-new.md",
   "docs/idempotency.md",
+  "docs/locks.md",
   "docs/once.md",
   "docs/resume-or-start.md",
   "docs/retry-and-fork.md",
