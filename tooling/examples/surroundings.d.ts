@@ -29,6 +29,9 @@ declare global {
 
   const stripeClient: typeof stripe;
 
+  function isCharged(order: string): Promise<boolean>;
+  function setCharged(order: string): Promise<void>;
+  function spend(account: string, fence: number): Promise<void>;
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function chargeInvoice(invoiceId: string): Promise<{ id: string }>;
   function fetchRates(day: string): Promise<string>;

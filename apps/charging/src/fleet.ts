@@ -1,5 +1,5 @@
-// The worker processes: started, killed, started again. A worker that ends by itself is a fault of the demo's, and is
-// reported as one, with what it last wrote.
+// The processes that are killed, workers and API servers: started, killed, started again. One that ends by itself is a
+// fault of the demo's, and is reported as one, with what it last wrote.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,23 +8,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface FleetOptions {
-  workers: number;
-  /** Where each worker's output goes, one file per worker. */
+  /** What one of them is called, such as "worker". */
+  name: string;
+  /** The file that each of them executes. */
+  script: URL;
+  size: number;
+  /** Where the output of each goes, one file per process. */
   logDir: string;
-  /** The worker's flags. */
-  args: readonly string[];
-  /** What is special to one worker: the addresses it calls. */
-  env: (worker: number) => Record<string, string>;
-  /** A worker ended that nobody had killed. */
+  /** The flags of one of them. */
+  args: (index: number) => readonly string[];
+  /** What is special to one of them: the addresses it calls. */
+  env: (index: number) => Record<string, string>;
+  /** Called with every child that was started; it resolves when the child takes work. */
+  ready: (child: ChildProcess, index: number) => Promise<unknown>;
+  /** One of them ended that nobody had killed. */
   onFailure: (error: Error) => void;
 }
 
-/** What a worker tells the fleet. */
-export interface FromWorker {
-  type: "ready";
-}
-
-/** How long a worker may take to close before it is killed, in milliseconds. */
+/** How long a process may take to close before it is killed, in milliseconds. */
 const closeLimitMs = 5_000;
 
 export class Fleet {
@@ -36,63 +37,58 @@ export class Fleet {
     this.#options = options;
   }
 
-  /** The process id of a worker, while it lives. */
-  pid(worker: number): number | undefined {
-    return this.#children.get(worker)?.pid;
+  /** The process id of one, while it lives. */
+  pid(index: number): number | undefined {
+    return this.#children.get(index)?.pid;
   }
 
-  /** Starts every worker and waits until each takes work. */
+  /** Starts all of them and waits until each takes work. */
   async startAll(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#options.workers }, (_, worker) => this.start(worker)));
+    await Promise.all(Array.from({ length: this.#options.size }, (_, index) => this.start(index)));
   }
 
-  /** Starts one worker and waits until it takes work, or is gone again. Does nothing once the fleet is stopped. */
-  async start(worker: number): Promise<void> {
+  /** Starts one and waits until it takes work, or is gone again. Does nothing once the fleet is stopped. */
+  async start(index: number): Promise<void> {
     if (this.#closed) return;
-    const log = openSync(this.#log(worker), "a");
+    const { name, script, args, env, ready, onFailure } = this.#options;
+    const log = openSync(this.#log(index), "a");
     const child = spawn(
       process.execPath,
-      [
-        "--import",
-        "perdure/register",
-        fileURLToPath(new URL("./worker.ts", import.meta.url)),
-        ...this.#options.args,
-      ],
+      ["--import", "perdure/register", fileURLToPath(script), ...args(index)],
       {
         cwd: fileURLToPath(new URL("..", import.meta.url)),
-        env: { ...process.env, ...this.#options.env(worker) },
+        env: { ...process.env, ...env(index) },
         stdio: ["ignore", log, log, "ipc"],
       },
     );
     closeSync(log);
-    this.#children.set(worker, child);
+    this.#children.set(index, child);
+    const exited = once(child, "exit");
     child.once("exit", (code, signal) => {
-      if (this.#children.get(worker) !== child) return;
-      this.#children.delete(worker);
-      const lines = readFileSync(this.#log(worker), "utf8").trimEnd().split("\n").slice(-8);
+      if (this.#children.get(index) !== child) return;
+      this.#children.delete(index);
+      const lines = readFileSync(this.#log(index), "utf8").trimEnd().split("\n").slice(-8);
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
-      this.#options.onFailure(
-        new Error([`Worker ${worker} ended by itself, ${how}.`, ...lines].join("\n  ")),
-      );
+      onFailure(new Error([`A process ended by itself, ${how}: ${name} ${index}.`, ...lines].join("\n  ")));
     });
-    await Promise.race([once(child, "message"), once(child, "exit")]);
+    await Promise.race([ready(child, index), exited]);
   }
 
-  /** SIGKILL, as the machine's memory manager or a power cut would: nothing of the worker runs any more. False when it is not there. */
-  async kill(worker: number): Promise<boolean> {
-    const child = this.#take(worker);
+  /** SIGKILL, as the machine's memory manager or a power cut would: nothing of it runs any more. False when it is not there. */
+  async kill(index: number): Promise<boolean> {
+    const child = this.#take(index);
     if (!child) return false;
     child.kill("SIGKILL");
     await gone(child);
     return true;
   }
 
-  /** Asks every worker to close, and kills those that take too long. */
+  /** Asks all of them to close, and kills those that take too long. */
   async stopAll(): Promise<void> {
     this.#closed = true;
     await Promise.all(
-      [...this.#children.keys()].map(async (worker) => {
-        const child = this.#take(worker);
+      [...this.#children.keys()].map(async (index) => {
+        const child = this.#take(index);
         if (!child) return;
         child.kill("SIGTERM");
         const timer = setTimeout(() => child.kill("SIGKILL"), closeLimitMs);
@@ -102,21 +98,21 @@ export class Fleet {
     );
   }
 
-  /** Kills every worker at once. */
+  /** Kills all of them at once. */
   async killAll(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#children.keys()].map((worker) => this.kill(worker)));
+    await Promise.all([...this.#children.keys()].map((index) => this.kill(index)));
   }
 
-  /** Takes the worker out of the fleet, so that its end is no failure. */
-  #take(worker: number): ChildProcess | undefined {
-    const child = this.#children.get(worker);
-    this.#children.delete(worker);
+  /** Takes one out of the fleet, so that its end is no failure. */
+  #take(index: number): ChildProcess | undefined {
+    const child = this.#children.get(index);
+    this.#children.delete(index);
     return child;
   }
 
-  #log(worker: number): string {
-    return join(this.#options.logDir, `worker-${worker}.log`);
+  #log(index: number): string {
+    return join(this.#options.logDir, `${this.#options.name.replaceAll(" ", "-")}-${index}.log`);
   }
 }
 

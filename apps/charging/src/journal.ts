@@ -1,28 +1,16 @@
-// The demo's side of the engine: starts the runs, waits for them, and counts in the journal what they took. The demo
-// executes none of them; that is left to the worker processes.
+// The demo's side of the engine: starts the runs where there is no API, waits for them, and counts in the journal what they
+// took. The demo executes none of them; that is left to the worker processes.
 
 import type { World } from "@perdure/core/world";
 import { start } from "perdure/api";
 import { configure } from "perdure/runtime";
+import type { OrderOutcome } from "./clients/clients.ts";
+import type { Order } from "./clients/orders.ts";
 import { loadWorkflow, type Variant } from "./workflows/choice.ts";
 
-export interface ChargeOrder {
-  customer: string;
-  amount: number;
-}
-
-export interface ChargeOutcome {
-  customer: string;
-  /** Why the run has no result; absent when it has one. */
-  trouble?: string;
-}
-
 export interface Journal {
-  /** Starts one run per customer and waits for all of them, for the timeout at the longest. */
-  charge(
-    orders: readonly ChargeOrder[],
-    limits: { signal: AbortSignal; timeoutMs: number },
-  ): Promise<ChargeOutcome[]>;
+  /** Starts one run per order and waits for all of them, until the signal is aborted at the longest. */
+  charge(orders: readonly Order[], signal: AbortSignal): Promise<OrderOutcome[]>;
   count(): Promise<{ attempts: number; diverged: number }>;
   close(): Promise<void>;
 }
@@ -36,7 +24,7 @@ export async function openJournal(world: World, variant: Variant): Promise<Journ
   await world.open();
   configure({ world, worker: false });
 
-  async function settle({ customer, amount }: ChargeOrder): Promise<ChargeOutcome> {
+  async function settle({ customer, amount }: Order): Promise<OrderOutcome> {
     try {
       const run = await start(chargeCustomer, [customer, amount], { idempotencyKey: `charge-${customer}` });
       await run.returnValue;
@@ -47,11 +35,10 @@ export async function openJournal(world: World, variant: Variant): Promise<Journ
   }
 
   return {
-    async charge(orders, { signal, timeoutMs }) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    async charge(orders, signal) {
       const unfinished = new Promise<undefined>((resolve) => {
-        if (limit.aborted) resolve(undefined);
-        limit.addEventListener("abort", () => resolve(undefined), { once: true });
+        if (signal.aborted) resolve(undefined);
+        signal.addEventListener("abort", () => resolve(undefined), { once: true });
       });
       return Promise.all(
         orders.map(async (order) => {

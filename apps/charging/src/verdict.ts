@@ -8,6 +8,11 @@ export interface Verdict {
   charges: number;
   /** Charges beyond each customer's first. */
   duplicateCharges: number;
+  /** Customers with more than one charge. */
+  chargedTwice: number;
+  refunds: number;
+  /** Refunds beyond each charge's first. */
+  duplicateRefunds: number;
   receipts: number;
   /** Receipts beyond each customer's first. */
   duplicateReceipts: number;
@@ -31,6 +36,7 @@ export function takeVerdict(
   const receipts = openReceiptsLedger(ledgers.receipts);
   try {
     const charges = payment.listCharges({ limit: Number.MAX_SAFE_INTEGER });
+    const refunds = payment.listRefunds();
     const sent = receipts.list();
     const customerOf = new Map(charges.map((charge) => [charge.id, charge.customer]));
     const receiptedFor = new Set(
@@ -38,9 +44,13 @@ export function takeVerdict(
         .filter((receipt) => customerOf.get(receipt.charge) === receipt.customer)
         .map(({ customer }) => customer),
     );
+    const charged = Map.groupBy(charges, ({ customer }) => customer);
     return {
       charges: charges.length,
-      duplicateCharges: charges.length - new Set(charges.map(({ customer }) => customer)).size,
+      duplicateCharges: charges.length - charged.size,
+      chargedTwice: [...charged.values()].filter(({ length }) => length > 1).length,
+      refunds: refunds.length,
+      duplicateRefunds: refunds.length - new Set(refunds.map(({ charge }) => charge)).size,
       receipts: sent.length,
       duplicateReceipts: sent.length - new Set(sent.map(({ customer }) => customer)).size,
       lost: customers.filter((customer) => !receiptedFor.has(customer)).length,

@@ -2,8 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { createWorker, setWorld } from "perdure/runtime";
-import type { FromWorker } from "./fleet.ts";
-import { loadWorkflow } from "./workflows/choice.ts";
+import { loadWorkflows } from "./workflows/choice.ts";
 import { worldNamed } from "./worlds.ts";
 
 const { values } = parseArgs({
@@ -11,6 +10,8 @@ const { values } = parseArgs({
     world: { type: "string", default: "sqlite" },
     address: { type: "string", default: "" },
     workflow: { type: "string", default: "fetch" },
+    /** Whether it executes what the API starts. */
+    api: { type: "boolean", default: false },
     concurrency: { type: "string", default: "4" },
     lease: { type: "string", default: "2000" },
   },
@@ -20,7 +21,7 @@ const world = worldNamed(values.world).open(values.address);
 setWorld(world);
 const worker = createWorker({
   world,
-  workflows: [await loadWorkflow(values.workflow)],
+  workflows: await loadWorkflows(values.workflow, values.api),
   concurrency: Number(values.concurrency),
   // No more runs than it can execute, so that the other workers have their share.
   maxRuns: Number(values.concurrency),
@@ -29,8 +30,7 @@ const worker = createWorker({
 });
 await worker.start();
 
-const ready: FromWorker = { type: "ready" };
-process.send?.(ready);
+process.send?.("ready");
 process.once("SIGTERM", () => void worker.close().then(() => process.exit()));
 // The demo is gone, however it went: nobody would ever end this process.
 process.once("disconnect", () => process.exit(1));

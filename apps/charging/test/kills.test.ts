@@ -1,6 +1,11 @@
 import { expect, it } from "vitest";
 import { KillSchedule, planKills } from "../src/kills.ts";
-import type { Moment, Phase, ServerName } from "../src/servers/moments.ts";
+import { type Moment, type Phase, type ServerName, victimOf } from "../src/servers/moments.ts";
+
+const servers = [
+  ["payment", "charge"],
+  ["receipts", "receipt"],
+] as const;
 
 const options = { seed: 1, kills: 5, customers: 25, workers: 2 };
 
@@ -9,14 +14,15 @@ function play(schedule: KillSchedule, customers: number, workers: number): Momen
   const kills: Moment[] = [];
   let request = 0;
   for (let i = 0; i < customers; i++) {
-    for (const server of ["payment", "receipts"] as ServerName[]) {
+    for (const [server, effect] of servers) {
       for (let n = 1, killed = true; killed; n++) {
         killed = false;
-        const moment = { server, request: ++request, door: (i + n) % workers, customer: `cus_${i}`, n };
+        const door = (i + n) % workers;
+        const moment = { server, effect, request: ++request, door, customer: `cus_${i}`, n };
         for (const phase of ["arrived", "executed", "ended"] as Phase[]) {
           if (!schedule.observe({ ...moment, phase })) continue;
           kills.push({ ...moment, phase });
-          schedule.up(moment.door);
+          schedule.up("worker", moment.door);
           killed = true;
         }
       }
@@ -30,7 +36,7 @@ it("plans the same kills for a seed, each while customers are still to be charge
     const plan = planKills({ ...options, seed });
     expect(plan).toEqual(planKills({ ...options, seed }));
     expect(plan.every((kill, i) => kill.afterCharges >= (plan[i - 1]?.afterCharges ?? 0))).toBe(true);
-    expect(plan.every((kill) => kill.afterCharges < options.customers && kill.worker < 2)).toBe(true);
+    expect(plan.every((kill) => kill.afterCharges < options.customers && kill.door < 2)).toBe(true);
   }
   expect(planKills(options)).not.toEqual(planKills({ ...options, seed: 2 }));
 });
@@ -50,9 +56,10 @@ it("carries out every kill of the plan, whatever the seed, with one kill per cus
 
 it("does not kill a restarted worker for a request that its predecessor left behind", () => {
   const schedule = new KillSchedule({ seed: 1, kills: 2, customers: 2, workers: 1 });
-  const moments = (["payment", "receipts"] as const).flatMap((server, i) =>
+  const moments = servers.flatMap(([server, effect], i) =>
     (["arrived", "executed", "ended"] as const).map((phase) => ({
       server,
+      effect,
       request: i + 1,
       door: 0,
       customer: "cus_1",
@@ -61,8 +68,33 @@ it("does not kill a restarted worker for a request that its predecessor left beh
     })),
   );
   const first = moments.findIndex((moment) => schedule.observe(moment));
-  schedule.up(0);
+  schedule.up("worker", 0);
   const rest = moments.slice(first + 1).filter((moment) => moment.request === moments[first]?.request);
   expect(rest.some((moment) => schedule.observe(moment))).toBe(false);
   expect(schedule.left).toBe(1);
+});
+
+it("kills an API server every second time, whatever the seed", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const schedule = new KillSchedule({ ...options, seed, apis: 2 });
+    const kills: string[] = [];
+    const ask = (server: ServerName, effect: Moment["effect"], request: number): boolean => {
+      const moment = { server, effect, request, door: request % 2, customer: `cus_${request}`, n: 1 };
+      return (["arrived", "executed", "ended"] as const).some((phase) => {
+        if (!schedule.observe({ ...moment, phase })) return false;
+        kills.push(`${victimOf(moment)} ${phase}`);
+        schedule.up(victimOf(moment), moment.door);
+        return true;
+      });
+    };
+    // Whoever is killed asks again, until there is an answer.
+    for (let i = 0; i < options.customers; i++) {
+      let n = 100 * i;
+      while (ask("payment", "charge", ++n));
+      while (ask("receipts", "receipt", ++n));
+      while (ask("api", "charge", ++n));
+    }
+    expect(kills.map((kill) => kill.split(" ")[0])).toEqual(["worker", "api", "worker", "api", "worker"]);
+    expect(kills).not.toContain("api arrived");
+  }
 });

@@ -1,5 +1,5 @@
-// What the payment server knows for certain: the charges that were made and the first answer of every key. A charge
-// and its answer are written in one transaction, so there is never one without the other.
+// What the payment server knows for certain: the charges and refunds that were made and the first answer of every key. An
+// effect and its answer are written in one transaction, so there is never one without the other.
 
 import { openLedgerFile, type RequestLog, requestLog, transaction } from "./ledger-file.ts";
 
@@ -12,6 +12,14 @@ export interface ChargeRow {
   currency: string;
   customer: string;
   /** Seconds since the epoch, as Stripe counts. */
+  created: number;
+}
+
+export interface RefundRow {
+  id: string;
+  charge: string;
+  amount: number;
+  /** Seconds since the epoch. */
   created: number;
 }
 
@@ -32,7 +40,11 @@ export interface PaymentLedger extends RequestLog {
   findAnswer(key: string, now: number): StoredAnswer | undefined;
   /** Records the charge and, when the request had a key, the answer that the key gives from now on. Durable. */
   record(charge: ChargeRow, answer: StoredAnswer | undefined): void;
+  /** The same for a refund. */
+  recordRefund(refund: RefundRow, answer: StoredAnswer | undefined): void;
   findCharge(id: string): ChargeRow | undefined;
+  /** Of one charge, or of all; oldest first. */
+  listRefunds(charge?: string): RefundRow[];
   /** Newest first, at most `limit`, from the charge before `startingAfter`. */
   listCharges(query: { limit: number; customer?: string; startingAfter?: string }): ChargeRow[];
   close(): void;
@@ -45,6 +57,13 @@ const schema = `
     amount INTEGER NOT NULL,
     currency TEXT NOT NULL,
     customer TEXT NOT NULL,
+    created INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS refunds (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    charge TEXT NOT NULL REFERENCES charges (id),
+    amount INTEGER NOT NULL,
     created INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS answers (
@@ -67,6 +86,10 @@ export function openPaymentLedger(path: string): PaymentLedger {
   const insertCharge = db.prepare(
     "INSERT INTO charges (id, amount, currency, customer, created) VALUES (?, ?, ?, ?, ?)",
   );
+  const insertRefund = db.prepare("INSERT INTO refunds (id, charge, amount, created) VALUES (?, ?, ?, ?)");
+  const selectRefunds = db.prepare(`
+    SELECT id, charge, amount, created FROM refunds WHERE :charge IS NULL OR charge = :charge ORDER BY seq
+  `);
   const selectCharge = db.prepare("SELECT id, amount, currency, customer, created FROM charges WHERE id = ?");
   const selectCharges = db.prepare(`
     SELECT id, amount, currency, customer, created FROM charges
@@ -74,6 +97,12 @@ export function openPaymentLedger(path: string): PaymentLedger {
       AND (:after IS NULL OR seq < (SELECT seq FROM charges WHERE id = :after))
     ORDER BY seq DESC LIMIT :limit
   `);
+
+  const keepAnswer = (answer: StoredAnswer | undefined): void => {
+    if (!answer) return;
+    const { key, fingerprint, status, body, requestId, createdAt } = answer;
+    putAnswer.run(key, fingerprint, status, body, requestId, createdAt);
+  };
 
   return {
     findAnswer(key, now) {
@@ -83,12 +112,16 @@ export function openPaymentLedger(path: string): PaymentLedger {
     record(charge, answer) {
       transaction(db, () => {
         insertCharge.run(charge.id, charge.amount, charge.currency, charge.customer, charge.created);
-        if (answer) {
-          const { key, fingerprint, status, body, requestId, createdAt } = answer;
-          putAnswer.run(key, fingerprint, status, body, requestId, createdAt);
-        }
+        keepAnswer(answer);
       });
     },
+    recordRefund(refund, answer) {
+      transaction(db, () => {
+        insertRefund.run(refund.id, refund.charge, refund.amount, refund.created);
+        keepAnswer(answer);
+      });
+    },
+    listRefunds: (charge) => selectRefunds.all({ charge: charge ?? null }) as unknown as RefundRow[],
     findCharge: (id) => selectCharge.get(id) as unknown as ChargeRow | undefined,
     listCharges: ({ limit, customer, startingAfter }) =>
       selectCharges.all({

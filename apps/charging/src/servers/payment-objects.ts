@@ -1,6 +1,6 @@
-// The shapes of the payment API: the charge object, the error object, and what makes a request's parameters invalid.
+// The shapes of the payment API: the objects of charges and refunds, the error object, and what makes a request's parameters invalid.
 
-import type { ChargeRow } from "./payment-ledger.ts";
+import type { ChargeRow, RefundRow } from "./payment-ledger.ts";
 
 export interface ErrorObject {
   type: string;
@@ -14,31 +14,57 @@ export function errorBody(error: ErrorObject): string {
   return JSON.stringify({ error });
 }
 
-/** The charge as the API shows it. */
-export function chargeObject(charge: ChargeRow): Record<string, unknown> {
+/** The charge as the API shows it, with its refunds. */
+export function chargeObject(charge: ChargeRow, refunds: readonly RefundRow[]): Record<string, unknown> {
+  const amountRefunded = refunds.reduce((sum, { amount }) => sum + amount, 0);
   return {
     id: charge.id,
     object: "charge",
     amount: charge.amount,
     amount_captured: charge.amount,
-    amount_refunded: 0,
+    amount_refunded: amountRefunded,
     captured: true,
     created: charge.created,
     currency: charge.currency,
     customer: charge.customer,
     livemode: false,
     paid: true,
-    refunded: false,
+    refunded: amountRefunded === charge.amount,
     status: "succeeded",
   };
 }
 
-/** Why a charge with these parameters cannot begin, or undefined when it can. */
-export function invalidCharge(params: URLSearchParams, key: string | undefined): ErrorObject | undefined {
+/** The refund as the API shows it. */
+export function refundObject(refund: RefundRow): Record<string, unknown> {
+  const { id, charge, amount, created } = refund;
+  return { id, object: "refund", amount, charge, created, status: "succeeded" };
+}
+
+/** Why nothing can be done under this idempotency key, or undefined when something can. */
+export function invalidKey(key: string | undefined): ErrorObject | undefined {
+  if (key === undefined || key.length <= 255) return undefined;
+  const message = `An idempotency key has at most 255 characters; this one has ${key.length}.`;
+  return { type: "invalid_request_error", message };
+}
+
+/** Why this charge cannot be refunded in full, or undefined when it can. */
+export function invalidRefund(
+  id: string,
+  charge: ChargeRow | undefined,
+  refunds: readonly RefundRow[],
+): ErrorObject | undefined {
   const type = "invalid_request_error";
-  if (key !== undefined && key.length > 255) {
-    return { type, message: `An idempotency key has at most 255 characters; this one has ${key.length}.` };
-  }
+  const param = "charge";
+  if (id === "")
+    return { type, code: "parameter_missing", param, message: `Missing required param: ${param}.` };
+  if (!charge) return { type, code: "resource_missing", param, message: `No such charge: '${id}'` };
+  if (refunds.length === 0) return undefined;
+  return { type, code: "charge_already_refunded", message: `Charge ${id} has already been refunded.` };
+}
+
+/** Why a charge with these parameters cannot begin, or undefined when it can. */
+export function invalidCharge(params: URLSearchParams): ErrorObject | undefined {
+  const type = "invalid_request_error";
   for (const param of ["amount", "currency", "customer"]) {
     if (!params.get(param)) {
       return { type, code: "parameter_missing", param, message: `Missing required param: ${param}.` };

@@ -1,4 +1,4 @@
-// A payment API with the idempotency rules of Stripe's API v1, as far as a charge needs them:
+// A payment API with the idempotency rules of Stripe's API v1, as far as charges and refunds need them:
 //   · The first answer of a key is stored, status and body, before it is sent, and is the key's answer for 24 hours.
 //   · The same key with other parameters is an `idempotency_error`; one still in flight is a 409.
 //   · What failed before execution (validation, a conflict, a rate limit) is not stored: the key can be used again.
@@ -11,8 +11,17 @@ import { type FaultPlan, noFaults } from "./faults.ts";
 import { answer, header, readBody, reset } from "./http.ts";
 import type { Outcome } from "./ledger-file.ts";
 import { type Moment, nobodyWatches, type Watch } from "./moments.ts";
-import type { PaymentLedger, StoredAnswer } from "./payment-ledger.ts";
-import { chargeObject, errorBody, invalidCharge, listQuery } from "./payment-objects.ts";
+import type { ChargeRow, PaymentLedger, StoredAnswer } from "./payment-ledger.ts";
+import {
+  chargeObject,
+  type ErrorObject,
+  errorBody,
+  invalidCharge,
+  invalidKey,
+  invalidRefund,
+  listQuery,
+  refundObject,
+} from "./payment-objects.ts";
 
 export interface PaymentServerOptions {
   ledger: PaymentLedger;
@@ -32,6 +41,16 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
+/** What a POST does under the idempotency rules, which are the same for each. */
+interface Effect {
+  effect: Moment["effect"];
+  path: string;
+  customer(params: URLSearchParams): string;
+  invalid(params: URLSearchParams): ErrorObject | undefined;
+  /** The object that the effect makes, as the answer's body, and how it is recorded with that answer. */
+  make(params: URLSearchParams): { body: string; record(answer: StoredAnswer | undefined): void };
+}
+
 /** Makes the payment API; the result gives a request listener for each door. */
 export function createPaymentServer(options: PaymentServerOptions): (door: number) => RequestListener {
   const { ledger, now = Date.now, sleep = systemSleep, faults = noFaults, watch = nobodyWatches } = options;
@@ -40,15 +59,61 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
   const requestsOf = new Map<string, number>();
   let requests = 0;
 
-  async function postCharge(request: IncomingMessage, response: ServerResponse, door: number): Promise<void> {
+  const seconds = (): number => Math.floor(now() / 1000);
+  const show = (charge: ChargeRow): Record<string, unknown> =>
+    chargeObject(charge, ledger.listRefunds(charge.id));
+
+  const charges: Effect = {
+    effect: "charge",
+    path: "/v1/charges",
+    customer: (params) => params.get("customer") ?? "",
+    invalid: invalidCharge,
+    make(params) {
+      const charge = {
+        id: `ch_${randomBytes(12).toString("hex")}`,
+        amount: Number(params.get("amount")),
+        currency: (params.get("currency") ?? "").toLowerCase(),
+        customer: params.get("customer") ?? "",
+        created: seconds(),
+      };
+      const body = JSON.stringify(chargeObject(charge, []));
+      return { body, record: (answer) => ledger.record(charge, answer) };
+    },
+  };
+
+  const refunds: Effect = {
+    effect: "refund",
+    path: "/v1/refunds",
+    customer: (params) => ledger.findCharge(params.get("charge") ?? "")?.customer ?? "",
+    invalid(params) {
+      const id = params.get("charge") ?? "";
+      return invalidRefund(id, ledger.findCharge(id), ledger.listRefunds(id));
+    },
+    make(params) {
+      const charge = params.get("charge") ?? "";
+      const amount = ledger.findCharge(charge)?.amount ?? 0;
+      const refund = { id: `re_${randomBytes(12).toString("hex")}`, charge, amount, created: seconds() };
+      const body = JSON.stringify(refundObject(refund));
+      return { body, record: (answer) => ledger.recordRefund(refund, answer) };
+    },
+  };
+
+  async function post(
+    { effect, path, ...of }: Effect,
+    request: IncomingMessage,
+    response: ServerResponse,
+    door: number,
+  ): Promise<void> {
     const params = new URLSearchParams(await readBody(request));
     const key = header(request, "idempotency-key");
-    const customer = params.get("customer") ?? "";
+    const customer = of.customer(params);
     const n = (requestsOf.get(customer) ?? 0) + 1;
     requestsOf.set(customer, n);
     const fault = faults(customer, n);
     const requestId = `req_${randomBytes(7).toString("hex")}`;
-    const moment: Omit<Moment, "phase"> = { server: "payment", request: ++requests, door, customer, n };
+    const moment: Omit<Moment, "phase"> = {
+      ...{ server: "payment", effect, request: ++requests, door, customer, n },
+    };
 
     await watch({ ...moment, phase: "arrived" });
     const result = await decide();
@@ -59,7 +124,8 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
       idempotencyKey: key ?? null,
       outcome: result.outcome,
     });
-    if (result.status === 200) await watch({ ...moment, phase: "executed" });
+    const replayed = result.outcome === "replayed";
+    if (result.status === 200) await watch({ ...moment, phase: "executed", replayed });
     if (result.status === 200 && fault.kind === "reset") reset(response);
     else {
       const echo: Record<string, string> = key === undefined ? {} : { "Idempotency-Key": key };
@@ -78,7 +144,7 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
         return { outcome: "rate_limited", status: 429, body, headers };
       }
       if (key === undefined) return execute("");
-      const fingerprint = fingerprintOf("/v1/charges", params);
+      const fingerprint = fingerprintOf(path, params);
       const stored = ledger.findAnswer(key, now());
       const first = stored?.fingerprint ?? inFlight.get(key);
       if (first !== undefined && first !== fingerprint) {
@@ -106,23 +172,20 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
     }
 
     async function execute(fingerprint: string): Promise<Answer> {
-      const invalid = invalidCharge(params, key);
+      const invalid = invalidKey(key) ?? of.invalid(params);
       if (invalid) return { outcome: "invalid", status: 400, body: errorBody(invalid) };
       if (fault.kind === "server_error") {
-        const message = "Something went wrong on our end, before the charge was made.";
+        const message = `Something went wrong on our end, before the ${effect} was made.`;
         return { outcome: "server_error", status: 500, body: errorBody({ type: "api_error", message }) };
       }
-      if (fault.kind === "slow") await sleep(fault.delayMs);
-      const charge = {
-        id: `ch_${randomBytes(12).toString("hex")}`,
-        amount: Number(params.get("amount")),
-        currency: (params.get("currency") ?? "").toLowerCase(),
-        customer,
-        created: Math.floor(now() / 1000),
-      };
-      const body = JSON.stringify(chargeObject(charge));
-      ledger.record(
-        charge,
+      if (fault.kind === "slow") {
+        await sleep(fault.delayMs);
+        // Another key may have done meanwhile what can be done only once.
+        const invalidNow = of.invalid(params);
+        if (invalidNow) return { outcome: "invalid", status: 400, body: errorBody(invalidNow) };
+      }
+      const { body, record } = of.make(params);
+      record(
         key === undefined ? undefined : { key, fingerprint, status: 200, body, requestId, createdAt: now() },
       );
       return { outcome: "executed", status: 200, body };
@@ -131,7 +194,7 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
 
   function getCharge(id: string, response: ServerResponse): void {
     const charge = ledger.findCharge(id);
-    if (charge) answer(response, 200, JSON.stringify(chargeObject(charge)));
+    if (charge) answer(response, 200, JSON.stringify(show(charge)));
     else {
       const message = `No such charge: '${id}'`;
       const type = "invalid_request_error";
@@ -142,7 +205,7 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
   function getCharges(params: URLSearchParams, response: ServerResponse): void {
     const query = listQuery(params);
     const found = ledger.listCharges({ ...query, limit: query.limit + 1 });
-    const data = found.slice(0, query.limit).map(chargeObject);
+    const data = found.slice(0, query.limit).map(show);
     const list = { object: "list", url: "/v1/charges", has_more: found.length > query.limit, data };
     answer(response, 200, JSON.stringify(list));
   }
@@ -153,9 +216,8 @@ export function createPaymentServer(options: PaymentServerOptions): (door: numbe
       const message = "You did not provide an API key: send one as 'Authorization: Bearer YOUR_SECRET_KEY'.";
       return answer(response, 401, errorBody({ type: "invalid_request_error", message }));
     }
-    if (request.method === "POST" && url.pathname === "/v1/charges") {
-      return postCharge(request, response, door);
-    }
+    const effect = [charges, refunds].find(({ path }) => path === url.pathname);
+    if (request.method === "POST" && effect) return post(effect, request, response, door);
     const id = /^\/v1\/charges\/([^/]+)$/.exec(url.pathname)?.[1];
     if (request.method === "GET" && id !== undefined) return getCharge(id, response);
     if (request.method === "GET" && url.pathname === "/v1/charges")

@@ -34,7 +34,9 @@ export function createReceiptsServer(options: ReceiptsServerOptions): (door: num
     const n = (requestsOf.get(customer) ?? 0) + 1;
     requestsOf.set(customer, n);
     const fault = faults(customer, n);
-    const moment: Omit<Moment, "phase"> = { server: "receipts", request: ++requests, door, customer, n };
+    const moment: Omit<Moment, "phase"> = {
+      ...{ server: "receipts", effect: "receipt", request: ++requests, door, customer, n },
+    };
     const log = (outcome: Outcome): void =>
       ledger.logRequest({ at: Date.now(), door, customer, idempotencyKey: key, outcome });
 
@@ -54,7 +56,7 @@ export function createReceiptsServer(options: ReceiptsServerOptions): (door: num
     }
     const replayed = receipt.id !== id;
     log(replayed ? "replayed" : "executed");
-    await watch({ ...moment, phase: "executed" });
+    await watch({ ...moment, phase: "executed", replayed });
     if (fault.kind === "reset") reset(response);
     else answer(response, 200, receiptBody(receipt), replayed ? { "Idempotent-Replayed": "true" } : {});
     await watch({ ...moment, phase: "ended" });

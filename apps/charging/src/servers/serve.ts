@@ -4,12 +4,12 @@
 import { parseArgs } from "node:util";
 import { noFaults, seededFaults } from "./faults.ts";
 import { listen } from "./http.ts";
-import { nobodyWatches, type Watch } from "./moments.ts";
+import { nobodyWatches } from "./moments.ts";
 import { openPaymentLedger } from "./payment-ledger.ts";
 import { createPaymentServer } from "./payment-server.ts";
 import { openReceiptsLedger } from "./receipts-ledger.ts";
 import { createReceiptsServer } from "./receipts-server.ts";
-import type { FromServer, ToServer } from "./server-process.ts";
+import { type FromServer, watchOverIpc } from "./watch-over-ipc.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,21 +40,4 @@ process.on("disconnect", () => process.exit());
 
 function tell(message: FromServer): void {
   process.send?.(message);
-}
-
-/** Reports every moment to the parent and goes on when the parent says so. */
-function watchOverIpc(): Watch {
-  const waiting = new Map<number, () => void>();
-  let last = 0;
-  process.on("message", (message: ToServer) => {
-    waiting.get(message.moment)?.();
-    waiting.delete(message.moment);
-  });
-  return (moment) => {
-    const id = ++last;
-    return new Promise((resolve) => {
-      waiting.set(id, resolve);
-      tell({ type: "moment", id, moment });
-    });
-  };
 }

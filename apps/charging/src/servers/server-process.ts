@@ -3,22 +3,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Moment, ServerName, Watch } from "./moments.ts";
-
-/** What a server tells its parent. */
-export type FromServer =
-  | { type: "listening"; urls: string[] }
-  /** The server waits here until it is told to go on. */
-  | { type: "moment"; id: number; moment: Moment };
-
-/** The parent lets the request of this moment go on. */
-export interface ToServer {
-  type: "go";
-  moment: number;
-}
+import type { ServerName, Watch } from "./moments.ts";
+import { hear } from "./watch-over-ipc.ts";
 
 export interface ServerProcessOptions {
-  name: ServerName;
+  name: Exclude<ServerName, "api">;
   /** Path of the server's ledger. */
   ledger: string;
   seed: number;
@@ -54,15 +43,8 @@ export async function startServer(options: ServerProcessOptions): Promise<Server
   const urls = await new Promise<string[]>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", () => reject(new Error(`The ${options.name} server ended before it could listen.`)));
-    child.on("message", (message: FromServer) => {
-      if (message.type === "listening") resolve(message.urls);
-      else void options.watch(message.moment).then(() => go(message.id));
-    });
+    hear(child, options.watch).then(resolve, reject);
   });
-  const go = (moment: number): void => {
-    const message: ToServer = { type: "go", moment };
-    if (child.connected) child.send(message);
-  };
   return {
     urls,
     async stop() {

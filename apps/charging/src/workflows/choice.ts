@@ -1,4 +1,5 @@
-// The variants of the workflow that the demo can run, by name. The demo starts runs of one and the workers execute it.
+// The variants of the workflow that the demo can run, by name. The demo starts runs of one and the workers execute it, beside
+// what the API starts.
 
 export type ChargeCustomer = (
   customerId: string,
@@ -17,4 +18,12 @@ const variants: Record<Variant, () => Promise<{ chargeCustomer: ChargeCustomer }
 export async function loadWorkflow(variant: string): Promise<ChargeCustomer> {
   if (!(variant in variants)) throw new Error(`There is no workflow variant '${variant}'.`);
   return (await variants[variant as Variant]()).chargeCustomer;
+}
+
+/** What a worker executes: the variant's workflow, and where there is an API what that starts. */
+export async function loadWorkflows(variant: string, api: boolean) {
+  const chargeCustomer = await loadWorkflow(variant);
+  if (!api) return [chargeCustomer];
+  const { chargeOrder, refundOrder } = await import("./orders.ts");
+  return [chargeCustomer, chargeOrder, refundOrder];
 }
