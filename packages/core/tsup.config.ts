@@ -8,4 +8,5 @@ export default preset({
   world: "src/world/index.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
+  transactions: "src/transactions.ts",
 });

@@ -33,6 +33,8 @@ export interface StepContext {
   readonly streams: AttemptAccess;
   /** What the step may do to the store by itself. */
   readonly store: StepStore;
+  /** The attempt is over although its body goes on: what it returns no longer counts. */
+  readonly isOver: () => boolean;
   /** How many runs this attempt has started. */
   starts: number;
 }

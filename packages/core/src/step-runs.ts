@@ -1,3 +1,4 @@
+import { refuseTied } from "./api/joined-start.ts";
 import { Run } from "./api/run.ts";
 import { clientOf } from "./api/runtime.ts";
 import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
@@ -41,6 +42,10 @@ export async function startInStep<T>(
   // The arguments of another attempt may differ, by a time for example: the run is that of the first one.
   const key = keyAt(now) ?? { key: id, fingerprint: "", freeAt: null };
   const run: NewRun = { ...asked, runId: childRunId(id, now), attributes, key };
+  if (options.tx !== undefined) {
+    refuseTied("start({ tx })", passed.any);
+    return await clientOf(world).joinedStart<T>(options.tx, { run, onConflict });
+  }
   const result = await store.createRun(createRunRequest(run, { at: now, lease: null, mail: [] }));
   const runId = startedRun({ run, onConflict }, result);
   if (passed.any) serve(context, passed, runId, run);

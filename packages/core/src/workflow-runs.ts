@@ -33,6 +33,11 @@ export async function startInWorkflow<T>(
   options: StartOptions,
 ): Promise<Run<T>> {
   const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  if (options.tx !== undefined) {
+    throw new TypeError(
+      "start({ tx }): a workflow has no transactions, for it is replayed. Call it in a step.",
+    );
+  }
   if (options.world !== undefined) throw new TypeError(`start({ world }): ${ONE_WORLD}`);
   storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;

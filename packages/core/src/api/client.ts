@@ -3,7 +3,7 @@ import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
-import { startedRun } from "../engine/system-steps/start-run.ts";
+import { type StartRunInput, startedRun } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
@@ -31,6 +31,7 @@ import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
+import { joinedAccess, joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { Run } from "./run.ts";
@@ -162,6 +163,10 @@ export class Client implements RunAccess {
       const lease =
         worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
       const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
+      if (options.tx !== undefined) {
+        refuseTied("start({ tx })", passed.any || signals?.any === true);
+        return await this.joinedStart<T>(options.tx, { run, onConflict });
+      }
       const request = createRunRequest(run, { at: now, lease, mail: [] });
       const leaseUntil = worker?.leaseEnd() ?? 0;
       const release = worker?.reserve();
@@ -178,6 +183,13 @@ export class Client implements RunAccess {
         release?.();
       }
     });
+  }
+
+  /** Starts a run with a transaction of the caller's. */
+  async joinedStart<T>(tx: unknown, start: StartRunInput): Promise<Run<T>> {
+    const joined = { world: this.world, clock: this.#clock, tx, start };
+    await joinStart(joined);
+    return new Run<T>(joinedAccess(this, joined), start.run.runId);
   }
 
   getRun<T>(runId: string): Run<T> {
@@ -300,6 +312,24 @@ export class Client implements RunAccess {
     return resumed;
   }
 
+  /** Sends a payload with a transaction of the caller's. */
+  async joinedResume(token: string, payload: unknown, options: ResumeOptions): Promise<void> {
+    refuseInWorkflow("resumeHook()");
+    const signals = this.#signals();
+    const { idempotencyKey, tx } = resumeOptions(options);
+    const messageId = this.#messageId(token, idempotencyKey);
+    const passed = new PassedStreams(messageId, { runId: null, writables: false });
+    const data = withOutlet(passed, () => encode(payload, "payload", signals));
+    refuseTied("resumeHook({ tx })", passed.any || signals?.any === true);
+    await this.#awaited(async () => {
+      await this.open();
+      storable(data, "payload", largestValue(this.world));
+      const at = this.#clock.now();
+      const message: Message = { messageId, to: { name: hookName(token) }, type: "hook_received", at, data };
+      await this.world.joining(tx).deliver([message], at);
+    });
+  }
+
   /** Takes a request to a webhook, and gives the response to it. */
   async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
     refuseInWorkflow("resumeWebhook()");
@@ -341,7 +371,7 @@ export class Client implements RunAccess {
     [fn, args = [], options = {}]: OrStartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "world"]) {
+    for (const name of ["hook", "onConflict", "world", "tx"]) {
       if (name in options) {
         throw new TypeError(
           `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,

@@ -30,6 +30,7 @@ export {
   RetryableError,
   type RetryableErrorOptions,
   retryAt,
+  StaleAttemptError,
   type StepFacts,
   StepInterruptedError,
   StepOutcomeUnknownError,

@@ -221,6 +221,7 @@ export class StepAttempt implements Attempt {
       world: this.#host.world,
       streams,
       store: this.#host.store,
+      isOver: () => this.#phase === "over",
     });
     if (step.refusal !== null) return unstored(step.refusal);
     try {

@@ -1,6 +1,6 @@
 import { HookConflictError, IdempotencyConflictError, IdempotencyMismatchError } from "../../errors/index.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
-import type { CreateRunResult } from "../../world/index.ts";
+import type { CreateRunResult, HeldName } from "../../world/index.ts";
 import type { SystemStep } from "./system-step.ts";
 
 /** Starts a run whose id is derived from the caller's: however often it is executed, there is one run. */
@@ -17,9 +17,17 @@ export interface StartRunInput {
  *
  * @throws {IdempotencyMismatchError} {@link IdempotencyConflictError} {@link HookConflictError}
  */
-export function startedRun({ run, onConflict }: StartRunInput, result: CreateRunResult): string {
-  if (result.outcome !== "held") return run.runId;
-  const { name, runId, fingerprint } = result.name;
+export function startedRun(start: StartRunInput, result: CreateRunResult): string {
+  return result.outcome === "held" ? runThatHolds(result.name, start) : start.run.runId;
+}
+
+/**
+ * The run that a start gives one of whose names has another run.
+ *
+ * @throws as {@link startedRun}
+ */
+export function runThatHolds(held: HeldName, { run, onConflict }: StartRunInput): string {
+  const { name, runId, fingerprint } = held;
   const { workflow, key, hookToken } = run;
   if (key === null || (hookToken !== null && name.startsWith("hook:"))) {
     throw new HookConflictError(hookToken ?? "", runId);
