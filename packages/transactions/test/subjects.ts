@@ -1,0 +1,197 @@
+import { PrismaLibSql } from "@prisma/adapter-libsql";
+import { PrismaPg } from "@prisma/adapter-pg";
+import { createClient } from "@libsql/client";
+import { sql as drizzleSql } from "drizzle-orm";
+import { drizzle as libsqlDrizzle } from "drizzle-orm/libsql";
+import { drizzle as pgDrizzle } from "drizzle-orm/node-postgres";
+import knex, { type Knex } from "knex";
+import BetterSqlite from "knex/lib/dialects/better-sqlite3/index.js";
+import { Kysely, MysqlDialect, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
+import Libsql from "libsql";
+import mysql from "mysql2";
+import pg from "pg";
+import { DataSource, type EntityManager } from "typeorm";
+import { fromDrizzle, fromKnex, fromKysely, fromPg, fromPrisma, fromTypeOrm } from "../src/index.ts";
+import { prismaClient } from "./prisma-client.ts";
+import type { Connection, Subject } from "./programs.ts";
+
+/** The libraries, each on its databases. */
+
+/** Where the database is, and how tests look into it. */
+export interface Place {
+  readonly url: string;
+  readonly keys: Subject<never>["keys"];
+}
+
+interface Business {
+  business: { id: string };
+}
+
+function connection<Trx>(
+  make: (options: { table?: string }) => Connection<Trx>["database"],
+  close: () => Promise<unknown>,
+): Connection<Trx> {
+  return { database: make({}), elsewhere: (table) => make({ table }), close };
+}
+
+function kyselySubject(name: string, { keys }: Place, open: () => Kysely<Business>): Subject<Transaction<Business>> {
+  return {
+    name: `Kysely on ${name}`,
+    keys,
+    insert: (trx, id) => trx.insertInto("business").values({ id }).execute(),
+    async open() {
+      const db = open();
+      return connection((options) => fromKysely(db, options), () => db.destroy());
+    },
+  };
+}
+
+export function kyselyOnPostgres(place: Place): Subject<Transaction<Business>> {
+  return kyselySubject("Postgres", place, () => {
+    const pool = new pg.Pool({ connectionString: place.url, max: 3 });
+    return new Kysely({ dialect: new PostgresDialect({ pool }) });
+  });
+}
+
+export function kyselyOnMariadb(place: Place): Subject<Transaction<Business>> {
+  return kyselySubject("MariaDB", place, () => {
+    const pool = mysql.createPool({ uri: place.url, connectionLimit: 3 });
+    return new Kysely({ dialect: new MysqlDialect({ pool }) });
+  });
+}
+
+export function kyselyOnSqlite(place: Place): Subject<Transaction<Business>> {
+  return kyselySubject("SQLite", place, () => new Kysely({ dialect: new SqliteDialect({ database: libsql(place) }) }));
+}
+
+export function pgOnPostgres(place: Place): Subject<pg.PoolClient> {
+  return {
+    name: "pg on Postgres",
+    keys: place.keys,
+    insert: (client, id) => client.query("INSERT INTO business VALUES ($1)", [id]),
+    async open() {
+      const pool = new pg.Pool({ connectionString: place.url, max: 3 });
+      return connection((options) => fromPg<pg.PoolClient>(pool, options), () => pool.end());
+    },
+  };
+}
+
+function knexSubject(name: string, place: Place, config: () => Knex.Config): Subject<Knex.Transaction> {
+  return {
+    name: `Knex on ${name}`,
+    keys: place.keys,
+    insert: (trx, id) => trx("business").insert({ id }),
+    async open() {
+      const db = knex(config());
+      return connection((options) => fromKnex<Knex.Transaction>(db, options), () => db.destroy());
+    },
+  };
+}
+
+export function knexOnPostgres(place: Place): Subject<Knex.Transaction> {
+  return knexSubject("Postgres", place, () => ({ client: "pg", connection: place.url, pool: { min: 0, max: 3 } }));
+}
+
+export function knexOnSqlite(place: Place): Subject<Knex.Transaction> {
+  // The client for better-sqlite3 on another driver with its interface, which needs no compiler to be installed.
+  class Client extends BetterSqlite {
+    _driver(): unknown {
+      return Libsql;
+    }
+  }
+  return knexSubject("SQLite", place, () => ({
+    client: Client as never,
+    connection: { filename: place.url },
+    useNullAsDefault: true,
+  }));
+}
+
+function typeOrmSubject(name: string, place: Place, source: () => DataSource): Subject<EntityManager> {
+  return {
+    name: `TypeORM on ${name}`,
+    keys: place.keys,
+    insert: (manager, id) => manager.createQueryBuilder().insert().into("business").values({ id }).execute(),
+    async open() {
+      const dataSource = await source().initialize();
+      return connection((options) => fromTypeOrm<EntityManager>(dataSource, options), () => dataSource.destroy());
+    },
+  };
+}
+
+export function typeOrmOnPostgres(place: Place): Subject<EntityManager> {
+  return typeOrmSubject("Postgres", place, () => new DataSource({ type: "postgres", url: place.url }));
+}
+
+export function typeOrmOnSqlite(place: Place): Subject<EntityManager> {
+  return typeOrmSubject(
+    "SQLite",
+    place,
+    () => new DataSource({ type: "better-sqlite3", database: place.url, driver: Libsql }),
+  );
+}
+
+export function drizzleOnPostgres(place: Place) {
+  type Trx = Parameters<Parameters<ReturnType<typeof pgDrizzle>["transaction"]>[0]>[0];
+  const subject: Subject<Trx> = {
+    name: "Drizzle on Postgres",
+    keys: place.keys,
+    insert: (tx, id) => tx.execute(drizzleSql`INSERT INTO business VALUES (${id})`),
+    async open() {
+      const pool = new pg.Pool({ connectionString: place.url, max: 3 });
+      const db = pgDrizzle(pool);
+      return connection((options) => fromDrizzle<Trx>(db, options), () => pool.end());
+    },
+  };
+  return subject;
+}
+
+export function drizzleOnSqlite(place: Place) {
+  type Trx = Parameters<Parameters<ReturnType<typeof libsqlDrizzle>["transaction"]>[0]>[0];
+  const subject: Subject<Trx> = {
+    name: "Drizzle on SQLite",
+    keys: place.keys,
+    insert: (tx, id) => tx.run(drizzleSql`INSERT INTO business VALUES (${id})`),
+    async open() {
+      const client = createClient({ url: `file:${place.url}` });
+      const db = libsqlDrizzle(client);
+      return connection((options) => fromDrizzle<Trx>(db, options), async () => client.close());
+    },
+  };
+  return subject;
+}
+
+/** What is used of a generated client. */
+interface PrismaTrx {
+  business: { create(input: { data: { id: string } }): Promise<unknown> };
+}
+
+function prismaSubject(
+  name: string,
+  provider: "postgresql" | "sqlite",
+  place: Place,
+  adapter: () => object,
+): Subject<PrismaTrx> {
+  return {
+    name: `Prisma on ${name}`,
+    keys: place.keys,
+    insert: (trx, id) => trx.business.create({ data: { id } }),
+    async open() {
+      const PrismaClient = await prismaClient(provider);
+      const prisma = new PrismaClient({ adapter: adapter() });
+      return connection((options) => fromPrisma<PrismaTrx>(prisma, options), () => prisma.$disconnect());
+    },
+  };
+}
+
+export function prismaOnPostgres(place: Place): Subject<PrismaTrx> {
+  return prismaSubject("Postgres", "postgresql", place, () => new PrismaPg({ connectionString: place.url }));
+}
+
+export function prismaOnSqlite(place: Place): Subject<PrismaTrx> {
+  return prismaSubject("SQLite", "sqlite", place, () => new PrismaLibSql({ url: `file:${place.url}` }));
+}
+
+/** A driver with the interface of better-sqlite3, which needs no compiler to be installed. */
+function libsql({ url }: Place): never {
+  return new Libsql(url, { timeout: 20 } as never) as never;
+}
