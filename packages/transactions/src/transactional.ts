@@ -146,7 +146,7 @@ async function once<Trx, T>(
 /** Notes that the attempts of a step up to this one may not write any more. */
 async function failed<Trx>(database: TransactionalDatabase<Trx>, step: FailedStep): Promise<void> {
   const { runId, stepId, attempt } = step;
-  await repeated(database, () =>
+  const note = (): Promise<void> =>
     database.transaction(async (trx) => {
       const rows = database.rows(trx);
       const row = await rows.take(stepId, runId, Date.now());
@@ -157,8 +157,13 @@ async function failed<Trx>(database: TransactionalDatabase<Trx>, step: FailedSte
         formerRunIds: formerFor(row, runId),
         failedAttempt: row.runId === runId ? Math.max(row.failedAttempt, attempt) : attempt,
       });
-    }),
-  );
+    });
+  try {
+    await repeated(database, note);
+  } catch (error) {
+    // Where there is no table nobody has written, nor can.
+    if (!database.isMissingTable(error)) throw error;
+  }
 }
 
 /** Who owns the row when this attempt writes: the row's owner, or its own run, whose retry it is; `null` if it may not write. */
