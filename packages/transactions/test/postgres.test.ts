@@ -1,8 +1,10 @@
+import { postgresWorld } from "@perdure/world-postgres";
 import { afterAll } from "vitest";
 import { migration } from "../src/index.ts";
 import { adapterLaws } from "./adapter-laws.ts";
+import { joiningLaws } from "./joining-laws.ts";
 import { postgresDatabase } from "./postgres-database.ts";
-import { TABLE } from "./programs.ts";
+import { type Subject, TABLE } from "./programs.ts";
 import {
   drizzleOnPostgres,
   knexOnPostgres,
@@ -15,11 +17,19 @@ import { zombieLaws } from "./zombie-laws.ts";
 
 const place = await postgresDatabase(`${TABLE}; ${migration("postgres")}`);
 afterAll(() => place.remove());
+const world = postgresWorld({ url: place.url, maxConnections: 4 });
+await world.open();
+afterAll(() => world.close());
 
-adapterLaws(kyselyOnPostgres(place));
-adapterLaws(pgOnPostgres(place));
-adapterLaws(knexOnPostgres(place));
-adapterLaws(typeOrmOnPostgres(place));
-adapterLaws(drizzleOnPostgres(place));
-adapterLaws(prismaOnPostgres(place));
+function laws<Trx>(subject: Subject<Trx>): void {
+  adapterLaws(subject);
+  joiningLaws(subject, world);
+}
+
+laws(kyselyOnPostgres(place));
+laws(pgOnPostgres(place));
+laws(knexOnPostgres(place));
+laws(typeOrmOnPostgres(place));
+laws(drizzleOnPostgres(place));
+laws(prismaOnPostgres(place));
 zombieLaws(kyselyOnPostgres(place));

@@ -14,6 +14,8 @@ export interface Subject<Trx> {
   open(): Promise<Connection<Trx>>;
   /** Inserts a business row. */
   insert(trx: Trx, key: string): Promise<unknown>;
+  /** What `start({ tx })` takes for a transaction. */
+  tx(trx: Trx): unknown;
   /** The business rows that begin so, over another connection, in their order. */
   keys(prefix: string): Promise<readonly string[]>;
 }

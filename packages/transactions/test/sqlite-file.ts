@@ -1,21 +1,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import Libsql from "libsql";
 
-/** A database in a file of its own, as a test looks at it. */
+/**
+ * A database in a file of its own. Whatever a process opens it with must be one copy of SQLite: two do not see each other's locks.
+ */
 export function sqliteFile(setup: string) {
   const folder = mkdtempSync(join(tmpdir(), "perdure-transactions-"));
   const path = join(folder, "app.db");
-  const database = new DatabaseSync(path);
+  const database = new Libsql(path);
   database.exec(`PRAGMA journal_mode = WAL; ${setup}`);
   return {
     folder,
     path,
-    database,
     keys(prefix: string): string[] {
       const rows = database.prepare("SELECT id FROM business WHERE id LIKE ? ORDER BY id").all(`${prefix}%`);
-      return rows.map(({ id }) => String(id));
+      return (rows as { id: string }[]).map(({ id }) => id);
     },
     remove(): void {
       database.close();

@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { createClient } from "@libsql/client";
@@ -5,6 +6,7 @@ import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle as libsqlDrizzle } from "drizzle-orm/libsql";
 import { drizzle as pgDrizzle } from "drizzle-orm/node-postgres";
 import knex, { type Knex } from "knex";
+// @ts-expect-error: Knex has no types for its dialects.
 import BetterSqlite from "knex/lib/dialects/better-sqlite3/index.js";
 import { Kysely, MysqlDialect, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
 import Libsql from "libsql";
@@ -38,6 +40,7 @@ function kyselySubject(name: string, { keys }: Place, open: () => Kysely<Busines
   return {
     name: `Kysely on ${name}`,
     keys,
+    tx: (trx) => fromKysely(trx),
     insert: (trx, id) => trx.insertInto("business").values({ id }).execute(),
     async open() {
       const db = open();
@@ -60,6 +63,20 @@ export function kyselyOnMariadb(place: Place): Subject<Transaction<Business>> {
   });
 }
 
+/** On Node's own SQLite, as the World of SQLite is: two copies of SQLite in one process do not see each other's locks. */
+export function kyselyOnNodeSqlite(place: Place): Subject<Transaction<Business>> {
+  return kyselySubject("Node's SQLite", place, () => {
+    const database = new DatabaseSync(place.url);
+    const prepare = (text: string) => {
+      const statement = database.prepare(text);
+      const rows = (values: readonly unknown[]) => statement.all(...(values as string[]));
+      return { reader: statement.columns().length > 0, all: rows, run: rows, iterate: rows };
+    };
+    const close = (): void => database.close();
+    return new Kysely({ dialect: new SqliteDialect({ database: { prepare, close } as never }) });
+  });
+}
+
 export function kyselyOnSqlite(place: Place): Subject<Transaction<Business>> {
   return kyselySubject("SQLite", place, () => new Kysely({ dialect: new SqliteDialect({ database: libsql(place) }) }));
 }
@@ -68,6 +85,7 @@ export function pgOnPostgres(place: Place): Subject<pg.PoolClient> {
   return {
     name: "pg on Postgres",
     keys: place.keys,
+    tx: (trx) => fromPg(trx),
     insert: (client, id) => client.query("INSERT INTO business VALUES ($1)", [id]),
     async open() {
       const pool = new pg.Pool({ connectionString: place.url, max: 3 });
@@ -80,6 +98,7 @@ function knexSubject(name: string, place: Place, config: () => Knex.Config): Sub
   return {
     name: `Knex on ${name}`,
     keys: place.keys,
+    tx: (trx) => fromKnex(trx),
     insert: (trx, id) => trx("business").insert({ id }),
     async open() {
       const db = knex(config());
@@ -110,6 +129,7 @@ function typeOrmSubject(name: string, place: Place, source: () => DataSource): S
   return {
     name: `TypeORM on ${name}`,
     keys: place.keys,
+    tx: (trx) => fromTypeOrm(trx),
     insert: (manager, id) => manager.createQueryBuilder().insert().into("business").values({ id }).execute(),
     async open() {
       const dataSource = await source().initialize();
@@ -135,6 +155,7 @@ export function drizzleOnPostgres(place: Place) {
   const subject: Subject<Trx> = {
     name: "Drizzle on Postgres",
     keys: place.keys,
+    tx: (trx) => fromDrizzle(trx),
     insert: (tx, id) => tx.execute(drizzleSql`INSERT INTO business VALUES (${id})`),
     async open() {
       const pool = new pg.Pool({ connectionString: place.url, max: 3 });
@@ -150,6 +171,7 @@ export function drizzleOnSqlite(place: Place) {
   const subject: Subject<Trx> = {
     name: "Drizzle on SQLite",
     keys: place.keys,
+    tx: (trx) => fromDrizzle(trx),
     insert: (tx, id) => tx.run(drizzleSql`INSERT INTO business VALUES (${id})`),
     async open() {
       const client = createClient({ url: `file:${place.url}` });
@@ -174,6 +196,7 @@ function prismaSubject(
   return {
     name: `Prisma on ${name}`,
     keys: place.keys,
+    tx: (trx) => fromPrisma(trx as never, { dialect: provider === "sqlite" ? "sqlite" : "postgres" }),
     insert: (trx, id) => trx.business.create({ data: { id } }),
     async open() {
       const PrismaClient = await prismaClient(provider);

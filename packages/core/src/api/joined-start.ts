@@ -7,9 +7,13 @@ import type { RunAccess } from "./run-access.ts";
 
 /** Starts with a transaction of the user's: the run is there when the transaction has been committed, or never. */
 
+/** So long, in milliseconds, a run is looked for that is not there; it may have been rolled back. */
+const LONGEST_LOOK = 2_000;
+const PAUSE = 20;
+
 export interface JoinedStartOptions {
   readonly world: World;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "now" | "setTimer">;
   /** What {@link World.joining} takes. */
   readonly tx: unknown;
   readonly start: StartRunInput;
@@ -58,15 +62,21 @@ export function joinedAccess(access: RunAccess, { world, clock, start }: JoinedS
     return runThatHolds(held, start);
   }
 
+  /** A committed start may be with somebody who carries it out just now. */
+  async function lookForLong(): Promise<string | null> {
+    const until = clock.now() + LONGEST_LOOK;
+    for (;;) {
+      const there = await look();
+      if (there !== null || clock.now() >= until) return there;
+      await carryOut(world, clock.now());
+      await new Promise<void>((resolve) => clock.setTimer(clock.now() + PAUSE, resolve));
+    }
+  }
+
   /** The run's id; of one that is not there, that which it would have. */
   async function id(): Promise<string> {
     if (found !== null) return found;
-    const there = await access.ask("A property of a run", async () => {
-      const first = await look();
-      if (first !== null) return first;
-      await carryOut(world, clock.now());
-      return await look();
-    });
+    const there = await access.ask("A property of a run", () => lookForLong());
     if (there === null) return run.runId;
     found = there;
     onFound(there);

@@ -9,7 +9,7 @@ interface PrismaLike<Trx> {
 
 interface Raw {
   readonly _activeProvider?: string;
-  $transaction?: unknown;
+  $connect?: unknown;
   $executeRawUnsafe(sql: string, ...parameters: unknown[]): Promise<number>;
   $queryRawUnsafe(sql: string, ...parameters: unknown[]): Promise<unknown>;
 }
@@ -38,7 +38,7 @@ export function fromPrisma<Trx>(
   options: PrismaOptions = {},
 ): SqlDatabase<Trx> {
   const handle = prisma as unknown as Raw;
-  const isDatabase = typeof handle.$transaction === "function";
+  const isDatabase = typeof handle.$connect === "function";
   const dialect = options.dialect ?? dialectOf(handle._activeProvider);
   return sqlDatabase(
     {
