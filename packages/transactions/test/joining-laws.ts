@@ -22,14 +22,15 @@ export function joiningLaws<Trx>(subject: Subject<Trx>, world: World): void {
       onTestFinished(() => worker.close({ timeout: 0 }));
 
       const undone = new Error("undone");
-      let rolledBack = client.getRun("none");
+      let rolledBack = "";
       const failed = database.transaction(async (trx) => {
         await subject.insert(trx, `${key}1`);
-        rolledBack = await client.start(flow, [1], { tx: subject.tx(trx), hook: { token: `${key}hook` } });
+        const options = { tx: subject.tx(trx), hook: { token: `${key}hook` } };
+        rolledBack = (await client.start(flow, [1], options)).runId;
         throw undone;
       });
       await expect(failed).rejects.toBe(undone);
-      expect(await rolledBack.exists).toBe(false);
+      expect(await client.getRun(rolledBack).exists).toBe(false);
 
       const run = await database.transaction(async (trx) => {
         await subject.insert(trx, `${key}2`);

@@ -80,7 +80,13 @@ export function machines(): () => Promise<Machine> {
 }
 
 /** A workflow of one step, whose attempts are these bodies, in their order; the last one is that of all that follow. */
-export function attempts(...bodies: readonly (() => Promise<unknown>)[]) {
+export interface Attempts {
+  readonly flow: () => Promise<unknown>;
+  readonly only: () => Promise<unknown>;
+  readonly calls: () => number;
+}
+
+export function attempts(...bodies: readonly (() => Promise<unknown>)[]): Attempts {
   const name = newKey();
   let calls = 0;
   const only = step(
@@ -97,7 +103,14 @@ export function attempts(...bodies: readonly (() => Promise<unknown>)[]) {
 }
 
 /** A promise that a test resolves, and whether somebody waits for it. */
-export function gate() {
+export interface Gate {
+  open(): void;
+  /** Somebody waits. */
+  readonly reached: Promise<void>;
+  pass(): Promise<void>;
+}
+
+export function gate(): Gate {
   let open = (): void => {};
   let reach = (): void => {};
   const opened = new Promise<void>((resolve) => {

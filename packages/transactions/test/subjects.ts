@@ -150,9 +150,10 @@ export function typeOrmOnSqlite(place: Place): Subject<EntityManager> {
   );
 }
 
-export function drizzleOnPostgres(place: Place) {
-  type Trx = Parameters<Parameters<ReturnType<typeof pgDrizzle>["transaction"]>[0]>[0];
-  const subject: Subject<Trx> = {
+type PgDrizzleTrx = Parameters<Parameters<ReturnType<typeof pgDrizzle>["transaction"]>[0]>[0];
+
+export function drizzleOnPostgres(place: Place): Subject<PgDrizzleTrx> {
+  return {
     name: "Drizzle on Postgres",
     keys: place.keys,
     tx: (trx) => fromDrizzle(trx),
@@ -160,15 +161,15 @@ export function drizzleOnPostgres(place: Place) {
     async open() {
       const pool = new pg.Pool({ connectionString: place.url, max: 3 });
       const db = pgDrizzle(pool);
-      return connection((options) => fromDrizzle<Trx>(db, options), () => pool.end());
+      return connection((options) => fromDrizzle<PgDrizzleTrx>(db, options), () => pool.end());
     },
   };
-  return subject;
 }
 
-export function drizzleOnSqlite(place: Place) {
-  type Trx = Parameters<Parameters<ReturnType<typeof libsqlDrizzle>["transaction"]>[0]>[0];
-  const subject: Subject<Trx> = {
+type SqliteDrizzleTrx = Parameters<Parameters<ReturnType<typeof libsqlDrizzle>["transaction"]>[0]>[0];
+
+export function drizzleOnSqlite(place: Place): Subject<SqliteDrizzleTrx> {
+  return {
     name: "Drizzle on SQLite",
     keys: place.keys,
     tx: (trx) => fromDrizzle(trx),
@@ -176,10 +177,9 @@ export function drizzleOnSqlite(place: Place) {
     async open() {
       const client = createClient({ url: `file:${place.url}` });
       const db = libsqlDrizzle(client);
-      return connection((options) => fromDrizzle<Trx>(db, options), async () => client.close());
+      return connection((options) => fromDrizzle<SqliteDrizzleTrx>(db, options), async () => client.close());
     },
   };
-  return subject;
 }
 
 /** What is used of a generated client. */
