@@ -6,7 +6,7 @@ import { sqliteWorld } from "@perdure/world-sqlite";
 import { afterAll } from "vitest";
 import { joiningLaws } from "./joining-laws.ts";
 import { TABLE } from "./programs.ts";
-import { kyselyOnNodeSqlite, type Place } from "./subjects.ts";
+import { kyselyOnNodeSqlite, type Place } from "./kysely-subjects.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-transactions-"));
 const path = join(folder, "app.db");

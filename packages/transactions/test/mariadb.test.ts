@@ -3,8 +3,9 @@ import mysql from "mysql2/promise";
 import { afterAll } from "vitest";
 import { migration } from "../src/index.ts";
 import { adapterLaws } from "./adapter-laws.ts";
+import { killLaws } from "./kill-laws.ts";
 import { TABLE } from "./programs.ts";
-import { kyselyOnMariadb, type Place } from "./subjects.ts";
+import { kyselyOnMariadb, type Place } from "./kysely-subjects.ts";
 import { zombieLaws } from "./zombie-laws.ts";
 
 const server = await mariadb();
@@ -23,4 +24,5 @@ const place: Place = {
 };
 
 adapterLaws(kyselyOnMariadb(place));
+killLaws(kyselyOnMariadb(place), "mariadb", place.url);
 zombieLaws(kyselyOnMariadb(place));

@@ -1,6 +1,6 @@
 import { sharedPostgres } from "@perdure/testbed/postgres";
 import pg from "pg";
-import type { Place } from "./subjects.ts";
+import type { Place } from "./kysely-subjects.ts";
 
 /** A database of its own on the server that the test files share. */
 export async function postgresDatabase(setup: string): Promise<Place & { remove(): Promise<void> }> {

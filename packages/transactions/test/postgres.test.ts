@@ -3,12 +3,13 @@ import { afterAll } from "vitest";
 import { migration } from "../src/index.ts";
 import { adapterLaws } from "./adapter-laws.ts";
 import { joiningLaws } from "./joining-laws.ts";
+import { killLaws } from "./kill-laws.ts";
+import { kyselyOnPostgres } from "./kysely-subjects.ts";
 import { postgresDatabase } from "./postgres-database.ts";
 import { type Subject, TABLE } from "./programs.ts";
 import {
   drizzleOnPostgres,
   knexOnPostgres,
-  kyselyOnPostgres,
   pgOnPostgres,
   prismaOnPostgres,
   typeOrmOnPostgres,
@@ -32,4 +33,5 @@ laws(knexOnPostgres(place));
 laws(typeOrmOnPostgres(place));
 laws(drizzleOnPostgres(place));
 laws(prismaOnPostgres(place));
+killLaws(kyselyOnPostgres(place), "postgres", place.url);
 zombieLaws(kyselyOnPostgres(place));

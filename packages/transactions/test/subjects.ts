@@ -1,4 +1,3 @@
-import { DatabaseSync } from "node:sqlite";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { createClient } from "@libsql/client";
@@ -8,78 +7,15 @@ import { drizzle as pgDrizzle } from "drizzle-orm/node-postgres";
 import knex, { type Knex } from "knex";
 // @ts-expect-error: Knex has no types for its dialects.
 import BetterSqlite from "knex/lib/dialects/better-sqlite3/index.js";
-import { Kysely, MysqlDialect, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
 import Libsql from "libsql";
-import mysql from "mysql2";
 import pg from "pg";
 import { DataSource, type EntityManager } from "typeorm";
-import { fromDrizzle, fromKnex, fromKysely, fromPg, fromPrisma, fromTypeOrm } from "../src/index.ts";
+import { fromDrizzle, fromKnex, fromPg, fromPrisma, fromTypeOrm } from "../src/index.ts";
+import { connection, type Place } from "./kysely-subjects.ts";
 import { prismaClient } from "./prisma-client.ts";
-import type { Connection, Subject } from "./programs.ts";
+import type { Subject } from "./programs.ts";
 
-/** The libraries, each on its databases. */
-
-/** Where the database is, and how tests look into it. */
-export interface Place {
-  readonly url: string;
-  readonly keys: Subject<never>["keys"];
-}
-
-interface Business {
-  business: { id: string };
-}
-
-function connection<Trx>(
-  make: (options: { table?: string }) => Connection<Trx>["database"],
-  close: () => Promise<unknown>,
-): Connection<Trx> {
-  return { database: make({}), elsewhere: (table) => make({ table }), close };
-}
-
-function kyselySubject(name: string, { keys }: Place, open: () => Kysely<Business>): Subject<Transaction<Business>> {
-  return {
-    name: `Kysely on ${name}`,
-    keys,
-    tx: (trx) => fromKysely(trx),
-    insert: (trx, id) => trx.insertInto("business").values({ id }).execute(),
-    async open() {
-      const db = open();
-      return connection((options) => fromKysely(db, options), () => db.destroy());
-    },
-  };
-}
-
-export function kyselyOnPostgres(place: Place): Subject<Transaction<Business>> {
-  return kyselySubject("Postgres", place, () => {
-    const pool = new pg.Pool({ connectionString: place.url, max: 3 });
-    return new Kysely({ dialect: new PostgresDialect({ pool }) });
-  });
-}
-
-export function kyselyOnMariadb(place: Place): Subject<Transaction<Business>> {
-  return kyselySubject("MariaDB", place, () => {
-    const pool = mysql.createPool({ uri: place.url, connectionLimit: 3 });
-    return new Kysely({ dialect: new MysqlDialect({ pool }) });
-  });
-}
-
-/** On Node's own SQLite, as the World of SQLite is: two copies of SQLite in one process do not see each other's locks. */
-export function kyselyOnNodeSqlite(place: Place): Subject<Transaction<Business>> {
-  return kyselySubject("Node's SQLite", place, () => {
-    const database = new DatabaseSync(place.url);
-    const prepare = (text: string) => {
-      const statement = database.prepare(text);
-      const rows = (values: readonly unknown[]) => statement.all(...(values as string[]));
-      return { reader: statement.columns().length > 0, all: rows, run: rows, iterate: rows };
-    };
-    const close = (): void => database.close();
-    return new Kysely({ dialect: new SqliteDialect({ database: { prepare, close } as never }) });
-  });
-}
-
-export function kyselyOnSqlite(place: Place): Subject<Transaction<Business>> {
-  return kyselySubject("SQLite", place, () => new Kysely({ dialect: new SqliteDialect({ database: libsql(place) }) }));
-}
+/** The other libraries, each on its databases. */
 
 export function pgOnPostgres(place: Place): Subject<pg.PoolClient> {
   return {
@@ -212,9 +148,4 @@ export function prismaOnPostgres(place: Place): Subject<PrismaTrx> {
 
 export function prismaOnSqlite(place: Place): Subject<PrismaTrx> {
   return prismaSubject("SQLite", "sqlite", place, () => new PrismaLibSql({ url: `file:${place.url}` }));
-}
-
-/** A driver with the interface of better-sqlite3, which needs no compiler to be installed. */
-function libsql({ url }: Place): never {
-  return new Libsql(url, { timeout: 20 } as never) as never;
 }
