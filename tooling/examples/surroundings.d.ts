@@ -15,6 +15,9 @@ declare global {
   const approvalSchema: StandardSchema<{ ok: boolean }>;
   const orderId: string;
   const order: { readonly id: string };
+  const invoiceId: string;
+  const today: string;
+  const newest: Run<number>;
   const response: Response;
   const request: Request;
   const yesterday: Date;
@@ -27,6 +30,10 @@ declare global {
   const stripeClient: typeof stripe;
 
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
+  function chargeInvoice(invoiceId: string): Promise<{ id: string }>;
+  function fetchRates(day: string): Promise<string>;
+  function importDay(day: string): Promise<string>;
+  function report(customer: string, version: number): Promise<number>;
   function ship(of: typeof order): Promise<void>;
   function unlock(of: typeof order): Promise<void>;
   function notify(of: typeof order): Promise<void>;

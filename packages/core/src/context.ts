@@ -4,7 +4,7 @@ import type { Execution } from "./interpreter/execution.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import type { SignalHost } from "./serialization/index.ts";
 import type { AttemptAccess } from "./streams/access.ts";
-import type { CreateRun, CreateRunResult, World } from "./world/index.ts";
+import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "./world/index.ts";
 
 /** Who is calling: a workflow function, a step body, or ordinary code. Travels in an `AsyncLocalStorage`. */
 
@@ -40,8 +40,10 @@ export interface StepContext {
 }
 
 /** What a step does to the store of its run. */
-export interface StepStore {
+export interface StepStore extends Pick<World, "getNames" | "listEvents" | "listEndMail"> {
   createRun(request: CreateRun): Promise<CreateRunResult>;
+  deliver(message: Message): Promise<DeliverResult>;
+  getRun(runId: string): Promise<RunRecord | null>;
   /** A message of its own to a run; durable when it resolves. */
   send(runId: string, type: string, data: Uint8Array | null): Promise<void>;
   now(): number;

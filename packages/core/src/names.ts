@@ -16,14 +16,41 @@ export function hookClaim(token: string, hookId: string, metadata: Uint8Array | 
   return { name: hookName(token), id: hookId, fingerprint: null, data: metadata, keepFor: 0, freeAt: 0 };
 }
 
+/** Claims that a call in a step has started its run, for as long as that is stored. */
+export function callClaim(callId: string): FirstClaim {
+  const name = `${CALL}${callId}`;
+  return { name, id: "call", fingerprint: null, data: null, keepFor: null, freeAt: 0, from: null };
+}
+
+const CALL = "call:";
+
+/** Whether the name is that of a call in a step. */
+export function isCallName(name: string): boolean {
+  return name.startsWith(CALL);
+}
+
 /** The name that the run has which goes on for another. */
 export function successorName(runId: string): string {
   return `successor:${runId}`;
 }
 
+/** Under which id a run has the key of its start. */
+export const START_KEY = "start";
+
 /** The name of a start's key. */
 export function startName(workflow: string, key: string): string {
   return `start:${workflow.length}:${workflow}:${key}`;
+}
+
+/** The name of the one run of a workflow that has a singleton key. */
+export function singletonName(workflow: string, key: string): string {
+  return `singleton:${workflow.length}:${workflow}:${key}`;
+}
+
+/** Claims it until the run's end. */
+export function singletonClaim(workflow: string, key: string): FirstClaim {
+  const name = singletonName(workflow, key);
+  return { name, id: "singleton", fingerprint: null, data: null, keepFor: 0, freeAt: 0, from: null };
 }
 
 /** Claims the key of a start. It is free from `freeAt` on, if its run has ended; `null`: when its run is deleted. */
@@ -35,7 +62,7 @@ export function startClaim(
 ): FirstClaim {
   return {
     name: startName(workflow, key),
-    id: "start",
+    id: START_KEY,
     fingerprint,
     // For whoever takes the key over.
     data: freeAt === null ? null : encode(freeAt, "ttl"),

@@ -4,6 +4,7 @@ import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
 import { ContextError } from "./errors/index.ts";
 import { checkAttributes, SET_ATTRIBUTES, setAttributesIn } from "./interpreter/kinds/attributes.ts";
+import { giveUpWaits } from "./interpreter/kinds/lock.ts";
 import { setStateIn } from "./interpreter/kinds/state.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
 import { workflowMetadata } from "./interpreter/workflow-metadata.ts";
@@ -41,6 +42,8 @@ export function continueAsNew(args: readonly unknown[] = []): Promise<never> {
   const execution = currentExecution("continueAsNew()");
   if (!Array.isArray(args))
     throw new TypeError(`continueAsNew(): args must be an array, got ${typeof args}.`);
+  giveUpWaits(execution);
+  giveUpWaits(execution);
   execution.continueAs(storable(encode([...args], "args"), "args", execution.largestValue));
   return new Promise(() => {});
 }

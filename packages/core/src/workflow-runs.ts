@@ -1,11 +1,11 @@
 import { Run } from "./api/run.ts";
 import type { RunAccess } from "./api/run-access.ts";
-import { ONE_WORLD, type StartOptions, startRequest } from "./api/start-request.ts";
+import { ONE_WORLD, type StartOptions, type StartRequest, startRequest } from "./api/start-request.ts";
 import { endOfLine, lengthOf, unlessAborted } from "./api/waiting.ts";
 import type { RunEnding } from "./engine/commits/completions.ts";
 import type { RunView } from "./engine/system-steps/read-run.ts";
 import type { SendMessageInput } from "./engine/system-steps/send-message.ts";
-import type { StartRunInput } from "./engine/system-steps/start-run.ts";
+import type { StartedRun, StartRunInput } from "./engine/system-steps/start-run.ts";
 import type { StopSleepResult, WakeUpInput } from "./engine/system-steps/wake-up.ts";
 import {
   NonDeterminismError,
@@ -15,11 +15,12 @@ import {
 } from "./errors/index.ts";
 import { childRunId } from "./ids.ts";
 import type { Execution } from "./interpreter/execution.ts";
-import { ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
+import { CALLER, ON_PARENT_END, PARENT } from "./interpreter/kinds/attributes.ts";
 import { cancelledAgain, TERMINATE } from "./interpreter/kinds/cancel.ts";
 import { childrenOf } from "./interpreter/kinds/children.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
 import { sleepIn } from "./interpreter/kinds/wait.ts";
+import type { NewRun } from "./interpreter/new-run.ts";
 import { encode, storable } from "./serialization/index.ts";
 import type { DeliverResult } from "./world/index.ts";
 
@@ -32,35 +33,53 @@ export async function startInWorkflow<T>(
   args: unknown[],
   options: StartOptions,
 ): Promise<Run<T>> {
-  const { keyAt, onConflict, ...asked } = startRequest(fn, args, options);
+  const request = startRequest(fn, args, options);
   if (options.tx !== undefined) {
     throw new TypeError(
       "start({ tx }): a workflow has no transactions, for it is replayed. Call it in a step.",
     );
   }
   if (options.world !== undefined) throw new TypeError(`start({ world }): ${ONE_WORLD}`);
-  storable(asked.args, "args", execution.largestValue);
   const { onParentEnd } = options;
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;
   const attributes = {
-    ...asked.attributes,
+    ...request.attributes,
     ...(onParentEnd !== undefined && { [ON_PARENT_END]: onParentEnd }),
   };
+  return new Run<T>(runsOf(execution), await startFrom(execution, "start_run", { ...request, attributes }));
+}
+
+/** Has the step executed once for the key; the run that does it. */
+export async function onceInWorkflow<T>(execution: Execution, request: StartRequest): Promise<Run<T>> {
+  return new Run<T>(runsOf(execution), await startFrom(execution, "run_once", request));
+}
+
+/** The attribute by which a run knows who has started it, for each way to do that. */
+const STARTED_BY = { start_run: PARENT, run_once: CALLER } as const;
+
+/** Starts a run by a system step, again each time that one which had its key has ended. */
+async function startFrom(
+  execution: Execution,
+  step: keyof typeof STARTED_BY,
+  { keyAt, terms, ...asked }: StartRequest,
+): Promise<string> {
+  storable(asked.args, "args", execution.largestValue);
   const now = execution.now();
-  const runId = await callSystemStep<string>(
-    execution,
-    "start_run",
-    (id, parent): StartRunInput => ({
-      run: {
-        ...asked,
-        runId: childRunId(id, now),
-        attributes: { ...attributes, [PARENT]: parent },
-        key: keyAt(now),
-      },
-      onConflict,
-    }),
-  );
-  return new Run<T>(runsOf(execution), runId);
+  let run: NewRun | undefined;
+  for (;;) {
+    const started = await callSystemStep<StartedRun>(execution, step, (id, self): StartRunInput => {
+      const attributes = { ...asked.attributes, [STARTED_BY[step]]: self };
+      run ??= { ...asked, runId: childRunId(id, now), attributes, key: keyAt(now) };
+      return { run, ...terms };
+    });
+    if (typeof started === "string") return started;
+    await callSystemStep(execution, "watch_run", () => started.awaits).catch(unlessGone);
+  }
+}
+
+/** A run that was deleted is as good as ended. */
+function unlessGone(error: unknown): void {
+  if (!WorkflowRunNotFoundError.is(error)) throw error;
 }
 
 /** What a {@link Run} in a workflow asks. */
@@ -106,6 +125,9 @@ export function runsOf(execution: Execution): RunAccess {
     async wakeUp(runId, ids) {
       const input: WakeUpInput = { runId, ids };
       return await callSystemStep<StopSleepResult>(execution, "wake_up", () => input);
+    },
+    async releaseKey() {
+      throw new NonDeterminismError("run.releaseKey()", execution.describe, "Call it in a step.");
     },
     async state() {
       throw new NonDeterminismError("run.getState()", execution.describe, "Call it in a step.");

@@ -4,6 +4,7 @@ import type { BenchWorld } from "./bench-world.ts";
 import { withFolder } from "./engine.ts";
 import { type FanOutFigures, measureFanOut } from "./fan-out.ts";
 import { type LatencyFigures, measureLatency } from "./latency.ts";
+import { type LockFigures, measureLock } from "./lock.ts";
 import { type LongFigures, measureLong } from "./long.ts";
 import { measurePerStep, type PerStepFigures } from "./per-step.ts";
 import { measureRaw, type RawFigures } from "./raw.ts";
@@ -24,6 +25,7 @@ export interface Result {
   readonly replay: ReplayFigures;
   readonly raw: RawFigures;
   readonly perStep: PerStepFigures;
+  readonly lock: LockFigures;
 }
 
 export async function measure(kind: BenchWorld, sizes: Sizes, say: (line: string) => void): Promise<Result> {
@@ -64,8 +66,23 @@ async function measureAll(kind: BenchWorld, sizes: Sizes, say: (line: string) =>
   const perStep = await taken("perStep", "what a step costs the store", () =>
     measurePerStep(kind, sizes.perStep.steps),
   );
+  const lock = await taken("lock", `${sizes.lock.waiting} runs that wait for one`, () =>
+    measureLock(kind, sizes.lock, raw.commitP50Ms),
+  );
   const { name: world } = kind;
-  return { world, node: process.version, store, throughput, latency, long, fanOut, replay, raw, perStep };
+  return {
+    world,
+    node: process.version,
+    store,
+    throughput,
+    latency,
+    long,
+    fanOut,
+    replay,
+    raw,
+    perStep,
+    lock,
+  };
 }
 
 function describe(kind: BenchWorld): Promise<Readonly<Record<string, string | number>>> {

@@ -1,5 +1,5 @@
 /** The workflows that are measured: what a user writes, with a step that costs nothing and returns a small record. */
-import { createHook, step, workflow } from "perdure";
+import { acquireLock, createHook, step, workflow } from "perdure";
 
 /** When each step body of a run began and ended, in `performance.now()` milliseconds, in the order of execution. */
 export interface Clocking {
@@ -58,3 +58,27 @@ export const parked: (label: string, steps: number) => Promise<string> = workflo
     return await createHook<string>({ token: label });
   },
 );
+
+/** `locks` locks, one after the other, acquired and released between steps. */
+export const locking: (label: string, locks: number) => Promise<void> = workflow(
+  "bench/locking",
+  async (label: string, locks: number) => {
+    await charge(label, 0);
+    for (let index = 1; index <= locks; index += 1) {
+      const lock = await acquireLock(`${label}/${index}`);
+      await lock.release();
+      await charge(label, index);
+    }
+  },
+);
+
+/** Has a lock until it is cancelled. */
+export const holdsLock: (key: string) => Promise<void> = workflow("bench/holds-lock", async (key: string) => {
+  await acquireLock(key);
+  await createHook();
+});
+
+/** Has a lock once. */
+export const locksOnce: (key: string) => Promise<void> = workflow("bench/locks-once", async (key: string) => {
+  await using _ = await acquireLock(key);
+});

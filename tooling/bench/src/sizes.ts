@@ -8,6 +8,8 @@ export interface Sizes {
   readonly replay: { readonly steps: number };
   readonly raw: { readonly commits: number; readonly batches: number };
   readonly perStep: { readonly steps: number };
+  /** Locks that nobody else wants, and runs that wait for one. */
+  readonly lock: { readonly locks: number; readonly waiting: number };
 }
 
 /**
@@ -28,5 +30,6 @@ export function sizesAt(scale: number): Sizes {
     replay: { steps: part(4998) },
     raw: { commits: part(1000), batches: part(200) },
     perStep: { steps: part(1000) },
+    lock: { locks: part(200), waiting: part(500) },
   };
 }

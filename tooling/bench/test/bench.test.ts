@@ -28,6 +28,12 @@ test("prints every figure as one JSON object in the last line, its progress else
     replay: { events: 24, ms: positive },
     raw: { commitP50Ms: positive, batchedRowsPerSecond: positive },
     perStep: { commits: positive, roundTrips: positive, bytesInStore: expect.any(Number) },
+    lock: {
+      acquireReleaseP50Ms: positive,
+      acquireReleaseCommits: positive,
+      waiting: 10,
+      handOversPerSecond: positive,
+    },
   });
 });
 

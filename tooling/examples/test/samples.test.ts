@@ -12,9 +12,11 @@ const PAGES = [
   "docs/cancellation.md",
   "docs/children.md",
   "docs/continue-as-new.md",
+  "docs/once.md",
   "docs/resume-or-start.md",
   "docs/retry-and-fork.md",
   "docs/runs.md",
+  "docs/start-keys.md",
 ];
 
 test.each(PAGES)("the samples of %s are regions of files that run", (page) => {

@@ -45,7 +45,7 @@ export class AfterEnd {
         broken(`its child ${call.runId} was not cancelled`);
       }
     }
-    for (const mail of run.endMail) {
+    for (const mail of run.endMail.filter(({ type }) => type === "watch")) {
       const { runId, id } = decode(mail.data) as { readonly runId: string; readonly id: string };
       if (!this.#isAnswered(runId, id)) broken(`run ${runId}, which watches it, was not told`);
     }

@@ -26,6 +26,8 @@ export class Bodies implements BodyObserver {
   readonly #effects: Effects = new Effects();
   /** Attempts that have started, as `runId/stepId/attempt`. */
   readonly #started: Set<string> = new Set();
+  /** The ids of steps that are executed once for a key. */
+  readonly #once: Map<string, string> = new Map();
 
   readonly #deadly: (key: string) => boolean;
   readonly #kill: (process: SimProcess) => void;
@@ -47,12 +49,25 @@ export class Bodies implements BodyObserver {
     );
     try {
       this.#check(runId, stepId, attempt, process?.workerId ?? null);
+      if (kind === "shared") this.#executesOnce(runId, stepId, key);
       if (kind === "asked" || kind === "blind")
-        this.#effects.begin(runId, stepId, attempt, this.#isRetried(runId, stepId, attempt));
+        this.#effects.begin(
+          runId,
+          stepId,
+          attempt,
+          kind === "blind" && this.#isRetried(runId, stepId, attempt),
+        );
     } catch (error) {
       this.#fail(error);
     }
     if (process !== undefined && this.#deadly(key)) this.#kill(process);
+  }
+
+  #executesOnce(runId: string, stepId: string, key: string): void {
+    const known = this.#once.get(key);
+    this.#once.set(key, stepId);
+    if (known === undefined || known === stepId) return;
+    throw new LawBroken("a key executes once", `${key} is executed as step ${known} and as ${stepId}`, runId);
   }
 
   cancelled(runId: string, stepId: string): void {

@@ -144,11 +144,17 @@ export class Checks {
     for (const { row: other } of this.#state.runs.values()) {
       if (other.runId === runId || other.workflow !== row.workflow) continue;
       // The key of a run that has failed passes to the one that goes on for it.
-      if (this.fold(runId)?.forkOf === other.runId && isTerminal(other.status)) continue;
+      if (isTerminal(other.status) && this.#goesOnFor(runId, other.runId)) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }
     }
+  }
+
+  /** It goes on for the other one, or for one that does. */
+  #goesOnFor(runId: string, other: string): boolean {
+    const before = this.fold(runId)?.forkOf ?? null;
+    return before !== null && (before === other || this.#goesOnFor(before, other));
   }
 
   #journal({ row, journal, mailbox }: MemoryRun, now: number): Seen {
@@ -292,7 +298,7 @@ export class Checks {
     const call = fold.asked.get(id ?? "");
     if (type !== "system_step_completed" || call === undefined) return;
     const value = decode(data);
-    if (call.name === "start_run") {
+    if (call.name === "start_run" || call.name === "run_once") {
       const { runId: asked, key } = childOf(call);
       const row = this.#state.runs.get(String(value))?.row;
       if (key === undefined ? row?.runId === asked : row?.idempotencyKey === key) return;
@@ -391,7 +397,11 @@ export class Checks {
     }
     const wakeAt = fold.wakeAt;
     // Who starts a run, or has one gone on with, may have a wrong clock.
-    if (wakeAt !== null && row.status !== "pending" && (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)) {
+    if (
+      wakeAt !== null &&
+      row.status !== "pending" &&
+      (dueAt === null || dueAt > Math.max(wakeAt, now) + patience)
+    ) {
       broken(`its next step or sleep is due at ${wakeAt}, but the run at ${dueAt}`);
     }
   }

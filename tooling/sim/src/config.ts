@@ -24,6 +24,7 @@ export const TALK_PLANTS = [
   "generation-not-told",
   "first-mail-dropped",
   "successor-not-claimed",
+  "once-not-claimed",
   "fork-forgets-a-result",
   "claim-by-id-gives-nothing",
   "state-not-written",

@@ -16,7 +16,7 @@ export class Effects {
   /**
    * A body begins: it is the first one, or the other side was asked.
    *
-   * @param retried somebody has the failed step of another run executed anew
+   * @param retried somebody has the failed step of another run executed anew, and nobody can be asked
    */
   begin(runId: string, stepId: string, attempt: number, retried: boolean): void {
     const begun = this.#begun.get(stepId) ?? new Set();
@@ -26,6 +26,8 @@ export class Effects {
       const what = `the body of step ${stepId} begins in attempt ${attempt}, after ${[...begun].join(", ")}, and nobody asked`;
       throw new LawBroken("at most once", what, runId);
     }
+    // Whoever retries takes it on himself that a body which nobody hears of any more may still be under way.
+    if (retried) for (const before of begun) this.#refused.add(before);
     begun.add(place);
     if (retried) this.#happened.delete(stepId);
   }

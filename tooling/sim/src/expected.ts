@@ -36,6 +36,8 @@ export function mayThrow(root: Node): boolean {
 
 function outcomes(node: Node): Alternatives {
   switch (node.type) {
+    case "once":
+      return outcomes({ type: "step", step: node.step });
     case "step": {
       const { kind, end, key } = node.step;
       if (end === "fatal") return [THROWS];

@@ -18,6 +18,7 @@ export type Law =
   | "terminated runs end"
   | "what is shielded goes on"
   | "at most once"
+  | "a key executes once"
   | "one run goes on for another"
   | "children are started once"
   | "effects were asked for"

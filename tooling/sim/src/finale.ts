@@ -22,7 +22,7 @@ const replayClock: Clock = {
 /** Checks one run, whoever started it. */
 export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boolean): Promise<void> {
   const { row, journal } = run;
-  const [, root] = decode(journal[0]?.data ?? null) as Arguments;
+  const root = rootOf(row, journal[0]);
   const generations = store.checks.generations(row.runId);
   const fold = store.checks.fold(row.runId);
   checkResult(store, root, row);
@@ -36,6 +36,13 @@ export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boole
   // A run that cannot follow its journal is cancelled without executing its code; one that is terminated as well.
   if (isUnheard(run) && (mayDiverge || isTerminated(run))) return;
   await checkReplay(root, row, journal);
+}
+
+/** What the run executes: a program, or the one step that `once` was asked for. */
+function rootOf({ workflow }: RunRecord, created: JournalEvent | undefined): Node {
+  const args = decode(created?.data ?? null);
+  if (!workflow.startsWith("step:")) return (args as Arguments)[1];
+  return { type: "step", step: (args as readonly [string, StepSpec])[1] };
 }
 
 /** A run that collects payloads has read all that came, over all generations, in order. */

@@ -18,9 +18,9 @@ export interface ChildCall {
 }
 
 /** System steps that are done although their caller does not wait for them any more. */
-export const OWED: ReadonlySet<string> = new Set(["start_run", "send_message"]);
+export const OWED: ReadonlySet<string> = new Set(["start_run", "run_once", "send_message"]);
 
-/** What a `start_run` asks for. */
+/** What a `start_run` or a `run_once` asks for. */
 export function childOf({ input }: SystemCall): ChildCall {
   const { run } = input as {
     readonly run: {
@@ -283,6 +283,8 @@ export class RunFold {
         if (this.#inheriting) this.state = undefined;
         else if (this.state !== undefined && versionOf(this.#decode(this.state)) !== this.#decode(event.data))
           this.#refuse(event, "it is another state");
+        return;
+      case "key_released":
         return;
       case "children_tied":
         if (this.#begun) this.#refuse(event, "the run has begun");

@@ -10,14 +10,25 @@ const GENERATIONS = 2;
 export const SHARED: readonly string[] = ["shared0", "shared1"];
 /** The runs that several programs want, each under a key. */
 const KEYED = 2;
+/** The steps that several programs want, each executed once. */
+const ONCE = 2;
 
 /** @param seeded the stream of a name */
 export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
   const keyed = Array.from({ length: KEYED }, (_, n): Node => {
-    const generator = new Generator(`k${n}`, seeded(`keyed ${n}`), { index: 0, generations: 0, keyed: [] });
+    const generator = new Generator(`k${n}`, seeded(`keyed ${n}`), {
+      index: 0,
+      generations: 0,
+      keyed: [],
+      onces: [],
+    });
     return generator.sequence(DEPTH - 1);
   });
-  const generator = new Generator(`p${index}`, random, { index, generations: GENERATIONS, keyed });
+  const onces = Array.from({ length: ONCE }, (_, n): StepSpec => {
+    const nothing = { index: 0, generations: 0, keyed: [], onces: [] };
+    return new Generator(`o${n}`, seeded(`once ${n}`), nothing).onceStep();
+  });
+  const generator = new Generator(`p${index}`, random, { index, generations: GENERATIONS, keyed, onces });
   const { root, hook } = generator.root();
   return {
     index,
@@ -38,6 +49,7 @@ interface Surroundings {
   /** How many generations of children there may be. */
   readonly generations: number;
   readonly keyed: readonly Node[];
+  readonly onces: readonly StepSpec[];
 }
 
 type HookNode = Node & { readonly type: "hook" };
@@ -149,7 +161,8 @@ class Generator {
   #leaf(): Node {
     const random = this.#random;
     const kind = random.next();
-    const { index } = this.#around;
+    const { index, onces } = this.#around;
+    if (onces.length > 0 && random.chance(0.08)) return { type: "once", step: random.pick(onces) };
     if (this.#generations > 0 && random.chance(0.15)) return this.#child();
     if (index > 0 && random.chance(0.05)) return { type: "watch", program: random.int(0, index - 1) };
     if (random.chance(0.05)) return this.#shared({ type: "step", step: this.#step() });
@@ -169,6 +182,11 @@ class Generator {
       ? "workflow"
       : { ...this.#step(), kind: "patient" as const, how: "plain" as const };
     return { type: "attribute", by, value: random.chance(0.8) ? this.#key() : null };
+  }
+
+  /** A step for all. */
+  onceStep(): StepSpec {
+    return { ...this.#step(), kind: "shared", how: "plain" };
   }
 
   #shieldedStep(): StepSpec {

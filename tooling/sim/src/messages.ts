@@ -24,6 +24,11 @@ export function checkAskedFor(
     const watcher = decode(data) as { readonly runId: string; readonly id: string };
     if (watch(watcher.runId, watcher.id) !== to.runId) broken(`run ${watcher.runId} does not watch it`);
   }
+  if (type === "waits") {
+    const waiter = decode(data) as { readonly runId: string; readonly id: string };
+    if (foldOf(waiter.runId)?.asked.get(waiter.id)?.name !== "run_once")
+      broken(`run ${waiter.runId} does not wait`);
+  }
   if (type === "stop_sleep" && !woken.has(to.runId)) broken("nobody ends its sleeps");
   if (type === "system_step_result") {
     const { runId, status } = decode(data) as RunRecord;

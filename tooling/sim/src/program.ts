@@ -1,7 +1,7 @@
 /** Seeded workflow programs, as data: the simulated workflow interprets them. */
 
 /** Which of the simulated steps, with their retry options. */
-export type StepKind = "patient" | "default" | "once" | "timed" | AtMostOnceKind;
+export type StepKind = "patient" | "default" | "once" | "timed" | "shared" | AtMostOnceKind;
 
 /** Those that are called at most once: `asked` has a `reconcile`, `blind` has none. */
 export type AtMostOnceKind = "asked" | "blind";
@@ -103,6 +103,8 @@ export type Node =
       readonly kept: boolean;
     }
   | ChildNode
+  /** A step that several programs want, executed once for a key of the step's. */
+  | { readonly type: "once"; readonly step: StepSpec }
   /** Waits for the end of another program's run, which was started before. */
   | { readonly type: "watch"; readonly program: number }
   | { readonly type: "floating"; readonly node: Node }
@@ -137,6 +139,7 @@ function below(node: Node): readonly Node[] {
     case "step":
     case "clock":
     case "sleep":
+    case "once":
     case "hook":
     case "child":
     case "watch":

@@ -21,6 +21,10 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
       };
     case "first-mail-dropped":
       return createRuns((request) => ({ ...request, mail: [] }));
+    case "once-not-claimed":
+      return createRuns((request) =>
+        request.workflow.startsWith("step:") ? { ...request, names: [], idempotencyKey: null } : request,
+      );
     case "successor-not-claimed":
       return createRuns((request) => {
         if (!request.names.some(({ name }) => name.startsWith("successor:"))) return request;

@@ -4,6 +4,7 @@ import {
   FatalError,
   getStepMetadata,
   getWorkflowMetadata,
+  once,
   RetryableError,
   setAttributes,
   setState,
@@ -117,6 +118,7 @@ const steps: Record<StepKind, (spec: StepSpec) => Promise<string>> = {
   timed: step("sim//timed", body, { timeout: 3000, maxRetries: 5, backoff: () => 100 }),
   asked: step("sim//asked", body, { semantics: "at-most-once", reconcile }),
   blind: step("sim//blind", body, { semantics: "at-most-once" }),
+  shared: step("sim//shared", body, { maxRetries: 1000, backoff: { initial: 50, max: 1000 } }),
 };
 
 /** The attribute that programs set. */
@@ -195,6 +197,8 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
       return await receive(node.hook);
     case "shared":
       return await exclusive(node, scope);
+    case "once":
+      return await once(node.step.key, steps.shared, node.step);
     case "child":
       return await child(node, scope);
     case "watch":
@@ -251,7 +255,11 @@ async function collect(node: CollectNode, { name, others }: Scope): Promise<Valu
     if (payload === null) return got;
     got.push(payload);
   }
-  return await continueAsNew([name, { ...node, heard: plant === "heard-forgotten" ? got.slice(1) : got }, others]);
+  return await continueAsNew([
+    name,
+    { ...node, heard: plant === "heard-forgotten" ? got.slice(1) : got },
+    others,
+  ]);
 }
 
 /** Time and randomness as the journal gives them. */

@@ -52,6 +52,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["generation-not-told", "ids are given once"],
     ["first-mail-dropped", "payloads are not lost"],
     ["successor-not-claimed", "one run goes on for another"],
+    ["once-not-claimed", "a key executes once"],
     ["fork-forgets-a-result", "one run goes on for another"],
     ["claim-by-id-gives-nothing", "terminated runs end"],
     ["state-not-written", "row is the fold of the journal"],

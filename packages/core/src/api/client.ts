@@ -2,49 +2,38 @@ import { batcher } from "../batcher.ts";
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
-import { resumeOrStart } from "../engine/system-steps/resume-or-start.ts";
-import { type StartRunInput, startedRun } from "../engine/system-steps/start-run.ts";
+import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
 import type { EngineWorker } from "../engine/worker.ts";
-import { HookNotFoundError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
-import { type IdSource, keyedMessageId, systemIds } from "../ids.ts";
+import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
+import { type IdSource, systemIds } from "../ids.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
-import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
-import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
-import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
-import {
-  decode,
-  encode,
-  largestBatch,
-  largestValue,
-  sizeInBatch,
-  storable,
-  withOutlet,
-} from "../serialization/index.ts";
+import { encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
+import { ClientHooks, hookInfo } from "./client-hooks.ts";
 import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
-import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
-import { resumeOptions } from "./hooks.ts";
-import { joinedAccess, joinStart, refuseTied } from "./joined-start.ts";
+import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
+import { releaseKey } from "./release-key.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
 import { RunWatcher } from "./run-watcher.ts";
-import { checkKey, type StartOptions, startRequest } from "./start-request.ts";
+import { type StartOptions, type StartRequest, startRequest } from "./start-request.ts";
+import { startFromProgram } from "./starting.ts";
 import { type StateOptions, stateOf } from "./state.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
 import { endOfLine, type ResultOptions, unlessAborted, withinOptions } from "./waiting.ts";
-import { WebhookVerifiers } from "./webhook-verifier.ts";
-import { type TakeOptions, takeRequest } from "./webhooks.ts";
+import type { TakeOptions } from "./webhooks.ts";
 
 /**
  * What a program can do with the runs of one World without executing them.
@@ -75,9 +64,10 @@ export class Client implements RunAccess {
   readonly #clock: Clock;
   readonly #ids: IdSource;
   readonly #watcher: RunWatcher;
-  readonly #verifiers: WebhookVerifiers;
+  readonly #hooks: ClientHooks;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
   readonly #deliver: (message: Message) => Promise<DeliverResult>;
+  readonly #calls: Omit<StartCalls, "create">;
   readonly #unattended: UnattendedRuns;
   readonly #signalTerms: SignalTerms;
   readonly #prepare: (() => Promise<void>) | undefined;
@@ -93,7 +83,6 @@ export class Client implements RunAccess {
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
     this.#awaited = options.clock === undefined ? keptAlive : (work) => work();
-    this.#verifiers = new WebhookVerifiers(world, clock);
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
@@ -137,6 +126,27 @@ export class Client implements RunAccess {
       answers: withinOneTurn,
       unanswered: unansweredMessage,
     });
+    this.#calls = {
+      createRun: this.#create,
+      deliver: this.#deliver,
+      getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
+      getNames: (names, now) => world.getNames(names, now),
+      listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+      now: () => clock.now(),
+    };
+    this.#hooks = new ClientHooks({
+      world,
+      clock,
+      ids: this.#ids,
+      open: () => this.open(),
+      awaited: this.#awaited,
+      create: this.#create,
+      deliver: this.#deliver,
+      send: (message, where) => this.#send(message, where),
+      signals: () => this.#signals(),
+      signalTerms: this.#signalTerms,
+      streams: this.streams,
+    });
   }
 
   /** Opens the World once, and what the process has beside it. */
@@ -153,43 +163,44 @@ export class Client implements RunAccess {
     refuseInWorkflow("start()");
     const signals = this.#signals();
     const passed = new PassedStreams("args", { runId: null, writables: true });
-    const { keyAt, onConflict, ...asked } = startRequest(fn, args, options, signals, passed);
-    const { workflow } = asked;
-    return await this.#awaited(async () => {
-      await this.open();
-      storable(asked.args, "args", largestValue(this.world));
-      const now = this.#clock.now();
-      const worker = [...this.workers].find((candidate) => candidate.accepts(workflow));
-      const lease =
-        worker === undefined ? null : { owner: worker.id, claimId: this.#ids.token(), ttl: worker.leaseTtl };
-      const run: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now) };
-      if (options.tx !== undefined) {
-        refuseTied("start({ tx })", passed.any || signals?.any === true);
-        return await this.joinedStart<T>(options.tx, { run, onConflict });
-      }
-      const request = createRunRequest(run, { at: now, lease, mail: [] });
-      const leaseUntil = worker?.leaseEnd() ?? 0;
-      const release = worker?.reserve();
-      try {
-        const result = await this.#create(request);
-        if (result.outcome === "created" && result.lease !== null) {
-          worker?.adopt(result.lease, workflow, request.events, leaseUntil);
-        }
-        const runId = startedRun({ run, onConflict }, result);
-        this.streams.serve(passed, runId, runId === run.runId);
-        if (result.outcome !== "held") signals?.sentTo(runId, this.#signalTerms);
-        return new Run<T>(this, runId);
-      } finally {
-        release?.();
-      }
+    const request = startRequest(fn, args, options, signals, passed);
+    if (options.tx !== undefined) {
+      refuseTied("start({ tx })", passed.any || signals?.any === true);
+      return await this.joinedStart<T>(options.tx, request);
+    }
+    return await this.begin<T>(request, (runId, created) => {
+      this.streams.serve(passed, runId, created);
+      if (created) signals?.sentTo(runId, this.#signalTerms);
     });
   }
 
-  /** Starts a run with a transaction of the caller's. */
-  async joinedStart<T>(tx: unknown, start: StartRunInput): Promise<Run<T>> {
-    const joined = { world: this.world, clock: this.#clock, tx, start };
-    await joinStart(joined);
-    return new Run<T>(joinedAccess(this, joined), start.run.runId);
+  /** Starts what was asked for; `onStarted` is told which run that gives, and whether it is a new one. */
+  async begin<T>(
+    request: StartRequest,
+    onStarted?: (runId: string, created: boolean) => void,
+  ): Promise<Run<T>> {
+    return await this.#awaited(async () => {
+      await this.open();
+      storable(request.args, "args", largestValue(this.world));
+      const { workers } = this;
+      const ended = (runId: string): Promise<unknown> => this.#ending(runId, undefined);
+      const means = { clock: this.#clock, ids: this.#ids, calls: this.#calls, workers, ended };
+      const { type, runId } = await startFromProgram(request, means);
+      onStarted?.(runId, type === "created");
+      return new Run<T>(this, runId);
+    });
+  }
+
+  /** Starts a run with a transaction of the caller's. `callId`: of a call in a step. */
+  async joinedStart<T>(tx: unknown, request: StartRequest, callId?: string): Promise<Run<T>> {
+    return await this.#awaited(async () => {
+      await this.open();
+      storable(request.args, "args", largestValue(this.world));
+      const { runId, access } = await joinStart(this, request, {
+        ...{ world: this.world, clock: this.#clock, ids: this.#ids, tx, callId },
+      });
+      return new Run<T>(access, runId);
+    });
   }
 
   getRun<T>(runId: string): Run<T> {
@@ -279,16 +290,13 @@ export class Client implements RunAccess {
 
   /** Ends sleeps of a run. */
   async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
-    return await this.ask("run.wakeUp()", (world) =>
-      stopSleeps(
-        { runId, ids },
-        {
-          getRun: async (id) => (await world.getRuns([id]))[0] ?? null,
-          listEvents: (id, after, limit) => world.listEvents(id, after, limit),
-          deliver: this.#deliver,
-          now: () => this.#clock.now(),
-        },
-      ),
+    return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
+  }
+
+  /** Frees the key of the run's start. */
+  async releaseKey(runId: string): Promise<void> {
+    await this.ask("run.releaseKey()", (world) =>
+      releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
     );
   }
 
@@ -297,114 +305,24 @@ export class Client implements RunAccess {
     payload: unknown,
     options: ResumeOptions = {},
   ): Promise<ResumedHook> {
-    refuseInWorkflow("resumeHook()");
-    const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-    const signals = this.#signals();
-    const { idempotencyKey, orStart } = resumeOptions(options);
-    const messageId = this.#messageId(token, idempotencyKey);
-    const passed = new PassedStreams(messageId, { runId: null, writables: true });
-    const data = withOutlet(passed, () => encode(payload, "payload", signals));
-    const resumed =
-      orStart === undefined
-        ? await this.#resume(token, messageId, data, signals)
-        : await this.#resumeOrStart(token, messageId, data, orStart, signals);
-    this.streams.serve(passed, resumed.runId, true);
-    return resumed;
+    return await this.#hooks.resume(tokenOrHook, payload, options);
   }
 
   /** Sends a payload with a transaction of the caller's. */
   async joinedResume(token: string, payload: unknown, options: ResumeOptions): Promise<void> {
-    refuseInWorkflow("resumeHook()");
-    const signals = this.#signals();
-    const { idempotencyKey, tx } = resumeOptions(options);
-    const messageId = this.#messageId(token, idempotencyKey);
-    const passed = new PassedStreams(messageId, { runId: null, writables: false });
-    const data = withOutlet(passed, () => encode(payload, "payload", signals));
-    refuseTied("resumeHook({ tx })", passed.any || signals?.any === true);
-    await this.#awaited(async () => {
-      await this.open();
-      storable(data, "payload", largestValue(this.world));
-      const at = this.#clock.now();
-      const message: Message = { messageId, to: { name: hookName(token) }, type: "hook_received", at, data };
-      await this.world.joining(tx).deliver([message], at);
-    });
+    await this.#hooks.joinedResume(token, payload, options);
   }
 
   /** Takes a request to a webhook, and gives the response to it. */
   async resumeWebhook(token: string, request: Request, options: TakeOptions = {}): Promise<Response> {
-    refuseInWorkflow("resumeWebhook()");
-    return await this.#awaited(async () => {
-      await this.open();
-      return await takeRequest(token, request, options, {
-        world: this.world,
-        clock: this.#clock,
-        verifiers: this.#verifiers,
-        messageId: (key) => this.#messageId(token, key),
-        deliver: async (messageId, payload) => {
-          const signals = this.#signals();
-          await this.#resume(token, messageId, encode(payload, "request", signals), signals);
-        },
-      });
-    });
-  }
-
-  #messageId(token: string, key: string | undefined): string {
-    return key === undefined ? `msg_${this.#ids.token()}` : keyedMessageId(token, key);
-  }
-
-  async #resume(
-    token: string,
-    messageId: string,
-    data: Uint8Array | null,
-    signals: OutsideSignals | undefined,
-  ): Promise<ResumedHook> {
-    const result = await this.#send({ name: hookName(token) }, messageId, "hook_received", data, "payload");
-    if (result.outcome !== "delivered" || result.id === null) throw new HookNotFoundError(token);
-    signals?.sentTo(result.runId, this.#signalTerms);
-    return { token, hookId: result.id, runId: result.runId };
-  }
-
-  async #resumeOrStart(
-    token: string,
-    messageId: string,
-    payload: Uint8Array | null,
-    [fn, args = [], options = {}]: OrStartRequest,
-    signals: OutsideSignals | undefined,
-  ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "world", "tx"]) {
-      if (name in options) {
-        throw new TypeError(
-          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
-        );
-      }
-    }
-    const { keyAt, onConflict: _, ...asked } = startRequest(fn, args, options, signals);
-    checkKey(token, "token");
-    const { runId, hookId } = await this.#awaited(async () => {
-      await this.open();
-      const now = this.#clock.now();
-      const start: NewRun = { ...asked, runId: this.#ids.runId(now), key: keyAt(now), hookToken: token };
-      const data = encode({ payload, start } satisfies OrStart, "payload");
-      storable(data, "payload", largestValue(this.world));
-      const store = { createRun: this.#create, deliver: this.#deliver, now: () => this.#clock.now() };
-      return await resumeOrStart({ messageId, token, data, start }, store);
-    });
-    signals?.sentTo(runId, this.#signalTerms);
-    return { token, hookId, runId };
+    return await this.#hooks.take(token, request, options);
   }
 
   async getHookByToken(token: string): Promise<HookInfo> {
-    const [hook] = await this.ask("getHookByToken()", (world) =>
+    const names = await this.ask("getHookByToken()", (world) =>
       world.getNames([hookName(token)], this.#clock.now()),
     );
-    if (hook === undefined || hook === null) throw new HookNotFoundError(token);
-    return {
-      token,
-      hookId: hook.id,
-      runId: hook.runId,
-      createdAt: new Date(hook.createdAt),
-      metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
-    };
+    return hookInfo(token, names[0]);
   }
 
   /** Ties the signals of ordinary code; those of a step are its own affair. */
@@ -417,22 +335,18 @@ export class Client implements RunAccess {
     type: "cancel_requested" | "wake" | typeof TERMINATE,
     data: Uint8Array | null,
   ): Promise<"delivered" | "finished"> {
-    const { outcome } = await this.#send({ runId }, `msg_${this.#ids.token()}`, type, data, "reason");
+    const message = { messageId: `msg_${this.#ids.token()}`, to: { runId }, type, data };
+    const { outcome } = await this.#send(message, "reason");
     if (outcome === "delivered" || outcome === "finished") return outcome;
     throw new WorkflowRunNotFoundError(runId);
   }
 
-  async #send(
-    to: Message["to"],
-    messageId: string,
-    type: Message["type"],
-    data: Uint8Array | null,
-    where: string,
-  ): Promise<DeliverResult> {
+  /** Delivers a message whose value is called `where`. */
+  async #send(message: Omit<Message, "at">, where: string): Promise<DeliverResult> {
     return await this.#awaited(async () => {
       await this.open();
-      storable(data, where, largestValue(this.world));
-      return await this.#deliver({ messageId, to, type, at: this.#clock.now(), data });
+      storable(message.data, where, largestValue(this.world));
+      return await this.#deliver({ ...message, at: this.#clock.now() });
     });
   }
 }

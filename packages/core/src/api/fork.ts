@@ -2,9 +2,11 @@ import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } fro
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
 import { namesOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
+import { unreleased } from "../interpreter/kinds/lock.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
+import { SINGLETON } from "../interpreter/singleton.ts";
 import { isWebhookId } from "../interpreter/webhook.ts";
-import { inheritedStartClaim, startName, successorName } from "../names.ts";
+import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
 import type {
   CreateRun,
@@ -37,7 +39,7 @@ export interface ForkOptions {
 
 /** What a new run is made by. */
 export interface ForkTerms {
-  readonly world: World;
+  readonly world: Pick<World, "getNames" | "listEvents">;
   readonly runId: string;
   readonly now: number;
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
@@ -149,15 +151,21 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     origin: earlier === null ? null : moved(earlier, shift),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
+  const row = rowOf(events, old);
+  const { [SINGLETON]: singletonKey } = row.attributes;
+  const singleton = singletonKey === undefined ? [] : [singletonClaim(old.workflow, singletonKey)];
+  // The run has none of the locks of the other one: it gets them again before any step.
+  const lost: NewEvent[] =
+    unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
   const forked = runForked(origin, created?.at ?? now);
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
     queue: old.workflow,
-    ...rowOf(events, old),
+    ...row,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events],
-    names: [...making.names, ...namesOf(events)],
+    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...lost],
+    names: [...making.names, ...singleton, ...namesOf(events)],
     mail: [],
     dueAt: now,
     lease: null,
@@ -167,6 +175,12 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   const { name, runId: holder } = result.name;
   if (name === successorName(old.runId)) return holder;
   if (name.startsWith("hook:")) throw new HookConflictError(name.slice("hook:".length), holder);
+  if (name.startsWith("singleton:")) {
+    throw new WorkflowRuntimeError(
+      `Run "${old.runId}" cannot go on: run "${holder}" is under way, and the workflow's singleton lets it have no second one ` +
+        "beside it. Wait for its end, or cancel it.",
+    );
+  }
   throw new WorkflowRuntimeError(
     `Run "${old.runId}" cannot go on: its idempotencyKey belongs to run "${holder}" by now. Look at that run.`,
   );
@@ -200,7 +214,7 @@ function moved(origin: Origin, shift: number): Origin {
 }
 
 async function wholeJournal(
-  world: World,
+  world: Pick<World, "listEvents">,
   { runId, firstSeq, seq }: RunRecord,
 ): Promise<readonly JournalEvent[]> {
   const events: JournalEvent[] = [];

@@ -62,5 +62,5 @@ export function resumeOptions(options: ResumeOptions): ResumeOptions {
 export type OrStartRequest = readonly [
   workflow: unknown,
   args?: unknown[],
-  options?: Omit<StartOptions, "hook" | "onConflict" | "world" | "tx">,
+  options?: Omit<StartOptions, "hook" | "onConflict" | "failedRuns" | "world" | "tx">,
 ];

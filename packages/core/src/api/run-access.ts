@@ -24,6 +24,8 @@ export interface RunAccess {
   fork(runId: string, options: ForkOptions): Promise<string>;
   /** What the run shows of itself. */
   state(runId: string, options: StateOptions): Promise<RunState | null>;
+  /** Frees the key of the run's start. */
+  releaseKey(runId: string): Promise<void>;
   /** Ends these sleeps of the run; `null`: all that are pending. */
   wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult>;
   /** Asks the open World, for a caller that is called `what`. Refused in a workflow, where nothing would record the answer. */

@@ -93,6 +93,11 @@ export class Run<T = unknown> {
     return this.#record().then(({ workflow }) => workflow);
   }
 
+  /** The `idempotencyKey` of the start that made it, whether it still has that key or not; `undefined` without one. */
+  get key(): Promise<string | undefined> {
+    return this.#record().then(({ idempotencyKey }) => idempotencyKey ?? undefined);
+  }
+
   /** When `start` asked for it. */
   get createdAt(): Promise<Date> {
     return this.#record().then(({ createdAt }) => new Date(createdAt));
@@ -238,6 +243,17 @@ export class Run<T = unknown> {
    */
   async wakeUp(options: StopSleepOptions = {}): Promise<StopSleepResult> {
     return await this.#client.wakeUp(this.runId, sleepIds(options));
+  }
+
+  /**
+   * Frees the key of the run's start, at once and whatever its `ttl` is: the next start with it makes a new run, which does the work
+   * again. The run itself goes on. Resolves when the key is free; of a live run a worker does that, of one that has ended the
+   * call. A run without a key, or that does not have it any more, is left alone. Not in a workflow: call it in a step.
+   *
+   * @throws {WorkflowRunNotFoundError} if there is no such run
+   */
+  async releaseKey(): Promise<void> {
+    await this.#client.releaseKey(this.runId);
   }
 
   /**

@@ -27,7 +27,7 @@ export interface Configuration {
    * and the program creates no worker for it, else no.
    *
    * Such a worker starts as soon as the program has touched Perdure (`configure`, `getWorld`, `start`, `getRun(…).status` …)
-   * and has a workflow loaded, and works off what is due: also what an earlier process of the program has left. It does not
+   * and has a workflow or a step loaded, and works off what is due: also what an earlier process of the program has left. It does not
    * keep the process alive by itself, only while it executes something. If it cannot start, the logger is told, and the next
    * use tries again. `false` leaves all runs to other processes.
    */
@@ -199,11 +199,11 @@ export function shutdown(): Promise<void> {
   });
 }
 
-/** Brings the worker along, without anybody who awaits it, as soon as there is a workflow to execute. */
+/** Brings the worker along, without anybody who awaits it, as soon as there is something to execute. */
 function workOff(world: World): void {
-  const { workflows, listeners } = registry;
+  const { workflows, steps, listeners } = registry;
   if (state().configuration?.world !== world || ownWorkerOptions(world) === null) return;
-  if (workflows.size === 0) {
+  if (workflows.size + steps.size === 0) {
     const onRegistered = (): void => {
       listeners.delete(onRegistered);
       systemClock.turn(() => workOff(world));
@@ -230,7 +230,7 @@ function ownWorkerOptions(world: World): Omit<WorkerOptions, "world"> | null {
 
 async function ensureWorker(world: World): Promise<void> {
   const options = ownWorkerOptions(world);
-  if (options === null || registry.workflows.size === 0) return;
+  if (options === null || registry.workflows.size + registry.steps.size === 0) return;
   const { ownWorkers } = state();
   let own = ownWorkers.get(world);
   if (own === undefined) {

@@ -1,8 +1,10 @@
 import { type AsyncFunction, checkNotReplaced, workflowIdOf } from "../define/registry.ts";
 import { type Duration, durationFrom } from "../duration.ts";
+import type { StartTerms } from "../engine/system-steps/start-run.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkAttributes, withChanges } from "../interpreter/kinds/attributes.ts";
 import type { NewRun, StartKey } from "../interpreter/new-run.ts";
+import { SINGLETON, singletonFor } from "../interpreter/singleton.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import {
   encode,
@@ -31,8 +33,18 @@ export interface StartOptions {
   readonly idempotencyKey?: string;
   /** How long a finished run holds its key, from the start. Default: as long as the run is stored. */
   readonly ttl?: Duration;
-  /** What a start gets whose key has a run: that run, or an `IdempotencyConflictError`. Default `"return"`. */
-  readonly onConflict?: "return" | "reject";
+  /**
+   * What a start does whose key has a run: `"return"` gives that run, `"reject"` throws an `IdempotencyConflictError`. `"replace"`
+   * cancels that run if it has not ended, waits for its end, and starts a new one that has the key from then on; the arguments
+   * may be others. Of several that replace at once each cancels the one before it, and the last one stays. Default `"return"`.
+   */
+  readonly onConflict?: "return" | "reject" | "replace";
+  /**
+   * What a start gets whose key has a run that failed: with `"reuse"` that run, with its error; with `"retry"` a run that goes on
+   * from it, as `run.retry()` does: the step that failed is executed anew under its old `stepId`. One that was cancelled is given as
+   * it is. Not beside `onConflict: "replace"`, which begins anew. Default `"reuse"`.
+   */
+  readonly failedRuns?: "reuse" | "retry";
   /**
    * For a run that a workflow starts: `"cancel"` cancels it when the one that started it ends, however it ends; `"leave"` never
    * does. Default: it is cancelled if the one that started it ends cancelled.
@@ -62,6 +74,7 @@ const START_OPTIONS: OptionNames<StartOptions> = {
   idempotencyKey: true,
   ttl: true,
   onConflict: true,
+  failedRuns: true,
   onParentEnd: true,
   hook: true,
   attributes: true,
@@ -88,7 +101,7 @@ export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) =
 export interface StartRequest extends Omit<NewRun, "runId" | "key"> {
   /** The key, for a start at this time. */
   readonly keyAt: (now: number) => StartKey | null;
-  readonly onConflict: "return" | "reject";
+  readonly terms: StartTerms;
 }
 
 /** Reads what was passed to `start`; `signals` as `encode` takes it, streams go to `outlet`. Throws for what cannot be meant. */
@@ -103,23 +116,51 @@ export function startRequest(
   const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
   const args = withOutlet(outlet, () => encode(list, "args", signals));
-  const { idempotencyKey: key, ttl, onConflict = "return", onParentEnd, hook, attributes: given } = options;
-  if (onConflict !== "return" && onConflict !== "reject") {
-    throw new TypeError(`onConflict: must be "return" or "reject", got ${JSON.stringify(onConflict)}.`);
+  const { idempotencyKey: key, onConflict = "return", failedRuns = "reuse", onParentEnd, hook } = options;
+  checkChoice("onConflict", onConflict, ["return", "reject", "replace"]);
+  checkChoice("failedRuns", failedRuns, ["reuse", "retry"]);
+  if (onConflict === "replace" && failedRuns === "retry") {
+    throw new TypeError(
+      'start(): onConflict "replace" begins anew, and failedRuns "retry" goes on with what failed: leave one of them out.',
+    );
   }
-  if (onParentEnd !== undefined && onParentEnd !== "cancel" && onParentEnd !== "leave") {
-    throw new TypeError(`onParentEnd: must be "cancel" or "leave", got ${JSON.stringify(onParentEnd)}.`);
-  }
+  if (onParentEnd !== undefined) checkChoice("onParentEnd", onParentEnd, ["cancel", "leave"]);
   checkKey(key, "idempotencyKey");
   if (hook !== undefined) checkOptionNames("start({ hook })", hook, { token: true });
   const hookToken = hook === undefined ? null : hook.token;
   if (hookToken !== null) checkKey(hookToken, "hook.token");
-  const freeFrom = ttl === undefined ? () => null : durationFrom(ttl, "start({ ttl })");
-  const print = key === undefined ? "" : fingerprint(workflow, args);
-  const keyAt = (now: number): StartKey | null =>
-    key === undefined ? null : { key, fingerprint: print, freeAt: freeFrom(now) };
-  const changes = given === undefined ? {} : checkAttributes(given, "attributes");
-  return { workflow, args, attributes: withChanges({}, changes, "attributes"), hookToken, keyAt, onConflict };
+  const freeFrom = freeFromTtl(options.ttl, "start({ ttl })");
+  const keyAt = key === undefined ? () => null : keyFrom(key, freeFrom, fingerprint(workflow, args));
+  const changes = options.attributes === undefined ? {} : checkAttributes(options.attributes, "attributes");
+  const singleton = singletonFor(workflow, list);
+  const attributes = {
+    ...withChanges({}, changes, "attributes"),
+    ...(singleton !== undefined && { [SINGLETON]: singleton.key }),
+  };
+  const terms: StartTerms = { onConflict, ...(failedRuns === "retry" && { failedRuns }) };
+  return { workflow, args, attributes, hookToken, singleton, keyAt, terms };
+}
+
+/** When a key is free that is used at a time; `null`: when its run is deleted. */
+export function freeFromTtl(ttl: Duration | undefined, what: string): (now: number) => number | null {
+  return ttl === undefined ? () => null : durationFrom(ttl, what);
+}
+
+/** A key, by the time of the start. */
+export function keyFrom(
+  key: string,
+  freeFrom: (now: number) => number | null,
+  print: string,
+): (now: number) => StartKey {
+  return (now) => ({ key, fingerprint: print, freeAt: freeFrom(now) });
+}
+
+/** Refuses what is none of the choices. */
+export function checkChoice(option: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  const quoted = choices.map((choice) => JSON.stringify(choice));
+  const listed = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  throw new TypeError(`${option}: must be ${listed}, got ${JSON.stringify(value)}.`);
 }
 
 /**

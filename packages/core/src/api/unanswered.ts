@@ -1,3 +1,4 @@
+import { RELEASE_START_KEY } from "../interpreter/kinds/start-key.ts";
 import { STOP_SLEEP } from "../interpreter/kinds/wait.ts";
 import type { CreateRun, Message } from "../world/index.ts";
 
@@ -19,6 +20,7 @@ export function unansweredStart({ runId, idempotencyKey }: CreateRun): string {
 const CALLS: Readonly<Record<string, string>> = {
   cancel_requested: "cancel()",
   wake: "retry()",
+  [RELEASE_START_KEY]: "releaseKey()",
   [STOP_SLEEP]: "wakeUp()",
 };
 

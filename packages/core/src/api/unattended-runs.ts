@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { callsOneStep, hasBuiltIn } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import type { Logger } from "../logger.ts";
@@ -129,7 +130,10 @@ export class UnattendedRuns {
       );
     }
     const workers = this.#workers();
-    if (!known.includes(workflow)) {
+    if (callsOneStep(workflow) && !hasBuiltIn(workflow)) {
+      return "This process does not have the step: import the module that defines it in a process that has a worker.";
+    }
+    if (!known.includes(workflow) && !hasBuiltIn(workflow)) {
       const list = known.slice(0, LISTED).map((id) => `"${id}"`);
       const others = known.length > LISTED ? ` and ${known.length - LISTED} more` : "";
       const has = known.length === 0 ? "no workflow" : `only ${list.join(", ")}${others}`;

@@ -4,7 +4,7 @@ import { installGuard } from "../determinism/index.ts";
 import { EVENT_PAGE } from "../engine/claims/claim-loop.ts";
 import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
-import { liveHook } from "../interpreter/kinds/hook.ts";
+import { liveHook } from "../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../interpreter/kinds/run.ts";
 import { type WebhookVerifier, WorkflowWebhook } from "../interpreter/webhook.ts";
 import { largestValue } from "../serialization/index.ts";

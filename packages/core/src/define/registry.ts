@@ -32,7 +32,7 @@ export interface Registry {
   readonly closures: Map<string, StepMaker>;
   /** Where the functions were registered. */
   origins: WeakMap<AsyncFunction, Origin>;
-  /** Called when a workflow is registered, so that running workers look for its runs. */
+  /** Called when a workflow, or a step with the workflow that calls it, is registered, so that running workers look for its runs. */
   readonly listeners: Set<(workflow: string) => void>;
 }
 

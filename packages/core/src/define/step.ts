@@ -1,3 +1,4 @@
+import { workflowOfStep } from "./built-ins.ts";
 import { type AnyFunction, type AsyncFunction, registerStep, registry } from "./registry.ts";
 import { checkStepOptions, type StepOptions } from "./retry-policy.ts";
 import { type StepCalling, stepFunction } from "./step-function.ts";
@@ -48,5 +49,6 @@ function defineStep(
   registerStep(id, fn as AsyncFunction, define);
   const made = stepFunction(id, fn, options, calling);
   registry.stepFunctions.set(id, made);
+  for (const listener of registry.listeners) listener(workflowOfStep(id));
   return made;
 }

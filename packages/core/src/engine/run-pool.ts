@@ -52,7 +52,7 @@ export class RunPool {
     this.#options = options;
     const { world, clock, logger, leaseTtl } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
-    const store = storeCalls(world, clock, options.ids);
+    const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);

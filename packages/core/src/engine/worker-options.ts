@@ -12,7 +12,10 @@ import type { World } from "../world/index.ts";
 export interface WorkerOptions {
   /** Where the runs are. Opened by `start()`, left open by `close()`. */
   readonly world: World;
-  /** The workflows to execute, as functions or ids. Default: every workflow that is registered in this process. */
+  /**
+   * The workflows to execute, as functions or ids. Default: every workflow that is registered in this process. What `once` asks
+   * for is executed by every worker whose process has the step.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: any workflow function.
   readonly workflows?: readonly (string | ((...args: any[]) => Promise<any>))[];
   /** How many step bodies run at once. Default 100. */

@@ -1,5 +1,6 @@
 import { keepProcessAlive, keptAlive, systemClock, systemRandom } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
+import { hasBuiltIn, workflowsOfSteps } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
 import { installGuard } from "../determinism/index.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
@@ -72,7 +73,7 @@ export class EngineWorker implements Worker {
       ids,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      queues: () => [...this.#workflows(), ENGINE_QUEUE],
+      queues: () => [...this.#workflows(), ...workflowsOfSteps(), ENGINE_QUEUE],
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
@@ -191,6 +192,7 @@ export class EngineWorker implements Worker {
   }
 
   #executes(workflow: string): boolean {
+    if (hasBuiltIn(workflow)) return true;
     return registry.workflows.has(workflow) && (this.#only?.has(workflow) ?? true);
   }
 

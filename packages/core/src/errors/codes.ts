@@ -21,6 +21,8 @@ export const ERROR_KINDS = {
   HOOK_PAYLOAD_INVALID: { name: "HookPayloadError", retryable: false },
   IDEMPOTENCY_MISMATCH: { name: "IdempotencyMismatchError", retryable: false },
   IDEMPOTENCY_CONFLICT: { name: "IdempotencyConflictError", retryable: false },
+  LOCK_TIMEOUT: { name: "LockTimeoutError", retryable: true },
+  DEADLOCK: { name: "DeadlockError", retryable: true },
   SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },
   WRONG_CONTEXT: { name: "ContextError", retryable: false },
   NON_DETERMINISM: { name: "NonDeterminismError", retryable: false },

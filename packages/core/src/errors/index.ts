@@ -6,6 +6,7 @@ export type { ErrorCode } from "./codes.ts";
 export { HookConflictError, HookNotFoundError, HookPayloadError, type PayloadIssue } from "./hook.ts";
 export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
 export { ContextError, NonDeterminismError, SerializationError } from "./input.ts";
+export { DeadlockError, type DeadlockMember, LockTimeoutError } from "./lock.ts";
 export {
   type RunErrorCode,
   WorkflowRunCancelledError,

@@ -27,6 +27,8 @@ export interface ExecutionOptions {
   readonly clock: () => number;
   /** A fresh random hook token. */
   readonly newToken: () => string;
+  /** Waits until the code may begin; `null` if it may. */
+  readonly admission: (execution: Execution, args: readonly unknown[]) => Promise<void> | null;
   /** Calls a function in the execution's async context, by which its requests find it. */
   readonly enter: <T>(execution: Execution, fn: () => T) => T;
   readonly sleep: (execution: Execution, ms: number) => Promise<void>;
@@ -160,6 +162,11 @@ export class Execution {
     return this.#origin !== null && this.#origin.again !== stepId;
   }
 
+  /** Whether the step has failed in the run that this one goes on for, and is executed anew. */
+  failedBefore(stepId: string): boolean {
+    return this.#origin?.again === stepId;
+  }
+
   /** What the code is told next is this event, or comes after it. */
   reaches(seq: number): void {
     if (this.#origin === null) return;
@@ -229,7 +236,7 @@ export class Execution {
   begin(at: number): void {
     this.#now = at;
     this.#startedAt = at;
-    const { enter, fn, input, onActivity } = this.#options;
+    const { enter, fn, input, admission, onActivity } = this.#options;
     const args = this.enter(() => this.decode(input)) as unknown[];
     const end = (outcome: Outcome): void => {
       if (this.#ended) return;
@@ -239,6 +246,8 @@ export class Execution {
     };
     // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
     enter(this, async () => {
+      const admitted = admission(this, args);
+      if (admitted !== null) await admitted;
       const value = await fn(...args);
       return await whenRead(() => storable(encode(value, "return value"), "return value", this.largestValue));
     }).then(
@@ -260,6 +269,14 @@ export class Execution {
     if (this.#ended) return;
     this.#ended = true;
     this.outcome = { type: "threw", error: encodeError(error) };
+    this.#options.onActivity();
+  }
+
+  /** The code ends here, cancelled. No `finally` block of it runs. */
+  endCancelled(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.outcome = { type: "cancelled", reason };
     this.#options.onActivity();
   }
 

@@ -1,5 +1,5 @@
 import { entityId } from "../ids.ts";
-import { hookClaim, startClaim } from "../names.ts";
+import { callClaim, hookClaim, singletonClaim, startClaim } from "../names.ts";
 import type { Attributes, CreateRun, FirstClaim, FirstMail, NewEvent } from "../world/index.ts";
 import { attributesGiven } from "./kinds/attributes.ts";
 import { hookHeld } from "./kinds/hook.ts";
@@ -15,6 +15,8 @@ export interface NewRun {
   readonly key: StartKey | null;
   /** The token of a hook that the run has from the first moment. */
   readonly hookToken: string | null;
+  /** Of a workflow with the option `singleton`: the key, and what becomes of the run that has it. */
+  readonly singleton?: { readonly key: string; readonly mode: "skip" | "cancel" } | undefined;
 }
 
 /** The key of a start. */
@@ -31,14 +33,23 @@ export interface Beginning {
   readonly lease: CreateRun["lease"];
   /** Messages to its hook. */
   readonly mail: readonly Omit<FirstMail, "id">[];
+  /** The call in a step that starts it: another attempt of the step gets the same run. */
+  readonly callId?: string;
+  /** The run from which it takes its key over, if that has ended. */
+  readonly from?: string | null;
 }
 
 /** The request that makes the run. */
-export function createRunRequest(run: NewRun, { at, lease, mail }: Beginning): CreateRun {
-  const { runId, workflow, args, attributes, key, hookToken } = run;
+export function createRunRequest(
+  run: NewRun,
+  { at, lease, mail, callId, from = null }: Beginning,
+): CreateRun {
+  const { runId, workflow, args, attributes, key, hookToken, singleton } = run;
   const hookId = firstHookId(runId);
   const names: FirstClaim[] = [];
-  if (key !== null) names.push(startClaim(workflow, key.key, key.fingerprint, key.freeAt));
+  if (callId !== undefined) names.push(callClaim(callId));
+  if (key !== null) names.push({ ...startClaim(workflow, key.key, key.fingerprint, key.freeAt), from });
+  if (singleton !== undefined) names.push(singletonClaim(workflow, singleton.key));
   if (hookToken !== null) names.push({ ...hookClaim(hookToken, hookId, null), from: null });
   const held: NewEvent[] = hookToken === null ? [] : [{ ...hookHeld(hookId, hookToken, null), at }];
   return {

@@ -41,5 +41,7 @@ export interface Known {
 export type Outcome =
   | { readonly type: "returned"; readonly output: Uint8Array | null }
   | { readonly type: "threw"; readonly error: Uint8Array }
+  /** It was not to begin. */
+  | { readonly type: "cancelled"; readonly reason: string }
   /** It goes on from the beginning, with these arguments. */
   | { readonly type: "continued"; readonly args: Uint8Array | null };

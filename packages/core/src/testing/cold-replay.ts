@@ -8,7 +8,7 @@ import type { JournalEvent } from "../world/index.ts";
 /** How a replay of a whole journal ended. */
 export interface ColdReplay {
   /** `open`: the function has not ended, or it has and asked for something beyond the journal. */
-  readonly outcome: "returned" | "threw" | "continued" | "open";
+  readonly outcome: "returned" | "threw" | "continued" | "cancelled" | "open";
   /** The encoded return value, or the arguments with which it continues as new; `null` if it did neither. */
   readonly output: Uint8Array | null;
   readonly error: unknown;

@@ -227,6 +227,42 @@ it("does not begin the body when its lease was lost while the other side was ask
   expect(calls).toHaveLength(1);
 });
 
+it.each(["keep", "new"] as const)("asks first when the run is retried, with keys %s", async (keys) => {
+  const { process, client, until } = cluster();
+  const asked: string[] = [];
+  const known: (string | undefined)[] = [undefined, "ch_1"];
+  const reconcile = async (stepId: string) => {
+    asked.push(stepId);
+    return known.shift();
+  };
+  const { calls, flow } = hanging(
+    `retried ${keys}`,
+    { reconcile, maxRetries: 0 },
+    () => {
+      throw new FatalError("no answer");
+    },
+    () => {
+      throw new FatalError("no answer again");
+    },
+  );
+  const failing = workflow(`fails ${keys}`, async () => {
+    const result = (await flow()) as { readonly error?: string } | string;
+    if (typeof result === "object") throw new FatalError(String(result.error));
+    return result;
+  });
+  await process();
+  const run = await client.start<string>(failing, []);
+  expect(await until(run.returnValue.catch(String))).toContain("no answer");
+  expect(asked).toEqual([]);
+  const second = await run.retry({ keys });
+  expect(await until(second.returnValue.catch(String))).toContain("no answer again");
+  const third = await second.retry({ keys });
+  expect(await until(third.returnValue)).toBe("ch_1");
+  expect(calls).toHaveLength(2);
+  expect(asked).toHaveLength(2);
+  expect(asked[0] === asked[1]).toBe(keys === "keep");
+});
+
 it("refuses options that cannot be meant", async () => {
   const body = async () => {};
   expect(() => step("typo", body, { semantics: "at-most-onze" as never })).toThrow(

@@ -195,3 +195,34 @@ it("warns of a long journal, and parks a run before it is too long, with nothing
   await clock.advance(60_000);
   expect(await until(run.returnValue)).toBe(465);
 });
+
+it("cancels the children, and sends on the payloads, of the generations before when one ends before it begins", async () => {
+  const { process, client, settle, state, until, when, row, types } = cluster();
+  const child = workflow("waits for ever", async () => await createHook());
+  const flow = workflow("starts a child and goes on", async (n: number): Promise<unknown> => {
+    createHook<string>({ token: "kept" });
+    await start(child, []);
+    await sleep(10);
+    return await continueAsNew([n + 1]);
+  });
+  const next = workflow("takes it", async () => await createHook<string>({ token: "kept" }));
+  const first = await process();
+  const run = await client.start(flow, [0]);
+  await settle();
+  await client.resumeHook("kept", "payload", { orStart: [next] });
+  await settle();
+  const begunAnew = () => row(run.runId).generation > 0;
+  // Nobody begins the next generation before the cancel is there.
+  first.fault((operation) =>
+    operation === "claim" && begunAnew() ? new Promise<never>(() => {}) : undefined,
+  );
+  await when(begunAnew);
+  await run.cancel();
+  await process();
+  expect(await until(run.returnValue.catch(String))).toContain("cancelled");
+  expect(types(run.runId)).not.toContain("run_started");
+  const statuses = () => [...state.runs.values()].map(({ row: { status } }) => status);
+  await when(() => statuses().length === 3 && !statuses().includes("running"));
+  expect(statuses()).toEqual(["cancelled", "cancelled", "completed"]);
+  expect(decode([...state.runs.values()].at(-1)?.row.output ?? null)).toBe("payload");
+});

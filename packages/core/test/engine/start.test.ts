@@ -98,8 +98,8 @@ it("refuses what is no workflow, and options that make no sense", async () => {
   await expect(client.start(flow, [], { idempotencyKey: "k", ttl: "soon" as never })).rejects.toThrow(
     /duration/,
   );
-  await expect(client.start(flow, [], { onConflict: "replace" as never })).rejects.toThrow(
-    /onConflict: must be "return" or "reject", got "replace"/,
+  await expect(client.start(flow, [], { onConflict: "other" as never })).rejects.toThrow(
+    /onConflict: must be "return", "reject" or "replace", got "other"/,
   );
   await expect(client.start(flow, "text" as never)).rejects.toThrow(/args: must be an array/);
   expect(state.runs.size).toBe(0);

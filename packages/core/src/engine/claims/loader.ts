@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
-import { workflowFunction } from "../../define/registry.ts";
+import { functionOf } from "../../define/built-ins.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -9,9 +9,10 @@ import {
   WorkflowNotRegisteredError,
   WorldError,
 } from "../../errors/index.ts";
+import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
-import { knowTokens } from "../../interpreter/kinds/hook.ts";
+import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
@@ -43,11 +44,11 @@ type JournalPlace = Pick<RunRecord, "runId" | "firstSeq" | "seq" | "epoch" | "cl
 /** A fresh execution, not begun. */
 export function newExecution({ events, ...options }: LoadRequest): Execution {
   const { workflow } = options;
-  const fn = workflowFunction(workflow);
+  const fn = functionOf(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const enter = <T>(execution: Execution, call: () => T): T =>
     contexts.run({ kind: "workflow", execution, signals: signalsOf(execution) } satisfies Context, call);
-  return new Execution({ ...options, fn, input: events[0]?.data ?? null, enter, sleep: sleepIn });
+  return new Execution({ ...options, fn, admission, input: events[0]?.data ?? null, enter, sleep: sleepIn });
 }
 
 /**
@@ -116,6 +117,7 @@ export async function replayJournal(
   options: ReplayOptions,
 ): Promise<void> {
   knowTokens(execution, events);
+  knowAdmission(execution, events);
   await replay(execution, events, options);
 }
 

@@ -1,7 +1,6 @@
 import type { Execution } from "../../interpreter/execution.ts";
-import { cancelOf } from "../../interpreter/kinds/cancel.ts";
-import { childrenOf } from "../../interpreter/kinds/children.ts";
-import { payloadsLeft } from "../../interpreter/kinds/hook.ts";
+import { payloadsLeft } from "../../interpreter/kinds/hook-state.ts";
+import { mayOwe } from "../../interpreter/kinds/index.ts";
 import { encode } from "../../serialization/index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunSteps } from "./run-steps.ts";
@@ -12,10 +11,5 @@ import type { RunSteps } from "./run-steps.ts";
 export function writeDebts(outbox: Outbox, execution: Execution, steps: RunSteps, now: number): void {
   const left = payloadsLeft(execution);
   if (left !== null) outbox.append("payloads_left", now, null, null, encode(left, "left"));
-  if (left !== null || owesChildren(execution) || steps.owed) outbox.owe();
-}
-
-/** A cancelled run may have children that its steps have started, of which its journal does not know. */
-function owesChildren(execution: Execution): boolean {
-  return childrenOf(execution).tied || cancelOf(execution).record !== null;
+  if (left !== null || mayOwe(execution) || steps.owed) outbox.owe();
 }

@@ -84,6 +84,13 @@ export class Outbox {
     return this.#add({ type, at: this.#lastAt, id, name, data });
   }
 
+  /** Appends what the code is told. */
+  tell(event: Omit<CommitEvent, "at">, now: number): NewEvent {
+    this.notBefore(now);
+    this.#progress = true;
+    return this.#add({ ...event, at: this.#lastAt });
+  }
+
   /** Appends what the code asks for. */
   ask({ type, id, name, data, claim, release, patch }: Request, now: number): NewEvent {
     this.notBefore(now);
@@ -106,7 +113,7 @@ export class Outbox {
   }
 
   /** The workflow function has ended. */
-  end(outcome: Exclude<Outcome, { type: "continued" }>, now: number): void {
+  end(outcome: Extract<Outcome, { type: "returned" | "threw" }>, now: number): void {
     if (outcome.type === "returned") {
       const { output } = outcome;
       this.#terminal("run_completed", output, { status: "completed", output }, now);

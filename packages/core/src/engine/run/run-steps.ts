@@ -1,4 +1,5 @@
 import type { Execution } from "../../interpreter/execution.ts";
+import { regainsLocks } from "../../interpreter/kinds/lock.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { isSystemStep, unansweredSystemSteps } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
@@ -31,7 +32,7 @@ export class RunSteps {
 
   /** A step may start. */
   get waiting(): boolean {
-    return this.#toStart.length > 0;
+    return this.#toStart.length > 0 && !regainsLocks(this.#execution);
   }
 
   /** A system step has no result that is owed although the run ends. */
@@ -80,6 +81,7 @@ export class RunSteps {
 
   /** Takes those that may start, but for those whose `step_created` is not written yet. */
   takeStarts(unwritten?: ReadonlySet<string | null>): readonly PendingStep[] {
+    if (regainsLocks(this.#execution)) return [];
     const starts = this.#toStart;
     if (unwritten === undefined) {
       this.#toStart = [];

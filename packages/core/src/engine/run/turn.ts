@@ -151,6 +151,7 @@ export class Turn {
     }
     writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     if (record !== null || outcome.type === "continued") this.outbox.endCancelled(record?.reason, now);
+    else if (outcome.type === "cancelled") this.outbox.endCancelled(outcome.reason, now);
     else this.outbox.end(outcome, now);
     this.#machine.move("over");
     this.#options.steps.close();
@@ -175,10 +176,12 @@ export class Turn {
 
   /**
    * A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. What it owes
-   * then, if it had begun, is in the journal.
+   * then, if it had begun, is in the journal; of a generation that has not begun, it is what those before have left.
    */
   endCancelled(mail: Mail, began: boolean, now: number): void {
-    if (began) this.outbox.owe();
+    const { execution, steps } = this.#options;
+    if (!began && execution.generation > 0) writeDebts(this.outbox, execution, steps, now);
+    if (began || execution.generation > 0) this.outbox.owe();
     this.outbox.endUnheard(reasonOf(mail.data), now);
     this.#machine.move("over");
   }
@@ -235,9 +238,9 @@ export class Turn {
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell({ type, id, name = null, data, known, patch }: Heard, now: number): boolean {
+  #tell({ type, id, name = null, data, known, patch, release }: Heard, now: number): boolean {
     if (patch !== undefined) this.outbox.patch(patch);
-    const event = this.outbox.append(type, now, id, name, data);
+    const event = this.outbox.tell({ type, id, name, data, ...(release !== undefined && { release }) }, now);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

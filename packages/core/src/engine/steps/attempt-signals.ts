@@ -122,6 +122,11 @@ export class AttemptSignals implements SignalHost {
     return abortError(thrown, aborted[0]?.reason ?? thrown);
   }
 
+  /** The body has aborted something. */
+  get aborted(): boolean {
+    return this.#sent.length > 0;
+  }
+
   /** Resolves when those who have to know of what the body aborted will: rejects if that could not be stored. */
   async settled(): Promise<void> {
     await Promise.all(this.#sent);

@@ -65,12 +65,26 @@ export class AttemptStreams implements AttemptAccess {
     this.#feeds.push(feed);
   }
 
-  /** What the body returned, for the journal. Resolves when everything is in the store, and closes what was to be closed. */
-  async succeeded(result: unknown, largest: number): Promise<AttemptResult> {
+  /** What the body returned, for the journal: at once, or when all that it wrote is in the store, and closed where it is to be. */
+  succeeded(result: unknown, largest: number): AttemptResult | Promise<AttemptResult> {
     const { runId } = this.#writer;
     const passed = new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false });
-    const stored = await resultOf(result, largest, passed);
-    if (passed.any) this.feed(passed, runId);
+    const stored = resultOf(result, largest, passed);
+    if (stored instanceof Promise || passed.any || this.written) return this.#stored(stored, passed);
+    return stored;
+  }
+
+  /** The body has written something, or passed it. */
+  get written(): boolean {
+    return this.#feeds.length > 0 || this.#writers.size > 0;
+  }
+
+  async #stored(
+    result: AttemptResult | Promise<AttemptResult>,
+    passed: PassedStreams,
+  ): Promise<AttemptResult> {
+    const stored = await result;
+    if (passed.any) this.feed(passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
     for (const { address } of this.#toClose) await this.#streams.close(address);

@@ -16,7 +16,8 @@ export async function callBody(
   mayBegin: () => boolean,
 ): Promise<{ readonly value: unknown } | null> {
   const { id, options, fn } = step.definition;
-  if (step.attempt > 1 && isAtMostOnce(id, options) && options.reconcile !== undefined) {
+  const mayHaveHappened = step.attempt > 1 || step.failedBefore;
+  if (mayHaveHappened && isAtMostOnce(id, options) && options.reconcile !== undefined) {
     const value = await ask(step, options.reconcile, args);
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;

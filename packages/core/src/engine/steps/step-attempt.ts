@@ -1,20 +1,15 @@
-import type { Clock } from "../../clock.ts";
-import type { StepStore } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
-import type { Signals } from "../../interpreter/signals.ts";
-import type { WorkflowMetadata } from "../../metadata.ts";
 import { decode } from "../../serialization/index.ts";
-import type { World } from "../../world/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
+import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
-import type { DetachedBodies } from "./detached-bodies.ts";
-import type { RunningBodies, RunningBody } from "./running-bodies.ts";
-import type { Slot, Slots } from "./slots.ts";
+import type { RunningBody } from "./running-bodies.ts";
+import type { Slot } from "./slots.ts";
 import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
 
@@ -22,35 +17,6 @@ import { interruptedError, stepFacts } from "./step-outcome.ts";
  * One attempt of a step: it waits until no body of the step runs in this process, then for a slot, then its body runs in
  * a step context. When the attempt is over before its body, the body is detached: what it returns no longer counts here.
  */
-
-/** What an attempt asks and tells. Nothing any more once it is aborted. */
-export interface AttemptListener {
-  /** Whether the body may begin, after the attempt has waited. */
-  mayBegin(): boolean;
-  /** It may not: the attempt is over without having begun. */
-  onPostponed(): void;
-  /** Called once, unless it was postponed. */
-  onEnd(result: AttemptResult): void;
-}
-
-/** What an attempt has from the execution that asked for it. */
-export interface StepOwner {
-  readonly metadata: WorkflowMetadata;
-  readonly signals: Pick<Signals, "listen">;
-  readonly largestValue: number;
-}
-
-/** What the attempts of one worker share. */
-export interface AttemptHost {
-  readonly clock: Clock;
-  readonly slots: Slots;
-  readonly detached: DetachedBodies;
-  readonly bodies: RunningBodies;
-  readonly world: World;
-  readonly store: StepStore;
-  /** The body of an attempt waits for the end of a run. */
-  readonly onWaitsForRun: (step: PendingStep, owner: StepOwner, awaitedRunId: string) => void;
-}
 
 export class StepAttempt implements Attempt {
   readonly step: PendingStep;
@@ -235,15 +201,16 @@ export class StepAttempt implements Attempt {
       return await contexts.run(context, async () => {
         const called = await callBody(step, decode(step.args) as unknown[], mayBegin);
         if (called === null) return { type: "failed", error: interruptedError(step), reason: "shutdown" };
-        const result = await streams.succeeded(called.value, largestValue);
-        await signals.settled();
+        const stored = streams.succeeded(called.value, largestValue);
+        const result = stored instanceof Promise ? await stored : stored;
+        if (signals.aborted) await signals.settled();
         return result;
       });
     } catch (thrown) {
       const error = signals.judged(thrown);
       // What it aborted and wrote before it failed is aborted, and stored.
-      await signals.settled().catch(() => {});
-      await streams.failed();
+      if (signals.aborted) await signals.settled().catch(() => {});
+      if (streams.written) await streams.failed();
       return { type: "failed", error, reason: "error" };
     } finally {
       signals.end();

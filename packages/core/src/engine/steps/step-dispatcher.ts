@@ -5,9 +5,9 @@ import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
 import type { LeaseRenewal } from "../leases/lease-renewal.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import type { Attempt } from "./attempt.ts";
+import type { StepOwner } from "./attempt-host.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { Slots } from "./slots.ts";
-import type { StepOwner } from "./step-attempt.ts";
 import { StepRunner, type StepRunnerOptions } from "./step-runner.ts";
 
 /** Starting the steps of held runs. No body begins under a lease that may have run out. */

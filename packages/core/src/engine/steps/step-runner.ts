@@ -4,10 +4,11 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Logger } from "../../logger.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt } from "./attempt.ts";
+import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
 import { DetachedBodies } from "./detached-bodies.ts";
 import { runningBodies } from "./running-bodies.ts";
 import { Slots } from "./slots.ts";
-import { type AttemptHost, type AttemptListener, StepAttempt, type StepOwner } from "./step-attempt.ts";
+import { StepAttempt } from "./step-attempt.ts";
 
 /** Executing step bodies: how many at once, and what is known of those that run. */
 

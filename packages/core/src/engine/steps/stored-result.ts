@@ -13,27 +13,27 @@ import { type AttemptResult, unstored } from "./attempt.ts";
 
 /**
  * The body did its work, and would only do it again: a result that cannot be stored, or read back, fails the step at once. A
- * response whose own body breaks off while it is read has not done its work. Its streams go to `outlet`.
+ * response whose own body breaks off while it is read has not done its work. Its streams go to `outlet`. It is
+ * there at once, unless a body has to be read first: of two steps, the one that is done first is told first.
  */
-export async function resultOf(
+export function resultOf(
   result: unknown,
   largest: number,
   outlet: StreamOutlet,
-): Promise<AttemptResult> {
-  for (;;) {
-    try {
-      const encoded = withOutlet(outlet, () => encode(result, "result"));
-      const value = storable(encoded, "result", largest);
-      return { type: "completed", value, ...readBack(value) };
-    } catch (cause) {
-      if (!(cause instanceof UnreadBody)) return unstored(unstorable(cause as Error));
-      try {
-        await readBody(cause.holder, cause.path);
-      } catch (error) {
+): AttemptResult | Promise<AttemptResult> {
+  try {
+    const encoded = withOutlet(outlet, () => encode(result, "result"));
+    const value = storable(encoded, "result", largest);
+    return { type: "completed", value, ...readBack(value) };
+  } catch (cause) {
+    if (!(cause instanceof UnreadBody)) return unstored(unstorable(cause as Error));
+    return readBody(cause.holder, cause.path).then(
+      () => resultOf(result, largest, outlet),
+      (error: unknown) => {
         if (SerializationError.is(error)) return unstored(unstorable(error));
         throw error;
-      }
-    }
+      },
+    );
   }
 }
 

@@ -1,7 +1,10 @@
+import { acquireLock } from "./acquire-lock.ts";
 import { answerRequest } from "./answer-request.ts";
 import { findSuccessor } from "./find-successor.ts";
 import { readRun } from "./read-run.ts";
+import { releaseLock } from "./release-lock.ts";
 import { resumeOrStartStep } from "./resume-or-start.ts";
+import { runOnce } from "./run-once.ts";
 import { sendMessage } from "./send-message.ts";
 import { startRun } from "./start-run.ts";
 import type { SystemStep } from "./system-step.ts";
@@ -12,6 +15,7 @@ import { watchSignal } from "./watch-signal.ts";
 /** The registry of system steps. A new one is a file beside these, and a place in this list. */
 const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   start_run: startRun,
+  run_once: runOnce,
   watch_run: watchRun,
   watch_signal: watchSignal,
   read_run: readRun,
@@ -19,6 +23,10 @@ const SYSTEM_STEPS: Readonly<Record<string, SystemStep>> = {
   send_message: sendMessage,
   resume_or_start: resumeOrStartStep,
   wake_up: wakeUp,
+  acquire_lock: acquireLock,
+  // The lock of a workflow's `concurrency`; its ids are counted apart, so that those of the code stay when the option comes or goes.
+  admit_run: acquireLock,
+  release_lock: releaseLock,
   answer_request: answerRequest,
 };
 

@@ -6,7 +6,7 @@ import type { SystemStep } from "./system-step.ts";
 /** What a workflow can see of a run. */
 export type RunView = Pick<
   RunRecord,
-  "runId" | "status" | "workflow" | "createdAt" | "startedAt" | "completedAt"
+  "runId" | "status" | "workflow" | "createdAt" | "startedAt" | "completedAt" | "idempotencyKey"
 >;
 
 export const readRun: SystemStep = {
@@ -14,8 +14,8 @@ export const readRun: SystemStep = {
   async execute({ input }, { getRun }) {
     const run = await getRun(input as string);
     if (run === null) return { type: "completed", value: null };
-    const { runId, status, workflow, createdAt, startedAt, completedAt } = run;
-    const view: RunView = { runId, status, workflow, createdAt, startedAt, completedAt };
+    const { runId, status, workflow, createdAt, startedAt, completedAt, idempotencyKey } = run;
+    const view: RunView = { runId, status, workflow, createdAt, startedAt, completedAt, idempotencyKey };
     return { type: "completed", value: view };
   },
 };

@@ -44,9 +44,15 @@ export class SystemStepRunner {
       onDiverged(run, error);
       return;
     }
-    while (!run.lease.ended && run.lease.held && execution.pending.get(step.id) === step) {
+    const asked = (): boolean => run.lease.held && execution.pending.get(step.id) === step;
+    const held = (): boolean => asked() && run.lease.until > clock.elapsed();
+    while (asked()) {
       try {
-        const result = await body.execute({ runId, id: step.id, input: decode(step.input) }, store);
+        const result = await body.execute({ runId, id: step.id, input: decode(step.input), held }, store);
+        if (result.type === "not held") {
+          await delay(clock, PAUSE);
+          continue;
+        }
         if (result.type === "completed") {
           const data = storable(encode(result.value, "result"), "result", execution.largestValue);
           this.#end(run, step, data, false);

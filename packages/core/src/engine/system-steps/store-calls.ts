@@ -1,14 +1,17 @@
 import { batcher } from "../../batcher.ts";
-import type { Clock } from "../../clock.ts";
+import { type Clock, delay } from "../../clock.ts";
 import type { IdSource } from "../../ids.ts";
 import { largestBatch, sizeInBatch } from "../../serialization/index.ts";
 import type {
   CreateRun,
   CreateRunResult,
   DeliverResult,
-  HeldName,
   Message,
+  RecordPage,
+  RecordWrite,
+  RecordWriteResult,
   RunRecord,
+  StoredRecord,
   World,
 } from "../../world/index.ts";
 
@@ -22,13 +25,34 @@ export interface StoreCalls {
   /** A message of its own to a run, such as a step sends. */
   readonly send: (runId: string, type: string, data: Uint8Array | null) => Promise<void>;
   readonly getRun: (runId: string) => Promise<RunRecord | null>;
-  readonly getName: (name: string) => Promise<HeldName | null>;
+  readonly getNames: World["getNames"];
   readonly listEvents: World["listEvents"];
+  readonly listEndMail: World["listEndMail"];
+  readonly readRecords: (keys: readonly string[]) => Promise<readonly (StoredRecord | null)[]>;
+  readonly writeRecord: (write: RecordWrite) => Promise<RecordWriteResult>;
+  readonly listRecords: (prefix: string, limit: number) => Promise<RecordPage>;
   readonly appendChunks: World["appendChunks"];
   readonly now: () => number;
+  /** A random string that nothing else has. */
+  readonly token: () => string;
+  /** Before a write is tried again that lost against others, for the `tries`-th time: a random time, longer each time. */
+  readonly pause: (tries: number) => Promise<void>;
+  /** Does things to one record one after the other, so that this process does not race with itself. */
+  readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>;
 }
 
-export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCalls {
+/** The longest pause, in milliseconds. */
+const LONGEST_PAUSE = 1_000;
+
+/** What a worker does to the store beside its commits. */
+export interface StoreCallsOptions {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: () => number;
+}
+
+export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): StoreCalls {
   const largest = (): number => largestBatch(world);
   const unanswered = (): string => "It is done again.";
   const deliver = batcher({
@@ -52,9 +76,37 @@ export function storeCalls(world: World, clock: Clock, ids: IdSource): StoreCall
       unanswered,
     }),
     getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
-    getName: async (name) => (await world.getNames([name], clock.now()))[0] ?? null,
+    getNames: (names, now) => world.getNames(names, now),
     listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
+    listEndMail: (runId, after, limit) => world.listEndMail(runId, after, limit),
+    readRecords: (keys) => world.readRecords(keys, clock.now()),
+    writeRecord: batcher({
+      clock,
+      send: (batch: readonly RecordWrite[]) => world.writeRecords(batch, clock.now()),
+      size: ({ value }) => sizeInBatch(value),
+      largest,
+      unanswered,
+    }),
+    listRecords: (prefix, limit) => world.listRecords({ prefix, limit, now: clock.now() }),
     appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
+    token: () => ids.token(),
+    pause: (tries) => delay(clock, random() * Math.min(5 * 2 ** tries, LONGEST_PAUSE)),
+    inTurn: turns(),
+  };
+}
+
+function turns(): StoreCalls["inTurn"] {
+  const last = new Map<string, Promise<unknown>>();
+  return async (key, work) => {
+    const before = last.get(key);
+    const mine = before === undefined ? work() : before.then(work, work);
+    const over = mine.catch(() => {});
+    last.set(key, over);
+    try {
+      return await mine;
+    } finally {
+      if (last.get(key) === over) last.delete(key);
+    }
   };
 }

@@ -7,13 +7,17 @@ export interface SystemStepCall {
   readonly id: string;
   /** Decoded. */
   readonly input: unknown;
+  /** Whether the run is this worker's, by its own clock, and waits for the step. */
+  readonly held: () => boolean;
 }
 
 /** What an execution of a system step gives. Its error is thrown. */
 export type SystemStepResult =
   | { readonly type: "completed"; readonly value: unknown }
   /** The result comes by mail: see `SYSTEM_STEP_RESULT`. */
-  | { readonly type: "waiting" };
+  | { readonly type: "waiting" }
+  /** It was not done, because the run is not known to be {@link SystemStepCall.held}. */
+  | { readonly type: "not held" };
 
 /** The body of a system step. Idempotent: it may be executed any number of times, also after the run has gone on. */
 export interface SystemStep {

@@ -3,7 +3,8 @@ import { derivedMessageId } from "../../ids.ts";
 import { encode } from "../../serialization/index.ts";
 import { isTerminal, type RunRecord } from "../../world/index.ts";
 import type { RunEnding } from "../commits/completions.ts";
-import type { SystemStep } from "./system-step.ts";
+import type { StoreCalls } from "./store-calls.ts";
+import type { SystemStep, SystemStepResult } from "./system-step.ts";
 
 /**
  * Waits for another run's end: end mail to it says who waits, and its work after the end answers. A run that has ended is simply
@@ -12,6 +13,9 @@ import type { SystemStep } from "./system-step.ts";
 
 /** The type of the end mail; its data is a {@link Watcher}. */
 export const WATCH = "watch";
+
+/** The type of the end mail that says who waits, and asks for no answer; its data is a {@link Watcher}. */
+export const WAITS = "waits";
 
 /** Who is told of an end. */
 export interface Watcher {
@@ -27,21 +31,32 @@ export function endingOf({ runId, status, workflow, output, error }: RunRecord):
 
 export const watchRun: SystemStep = {
   owed: false,
-  async execute({ runId, id, input }, { deliver, getRun, now }) {
-    const watched = input as string;
-    const data = encode({ runId, id } satisfies Watcher, "watcher");
-    const messageId = derivedMessageId("watch", runId, id);
-    const { outcome } = await deliver({
-      messageId,
-      to: { runId: watched },
-      type: WATCH,
-      at: now(),
-      data,
-      atEnd: true,
-    });
-    if (outcome === "delivered") return { type: "waiting" };
-    const run = await getRun(watched);
-    if (run === null || !isTerminal(run.status)) throw new WorkflowRunNotFoundError(watched);
-    return { type: "completed", value: endingOf(run) };
-  },
+  execute: ({ runId, id, input }, store) => watch(input as string, { runId, id }, WATCH, store),
 };
+
+/**
+ * Says to a run who waits for its end.
+ *
+ * @throws {WorkflowRunNotFoundError} if there is no such run
+ */
+export async function watch(
+  watched: string,
+  watcher: Watcher,
+  type: typeof WATCH | typeof WAITS,
+  { deliver, getRun, now }: Pick<StoreCalls, "deliver" | "getRun" | "now">,
+): Promise<SystemStepResult> {
+  const messageId = derivedMessageId(type, watcher.runId, watcher.id);
+  const data = encode(watcher, "watcher");
+  const { outcome } = await deliver({
+    messageId,
+    to: { runId: watched },
+    type,
+    at: now(),
+    data,
+    atEnd: true,
+  });
+  if (outcome === "delivered") return { type: "waiting" };
+  const run = await getRun(watched);
+  if (run === null || !isTerminal(run.status)) throw new WorkflowRunNotFoundError(watched);
+  return { type: "completed", value: endingOf(run) };
+}

@@ -11,6 +11,8 @@ import type { Kind } from "./kind.ts";
 
 /** The attribute with the id of the run that started this one. */
 export const PARENT = "$parent";
+/** The attribute with the id of the run whose code asked first for what the run does: it is no child of that. */
+export const CALLER = "$caller";
 /** The attribute with what becomes of the run when its parent ends, if that was said. */
 export const ON_PARENT_END = "$onParentEnd";
 

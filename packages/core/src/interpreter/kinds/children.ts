@@ -1,5 +1,6 @@
 import type { JournalEvent } from "../../world/index.ts";
 import type { Execution, KindState } from "../execution.ts";
+import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
 /** What a run owes its children when it ends: `children_tied` tells the next generation of it. */
@@ -26,6 +27,8 @@ export const childrenKind: Kind = {
       },
     },
   },
+  // A cancelled run may have children that its steps have started, of which its journal does not know.
+  indebted: (execution) => childrenOf(execution).tied || cancelOf(execution).record !== null,
   owes: ({ run, journal }) => ({ children: run.status === "cancelled" || journal.some(tellsOfChild) }),
   carry(execution) {
     const { tied } = childrenOf(execution);

@@ -3,12 +3,12 @@ import { hookClaim } from "../../names.ts";
 import { decode, storable } from "../../serialization/index.ts";
 import type { FirstClaim, NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution } from "../execution.ts";
 import { type HookParts, type Payload, WorkflowHook } from "../hook.ts";
-import type { Known } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
 import { isWebhookId } from "../webhook.ts";
 import { cancelledAgain } from "./cancel.ts";
+import { type HeldHook, hooksOf, payloadOf, receive, takeOver, takesPayloads } from "./hook-state.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
 import { unreadPayloads } from "./unread-payloads.ts";
@@ -18,64 +18,6 @@ import { unreadPayloads } from "./unread-payloads.ts";
  * nobody has read stay the run's after that: its next hook with the token has them, in this generation or a later one, and at
  * the run's end they are sent on.
  */
-
-interface Hooks extends KindState {
-  /** Those that take payloads. */
-  readonly live: Map<string, WorkflowHook>;
-  /** Those whose answer has not come. */
-  readonly asked: Map<string, WorkflowHook>;
-  /** Those that the run has and the code has not asked for, by token: from the generation before, or from the start. */
-  readonly held: Map<string, HeldHook>;
-  /** All whose token the code has, or had: what was delivered before a hook was disposed of may be read after that. */
-  readonly made: Map<string, WorkflowHook> /** The last of them that had each token. */;
-  readonly latest: Map<string, WorkflowHook>;
-  /** Hooks of generations before, disposed of there. */
-  readonly inherited: Set<string>;
-  /** Tokens that the journal already gave, with what is shown of their hooks, by hook id; filled before a replay. */
-  readonly known: Map<string, KnownHook>;
-}
-
-interface KnownHook {
-  readonly token: string;
-  /** `null` too where the token was taken. */
-  readonly data: Uint8Array | null;
-}
-
-interface HeldHook {
-  readonly id: string;
-  readonly data: Uint8Array | null;
-  readonly payloads: Payload<unknown>[];
-}
-
-function payloadOf(
-  execution: Execution,
-  { id, name, data }: Pick<NewEvent, "id" | "name" | "data">,
-  known?: Known,
-): Payload<unknown> {
-  const bytes = name === OR_START ? (decode(data) as OrStart).payload : data;
-  return { value: known === undefined ? execution.decode(bytes) : known.value, id, name, data };
-}
-
-function hooksOf(execution: Execution): Hooks {
-  return execution.state(newHooks);
-}
-
-function newHooks(): Hooks {
-  const live = new Map<string, WorkflowHook>();
-  return {
-    live,
-    asked: new Map(),
-    held: new Map(),
-    made: new Map(),
-    latest: new Map(),
-    inherited: new Set(),
-    known: new Map(),
-    awaited: () => [...live.values()].some(({ awaited }) => awaited),
-    fail: (error) => {
-      for (const hook of live.values()) hook.cancel(error);
-    },
-  };
-}
 
 /** A hook that a workflow asks for. */
 export interface AskedHook<T, Owner, Made extends WorkflowHook<T, Owner>> {
@@ -166,59 +108,10 @@ function adopt<T, Owner, Made extends WorkflowHook<T, Owner>>(
   takeOver(execution, hook as WorkflowHook);
   return hook;
 }
-/** The hook of this id whose token the code has. */
-export function liveHook(execution: Execution, id: string): WorkflowHook | undefined {
-  return hooksOf(execution).live.get(id);
-}
-
-/** A hook has its token: what the last hook with it has not read is for this one. */
-function takeOver(execution: Execution, hook: WorkflowHook): void {
-  const { latest } = hooksOf(execution);
-  const left = latest.get(hook.token)?.handOver() ?? [];
-  latest.set(hook.token, hook);
-  for (const payload of left) hook.receive(payload);
-}
-
-/** A payload for one of the run's hooks, which may be disposed of. */
-function receive(execution: Execution, payload: Payload<unknown>): void {
-  const { made, latest } = hooksOf(execution);
-  const hook = made.get(payload.id ?? "");
-  if (hook === undefined) heldUnder(execution, payload.id)?.payloads.push(payload);
-  else (latest.get(hook.token) ?? hook).receive(payload);
-}
 
 /** What a hook is in the next generation, or in a run that is started with it. */
 export function hookHeld(id: string, token: string, data: Uint8Array | null): Carried {
   return { type: "hook_held", id, name: token, data };
-}
-
-/** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
-export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const { made, held } = hooksOf(execution);
-  const left: Record<string, number> = {};
-  for (const { payloads } of [...made.values(), ...held.values()]) {
-    for (const { id } of payloads) left[id ?? ""] = (left[id ?? ""] ?? 0) + 1;
-  }
-  return Object.keys(left).length === 0 ? null : left;
-}
-
-/** Lets a replay give hooks without a token of their own those that they got when they were created. */
-export function knowTokens(execution: Execution, events: readonly NewEvent[]): void {
-  const { known } = hooksOf(execution);
-  for (const { type, id, name, data } of events) {
-    if (id === null || name === null) continue;
-    if (type === "hook_created") known.set(id, { token: name, data });
-    if (type === "hook_conflict") known.set(id, { token: name, data: null });
-  }
-}
-
-function heldUnder(execution: Execution, id: string | null): HeldHook | undefined {
-  const { held } = hooksOf(execution);
-  return held.size === 0 ? undefined : [...held.values()].find((hook) => hook.id === id);
-}
-
-function takesPayloads(execution: Execution, id: string): boolean {
-  return hooksOf(execution).made.has(id) || heldUnder(execution, id) !== undefined;
 }
 
 function answered(conflictOf: (event: NewEvent) => { runId: string } | null): RequestRole["journalled"] {

@@ -5,8 +5,10 @@ import { cancelKind } from "./cancel.ts";
 import { childrenKind } from "./children.ts";
 import { hookKind } from "./hook.ts";
 import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
+import { lockKind } from "./lock.ts";
 import { runKind } from "./run.ts";
 import { signalKind } from "./signal.ts";
+import { startKeyKind } from "./start-key.ts";
 import { stateKind } from "./state.ts";
 import { stepKind } from "./step.ts";
 import { systemStepKind } from "./system-step.ts";
@@ -23,7 +25,9 @@ const KINDS: readonly Kind[] = [
   stateKind,
   attributesKind,
   childrenKind,
+  startKeyKind,
   signalKind,
+  lockKind,
 ];
 
 const roles = new Map(KINDS.flatMap(({ events }) => Object.entries(events)));
@@ -52,6 +56,11 @@ export function hearingOf(type: string): Hearing | undefined {
 /** What the next generation of a run has to know. */
 export function carriedFrom(execution: Execution): readonly Carried[] {
   return KINDS.flatMap(({ carry }) => carry?.(execution) ?? []);
+}
+
+/** Whether a run may owe something when it ends, beside system steps without a result. */
+export function mayOwe(execution: Execution): boolean {
+  return KINDS.some(({ indebted }) => indebted?.(execution) === true);
 }
 
 /** What a run that has ended owes. */

@@ -23,6 +23,8 @@ export interface Kind {
   readonly messages?: Readonly<Record<string, Hearing>>;
   /** What the next generation of a run that continues as new has to know of it: events before its `run_started`. */
   readonly carry?: (execution: Execution) => readonly Carried[];
+  /** Whether the run may owe something on account of it when it ends, as only its owner knows: its code stands here. */
+  readonly indebted?: (execution: Execution) => boolean;
   /** What a run that has ended owes on account of it. */
   readonly owes?: (past: Past) => Owed;
   /** The names that a run has on account of it, whose journal ends with these events. */
@@ -112,4 +114,6 @@ export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly known?: Known;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;
+  /** The run gives back the name that it has under this id. */
+  readonly release?: string;
 }

@@ -28,6 +28,8 @@ export interface PendingStep extends Pending {
   attempt: number;
   /** Attempts that threw or ran out of time. */
   failures: number;
+  /** It has failed in the run that this one goes on for: it may have done what it is for. */
+  readonly failedBefore: boolean;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   dueAt: number | null;
   readonly result: Deferred<unknown>;
@@ -65,8 +67,9 @@ export function callStep(
     }
     refusal = error;
   }
+  const id = execution.nextId("step", definition.id);
   const step: PendingStep = {
-    id: execution.nextId("step", definition.id),
+    id,
     due: "attempt",
     definition,
     thisArg,
@@ -76,6 +79,7 @@ export function callStep(
     startedAt: null,
     attempt: 1,
     failures: 0,
+    failedBefore: execution.failedBefore(id),
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),

@@ -25,6 +25,23 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   if (execution.over) return new Promise(() => {});
   const cancelled = cancelledAgain(execution);
   if (cancelled !== null) return cancelled;
+  return beginSleep(execution, duration).result.promise as Promise<void>;
+}
+
+/** A time within which something has to happen. */
+export interface TimeLimit {
+  readonly over: Promise<void>;
+  /** It has happened: the run is not woken when the time is over. */
+  readonly lift: () => void;
+}
+
+/** A workflow waits for something no longer than so. */
+export function timeLimitIn(execution: Execution, duration: Duration): TimeLimit {
+  const { id, result } = beginSleep(execution, duration);
+  return { over: result.promise as Promise<void>, lift: () => void execution.settle(id) };
+}
+
+function beginSleep(execution: Execution, duration: Duration): PendingWait {
   const dueAt = parseDuration(duration, execution.clock, "sleep()");
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
@@ -35,7 +52,7 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   };
   execution.pending.set(wait.id, wait);
   execution.request({ type: "wait_created", id: wait.id, name: null, data: encode(dueAt, "sleep") });
-  return wait.result.promise as Promise<void>;
+  return wait;
 }
 
 export const waitKind: Kind = {
