@@ -91,7 +91,9 @@ export function adapterLaws<Trx>(subject: Subject<Trx>): void {
       if (!database.name.includes("Mongo")) {
         const failed = await (await client.start(flow, [])).returnValue.catch((error: unknown) => error);
         expect(WorkflowRunFailedError.is(failed)).toBe(true);
-        expect(String((failed as Error).cause)).toMatch(new RegExp(`table ${table} is missing in .*migration`));
+        expect(String((failed as Error).cause)).toMatch(
+          new RegExp(`table ${table} is missing in .*migration`),
+        );
       }
       await database.createTable();
       await database.createTable();

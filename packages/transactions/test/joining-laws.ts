@@ -17,7 +17,13 @@ export function joiningLaws<Trx>(subject: Subject<Trx>, world: World): void {
         const hook = createHook<string>({ token: `${key}hook` });
         return `${amount} ${await hook}`;
       });
-      const worker = createWorker({ world, workflows: [flow], pollInterval: 50, logger: "silent", signals: [] });
+      const worker = createWorker({
+        world,
+        workflows: [flow],
+        pollInterval: 50,
+        logger: "silent",
+        signals: [],
+      });
       await worker.start();
       onTestFinished(() => worker.close({ timeout: 0 }));
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { afterAll } from "vitest";
 import { joiningLaws } from "./joining-laws.ts";
-import { TABLE } from "./programs.ts";
 import { kyselyOnNodeSqlite, type Place } from "./kysely-subjects.ts";
+import { TABLE } from "./programs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-transactions-"));
 const path = join(folder, "app.db");

@@ -17,16 +17,28 @@ export function killLaws<Trx>(subject: Subject<Trx>, kind: string, url: string):
       const prefix = newKey();
       onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
       const script = join(import.meta.dirname, "kill-worker.ts");
-      const killed = POINTS.map((point) => ({ point, key: `${prefix}${point}`, path: join(folder, `${point}.db`) }));
+      const killed = POINTS.map((point) => ({
+        point,
+        key: `${prefix}${point}`,
+        path: join(folder, `${point}.db`),
+      }));
       // Each has a store of its own, so that none goes on with the run of another one.
-      const ended = killed.map(({ point, key, path }) => startProcess(script, [path, kind, url, point, key]).ended());
+      const ended = killed.map(({ point, key, path }) =>
+        startProcess(script, [path, kind, url, point, key]).ended(),
+      );
       expect(await Promise.all(ended)).toEqual(POINTS.map(() => "SIGKILL"));
       // What was committed is there, and nothing of what was not.
       expect(await subject.keys(prefix)).toEqual([`${prefix}committed`, `${prefix}returned`]);
       const { works, flow } = await counted();
       for (const { key, path } of killed) {
         const world = sqliteWorld({ path });
-        const worker = createWorker({ world, workflows: [flow], pollInterval: 50, logger: "silent", signals: [] });
+        const worker = createWorker({
+          world,
+          workflows: [flow],
+          pollInterval: 50,
+          logger: "silent",
+          signals: [],
+        });
         await worker.start();
         const run = await new Client({ world, logger: "silent" }).start(flow, [key], { idempotencyKey: key });
         expect(await run.returnValue).toBe(key);
@@ -35,7 +47,10 @@ export function killLaws<Trx>(subject: Subject<Trx>, kind: string, url: string):
       }
       expect(await subject.keys(prefix)).toEqual(killed.map(({ key }) => key).sort());
       expect(works.sort()).toEqual(
-        killed.filter(({ point }) => point !== "committed" && point !== "returned").map(({ key }) => key).sort(),
+        killed
+          .filter(({ point }) => point !== "committed" && point !== "returned")
+          .map(({ key }) => key)
+          .sort(),
       );
 
       async function counted() {

@@ -9,7 +9,10 @@ export const POINTS = ["begin", "taken", "work", "written", "completed", "commit
 export type Point = (typeof POINTS)[number];
 
 /** The same database; `at` is called at every point. */
-function watched<Trx>(database: TransactionalDatabase<Trx>, at: (point: Point) => void): TransactionalDatabase<Trx> {
+function watched<Trx>(
+  database: TransactionalDatabase<Trx>,
+  at: (point: Point) => void,
+): TransactionalDatabase<Trx> {
   return {
     ...database,
     async transaction(work) {

@@ -3,8 +3,8 @@ import { createWorker } from "@perdure/core/runtime";
 import { Client } from "@perdure/core/testing";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { type Point, program } from "./kill-points.ts";
-import type { Subject } from "./programs.ts";
 import { kyselyOnMariadb, kyselyOnPostgres, kyselyOnSqlite, type Place } from "./kysely-subjects.ts";
+import type { Subject } from "./programs.ts";
 
 const [path = "", kind = "", url = "", point = "" as Point, key = ""] = process.argv.slice(2);
 const place: Place = { url, keys: async () => [] };

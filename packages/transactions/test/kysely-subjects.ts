@@ -25,7 +25,11 @@ export function connection<Trx>(
   return { database: make({}), elsewhere: (table) => make({ table }), close };
 }
 
-function kyselySubject(name: string, { keys }: Place, open: () => Kysely<Business>): Subject<Transaction<Business>> {
+function kyselySubject(
+  name: string,
+  { keys }: Place,
+  open: () => Kysely<Business>,
+): Subject<Transaction<Business>> {
   return {
     name: `Kysely on ${name}`,
     keys,
@@ -33,7 +37,10 @@ function kyselySubject(name: string, { keys }: Place, open: () => Kysely<Busines
     insert: (trx, id) => trx.insertInto("business").values({ id }).execute(),
     async open() {
       const db = open();
-      return connection((options) => fromKysely(db, options), () => db.destroy());
+      return connection(
+        (options) => fromKysely(db, options),
+        () => db.destroy(),
+      );
     },
   };
 }
@@ -67,7 +74,11 @@ export function kyselyOnNodeSqlite(place: Place): Subject<Transaction<Business>>
 }
 
 export function kyselyOnSqlite(place: Place): Subject<Transaction<Business>> {
-  return kyselySubject("SQLite", place, () => new Kysely({ dialect: new SqliteDialect({ database: libsql(place) }) }));
+  return kyselySubject(
+    "SQLite",
+    place,
+    () => new Kysely({ dialect: new SqliteDialect({ database: libsql(place) }) }),
+  );
 }
 
 /** A driver with the interface of better-sqlite3, which needs no compiler to be installed. */

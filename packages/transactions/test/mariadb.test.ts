@@ -4,8 +4,8 @@ import { afterAll } from "vitest";
 import { migration } from "../src/index.ts";
 import { adapterLaws } from "./adapter-laws.ts";
 import { killLaws } from "./kill-laws.ts";
-import { TABLE } from "./programs.ts";
 import { kyselyOnMariadb, type Place } from "./kysely-subjects.ts";
+import { TABLE } from "./programs.ts";
 import { zombieLaws } from "./zombie-laws.ts";
 
 const server = await mariadb();

@@ -28,14 +28,18 @@ await business(admin).insertOne({ _id: "first" });
 await fromMongo(admin, { database: name }).createTable();
 
 /** What the types of the driver leave out. */
-const clientOf = (session: ClientSession) => (session as ClientSession & { readonly client: MongoClient }).client;
+const clientOf = (session: ClientSession) =>
+  (session as ClientSession & { readonly client: MongoClient }).client;
 
 const subject: Subject<ClientSession> = {
   name: "MongoDB",
   tx: (session) => session,
   insert: (session, _id) => business(clientOf(session)).insertOne({ _id }, { session }),
   async keys(prefix) {
-    const found = await business(admin).find({ _id: { $regex: `^${prefix}` } }).sort({ _id: 1 }).toArray();
+    const found = await business(admin)
+      .find({ _id: { $regex: `^${prefix}` } })
+      .sort({ _id: 1 })
+      .toArray();
     return found.map(({ _id }) => _id);
   },
   async open() {

@@ -14,7 +14,9 @@ export async function postgresDatabase(setup: string): Promise<Place & { remove(
   return {
     url: url.href,
     async keys(prefix) {
-      const { rows } = await pool.query("SELECT id FROM business WHERE starts_with(id, $1) ORDER BY id", [prefix]);
+      const { rows } = await pool.query("SELECT id FROM business WHERE starts_with(id, $1) ORDER BY id", [
+        prefix,
+      ]);
       return rows.map(({ id }) => String(id));
     },
     async remove() {

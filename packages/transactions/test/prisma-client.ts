@@ -8,7 +8,9 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-type Client = new (options: object) => {
+type Client = new (
+  options: object,
+) => {
   $transaction<T>(work: (trx: never) => Promise<T>): Promise<T>;
   $disconnect(): Promise<void>;
 };
@@ -39,8 +41,15 @@ async function generate(provider: string): Promise<Client> {
   );
   const cli = join(dirname(createRequire(import.meta.url).resolve("prisma/package.json")), "build/index.js");
   // The engine for migrations is downloaded by whoever needs it, and generating does not.
-  const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: "1" };
-  await run(process.execPath, [cli, "generate", "--schema", join(folder, "schema.prisma")], { cwd: folder, env });
+  const env = {
+    ...process.env,
+    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+    PRISMA_HIDE_UPDATE_MESSAGE: "1",
+  };
+  await run(process.execPath, [cli, "generate", "--schema", join(folder, "schema.prisma")], {
+    cwd: folder,
+    env,
+  });
   const { PrismaClient } = await import(join(folder, "generated/client.ts"));
   return PrismaClient;
 }

@@ -1,6 +1,6 @@
 import { step, workflow } from "@perdure/core";
-import { Client, MemoryState, memoryWorld } from "@perdure/core/testing";
 import { createWorker, type Worker } from "@perdure/core/runtime";
+import { Client, MemoryState, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 import { onTestFinished } from "vitest";
 import type { TransactionalDatabase } from "../src/index.ts";

@@ -1,6 +1,6 @@
+import { createClient } from "@libsql/client";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { PrismaPg } from "@prisma/adapter-pg";
-import { createClient } from "@libsql/client";
 import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle as libsqlDrizzle } from "drizzle-orm/libsql";
 import { drizzle as pgDrizzle } from "drizzle-orm/node-postgres";
@@ -25,7 +25,10 @@ export function pgOnPostgres(place: Place): Subject<pg.PoolClient> {
     insert: (client, id) => client.query("INSERT INTO business VALUES ($1)", [id]),
     async open() {
       const pool = new pg.Pool({ connectionString: place.url, max: 3 });
-      return connection((options) => fromPg<pg.PoolClient>(pool, options), () => pool.end());
+      return connection(
+        (options) => fromPg<pg.PoolClient>(pool, options),
+        () => pool.end(),
+      );
     },
   };
 }
@@ -38,13 +41,20 @@ function knexSubject(name: string, place: Place, config: () => Knex.Config): Sub
     insert: (trx, id) => trx("business").insert({ id }),
     async open() {
       const db = knex(config());
-      return connection((options) => fromKnex<Knex.Transaction>(db, options), () => db.destroy());
+      return connection(
+        (options) => fromKnex<Knex.Transaction>(db, options),
+        () => db.destroy(),
+      );
     },
   };
 }
 
 export function knexOnPostgres(place: Place): Subject<Knex.Transaction> {
-  return knexSubject("Postgres", place, () => ({ client: "pg", connection: place.url, pool: { min: 0, max: 3 } }));
+  return knexSubject("Postgres", place, () => ({
+    client: "pg",
+    connection: place.url,
+    pool: { min: 0, max: 3 },
+  }));
 }
 
 export function knexOnSqlite(place: Place): Subject<Knex.Transaction> {
@@ -69,7 +79,10 @@ function typeOrmSubject(name: string, place: Place, source: () => DataSource): S
     insert: (manager, id) => manager.createQueryBuilder().insert().into("business").values({ id }).execute(),
     async open() {
       const dataSource = await source().initialize();
-      return connection((options) => fromTypeOrm<EntityManager>(dataSource, options), () => dataSource.destroy());
+      return connection(
+        (options) => fromTypeOrm<EntityManager>(dataSource, options),
+        () => dataSource.destroy(),
+      );
     },
   };
 }
@@ -97,7 +110,10 @@ export function drizzleOnPostgres(place: Place): Subject<PgDrizzleTrx> {
     async open() {
       const pool = new pg.Pool({ connectionString: place.url, max: 3 });
       const db = pgDrizzle(pool);
-      return connection((options) => fromDrizzle<PgDrizzleTrx>(db, options), () => pool.end());
+      return connection(
+        (options) => fromDrizzle<PgDrizzleTrx>(db, options),
+        () => pool.end(),
+      );
     },
   };
 }
@@ -113,7 +129,10 @@ export function drizzleOnSqlite(place: Place): Subject<SqliteDrizzleTrx> {
     async open() {
       const client = createClient({ url: `file:${place.url}` });
       const db = libsqlDrizzle(client);
-      return connection((options) => fromDrizzle<SqliteDrizzleTrx>(db, options), async () => client.close());
+      return connection(
+        (options) => fromDrizzle<SqliteDrizzleTrx>(db, options),
+        async () => client.close(),
+      );
     },
   };
 }
@@ -137,7 +156,10 @@ function prismaSubject(
     async open() {
       const PrismaClient = await prismaClient(provider);
       const prisma = new PrismaClient({ adapter: adapter() });
-      return connection((options) => fromPrisma<PrismaTrx>(prisma, options), () => prisma.$disconnect());
+      return connection(
+        (options) => fromPrisma<PrismaTrx>(prisma, options),
+        () => prisma.$disconnect(),
+      );
     },
   };
 }

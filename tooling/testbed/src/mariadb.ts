@@ -49,7 +49,13 @@ export async function mariadb(): Promise<MariadbServer> {
   await run(
     install,
     [
-      ...["--no-defaults", `--basedir=${basedir}`, `--datadir=${data}`, "--skip-test-db", "--skip-name-resolve"],
+      ...[
+        "--no-defaults",
+        `--basedir=${basedir}`,
+        `--datadir=${data}`,
+        "--skip-test-db",
+        "--skip-name-resolve",
+      ],
       "--auth-root-authentication-method=normal",
     ],
     options,
@@ -68,7 +74,13 @@ export async function mariadb(): Promise<MariadbServer> {
   const child = spawn(
     program,
     [
-      ...["--no-defaults", `--datadir=${data}`, `--port=${port}`, "--bind-address=127.0.0.1", "--skip-name-resolve"],
+      ...[
+        "--no-defaults",
+        `--datadir=${data}`,
+        `--port=${port}`,
+        "--bind-address=127.0.0.1",
+        "--skip-name-resolve",
+      ],
       ...[`--socket=${join(folder, "s")}`, `--pid-file=${pidFile}`, `--init-file=${init}`],
       ...["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin"],
     ],
