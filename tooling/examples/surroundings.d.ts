@@ -43,6 +43,7 @@ declare global {
     insertInto(table: string): { values(row: object): { execute(): Promise<unknown> } };
     transaction(): { execute<T>(work: (trx: Transaction) => Promise<T>): Promise<T> };
   }
+  function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

@@ -40,8 +40,8 @@ export interface Lock extends AsyncDisposable {
  * @throws {LockTimeoutError} {@link DeadlockError} {@link ContextError} outside a workflow, `TypeError` for what cannot be meant
  * @example
  * ```ts
- * await using lock = await acquireLock(`customer:${customerId}`, { timeout: "10 minutes" });
- * await updateBalance(customerId, lock.fence);
+ * await using lock = await acquireLock(`order:${orderId}`, { timeout: "10 minutes" });
+ * await updateBalance(orderId, lock.fence);
  * ```
  */
 export async function acquireLock(key: string, options: LockOptions = {}): Promise<Lock> {

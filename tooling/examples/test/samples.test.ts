@@ -12,6 +12,7 @@ const PAGES = [
   "docs/cancellation.md",
   "docs/children.md",
   "docs/continue-as-new.md",
+  "docs/locks.md",
   "docs/once.md",
   "docs/resume-or-start.md",
   "docs/retry-and-fork.md",

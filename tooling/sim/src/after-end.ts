@@ -13,6 +13,7 @@ export function owes({ row, mailbox, endMail }: MemoryRun, fold: RunFold): strin
   if (undone !== undefined) return `its system step ${undone.name} is not done`;
   const child = fold.children.find((call) => mustCancel(call, row.status));
   if (child !== undefined) return `its child ${child.runId} is to be cancelled`;
+  if (fold.locks.size > 0) return "it has locks";
   if (Object.keys(fold.left).length > 0) return "it has payloads that nobody has taken";
   if (mailbox.length > 0 && row.mailSeq > row.mailDone) return `message ${row.mailSeq} is not read`;
   if (endMail.length > row.endDone) return "runs that watch it are not told";

@@ -103,7 +103,7 @@ export class Bodies implements BodyObserver {
     const fold = this.#store.checks.fold(runId);
     const row = this.#store.state.runs.get(runId)?.row;
     if (fold === undefined || row === undefined) throw new Error(`a body of an unknown run ${runId}`);
-    if (fold.closedSteps.has(stepId)) {
+    if (fold.closedSteps.has(stepId) || fold.recorded.has(stepId)) {
       throw new LawBroken("completed steps do not run again", `step ${stepId}, attempt ${attempt}`, runId);
     }
     if (row.owner !== workerId || row.dueAt === null || row.dueAt <= this.#scheduler.now) {

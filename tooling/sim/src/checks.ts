@@ -5,6 +5,7 @@ import { isActor } from "./actors/loop.ts";
 import { AfterEnd, owes } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
+import { Locks } from "./locks.ts";
 
 /** The laws that hold after every write, read from the store itself. */
 
@@ -49,6 +50,9 @@ const GIVES_ID: ReadonlySet<string> = new Set([
   "attributes_set",
 ]);
 
+/** Events that a run which goes on for another may not have. */
+const NOT_KEPT: ReadonlySet<string> = new Set(["step_retrying", "hook_received", "payload_kept"]);
+
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
 
@@ -56,6 +60,7 @@ export class Checks {
   readonly #state: MemoryState;
   readonly #seen: Map<string, Seen> = new Map();
   readonly #afterEnd: AfterEnd;
+  readonly locks: Locks;
   /** Everything that some run asked for. */
   readonly #ids: Set<string> = new Set();
   readonly #options: CheckOptions;
@@ -66,6 +71,7 @@ export class Checks {
     this.#state = state;
     this.#options = options;
     this.#afterEnd = new AfterEnd(state, (runId) => this.fold(runId));
+    this.locks = new Locks(state, (runId) => this.fold(runId));
   }
 
   /** What the journal of a run says, as of the last write. */
@@ -97,7 +103,7 @@ export class Checks {
       this.#row(row, seen);
       this.#tokens(run, seen.fold, now);
       this.#alive(row, seen.fold, now);
-      this.#end(run, seen);
+      this.#end(run, seen, now);
       seen.row = row;
     }
     const [violation] = violationsOfRun(snapshot, { now });
@@ -181,6 +187,8 @@ export class Checks {
     const consumed = mailbox.slice(seen.mailDone, row.mailDone);
     const before = new Set([...fold.tokens.keys(), ...fold.openSystem.keys()]);
     const fresh = journal.slice(fold.length);
+    // Who is being cancelled has nothing to say to another cancel request.
+    const wasCancelled = fold.cancelRequested;
     const dues = fresh.map(({ type, id }) =>
       type === "wait_completed" ? fold.openWaits.get(id ?? "") : undefined,
     );
@@ -189,11 +197,15 @@ export class Checks {
     if (inherits) this.#goesOn(row.runId, fold.forkOf ?? "", journal);
     for (const event of fresh) {
       fold.apply(event);
-      if (!inherits) this.#given(row.runId, event);
+      if (inherits) continue;
+      this.#given(row.runId, event);
+      this.locks.heard(row.runId, fold, event);
     }
     seen.generations.at(-1)?.push(...fresh);
     fold.inheritedAll();
-    const heard = consumed.filter(({ type, id }) => type !== "wake" && (id === null || before.has(id)));
+    const isHeard = ({ type }: Mail): boolean =>
+      type !== "wake" && (type !== "cancel_requested" || !wasCancelled);
+    const heard = consumed.filter((mail) => isHeard(mail) && (mail.id === null || before.has(mail.id)));
     this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
     if (!inherits) {
       checkBegun(row.runId, fresh);
@@ -265,7 +277,7 @@ export class Checks {
     }
   }
 
-  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew. */
+  /** A run that goes on for another begins with what that one's journal has, but for attempts that are made anew and payloads that it left. */
   #goesOn(runId: string, before: string, journal: readonly JournalEvent[]): void {
     const theirs =
       this.generations(before)
@@ -274,11 +286,13 @@ export class Checks {
         .filter(({ type }) => type !== "run_forked") ?? [];
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
-      while (
-        theirs[place]?.type === "step_retrying" &&
-        (type !== "step_retrying" || theirs[place]?.id !== id)
-      )
-        place++;
+      // What that one has after the place from which this one goes on.
+      if (type === "step_recorded") continue;
+      for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
+        if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
+      }
+      // Only the run itself has lost the locks that the other one had.
+      if (type === "locks_lost" && theirs[place]?.type !== type) continue;
       const event = theirs[place++];
       if (event?.type === type && event.id === id) continue;
       const what = `its journal has ${type} ${id} where that of ${before} has ${event?.type} ${event?.id}`;
@@ -341,7 +355,7 @@ export class Checks {
   }
 
   /** A run that has ended and owes something is due, until all of it is done. */
-  #end(run: MemoryRun, seen: Seen): void {
+  #end(run: MemoryRun, seen: Seen, now: number): void {
     const { row } = run;
     if (!isTerminal(row.status)) return;
     seen.readAtEnd ??= row.mailDone;
@@ -356,10 +370,12 @@ export class Checks {
       );
     }
     this.#afterEnd.over(run, seen.fold);
+    this.locks.over(run, now);
   }
 
   /** The watched run will answer, or has. */
   #isWaiting(runId: string, { id, name, input }: SystemCall): boolean {
+    if (name === "acquire_lock") return this.locks.isInLine(runId, id);
     const watched = this.#state.runs.get(String(input));
     if (name !== "watch_run" || watched === undefined) return false;
     return this.#afterEnd.isWatched(watched, runId, id);

@@ -35,6 +35,10 @@ export const TALK_PLANTS = [
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 
+/** Planted bugs in locks. */
+export const LOCK_PLANTS = ["lock-holders-unseen", "lock-fence-stands", "lock-outlives-run"] as const;
+export type LockPlant = (typeof LOCK_PLANTS)[number];
+
 /** Planted bugs: each breaks one law of the World, or of what the engine does to it, on purpose. */
 export const PLANTS = [
   "no-epoch-check",
@@ -48,6 +52,7 @@ export const PLANTS = [
   "record-over-newer",
   "name-given-twice",
   ...TALK_PLANTS,
+  ...LOCK_PLANTS,
 ] as const;
 export type Plant = (typeof PLANTS)[number];
 

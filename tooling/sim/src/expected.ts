@@ -79,6 +79,8 @@ function outcomes(node: Node): Alternatives {
       return [...outcomes(node.node), "conflict"];
     case "floating":
       return ["floating"];
+    case "locked":
+      return [...outcomes(node.node), "locked out", "deadlock"];
     case "child":
       return ofChild(node);
     case "watch":

@@ -27,8 +27,7 @@ export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boole
   const fold = store.checks.fold(row.runId);
   checkResult(store, root, row);
   if (fold?.stopped.size === 0) checkClock(row);
-  // A run that goes on for another may be sent what that one has left, which is in the journal that it has from there as well.
-  if (fold?.forkOf === null) checkPayloads(root, row, generations.flat());
+  checkPayloads(root, row, generations.flat(), fold?.forkOf !== null);
   checkHeard(root, row, generations.flat(), fold);
   for (const [generation, before] of generations.slice(0, -1).entries()) {
     await checkContinued({ ...row, generation }, before, generations[generation + 1] ?? []);
@@ -121,8 +120,11 @@ function checkResult(store: Store, root: Node, row: RunRecord): void {
   );
 }
 
-/** No payload twice, those of one sender in order, and all of them where the workflow took all. */
-function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEvent[]): void {
+/**
+ * No payload twice, those of one sender in order, and no more of them than were sent: a run that goes on for another is sent as many
+ * again, and what that one has left comes in any order.
+ */
+function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEvent[], goesOn: boolean): void {
   const tokens = new Map(
     journal.flatMap(({ type, id, name }) =>
       type === "hook_created" || type === "hook_held" ? [[id, name] as const] : [],
@@ -132,10 +134,14 @@ function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEven
     const received = journal
       .filter(({ type, id }) => type === "hook_received" && tokens.get(id) === token)
       .map((event) => payloadIn(event) ?? "");
+    if (goesOn && new Set(received).size < received.length) {
+      const what = `${token} received ${received.join(" ")}`;
+      throw new LawBroken("mail is read once and in order", what, row.runId);
+    }
     const last = new Map<string, number>();
     for (const payload of received) {
       const [sender = "", n = ""] = payload.split("#");
-      if (Number(n) <= (last.get(sender) ?? -1)) {
+      if (!goesOn && Number(n) <= (last.get(sender) ?? -1)) {
         throw new LawBroken(
           "mail is read once and in order",
           `${token} received ${received.join(" ")}`,
@@ -144,7 +150,7 @@ function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEven
       }
       last.set(sender, Number(n));
     }
-    if (received.length > sent) throw new Error(`${token} received more than was sent`);
+    if (received.length > (goesOn ? 2 : 1) * sent) throw new Error(`${token} received more than was sent`);
     if (row.status === "completed" && takes > sent) throw new Error(`${token} takes more than is sent`);
   }
 }

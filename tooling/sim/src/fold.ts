@@ -18,7 +18,7 @@ export interface ChildCall {
 }
 
 /** System steps that are done although their caller does not wait for them any more. */
-export const OWED: ReadonlySet<string> = new Set(["start_run", "run_once", "send_message"]);
+export const OWED: ReadonlySet<string> = new Set(["start_run", "run_once", "send_message", "release_lock"]);
 
 /** What a `start_run` or a `run_once` asks for. */
 export function childOf({ input }: SystemCall): ChildCall {
@@ -48,6 +48,8 @@ export class RunFold {
   readonly retries: Map<string, number> = new Map();
   /** Steps that have neither completed nor failed; when their next attempt is due, or `null` for at once. */
   readonly openSteps: Map<string, number | null> = new Map();
+  /** Those whose results another run had: their bodies are not called. */
+  readonly recorded: Set<string> = new Set();
   /** Steps that have completed or failed. */
   readonly closedSteps: Set<string> = new Set();
   /** Sleeps that are not over, with their wake-up times. */
@@ -68,6 +70,10 @@ export class RunFold {
   readonly openSystem: Map<string, SystemCall> = new Map();
   /** Those whose result the journal has. */
   readonly closedSystem: Set<string> = new Set();
+  /** The locks that it asked for and has not given back: keys by id. */
+  readonly locks: Map<string, string> = new Map();
+  /** Sleeps that limit how long a lock is waited for, by the id of that. */
+  readonly #limits: Map<string, string> = new Map();
   /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
   readonly spared: Set<string> = new Set();
   /** Steps that no cancel interrupts. */
@@ -199,6 +205,10 @@ export class RunFold {
       case "step_retrying":
         this.#retrying(event);
         return;
+      case "step_recorded":
+        if (!this.#inheriting || !this.openSteps.has(id)) this.#refuse(event, "the step is not open in another run");
+        this.recorded.add(id);
+        return;
       case "step_completed":
       case "step_failed":
         if (!this.openSteps.delete(id) && !this.spared.delete(id))
@@ -208,6 +218,7 @@ export class RunFold {
       case "wait_created":
         this.#new(event);
         this.openWaits.set(id, this.#decode(event.data) as number);
+        if (event.name !== null) this.#limits.set(event.name, id);
         return;
       case "wait_completed": {
         if (this.spared.delete(id)) return;
@@ -255,13 +266,25 @@ export class RunFold {
         this.asked.set(id, call);
         if (!this.#inheriting) this.own.add(id);
         this.openSystem.set(id, call);
+        this.#locks(call);
         return;
       }
+      case "lock_held":
+        if (this.#begun) this.#refuse(event, "the run has begun");
+        this.locks.set(id, event.name ?? "");
+        this.closedSystem.add(id);
+        return;
+      case "locks_lost":
+        if (this.forkOf === null) this.#refuse(event, "the run goes on for no other");
+        for (const lockId of this.locks.keys()) if (this.closedSystem.has(lockId)) this.locks.delete(lockId);
+        return;
       case "system_step_completed":
       case "system_step_failed":
         if (!this.openSystem.delete(id) && !this.spared.delete(id))
           this.#refuse(event, "the system step is not under way");
         this.closedSystem.add(id);
+        this.#lift(id);
+        if (this.locks.has(id) && isLockedOut(this.#decode(event.data))) this.locks.delete(id);
         return;
       case "attributes_given":
         if (this.#begun) this.#refuse(event, "the run has begun");
@@ -317,6 +340,24 @@ export class RunFold {
       default:
         this.#refuse(event, "there is no such event");
     }
+  }
+
+  /** A lock is asked for, or given back, and then the code waits for it no more. */
+  #locks({ id, name, input }: SystemCall): void {
+    if (name === "acquire_lock") this.locks.set(id, (input as { readonly key: string }).key);
+    if (name !== "release_lock") return;
+    const { lockId } = input as { readonly lockId: string };
+    this.locks.delete(lockId);
+    this.openSystem.delete(lockId);
+    this.spared.delete(lockId);
+    this.#lift(lockId);
+  }
+
+  #lift(lockId: string): void {
+    const limit = this.#limits.get(lockId);
+    if (limit === undefined) return;
+    this.openWaits.delete(limit);
+    this.spared.delete(limit);
   }
 
   #changeAttributes(event: JournalEvent): void {
@@ -400,4 +441,8 @@ export class RunFold {
 
 function versionOf(state: unknown): number | undefined {
   return (state as { readonly version: number } | null)?.version;
+}
+
+function isLockedOut(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "holder" in result;
 }

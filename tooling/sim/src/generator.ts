@@ -8,6 +8,12 @@ const DEPTH = 3;
 const GENERATIONS = 2;
 /** The tokens that several programs want. */
 export const SHARED: readonly string[] = ["shared0", "shared1"];
+/** The locks that they want, each with its limit. */
+const LOCKS: readonly (readonly [key: string, limit: number])[] = [
+  ["lock0", 1],
+  ["lock1", 1],
+  ["lock2", 2],
+];
 /** The runs that several programs want, each under a key. */
 const KEYED = 2;
 /** The steps that several programs want, each executed once. */
@@ -102,7 +108,7 @@ class Generator {
   #node(depth: number): Node {
     const random = this.#random;
     if (depth >= DEPTH || random.chance(0.45)) return this.#leaf();
-    switch (random.int(0, 10)) {
+    switch (random.int(0, 11)) {
       case 0:
         return this.sequence(depth);
       case 1:
@@ -130,9 +136,24 @@ class Generator {
         return { type: "floating", node: this.#node(depth + 1) };
       case 9:
         return { type: "branch", left: this.#node(depth + 1), right: this.#node(depth + 1) };
+      case 10:
+        return this.#locked(depth);
       default:
         return { type: "loop", times: random.int(2, 5), node: { type: "step", step: this.#step() } };
     }
+  }
+
+  #locked(depth: number): Node {
+    const random = this.#random;
+    const [key, limit] = random.pick(LOCKS);
+    return {
+      type: "locked",
+      key,
+      limit,
+      timeout: random.pick([null, null, null, 0, 100, 3000]),
+      releases: random.chance(0.8),
+      node: this.#node(depth + 1),
+    };
   }
 
   #shared(node: Node): Node {

@@ -1,5 +1,6 @@
 import { decode, type MemoryState } from "@perdure/core/testing";
 import { isTerminal, type Message, type RunRecord } from "@perdure/core/world";
+import type { Checks } from "./checks.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
 
@@ -9,13 +10,14 @@ import type { RunFold } from "./fold.ts";
 export function checkAskedFor(
   { messageId, to, type, data }: Message,
   state: MemoryState,
-  foldOf: (runId: string) => RunFold | undefined,
+  checks: Pick<Checks, "fold" | "locks">,
   woken: ReadonlySet<string>,
 ): void {
   if (!("runId" in to)) return;
   const broken = (what: string): never => {
     throw new LawBroken("effects were asked for", `${type} to run ${to.runId}: ${what}`, to.runId);
   };
+  const foldOf = (runId: string): RunFold | undefined => checks.fold(runId);
   const watch = (runId: string, id: string): unknown => {
     const call = foldOf(runId)?.asked.get(id);
     return call?.name === "watch_run" ? call.input : null;
@@ -30,7 +32,11 @@ export function checkAskedFor(
       broken(`run ${waiter.runId} does not wait`);
   }
   if (type === "stop_sleep" && !woken.has(to.runId)) broken("nobody ends its sleeps");
-  if (type === "system_step_result") {
+  if (type === "system_step_result" && foldOf(to.runId)?.asked.get(to.id ?? "")?.name === "acquire_lock") {
+    const { fence } = decode(data) as { readonly fence?: number };
+    if (fence !== undefined && !checks.locks.isGranted(to.runId, to.id ?? "", fence))
+      broken(`the lock was not granted with fence ${fence}`);
+  } else if (type === "system_step_result") {
     const { runId, status } = decode(data) as RunRecord;
     const row = state.runs.get(runId)?.row;
     if (watch(to.runId, to.id ?? "") !== runId) broken(`it does not watch run ${runId}`);
@@ -52,9 +58,16 @@ export function checkAskedFor(
 }
 
 /** After a delivery: nothing is told twice to the same place of a run. */
-export function checkToldOnce({ to, type }: Message, state: MemoryState): void {
+export function checkToldOnce({ to, type, data }: Message, state: MemoryState): void {
   if (!("runId" in to) || to.id === undefined) return;
-  const told = state.runs.get(to.runId)?.mailbox.filter((mail) => mail.id === to.id && mail.type === type);
+  // A lock may be granted to one who was told of a deadlock.
+  const isGrant = (bytes: Uint8Array | null): boolean =>
+    Object.hasOwn((decode(bytes) as object | null) ?? {}, "fence");
+  const told = state.runs
+    .get(to.runId)
+    ?.mailbox.filter(
+      (mail) => mail.id === to.id && mail.type === type && isGrant(mail.data) === isGrant(data),
+    );
   if ((told?.length ?? 0) < 2) return;
   throw new LawBroken("results are told once and right", `${type} came twice to ${to.id}`, to.runId);
 }

@@ -1,6 +1,6 @@
 import type { WorkflowRunCancelledError } from "@perdure/core/errors";
 import { decode, decodeError, type MemoryRun, type MemoryState } from "@perdure/core/testing";
-import type { CreateRun, JournalEvent, Mail, Message } from "@perdure/core/world";
+import type { CreateRun, Mail, Message } from "@perdure/core/world";
 import type { Checks } from "./checks.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
@@ -8,7 +8,8 @@ import type { RunFold } from "./fold.ts";
 /**
  * What becomes of payloads. A payload that was answered `delivered` is in one run's mailbox. There it is taken by the code, or
  * the run ends without having taken it and then offers it, once, to whoever has the token at that time. It is lost only if nobody
- * has it then. So of all runs that got a payload each but the last has offered it, and one at most has taken it.
+ * has it then. So of all runs that got a payload each but the last has offered it, and one at most has taken it. What a run has from the
+ * journal of the one that it goes on for, it has not got: that one has taken it.
  */
 
 /** The reason with which runs are terminated here. */
@@ -47,15 +48,6 @@ export function isTerminated({ row: { status, error } }: Pick<MemoryRun, "row">)
   return (decodeError(error) as WorkflowRunCancelledError).reason === TERMINATED;
 }
 
-/** What a run has from the journal of another one: several may have read that. */
-function copiesIn(journal: readonly JournalEvent[], { forkOf, tokens }: RunFold): string[] {
-  if (forkOf === null) return [];
-  return journal.flatMap((event) => {
-    const value = payloadIn(event.type === "payload_kept" ? { ...event, type: "hook_received" } : event);
-    return value === null ? [] : [`hook:${tokens.get(event.id ?? "")} ${value}`];
-  });
-}
-
 export class Payloads {
   readonly #state: MemoryState;
   readonly #checks: Checks;
@@ -75,8 +67,10 @@ export class Payloads {
 
   /** A run is to begin with messages. */
   starts({ names, mail }: CreateRun): void {
-    const token = names.find(({ name }) => name.startsWith("hook:"));
-    for (const message of mail) if (token !== undefined) this.#offered(token.name, message);
+    for (const message of mail) {
+      const token = names.find(({ name, id }) => name.startsWith("hook:") && id === message.id);
+      if (token !== undefined) this.#offered(token.name, message);
+    }
   }
 
   #offered(name: string, { messageId, type, data }: Pick<Mail, "messageId" | "type" | "data">): void {
@@ -108,19 +102,16 @@ export class Payloads {
    */
   check(delivered: Iterable<string>): void {
     const fates = new Map<string, Place[]>();
-    const copied = new Set<string>();
     for (const run of this.#state.runs.values()) {
       const fold = this.#checks.fold(run.row.runId);
       if (fold === undefined) continue;
-      for (const payload of copiesIn(this.#checks.generations(run.row.runId)[0] ?? [], fold))
-        copied.add(payload);
       for (const [payload, fate] of this.#fatesIn(run, fold)) {
         const known = fates.get(payload);
         if (known === undefined) fates.set(payload, [{ runId: run.row.runId, fate }]);
         else known.push({ runId: run.row.runId, fate });
       }
     }
-    for (const [payload, places] of fates) if (!copied.has(payload)) this.#checkOne(payload, places);
+    for (const [payload, places] of fates) this.#checkOne(payload, places);
     for (const payload of delivered) this.#checkArrived(payload, fates.get(payload) ?? []);
   }
 

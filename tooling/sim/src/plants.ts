@@ -1,6 +1,7 @@
 import type { MemoryState } from "@perdure/core/testing";
 import { isTerminal, type RunCommit, type World } from "@perdure/core/world";
 import type { Plant } from "./config.ts";
+import { plantLockBug } from "./lock-plants.ts";
 import { plantTalkBug } from "./talk-plants.ts";
 
 /** Bugs on purpose, as wrappers around a correct World: the simulation has to find each of them. */
@@ -149,6 +150,10 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
           return world.commit(batch, now);
         },
       };
+    case "lock-holders-unseen":
+    case "lock-fence-stands":
+    case "lock-outlives-run":
+      return plantLockBug(world, state, plant);
     default:
       return plantTalkBug(world, plant);
   }

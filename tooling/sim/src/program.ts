@@ -63,6 +63,19 @@ export interface CollectNode {
   readonly heard: readonly string[];
 }
 
+/** Does something while it has a lock that others want too. */
+export interface LockedNode {
+  readonly type: "locked";
+  readonly key: string;
+  /** The same for all who want it. */
+  readonly limit: number;
+  /** How long, in ms, it waits for the lock; `null`: as long as it takes. */
+  readonly timeout: number | null;
+  /** Gives it back itself, or leaves that to the end of the run. */
+  readonly releases: boolean;
+  readonly node: Node;
+}
+
 export type Node =
   | { readonly type: "step"; readonly step: StepSpec }
   | { readonly type: "sequence"; readonly nodes: readonly Node[] }
@@ -108,6 +121,7 @@ export type Node =
   /** Waits for the end of another program's run, which was started before. */
   | { readonly type: "watch"; readonly program: number }
   | { readonly type: "floating"; readonly node: Node }
+  | LockedNode
   | { readonly type: "loop"; readonly times: number; readonly node: Node };
 
 export interface Program {

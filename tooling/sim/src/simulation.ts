@@ -163,6 +163,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     if (broken === null) {
       others.check();
       store.payloads.check(stage.delivered);
+      store.checks.locks.check(scheduler.now);
       for (const act of plays) checkAnswer(store, act);
       for (const run of store.state.runs.values())
         if (!isActor(run.row) && !isAbandoned(run.row)) await checkEnded(store, run, mayDiverge());

@@ -89,7 +89,7 @@ export function newStore(options: StoreOptions): Store {
       },
       async deliver(batch, now) {
         for (const message of batch) {
-          checkAskedFor(message, state, (runId) => checks.fold(runId), woken);
+          checkAskedFor(message, state, checks, woken);
           payloads.sent(message);
         }
         const results = await world.deliver(batch, now);
@@ -101,7 +101,9 @@ export function newStore(options: StoreOptions): Store {
         const before = batch.map(({ key }) => state.records.get(key, time()));
         const results = await world.writeRecords(batch, now);
         batch.forEach(({ key }, index) => {
-          checkCounted(before[index] ?? null, state.records.get(key, time()));
+          const [old, record] = [before[index] ?? null, state.records.get(key, time())];
+          if (key.startsWith("lock")) checks.locks.written(key, old, record);
+          else checkCounted(old, record);
         });
         return results;
       },

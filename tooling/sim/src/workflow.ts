@@ -1,4 +1,5 @@
 import {
+  acquireLock,
   continueAsNew,
   createHook,
   FatalError,
@@ -15,14 +16,16 @@ import {
 } from "@perdure/core";
 import { getRun, start } from "@perdure/core/api";
 import {
+  DeadlockError,
   HookConflictError,
+  LockTimeoutError,
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "@perdure/core/errors";
 import type { Plant } from "./config.ts";
 import { currentProcess, pause } from "./process.ts";
-import type { ChildNode, CollectNode, HookSpec, Node, StepKind, StepSpec } from "./program.ts";
+import type { ChildNode, CollectNode, HookSpec, LockedNode, Node, StepKind, StepSpec } from "./program.ts";
 
 /** The one workflow and the few steps that every simulated program is made of. */
 
@@ -174,6 +177,8 @@ async function execute(node: Node, scope: Scope): Promise<Value> {
     case "sleep":
       await sleep(node.ms);
       return null;
+    case "locked":
+      return await underLock(node, scope);
     case "limit":
       return await Promise.race([execute(node.node, scope), sleep(node.ms).then(() => "late")]);
     case "helper":
@@ -396,3 +401,19 @@ export const simulated: (...args: Arguments) => Promise<Value> = workflow(
 
 /** One that no worker of the cluster executes. */
 export const abandoned: () => Promise<void> = workflow("sim//abandoned", async (): Promise<void> => {});
+
+async function underLock({ key, limit, timeout, releases, node }: LockedNode, scope: Scope): Promise<Value> {
+  let lock: Awaited<ReturnType<typeof acquireLock>>;
+  try {
+    lock = await acquireLock(key, { limit, ...(timeout !== null && { timeout }) });
+  } catch (error) {
+    if (LockTimeoutError.is(error)) return "locked out";
+    if (DeadlockError.is(error)) return "deadlock";
+    throw error;
+  }
+  try {
+    return await execute(node, scope);
+  } finally {
+    if (releases) await lock.release();
+  }
+}

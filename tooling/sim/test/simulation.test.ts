@@ -62,6 +62,12 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["shield-with-a-hole", "what is shielded goes on"],
   ];
 
+  const lockPlants: readonly (readonly [Plant, Law])[] = [
+    ["lock-holders-unseen", "locks have so many holders as their limit"],
+    ["lock-fence-stands", "fences rise"],
+    ["lock-outlives-run", "locks end with their runs"],
+  ];
+
   it.each(plants)("%s: %s", async (plant, law) => {
     const found = await firstBroken(PLANT_BUDGET, plant);
     expect(found?.broken?.law).toBe(law);
@@ -70,7 +76,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     expect(again).toEqual(found);
   });
 
-  it.each(talkPlants)("%s: %s", async (plant, law) => {
+  it.each([...talkPlants, ...lockPlants])("%s: %s", async (plant, law) => {
     const found = await firstBroken(PLANT_BUDGET, plant);
     expect(found?.broken?.law).toBe(law);
   });

@@ -1,8 +1,9 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
-import { namesOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
+import { namesOf, offersOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
 import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
 import { unreleased } from "../interpreter/kinds/lock.ts";
+import { recordedLater } from "../interpreter/kinds/step.ts";
 import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
 import { SINGLETON } from "../interpreter/singleton.ts";
 import { isWebhookId } from "../interpreter/webhook.ts";
@@ -65,7 +66,7 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
     // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
     if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
-  return await create(old, prefix, {
+  return await create(old, journal, prefix, {
     ...terms,
     names,
     renewed: keys === "new" ? step : null,
@@ -91,7 +92,7 @@ export async function forkRun(
     );
   }
   const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal.slice(0, end), {
+  return await create(old, journal, journal.slice(0, end), {
     ...terms,
     names: [],
     renewed: null,
@@ -110,10 +111,18 @@ interface Making extends ForkTerms {
   readonly args: { readonly value: Uint8Array | null } | null;
 }
 
-async function create(old: RunRecord, prefix: readonly JournalEvent[], making: Making): Promise<string> {
+async function create(
+  old: RunRecord,
+  journal: readonly JournalEvent[],
+  prefix: readonly JournalEvent[],
+  making: Making,
+): Promise<string> {
   const { runId, now } = making;
   const [created, ...others] = prefix;
-  const kept = others.filter(({ type }) => !isOwn(roleOf(type)));
+  // What the old run has not read it sends on: to this run, where it has the hook, unless another has it by then.
+  const offers = offersOf(old.runId, journal);
+  const offered = new Set(offers.map(({ event }) => event));
+  const kept = others.filter((event) => !isOwn(roleOf(event.type)) && !offered.has(event));
   const counts: Record<string, number> = {};
   const renewed: string[] = [];
   const events: NewEvent[] = [];
@@ -137,8 +146,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
       events.push({ ...event, id: idOf(kind, name, count, self, null) });
     }
   }
-  // The places of the events move if none of another fork stood before them.
-  const shift = 1 - (others.length - kept.length);
+  const untilNow = (until: number): number => 2 + kept.filter(({ seq }) => seq <= until).length;
   const earlier = originOf(others);
   const origin: Origin = {
     runId: old.runId,
@@ -148,7 +156,7 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
     renewed,
     again:
       making.again === null ? null : (events[kept.findIndex(({ id }) => id === making.again)]?.id ?? null),
-    origin: earlier === null ? null : moved(earlier, shift),
+    origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
   const row = rowOf(events, old);
@@ -157,20 +165,23 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   // The run has none of the locks of the other one: it gets them again before any step.
   const lost: NewEvent[] =
     unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
+  const recorded = recordedLater(prefix, journal.slice(journal.indexOf(prefix.at(-1) as JournalEvent) + 1));
   const forked = runForked(origin, created?.at ?? now);
+  const names = namesOf(events);
+  const live = new Set(names.map(({ id }) => id));
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
     queue: old.workflow,
     ...row,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...lost],
-    names: [...making.names, ...singleton, ...namesOf(events)],
-    mail: [],
+    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...recorded, ...lost],
+    names: [...making.names, ...singleton, ...names],
+    mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
     dueAt: now,
     lease: null,
   };
-  const result = await making.create(request);
+  const result = await createWithMail(request, making.create);
   if (result.outcome !== "held") return runId;
   const { name, runId: holder } = result.name;
   if (name === successorName(old.runId)) return holder;
@@ -184,6 +195,14 @@ async function create(old: RunRecord, prefix: readonly JournalEvent[], making: M
   throw new WorkflowRuntimeError(
     `Run "${old.runId}" cannot go on: its idempotencyKey belongs to run "${holder}" by now. Look at that run.`,
   );
+}
+
+/** Makes the run with those of its messages that no other run has. */
+async function createWithMail(request: CreateRun, create: ForkTerms["create"]): Promise<CreateRunResult> {
+  const result = await create(request);
+  if (result.outcome !== "mailed") return result;
+  const mail = request.mail.filter(({ messageId }) => messageId !== result.messageId);
+  return await createWithMail({ ...request, mail }, create);
 }
 
 function isFailure(role: EventRole): boolean {
@@ -208,9 +227,9 @@ function countedAs(role: EventRole): RequestRole["counted"] {
 }
 
 /** An origin whose events stand elsewhere in the new journal. */
-function moved(origin: Origin, shift: number): Origin {
-  const inner = origin.origin === null ? null : moved(origin.origin, shift);
-  return { ...origin, until: origin.until + shift, origin: inner };
+function moved(origin: Origin, until: (before: number) => number): Origin {
+  const inner = origin.origin === null ? null : moved(origin.origin, until);
+  return { ...origin, until: until(origin.until), origin: inner };
 }
 
 async function wholeJournal(

@@ -157,7 +157,7 @@ export class Execution {
     return false;
   }
 
-  /** Whether a step of the run that this one goes on for may have begun there: all of them, but for the one that failed. */
+  /** Whether a step of the run that this one goes on for may be under way there: not the one that failed. */
   begunBefore(stepId: string): boolean {
     return this.#origin !== null && this.#origin.again !== stepId;
   }

@@ -2,7 +2,7 @@ import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/cor
 import { start } from "@perdure/core/api";
 import { FatalError, HookConflictError, WorkflowRunFailedError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
-import { cluster, LEASE } from "./cluster.ts";
+import { cluster, gate, LEASE } from "./cluster.ts";
 
 // Runs that go on from where another one was: retry and fork.
 
@@ -170,4 +170,100 @@ it("takes hooks and children along, and refuses a token that another run has", a
   await client.resumeHook("kept", "payload");
   const [payload, value] = (await until(again.returnValue)) as string[];
   expect([payload, value]).toEqual(["payload", "of the first"]);
+});
+
+// What a run that failed had not read: `sent` tells when it is sent on to whoever has the token.
+it.each(["after the retry", "before the retry", "to another run"])(
+  "gives what was not read to one run, sent on %s",
+  async (sent) => {
+    const { process, client, state, until, settle, when } = cluster();
+    const broken = { is: true };
+    const got: string[] = [];
+    const fails = step("may fail", async () => {
+      if (broken.is) throw new FatalError("no");
+    });
+    const other = workflow("takes what is left", async () => {
+      const hook = createHook<string>({ token: "inbox" });
+      got.push(`another run: ${await hook}`);
+    });
+    const flow = workflow("reads later", async () => {
+      const hook = createHook<string>({ token: "inbox" });
+      const first = await hook;
+      await sleep(10);
+      await fails();
+      for (;;) {
+        const payload = await Promise.race([hook, sleep("1m").then(() => null)]);
+        if (payload === null) return first;
+        got.push(payload);
+      }
+    });
+    const worker = await process();
+    const run = await client.start(flow, []);
+    await settle();
+    await client.resumeHook("inbox", "read");
+    await client.resumeHook("inbox", "unread", sent === "to another run" ? { orStart: [other] } : {});
+    const sendingOn = gate();
+    if (sent === "after the retry")
+      worker.fault((operation) => (operation === "deliver" ? sendingOn.promise : undefined));
+    await until(run.returnValue.catch(() => {}));
+    if (sent !== "after the retry") await settle();
+    if (sent === "to another run") await when(() => got.length === 1);
+    await settle();
+    broken.is = false;
+    const again = await run.retry();
+    sendingOn.open();
+    expect(await until(again.returnValue)).toBe("read");
+    expect(got).toEqual([sent === "to another run" ? "another run: unread" : "unread"]);
+    const types = state.runs.get(again.runId)?.journal.map(({ type }) => type) ?? [];
+    expect(types.filter((type) => type === "hook_received")).toHaveLength(sent === "to another run" ? 1 : 2);
+  },
+);
+
+it.each(["retry", "fork"])("keeps the results of steps that completed after the place of a %s", async (how) => {
+  const { process, client, clock, until, settle, types } = cluster();
+  const broken = { is: true };
+  const calls: string[] = [];
+  const fails = step("may fail", async () => {
+    calls.push("fails");
+    if (broken.is) throw new FatalError("no");
+    return "mended";
+  });
+  const [first, second] = [gate<string>(), gate<string>()];
+  const slow = step(
+    "slow",
+    async (name: string) => {
+      calls.push(name);
+      return await (name === "first" ? first : second).promise;
+    },
+    { semantics: "at-most-once" },
+  );
+  const after = step("after", async (name: string) => `after ${name}`);
+  const flow = workflow("side by side", async () => {
+    const others = [slow("first"), slow("second")].map(async (result) => await after(await result));
+    const results = await Promise.allSettled([fails(), ...others]);
+    return results.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  });
+  const worker = await process();
+  const run = await client.start<unknown>(flow, []);
+  await settle();
+  first.open("1");
+  await settle();
+  second.open("2");
+  await until(run.returnValue.catch(() => {}));
+  broken.is = false;
+  const before = [...calls];
+  const events = [];
+  for await (const event of run.events()) events.push(event);
+  const fromStep = events.find(({ type, name }) => type === "step_created" && name === "may fail")?.id ?? "";
+  const again = await (how === "retry" ? run.retry() : run.fork({ fromStep }));
+  await settle();
+  worker.kill();
+  await clock.advance(LEASE + 1);
+  await process();
+  expect(await until(again.returnValue)).toEqual(["mended", "after 1", "after 2"]);
+  expect(calls.slice(before.length)).toEqual(["fails"]);
+  expect(types(again.runId).filter((type) => type === "step_recorded")).toHaveLength(2);
 });

@@ -67,9 +67,7 @@ export async function release(
     }
     const handed = await handOver(key, { version, state: { ...state, holders } }, calls, by);
     if (handed === null || !(await writeLock(key, version, handed.state, calls))) continue;
-    await passOn(key, handed, calls, by);
-    await deletePlaces(key, handed.places, calls);
-    await announce(key, handed.state, calls, by);
+    await Promise.all([announce(key, handed.state, calls, by), clear(key, handed, calls, by)]);
     return;
   }
 }
@@ -120,15 +118,19 @@ async function handOver(
   return { state, places };
 }
 
-/** Those who were seen to wait and had gone by the time of the write: the lock is given back for them. */
-async function passOn(key: string, { places }: HandedOver, calls: LockCalls, by: string): Promise<void> {
+/**
+ * The places whose turn came are over. For those who were seen to wait, and had gone by the time of the write, the lock is given
+ * back.
+ */
+async function clear(key: string, { places }: HandedOver, calls: LockCalls, by: string): Promise<void> {
+  if (places.length === 0) return;
   const had = places.filter(({ gone }) => !gone);
-  if (had.length === 0) return;
   const records = await calls.readRecords(had.map(({ ticket }) => turnKey(key, ticket)));
   for (const [index, { owner }] of had.entries()) {
     const record = records[index];
     if (record && readValue<LockTurn>(record.value).gone) await release(key, owner, calls, by);
   }
+  await deletePlaces(key, places, calls);
 }
 
 /** Tells those to whom this release has handed the lock. It is passed on for a run that has ended. */

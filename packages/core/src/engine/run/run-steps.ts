@@ -63,7 +63,7 @@ export class RunSteps {
     for (const entry of this.#execution.pending.values()) {
       // Asked for at the end of the replay, so the journal has yet to hear of it.
       if (unwritten.has(entry.id)) continue;
-      if (isStep(entry) && (entry.dueAt ?? now) <= now && begun(entry.id)) interrupted.push(entry);
+      if (isStep(entry) && isDue(entry, now) && begun(entry.id)) interrupted.push(entry);
       else this.await(entry);
     }
     return interrupted;
@@ -130,4 +130,9 @@ export class RunSteps {
     this.stop();
     for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
   }
+}
+
+/** Its body may have been under way. */
+function isDue({ dueAt, recorded }: PendingStep, now: number): boolean {
+  return recorded === null && (dueAt ?? now) <= now;
 }

@@ -190,6 +190,7 @@ export class StepAttempt implements Attempt {
       isOver: () => this.#phase === "over",
     });
     if (step.refusal !== null) return unstored(step.refusal);
+    if (step.recorded !== null) return { type: "completed", value: step.recorded.value };
     try {
       this.#limit((ms) => {
         this.#timedOut = true;

@@ -42,7 +42,7 @@ export interface StoreCalls {
 }
 
 /** The longest pause, in milliseconds. */
-const LONGEST_PAUSE = 1_000;
+const LONGEST_PAUSE = 100;
 
 /** What a worker does to the store beside its commits. */
 export interface StoreCallsOptions {
@@ -91,7 +91,7 @@ export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): St
     appendChunks: (batch) => world.appendChunks(batch),
     now: () => clock.now(),
     token: () => ids.token(),
-    pause: (tries) => delay(clock, random() * Math.min(5 * 2 ** tries, LONGEST_PAUSE)),
+    pause: (tries) => delay(clock, random() * Math.min(2 ** tries, LONGEST_PAUSE)),
     inTurn: turns(),
   };
 }

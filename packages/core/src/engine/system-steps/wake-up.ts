@@ -64,9 +64,10 @@ async function pendingSleeps(
   let after = 0;
   for (;;) {
     const events = await listEvents(runId, after, PAGE);
-    for (const { type, id } of events) {
+    for (const { type, id, name } of events) {
       if (id === null) continue;
-      if (type === "wait_created") pending.add(id);
+      // One with a name limits how long something else is waited for.
+      if (type === "wait_created" && name === null) pending.add(id);
       if (type === "wait_completed") pending.delete(id);
     }
     const last = events.at(-1);

@@ -11,7 +11,7 @@ import { cancelledAgain } from "./cancel.ts";
 import { type HeldHook, hooksOf, payloadOf, receive, takeOver, takesPayloads } from "./hook-state.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
-import { unreadPayloads } from "./unread-payloads.ts";
+import { offeredPayloads, unreadPayloads } from "./unread-payloads.ts";
 
 /**
  * Hooks: `hook_created`, or `hook_conflict` where the token is taken, then `hook_received` and at last `hook_disposed`. Payloads that
@@ -215,6 +215,7 @@ export const hookKind: Kind = {
     },
   },
   owes: unreadPayloads,
+  offers: offeredPayloads,
   names(events) {
     const live = new Map<string, FirstClaim>();
     for (const { type, id, name, data } of events) {

@@ -1,10 +1,10 @@
-import type { FirstClaim, NewEvent, RunRecord } from "../../world/index.ts";
+import type { FirstClaim, JournalEvent, NewEvent, RunRecord } from "../../world/index.ts";
 import type { Execution } from "../execution.ts";
 import { attributesKind } from "./attributes.ts";
 import { cancelKind } from "./cancel.ts";
 import { childrenKind } from "./children.ts";
 import { hookKind } from "./hook.ts";
-import type { Carried, EventRole, Hearing, Kind, Owed, Past } from "./kind.ts";
+import type { Carried, EventRole, Hearing, Kind, Offer, Owed, Past } from "./kind.ts";
 import { lockKind } from "./lock.ts";
 import { runKind } from "./run.ts";
 import { signalKind } from "./signal.ts";
@@ -71,6 +71,11 @@ export function owedBy(past: Past): Required<Owed> {
     messages: owed.flatMap(({ messages = [] }) => messages),
     children: owed.some(({ children = false }) => children),
   };
+}
+
+/** The events that a run which has ended offers to others. */
+export function offersOf(runId: string, journal: readonly JournalEvent[]): readonly Offer[] {
+  return KINDS.flatMap(({ offers }) => offers?.(runId, journal) ?? []);
 }
 
 /** The names that a run has which begins with these events. */

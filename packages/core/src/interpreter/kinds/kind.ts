@@ -1,6 +1,7 @@
 import type { EntityKind } from "../../ids.ts";
 import type {
   FirstClaim,
+  FirstMail,
   JournalEvent,
   Mail,
   Message,
@@ -27,6 +28,8 @@ export interface Kind {
   readonly indebted?: (execution: Execution) => boolean;
   /** What a run that has ended owes on account of it. */
   readonly owes?: (past: Past) => Owed;
+  /** The events of an ended run that it offers to others: a run that goes on for it gets them in its mailbox, if nobody has. */
+  readonly offers?: (runId: string, journal: readonly JournalEvent[]) => readonly Offer[];
   /** The names that a run has on account of it, whose journal ends with these events. */
   readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
   /** What it says in the row of a run whose journal begins with these events, which are those of `old` up to some place. */
@@ -51,6 +54,12 @@ export interface Owed {
   readonly messages?: readonly Message[];
   /** It may have children that are cancelled with it. */
   readonly children?: boolean;
+}
+
+/** An event that an ended run offers as a message. */
+export interface Offer {
+  readonly event: JournalEvent;
+  readonly mail: FirstMail;
 }
 
 /** A system step; its input is decoded. */

@@ -86,7 +86,7 @@ export async function acquireLockIn(
   const wait = timeout === null || timeout.length > 0;
   const lock = newLock(execution, { key, limit, ofRun: false });
   const asked = ask(execution, "acquire_lock", lock, { key, limit, wait, cancelOldest: false });
-  const limitation = wait && timeout !== null ? timeLimitIn(execution, timeout.duration) : null;
+  const limitation = wait && timeout !== null ? timeLimitIn(execution, timeout.duration, lock.lockId) : null;
   const late = (): LockTimeoutError => new LockTimeoutError(key, timeout?.length ?? 0);
   let result: AcquireResult;
   try {
@@ -98,7 +98,7 @@ export async function acquireLockIn(
   } finally {
     limitation?.lift();
   }
-  if ("holder" in result) {
+  if (isFull(result)) {
     locksOf(execution).asked.delete(lock);
     throw late();
   }
@@ -116,7 +116,7 @@ export async function admitRunIn(
   if (kept !== null) void releaseLockIn(execution, kept);
   const lock = newLock(execution, { key, limit, ofRun: true });
   const result = await ask(execution, "admit_run", lock, input);
-  if ("holder" in result) {
+  if (isFull(result)) {
     locksOf(execution).asked.delete(lock);
     return { admitted: false, holder: result.holder };
   }
@@ -214,7 +214,7 @@ function regain(execution: Execution): void {
     ask(execution, ofRun ? "admit_run" : "acquire_lock", lock, input)
       .then((result) => {
         lock.lost = false;
-        if (!("holder" in result)) grantedOrThrow(execution, lock, result);
+        if (!isFull(result)) grantedOrThrow(execution, lock, result);
       })
       .catch((error: unknown) => execution.endAs(error));
   }
@@ -251,15 +251,30 @@ export function unreleased(
   journal: readonly Pick<JournalEvent, "type" | "id" | "name" | "data">[],
 ): ReadonlyMap<string, string> {
   const locks = new Map<string, string>();
+  const granted = new Set<string>();
   for (const { type, id, name, data } of journal) {
-    if (id === null || name === null) continue;
-    if (type === "lock_held") locks.set(id, name);
+    // Another run's.
+    if (type === "locks_lost") for (const lock of granted) locks.delete(lock);
+    if (id === null) continue;
+    if (type === "system_step_completed" && locks.has(id)) {
+      if (isFull(decode(data) as AcquireResult)) locks.delete(id);
+      else granted.add(id);
+    }
+    if (name === null) continue;
+    if (type === "lock_held") {
+      locks.set(id, name);
+      granted.add(id);
+    }
     if (type !== "system_step_created") continue;
     if (ASKING.has(name)) locks.set(id, (decode(data) as AcquireInput).key);
     // One that is not done yet is owed as every system step is.
     if (name === "release_lock") locks.delete((decode(data) as ReleaseInput).lockId);
   }
   return locks;
+}
+
+function isFull(result: AcquireResult): result is AcquireResult & { readonly holder: string | null } {
+  return "holder" in result;
 }
 
 function releaseStep([lockId, key]: readonly [string, string]): OwedStep {

@@ -2,6 +2,7 @@ import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
+import type { JournalEvent, NewEvent } from "../../world/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
@@ -30,6 +31,8 @@ export interface PendingStep extends Pending {
   failures: number;
   /** It has failed in the run that this one goes on for: it may have done what it is for. */
   readonly failedBefore: boolean;
+  /** Its result in the run that this one goes on for, which the code has not heard here; else `null`. */
+  recorded: { readonly value: Uint8Array | null } | null;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   dueAt: number | null;
   readonly result: Deferred<unknown>;
@@ -80,6 +83,7 @@ export function callStep(
     attempt: 1,
     failures: 0,
     failedBefore: execution.failedBefore(id),
+    recorded: null,
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),
@@ -102,6 +106,17 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
 }
 
+/** What a run that has the beginning of a journal has to know of the rest: results of steps that it has asked for. */
+export function recordedLater(prefix: readonly JournalEvent[], rest: readonly JournalEvent[]): NewEvent[] {
+  const open = new Set<string | null>();
+  for (const { type, id } of prefix) {
+    if (type === "step_created") open.add(id);
+    if (type === "step_completed" || type === "step_failed" || type === "step_recorded") open.delete(id);
+  }
+  const ends = rest.filter(({ type, id }) => type === "step_completed" && open.has(id));
+  return ends.map(({ at, id, data }) => ({ type: "step_recorded", at, id, name: null, data }));
+}
+
 export const stepKind: Kind = {
   events: {
     step_created: {
@@ -122,6 +137,14 @@ export const stepKind: Kind = {
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
+      },
+    },
+    // It completed in another run after the place from which this one goes on: its body is not called again.
+    step_recorded: {
+      role: "note",
+      note(execution, event) {
+        const step = execution.pending.get(event.id ?? "");
+        if (isStep(step)) step.recorded = { value: event.data };
       },
     },
     step_completed: {

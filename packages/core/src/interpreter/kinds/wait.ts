@@ -25,7 +25,7 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   if (execution.over) return new Promise(() => {});
   const cancelled = cancelledAgain(execution);
   if (cancelled !== null) return cancelled;
-  return beginSleep(execution, duration).result.promise as Promise<void>;
+  return beginSleep(execution, duration, null).result.promise as Promise<void>;
 }
 
 /** A time within which something has to happen. */
@@ -35,13 +35,13 @@ export interface TimeLimit {
   readonly lift: () => void;
 }
 
-/** A workflow waits for something no longer than so. */
-export function timeLimitIn(execution: Execution, duration: Duration): TimeLimit {
-  const { id, result } = beginSleep(execution, duration);
+/** A workflow waits no longer than so for what has the id `what`. Nobody ends that time early, as one does a sleep. */
+export function timeLimitIn(execution: Execution, duration: Duration, what: string): TimeLimit {
+  const { id, result } = beginSleep(execution, duration, what);
   return { over: result.promise as Promise<void>, lift: () => void execution.settle(id) };
 }
 
-function beginSleep(execution: Execution, duration: Duration): PendingWait {
+function beginSleep(execution: Execution, duration: Duration, name: string | null): PendingWait {
   const dueAt = parseDuration(duration, execution.clock, "sleep()");
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
@@ -51,7 +51,7 @@ function beginSleep(execution: Execution, duration: Duration): PendingWait {
     shielded: isShielded(),
   };
   execution.pending.set(wait.id, wait);
-  execution.request({ type: "wait_created", id: wait.id, name: null, data: encode(dueAt, "sleep") });
+  execution.request({ type: "wait_created", id: wait.id, name, data: encode(dueAt, "sleep") });
   return wait;
 }
 
