@@ -9,4 +9,5 @@ export default preset({
   observability: "src/observability.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
+  transactions: "src/transactions.ts",
 });

@@ -40,6 +40,12 @@ declare global {
   function ship(of: typeof order): Promise<void>;
   function unlock(of: typeof order): Promise<void>;
   function notify(of: typeof order): Promise<void>;
+  /** A Kysely. */
+  const db: { transaction(): { execute<T>(work: (trx: Transaction) => Promise<T>): Promise<T> } };
+  interface Transaction {
+    insertInto(table: string): { values(row: object): { execute(): Promise<unknown> } };
+    transaction(): { execute<T>(work: (trx: Transaction) => Promise<T>): Promise<T> };
+  }
   function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
   function myWorkflow(of: typeof payload): Promise<void>;

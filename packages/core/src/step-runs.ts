@@ -1,3 +1,4 @@
+import { refuseTied } from "./api/joined-start.ts";
 import { Run } from "./api/run.ts";
 import { clientOf } from "./api/runtime.ts";
 import { ONE_WORLD, type StartOptions, type StartRequest, startRequest } from "./api/start-request.ts";
@@ -37,6 +38,10 @@ export async function startInStep<T>(
     ...(options.onParentEnd === "leave" && { [ON_PARENT_END]: "leave" }),
   };
   const callId = newCallId(context);
+  if (options.tx !== undefined) {
+    refuseTied("start({ tx })", passed.any);
+    return await clientOf(world).joinedStart<T>(options.tx, { ...request, attributes }, callId);
+  }
   const started = await startFrom(context, { ...request, attributes }, callId, callId);
   const { runId } = started;
   if (passed.any) serve(context, passed, started);

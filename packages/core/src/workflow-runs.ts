@@ -35,6 +35,11 @@ export async function startInWorkflow<T>(
   options: StartOptions,
 ): Promise<Run<T>> {
   const request = startRequest(fn, args, options);
+  if (options.tx !== undefined) {
+    throw new TypeError(
+      "start({ tx }): a workflow has no transactions, for it is replayed. Call it in a step.",
+    );
+  }
   if (options.world !== undefined) throw new TypeError(`start({ world }): ${ONE_WORLD}`);
   const { onParentEnd } = options;
   if (onParentEnd === "cancel") childrenOf(execution).tied = true;

@@ -13,6 +13,7 @@ import type { CreateRun, CreateRunResult, DeliverResult, HeldName, Message, Worl
 import type { ClientStreams } from "./client-streams.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
+import { refuseTied } from "./joined-start.ts";
 import type { OutsideSignals, SignalTerms } from "./outside-signals.ts";
 import { checkKey, startRequest } from "./start-request.ts";
 import { WebhookVerifiers } from "./webhook-verifier.ts";
@@ -68,6 +69,25 @@ export class ClientHooks {
     return resumed;
   }
 
+  /** Sends a payload with a transaction of the caller's: nobody hears where it goes. */
+  async joinedResume(token: string, payload: unknown, options: ResumeOptions): Promise<void> {
+    refuseInWorkflow("resumeHook()");
+    const { world, clock, open, awaited } = this.#options;
+    const signals = this.#options.signals();
+    const { idempotencyKey, tx } = resumeOptions(options);
+    const messageId = this.#messageId(token, idempotencyKey);
+    const passed = new PassedStreams(messageId, { runId: null, writables: false });
+    const data = withOutlet(passed, () => encode(payload, "payload", signals));
+    refuseTied("resumeHook({ tx })", passed.any || signals?.any === true);
+    await awaited(async () => {
+      await open();
+      storable(data, "payload", largestValue(world));
+      const at = clock.now();
+      const message: Message = { messageId, to: { name: hookName(token) }, type: "hook_received", at, data };
+      await world.joining(tx).deliver([message], at);
+    });
+  }
+
   /** Takes a request to a webhook, and gives the response to it. */
   async take(token: string, request: Request, options: TakeOptions): Promise<Response> {
     refuseInWorkflow("resumeWebhook()");
@@ -112,7 +132,7 @@ export class ClientHooks {
     [fn, args = [], options = {}]: OrStartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "failedRuns", "world"]) {
+    for (const name of ["hook", "onConflict", "failedRuns", "world", "tx"]) {
       if (name in options) {
         throw new TypeError(
           `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,

@@ -19,6 +19,7 @@ import { ClientHooks, hookInfo } from "./client-hooks.ts";
 import { ClientStreams } from "./client-streams.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
+import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
 import { releaseKey } from "./release-key.ts";
@@ -163,6 +164,10 @@ export class Client implements RunAccess {
     const signals = this.#signals();
     const passed = new PassedStreams("args", { runId: null, writables: true });
     const request = startRequest(fn, args, options, signals, passed);
+    if (options.tx !== undefined) {
+      refuseTied("start({ tx })", passed.any || signals?.any === true);
+      return await this.joinedStart<T>(options.tx, request);
+    }
     return await this.begin<T>(request, (runId, created) => {
       this.streams.serve(passed, runId, created);
       if (created) signals?.sentTo(runId, this.#signalTerms);
@@ -183,6 +188,18 @@ export class Client implements RunAccess {
       const { type, runId } = await startFromProgram(request, means);
       onStarted?.(runId, type === "created");
       return new Run<T>(this, runId);
+    });
+  }
+
+  /** Starts a run with a transaction of the caller's. `callId`: of a call in a step. */
+  async joinedStart<T>(tx: unknown, request: StartRequest, callId?: string): Promise<Run<T>> {
+    return await this.#awaited(async () => {
+      await this.open();
+      storable(request.args, "args", largestValue(this.world));
+      const { runId, access } = await joinStart(this, request, {
+        ...{ world: this.world, clock: this.#clock, ids: this.#ids, tx, callId },
+      });
+      return new Run<T>(access, runId);
     });
   }
 
@@ -289,6 +306,11 @@ export class Client implements RunAccess {
     options: ResumeOptions = {},
   ): Promise<ResumedHook> {
     return await this.#hooks.resume(tokenOrHook, payload, options);
+  }
+
+  /** Sends a payload with a transaction of the caller's. */
+  async joinedResume(token: string, payload: unknown, options: ResumeOptions): Promise<void> {
+    await this.#hooks.joinedResume(token, payload, options);
   }
 
   /** Takes a request to a webhook, and gives the response to it. */

@@ -35,12 +35,26 @@ export interface ResumeOptions {
    * from the first moment; of all callers at once one starts it, and the payloads of all are in it.
    */
   readonly orStart?: OrStartRequest;
+  /**
+   * A transaction of yours, as `start` takes it: the payload is sent when it commits, and never when it does not. Nobody hears
+   * whether a live hook had the token then. Not with `orStart`.
+   */
+  readonly tx?: unknown;
 }
 
 /** Reads the options of `resumeHook`. Throws a `TypeError` for what cannot be meant. */
 export function resumeOptions(options: ResumeOptions): ResumeOptions {
-  checkOptionNames<ResumeOptions>("resumeHook()", options, { idempotencyKey: true, orStart: true });
+  checkOptionNames<ResumeOptions>("resumeHook()", options, {
+    idempotencyKey: true,
+    orStart: true,
+    tx: true,
+  });
   checkKey(options.idempotencyKey, "idempotencyKey");
+  if (options.tx !== undefined && options.orStart !== undefined) {
+    throw new TypeError(
+      "resumeHook({ tx }): orStart is not for transactions: whether a run has the token is known only after the commit.",
+    );
+  }
   return options;
 }
 
@@ -48,5 +62,5 @@ export function resumeOptions(options: ResumeOptions): ResumeOptions {
 export type OrStartRequest = readonly [
   workflow: unknown,
   args?: unknown[],
-  options?: Omit<StartOptions, "hook" | "onConflict" | "failedRuns" | "world">,
+  options?: Omit<StartOptions, "hook" | "onConflict" | "failedRuns" | "world" | "tx">,
 ];

@@ -129,17 +129,33 @@ export function getRun<T = unknown>(runId: string): Run<T> {
 }
 
 /**
- * Sends a payload to a live hook. Resolves when it is durable; the run gets it also if it does not wait yet.
+ * Sends a payload to a live hook. Resolves when it is durable; the run gets it also if it does not wait yet. With `tx` it resolves
+ * with nothing: where the payload goes is known after the commit only.
  *
- * @throws {HookNotFoundError} if no live hook has the token
+ * @throws {HookNotFoundError} if no live hook has the token; never with `tx`
  * @throws {SerializationError} for a payload that cannot be stored
  */
+export function resumeHook<T = unknown>(
+  tokenOrHook: string | { readonly token: string },
+  payload: T,
+  options: ResumeOptions & { readonly tx: NonNullable<unknown> },
+): Promise<undefined>;
+export function resumeHook<T = unknown>(
+  tokenOrHook: string | { readonly token: string },
+  payload?: T,
+  options?: Omit<ResumeOptions, "tx">,
+): Promise<ResumedHook>;
 export async function resumeHook<T = unknown>(
   tokenOrHook: string | { readonly token: string },
   payload?: T,
   options?: ResumeOptions,
-): Promise<ResumedHook> {
-  return await whenRead(() => clientHere("resumeHook()").resumeHook(tokenOrHook, payload, options));
+): Promise<ResumedHook | undefined> {
+  const client = clientHere("resumeHook()");
+  if (options?.tx === undefined)
+    return await whenRead(() => client.resumeHook(tokenOrHook, payload, options));
+  const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
+  await whenRead(() => client.joinedResume(token, payload, options));
+  return undefined;
 }
 
 /**

@@ -60,10 +60,11 @@ export function eventsOptions(options: RunEventsOptions): {
  */
 export async function* eventsOf(
   ask: <T>(question: (world: World) => Promise<T>) => Promise<T>,
-  runId: string,
+  runIdNow: () => string,
   options: { readonly after: number; readonly limit: number },
 ): AsyncGenerator<RunEvent, void, void> {
-  const run = await ask(async (world) => (await world.getRuns([runId]))[0] ?? null);
+  const run = await ask(async (world) => (await world.getRuns([runIdNow()]))[0] ?? null);
+  const runId = runIdNow();
   if (run === null) throw new WorkflowRunNotFoundError(runId);
   let after = Math.max(options.after, run.firstSeq - 1);
   let left = options.limit;

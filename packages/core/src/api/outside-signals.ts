@@ -30,6 +30,11 @@ export class OutsideSignals implements SignalHost {
     this.#ids = ids;
   }
 
+  /** There is one. */
+  get any(): boolean {
+    return this.#given.size > 0;
+  }
+
   write(signal: AbortSignal): SignalData {
     let id = this.#given.get(signal);
     if (id === undefined) {

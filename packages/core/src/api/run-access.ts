@@ -15,6 +15,8 @@ import type { ResultOptions } from "./waiting.ts";
 export interface RunAccess {
   /** By what the run's streams are reached; `null`: by what is right for the code that uses them. */
   readonly streams: StreamAccess | null;
+  /** Tells the id of a run that was not known when its handle was made. */
+  whenFound?(listener: (runId: string) => void): void;
   getRecord(runId: string): Promise<RunView | null>;
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;

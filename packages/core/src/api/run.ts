@@ -57,7 +57,10 @@ export interface CancelOptions {
  * The names are those of the Workflow SDK's `Run`.
  */
 export class Run<T = unknown> {
-  /** `wrun_` and 26 characters that sort by creation time. */
+  /**
+   * `wrun_` and 26 characters that sort by creation time. Of a run that was started with a transaction and an `idempotencyKey`: the
+   * id that it has if its key was free, until one of the properties was awaited after the commit.
+   */
   readonly runId: string;
   /** `null` for one that came as a value. */
   readonly #access: RunAccess | null;
@@ -66,6 +69,9 @@ export class Run<T = unknown> {
   constructor(access: RunAccess | null, runId: string) {
     this.#access = access;
     this.runId = runId;
+    access?.whenFound?.((found) => {
+      (this as { runId: string }).runId = found;
+    });
   }
 
   get #client(): RunAccess {
@@ -263,7 +269,11 @@ export class Run<T = unknown> {
    */
   events(options: RunEventsOptions = {}): AsyncGenerator<RunEvent, void, void> {
     const checked = eventsOptions(options);
-    return eventsOf((question) => this.#client.ask("run.events()", question), this.runId, checked);
+    return eventsOf(
+      (question) => this.#client.ask("run.events()", question),
+      () => this.runId,
+      checked,
+    );
   }
 
   /** {@link getReadable} of the run's own stream. */

@@ -60,6 +60,12 @@ export interface StartOptions {
    * are perdure's own.
    */
   readonly attributes?: Readonly<Record<string, string>>;
+  /**
+   * A transaction of yours on the database that the World is in: the run is there when it commits, and never when it does not.
+   * A client of `pg`, a Kysely `Transaction`, a `DatabaseSync` or a MongoDB `ClientSession`, as the World takes it, or what the
+   * adapters of `perdure/transactions` make of those of other libraries. Not in a workflow.
+   */
+  readonly tx?: unknown;
   /** The World of the run. Default: that of the process; in a workflow or a step, which can name no other, its own. */
   readonly world?: World;
 }
@@ -72,6 +78,7 @@ const START_OPTIONS: OptionNames<StartOptions> = {
   onParentEnd: true,
   hook: true,
   attributes: true,
+  tx: true,
   world: true,
 };
 

@@ -11,6 +11,7 @@ export const ERROR_KINDS = {
   STEP_TIMEOUT: { name: "StepTimeoutError", retryable: true },
   STEP_OUTCOME_UNKNOWN: { name: "StepOutcomeUnknownError", retryable: false },
   STEP_INTERRUPTED: { name: "StepInterruptedError", retryable: true },
+  STALE_ATTEMPT: { name: "StaleAttemptError", retryable: false },
   RUN_FAILED: { name: "WorkflowRunFailedError", retryable: false },
   RUN_CANCELLED: { name: "WorkflowRunCancelledError", retryable: false },
   RUN_NOT_COMPLETED: { name: "WorkflowRunNotCompletedError", retryable: true },

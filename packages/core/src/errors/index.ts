@@ -31,6 +31,7 @@ export {
   RetryableError,
   type RetryableErrorOptions,
   retryAt,
+  StaleAttemptError,
   type StepFacts,
   StepInterruptedError,
   StepOutcomeUnknownError,

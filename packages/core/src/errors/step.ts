@@ -179,3 +179,26 @@ export class StepOutcomeUnknownError extends WorkflowError {
   }
 }
 defineKind(StepOutcomeUnknownError, "STEP_OUTCOME_UNKNOWN");
+
+/**
+ * A transaction of an attempt that is over was not executed: its step has failed, is done, or belongs to a retry of the run. Nothing
+ * was written, and nothing is to be done: nobody waits for this attempt.
+ */
+export class StaleAttemptError extends WorkflowError {
+  readonly stepId: string;
+  readonly attempt: number;
+
+  constructor({ stepName, stepId, attempt }: StepFacts) {
+    super(
+      `Attempt ${attempt} of step "${stepName}" (${stepId}) is over, so its transaction was not executed: whoever goes on with the ` +
+        "step, or has given it up, decides.",
+    );
+    this.stepId = stepId;
+    this.attempt = attempt;
+  }
+
+  static override is(value: unknown): value is StaleAttemptError {
+    return isKind(value, "STALE_ATTEMPT");
+  }
+}
+defineKind(StaleAttemptError, "STALE_ATTEMPT");

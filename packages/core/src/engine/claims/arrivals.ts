@@ -13,6 +13,7 @@ import {
 } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
 import { LiveRun } from "../run/live-run.ts";
+import { FailureFences } from "../steps/failure-fences.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
 import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
@@ -225,7 +226,8 @@ export class Arrivals {
         );
       },
     });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random });
+    const fences = new FailureFences({ runId, workflow, clock, logger, onRaised: () => touch(run) });
+    const run: LiveRun = new LiveRun({ runId, workflow, execution, random, fences });
     return run;
   }
 }

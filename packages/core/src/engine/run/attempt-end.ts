@@ -1,21 +1,19 @@
 import type { Heard } from "../../interpreter/kinds/kind.ts";
 import { applyRetry } from "../../interpreter/kinds/step.ts";
 import { judgeFailure } from "../steps/step-outcome.ts";
-import type { AttemptEnded } from "./inbox.ts";
+import type { AttemptEnded, Incoming } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
 import type { TurnOptions } from "./turn-options.ts";
 
 /** What decides over the end of an attempt. */
 export type AttemptParts = Pick<TurnOptions, "execution" | "steps" | "cancel" | "random"> & {
   readonly outbox: Outbox;
+  readonly receive: (incoming: Incoming) => void;
 };
 
 /** What the code is told when an attempt has ended: `null` if nobody waits for it, or another attempt comes. */
-export function endOfAttempt(
-  { attempt, result }: AttemptEnded,
-  parts: AttemptParts,
-  now: number,
-): Heard | null {
+export function endOfAttempt(ended: AttemptEnded, parts: AttemptParts, now: number): Heard | null {
+  const { attempt, result } = ended;
   const { execution, steps, cancel, random, outbox } = parts;
   const { step } = attempt;
   const { id } = step;
@@ -24,9 +22,14 @@ export function endOfAttempt(
     const { value: data, known } = result;
     return { type: "step_completed", id, data, ...(known !== undefined && { known }) };
   }
-  const judged = judgeFailure(step, result, attempt.startedAt, now, random);
-  const verdict = cancel.judge(attempt, result, judged);
-  if (verdict.type === "fail") return { type: "step_failed", id, data: verdict.error };
+  const verdict =
+    ended.verdict ??
+    cancel.judge(attempt, result, judgeFailure(step, result, attempt.startedAt, now, random));
+  if (verdict.type === "fail") {
+    const isNew = ended.verdict === undefined;
+    if (isNew && steps.fences.raise(step, () => parts.receive({ ...ended, verdict }))) return null;
+    return { type: "step_failed", id, data: verdict.error };
+  }
   outbox.retry(id, verdict.record, now);
   applyRetry(step, verdict.record);
   steps.await(step);

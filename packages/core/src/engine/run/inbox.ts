@@ -3,6 +3,7 @@ import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "../steps/attempt.ts";
+import type { Verdict } from "../steps/step-outcome.ts";
 
 /** What a run's execution, or its journal, has to be told, in the order of arrival. */
 
@@ -16,6 +17,8 @@ export interface AttemptEnded {
   readonly type: "attempt_ended";
   readonly attempt: Attempt;
   readonly result: AttemptResult;
+  /** What follows, where that is decided already and what must stand before it does. */
+  readonly verdict?: Verdict;
 }
 
 export interface SystemStepEnded {

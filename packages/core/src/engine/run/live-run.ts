@@ -2,6 +2,7 @@ import type { Execution } from "../../interpreter/execution.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
+import type { FailureFences } from "../steps/failure-fences.ts";
 import { interruptedError } from "../steps/step-outcome.ts";
 import type { CommitTerms } from "./commit-terms.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
@@ -32,6 +33,7 @@ export interface LiveRunOptions {
   readonly workflow: string;
   readonly execution: Execution;
   readonly random: () => number;
+  readonly fences: FailureFences;
 }
 
 export class LiveRun {
@@ -47,17 +49,17 @@ export class LiveRun {
   /** Where {@link stopWaiting} was called last. */
   #gaveUpAt = -1;
 
-  constructor({ runId, workflow, execution, random }: LiveRunOptions) {
+  constructor({ runId, workflow, execution, random, fences }: LiveRunOptions) {
     this.runId = runId;
     this.workflow = workflow;
     this.execution = execution;
     const lease = new RunLease(runId);
     this.lease = lease;
-    this.steps = new RunSteps(execution);
-    this.#cancel = new RunCancel(execution, this.steps);
+    this.steps = new RunSteps(execution, fences);
     const { steps, mail } = this;
-    const cautious = (): boolean => lease.lostClaims > 0;
-    this.turn = new Turn({ execution, steps, mail, cancel: this.#cancel, random, cautious });
+    const cancel = new RunCancel(execution, steps);
+    this.#cancel = cancel;
+    this.turn = new Turn({ execution, steps, mail, cancel, random, cautious: () => lease.lostClaims > 0 });
   }
 
   /** The run is ours, its execution at the end of the journal or not begun. `lastAt`: time of the last event. */
@@ -220,7 +222,7 @@ export class LiveRun {
   }
 
   #forget(reason: unknown): void {
-    for (const attempt of [...this.steps.attempts.values()]) this.steps.abort(attempt, reason);
+    this.steps.abandon(reason);
     this.turn.drop();
   }
 

@@ -4,6 +4,7 @@ import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { isSystemStep, unansweredSystemSteps } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Attempt } from "../steps/attempt.ts";
+import type { FailureFences } from "../steps/failure-fences.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import { Dues } from "./dues.ts";
 import { RunSystemSteps } from "./run-system-steps.ts";
@@ -13,17 +14,20 @@ export class RunSteps {
   /** Attempts that are queued or under way, by step id. */
   readonly attempts: Map<string, Attempt> = new Map();
   readonly system: RunSystemSteps = new RunSystemSteps();
+  readonly fences: FailureFences;
   readonly #execution: Execution;
   #toStart: PendingStep[] = [];
   #dues: Dues;
 
-  constructor(execution: Execution) {
+  constructor(execution: Execution, fences: FailureFences) {
+    this.fences = fences;
     this.#execution = execution;
     this.#dues = new Dues(execution.pending);
   }
 
+  /** Attempts are queued or under way, or one has failed and its failure waits for what must stand before it. */
   get busy(): boolean {
-    return this.attempts.size > 0;
+    return this.attempts.size > 0 || this.fences.busy;
   }
 
   /** A step may start. */
@@ -109,9 +113,21 @@ export class RunSteps {
     return given.filter(({ started }) => started).map(({ step }) => step);
   }
 
+  /** The run is another's, or forgotten. */
+  abandon(reason: unknown): void {
+    for (const attempt of [...this.attempts.values()]) this.abort(attempt, reason);
+    this.fences.giveUp();
+  }
+
+  /** No code runs any more that could hear of anything. */
+  stop(): void {
+    this.#toStart = [];
+    this.fences.giveUp();
+  }
+
   /** No body begins any more. Attempts that are under way learn of it when the end is durable. */
   close(): void {
-    this.#toStart = [];
+    this.stop();
     for (const attempt of this.attempts.values()) if (!attempt.started) attempt.abort(undefined);
   }
 }

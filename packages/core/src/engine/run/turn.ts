@@ -190,7 +190,7 @@ export class Turn {
   diverge(): void {
     const { mail, steps } = this.#options;
     mail.consume(this.#inbox.clear() ?? mail.done);
-    steps.takeStarts();
+    steps.stop();
     this.#withheld = null;
     this.#machine.move("diverged");
     this.#execution.drop();
@@ -213,7 +213,8 @@ export class Turn {
       this.#terminate(incoming.mail, now);
       return false;
     }
-    const heard = heardOf(incoming, { ...this.#options, outbox: this.outbox }, now);
+    const receive = (later: Incoming): void => this.receive(later);
+    const heard = heardOf(incoming, { ...this.#options, outbox: this.outbox, receive }, now);
     if (incoming.type === "mail") {
       this.#options.mail.consume(incoming.mail.mailSeq);
       this.#inbox.mailRead();

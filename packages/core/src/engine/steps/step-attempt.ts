@@ -188,6 +188,7 @@ export class StepAttempt implements Attempt {
       logger: this.#host.logger,
       streams,
       store: this.#host.store,
+      isOver: () => this.#phase === "over",
     });
     if (step.refusal !== null) return unstored(step.refusal);
     if (step.recorded !== null) return { type: "completed", value: step.recorded.value };
