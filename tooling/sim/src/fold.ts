@@ -206,7 +206,8 @@ export class RunFold {
         this.#retrying(event);
         return;
       case "step_recorded":
-        if (!this.#inheriting || !this.openSteps.has(id)) this.#refuse(event, "the step is not open in another run");
+        if (!this.#inheriting || !this.openSteps.has(id))
+          this.#refuse(event, "the step is not open in another run");
         this.recorded.add(id);
         return;
       case "step_completed":

@@ -219,51 +219,55 @@ it.each(["after the retry", "before the retry", "to another run"])(
   },
 );
 
-it.each(["retry", "fork"])("keeps the results of steps that completed after the place of a %s", async (how) => {
-  const { process, client, clock, until, settle, types } = cluster();
-  const broken = { is: true };
-  const calls: string[] = [];
-  const fails = step("may fail", async () => {
-    calls.push("fails");
-    if (broken.is) throw new FatalError("no");
-    return "mended";
-  });
-  const [first, second] = [gate<string>(), gate<string>()];
-  const slow = step(
-    "slow",
-    async (name: string) => {
-      calls.push(name);
-      return await (name === "first" ? first : second).promise;
-    },
-    { semantics: "at-most-once" },
-  );
-  const after = step("after", async (name: string) => `after ${name}`);
-  const flow = workflow("side by side", async () => {
-    const others = [slow("first"), slow("second")].map(async (result) => await after(await result));
-    const results = await Promise.allSettled([fails(), ...others]);
-    return results.map((result) => {
-      if (result.status === "rejected") throw result.reason;
-      return result.value;
+it.each(["retry", "fork"])(
+  "keeps the results of steps that completed after the place of a %s",
+  async (how) => {
+    const { process, client, clock, until, settle, types } = cluster();
+    const broken = { is: true };
+    const calls: string[] = [];
+    const fails = step("may fail", async () => {
+      calls.push("fails");
+      if (broken.is) throw new FatalError("no");
+      return "mended";
     });
-  });
-  const worker = await process();
-  const run = await client.start<unknown>(flow, []);
-  await settle();
-  first.open("1");
-  await settle();
-  second.open("2");
-  await until(run.returnValue.catch(() => {}));
-  broken.is = false;
-  const before = [...calls];
-  const events = [];
-  for await (const event of run.events()) events.push(event);
-  const fromStep = events.find(({ type, name }) => type === "step_created" && name === "may fail")?.id ?? "";
-  const again = await (how === "retry" ? run.retry() : run.fork({ fromStep }));
-  await settle();
-  worker.kill();
-  await clock.advance(LEASE + 1);
-  await process();
-  expect(await until(again.returnValue)).toEqual(["mended", "after 1", "after 2"]);
-  expect(calls.slice(before.length)).toEqual(["fails"]);
-  expect(types(again.runId).filter((type) => type === "step_recorded")).toHaveLength(2);
-});
+    const [first, second] = [gate<string>(), gate<string>()];
+    const slow = step(
+      "slow",
+      async (name: string) => {
+        calls.push(name);
+        return await (name === "first" ? first : second).promise;
+      },
+      { semantics: "at-most-once" },
+    );
+    const after = step("after", async (name: string) => `after ${name}`);
+    const flow = workflow("side by side", async () => {
+      const others = [slow("first"), slow("second")].map(async (result) => await after(await result));
+      const results = await Promise.allSettled([fails(), ...others]);
+      return results.map((result) => {
+        if (result.status === "rejected") throw result.reason;
+        return result.value;
+      });
+    });
+    const worker = await process();
+    const run = await client.start<unknown>(flow, []);
+    await settle();
+    first.open("1");
+    await settle();
+    second.open("2");
+    await until(run.returnValue.catch(() => {}));
+    broken.is = false;
+    const before = [...calls];
+    const events = [];
+    for await (const event of run.events()) events.push(event);
+    const fromStep =
+      events.find(({ type, name }) => type === "step_created" && name === "may fail")?.id ?? "";
+    const again = await (how === "retry" ? run.retry() : run.fork({ fromStep }));
+    await settle();
+    worker.kill();
+    await clock.advance(LEASE + 1);
+    await process();
+    expect(await until(again.returnValue)).toEqual(["mended", "after 1", "after 2"]);
+    expect(calls.slice(before.length)).toEqual(["fails"]);
+    expect(types(again.runId).filter((type) => type === "step_recorded")).toHaveLength(2);
+  },
+);

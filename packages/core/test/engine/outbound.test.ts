@@ -115,14 +115,7 @@ it("numbers the keys of one step by the order of the calls, the same in each att
   const [id, retries] = result as [string, number];
   expect(retries).toBe(2);
   const keys = got.map(({ method, key }) => `${method.toUpperCase()} ${key}`);
-  const once = [
-    `DELETE ${id}-3`,
-    "GET undefined",
-    `PATCH ${id}-5`,
-    "POST own",
-    `POST ${id}`,
-    `PUT ${id}-2`,
-  ];
+  const once = [`DELETE ${id}-3`, "GET undefined", `PATCH ${id}-5`, "POST own", `POST ${id}`, `PUT ${id}-2`];
   expect(keys.slice(0, 6).sort()).toEqual(once.sort());
   expect(keys.slice(6).sort()).toEqual(once);
   expect(got.find(({ method }) => method.toUpperCase() === "PATCH")?.body).toBe(`${id}-4`);
