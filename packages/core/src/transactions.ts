@@ -23,7 +23,11 @@ export interface CallingAttempt {
   readonly identity: object;
 }
 
-/** @throws {ContextError} that names `what`, outside a step */
+/**
+ * The attempt of a step that is calling.
+ *
+ * @throws {ContextError} that names `what`, outside a step
+ */
 export function callingAttempt(what: string): CallingAttempt {
   const context = currentContext();
   if (context?.kind !== "step") throw new ContextError(what, "a step");
