@@ -11,7 +11,7 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
-import { encode, largestBatch, largestValue, sizeInBatch, storable } from "../serialization/index.ts";
+import { encode, largestBatch, largestValue, sizesInBatch, storable } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
@@ -114,14 +114,14 @@ export class Client implements RunAccess {
     this.#create = batcher({
       clock,
       send: (batch) => world.createRuns(batch, clock.now()),
-      size: ({ events, mail }) => bytesOf(...events, ...mail),
+      size: ({ events, mail }) => sizesInBatch(...events, ...mail),
       largest,
       unanswered: unansweredStart,
     });
     this.#deliver = batcher({
       clock,
       send: (batch) => world.deliver(batch, clock.now()),
-      size: bytesOf,
+      size: sizesInBatch,
       largest,
       answers: withinOneTurn,
       unanswered: unansweredMessage,
@@ -288,12 +288,10 @@ export class Client implements RunAccess {
     });
   }
 
-  /** Ends sleeps of a run. */
   async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
     return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
   }
 
-  /** Frees the key of the run's start. */
   async releaseKey(runId: string): Promise<void> {
     await this.ask("run.releaseKey()", (world) =>
       releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
@@ -349,8 +347,4 @@ export class Client implements RunAccess {
       return await this.#deliver({ ...message, at: this.#clock.now() });
     });
   }
-}
-
-function bytesOf(...parts: readonly { readonly data: Uint8Array | null }[]): number {
-  return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
 }

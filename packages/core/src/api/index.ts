@@ -42,6 +42,7 @@ export type {
   StreamChunkPage,
   WorkflowReadableStream,
 } from "../streams/readable.ts";
+export type { CancelOptions, CancelOptions as CancelRunOptions } from "./cancel-options.ts";
 export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEvent as Event, RunEventsOptions } from "./journal.ts";
 export {
@@ -53,7 +54,6 @@ export {
 export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
 export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
 export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
-export type { CancelOptions, CancelOptions as CancelRunOptions } from "./run.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
 export type {

@@ -22,6 +22,7 @@ import { readingFor } from "../streams/stream-ref.ts";
 import { accessFor } from "../streams/user.ts";
 import { WorkflowWritableStream } from "../streams/writable.ts";
 import type { RunStatus } from "../world/index.ts";
+import { type CancelOptions, cancelOptions } from "./cancel-options.ts";
 import { deleteRun } from "./deletion.ts";
 import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
@@ -37,19 +38,6 @@ import {
   writableOptions,
 } from "./stream-options.ts";
 import { type ResultOptions, resultOptions } from "./waiting.ts";
-
-/** Options of {@link Run.cancel}. */
-export interface CancelOptions {
-  /** Why; part of the `WorkflowRunCancelledError` that the workflow and those who wait for it see. */
-  readonly reason?: string;
-  /** The Workflow SDK's name for {@link reason}. */
-  readonly cancelReason?: string;
-  /**
-   * `"graceful"`: the code hears of it, and its `finally` blocks run. `"terminate"`: the run ends at once without its code, also
-   * one that no worker would execute; it resolves when the run has ended. Default `"graceful"`.
-   */
-  readonly mode?: "graceful" | "terminate";
-}
 
 /**
  * A handle of one run. Making one reads nothing; each property asks the World. As an argument, result or payload it crosses the
@@ -183,16 +171,7 @@ export class Run<T = unknown> {
    * run ends `cancelled`. A run that has already ended stays as it is.
    */
   cancel(options: CancelOptions = {}): Promise<void> {
-    checkOptionNames<CancelOptions>("cancel()", options, { reason: true, cancelReason: true, mode: true });
-    const { cancelReason, reason = cancelReason, mode = "graceful" } = options;
-    if (cancelReason !== undefined && cancelReason !== reason) {
-      throw new TypeError("cancel(): reason and cancelReason are one option by two names; pass one of them.");
-    }
-    if (mode !== "graceful" && mode !== "terminate") {
-      throw new TypeError(
-        `cancel({ mode }): must be "graceful" or "terminate", got ${JSON.stringify(mode)}.`,
-      );
-    }
+    const { reason, mode } = cancelOptions(options);
     return this.#client.cancel(this.runId, reason, mode);
   }
 
@@ -351,8 +330,7 @@ export class Run<T = unknown> {
   }
 }
 
-/** The return value of a terminal run, or its error, thrown; made anew for each caller. */
-/** What a run that has ended gives, or throws. */
+/** What a run that has ended gives, or throws; made anew for each caller. */
 export function resultOf<T>(run: RunEnding): T {
   if (run.status === "completed") return decode(run.output) as T;
   const error = run.error === null ? undefined : decodeError(run.error);

@@ -8,6 +8,6 @@ export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
 export { fingerprint } from "./fingerprint.ts";
 export { answerable, answerRequestsBy, type ReplyAddress } from "./http-values.ts";
 export type { ReadOptions } from "./read.ts";
-export { largestBatch, largestValue, sizeInBatch, storable } from "./size.ts";
+export { largestBatch, largestValue, sizeInBatch, sizesInBatch, storable } from "./size.ts";
 export { type StreamOutlet, withOutlet } from "./stream-values.ts";
 export { decode, encode, isImmutable } from "./values.ts";

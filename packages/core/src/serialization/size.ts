@@ -19,6 +19,11 @@ export function sizeInBatch(data: Uint8Array | null): number {
   return (data?.byteLength ?? 0) + EVENT_OVERHEAD;
 }
 
+/** What {@link sizeInBatch} counts for all of these. */
+export function sizesInBatch(...parts: readonly { readonly data: Uint8Array | null }[]): number {
+  return parts.reduce((sum, { data }) => sum + sizeInBatch(data), 0);
+}
+
 /**
  * The encoded value itself.
  *
