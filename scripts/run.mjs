@@ -23,6 +23,10 @@ const commands = {
   sim: { says: "simulating clusters", runs: (args) => [packageScript("tooling/sim", "sim", args)] },
   bench: { says: "measuring", runs: (args) => [packageScript("tooling/bench", "bench", args)] },
   test: { says: "running the tests (vitest)", runs: (args) => [{ args: [vitest, "run", ...args] }] },
+  "test:fixtures": {
+    says: "running the tests that take long (vitest)",
+    runs: (args) => [{ args: [vitest, "run", "--config", "vitest.fixtures.config.ts", ...args] }],
+  },
   "test:postgres": {
     says: "running the Postgres World's tests on version",
     runs: (args) => [packageScript("tooling/testbed", "test:postgres", args)],

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { projectFolder } from "./bin.ts";
 
 // The commands as a shell calls them, on SQLite: exit codes, questions, reload, replay of changed code. What they list is in
-// tooling/bench/test/commands.test.ts, on every World.
+// tooling/bench/test/commands.fixture.test.ts, on every World.
 
 const INVOICE = "workflow//./billing//invoice";
 

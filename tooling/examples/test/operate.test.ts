@@ -18,7 +18,7 @@ test("health of a worker", async () => {
   const worker = createWorker({ world });
   await worker.start();
   const answer = healthHandler(worker)(new Request("http://localhost/health"));
-  console.log(answer.status, (await answer.json()).reasons);
+  console.log(answer.status, ((await answer.json()) as { reasons: string[] }).reasons);
   // #endregion
   expect(said).toHaveBeenCalledWith(200, []);
   said.mockRestore();

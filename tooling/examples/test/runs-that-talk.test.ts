@@ -202,11 +202,14 @@ test("runs from outside", async () => {
 
 test("at most once", async () => {
   const transfers: { readonly id: string }[] = [];
-  const answer = Promise.withResolvers<Response>();
+  let lose = (_error: Error): void => {};
+  const answer = new Promise<Response>((_, reject) => {
+    lose = reject;
+  });
   const bank = async (url: string, request?: { readonly method?: string }): Promise<Response> => {
     if (request?.method !== "POST") return Response.json(url.includes("reference=step_") ? transfers : []);
     transfers.push({ id: "transfer 1" });
-    return await answer.promise;
+    return await answer;
   };
   vi.stubGlobal("fetch", bank);
   const orderId = order.id;
@@ -236,14 +239,14 @@ test("at most once", async () => {
   const run = await start(transfer, []);
   await expect.poll(() => transfers.length, POLL).toBe(1);
   await worker.close({ timeout: 0 });
-  answer.reject(new Error("the answer was lost"));
+  lose(new Error("the answer was lost"));
   worker = await work();
   expect(await run.returnValue).toEqual({ id: "transfer 1" });
   expect(transfers).toHaveLength(1);
 });
 
 test("an outcome that is not known", async () => {
-  const hangs = async (): Promise<void> => {
+  const hangs = async (_order: string): Promise<void> => {
     const { signal } = getStepMetadata();
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   };
