@@ -42,7 +42,7 @@ const WORKFLOW = "runStep";
  * @throws {SerializationError} for an argument or a result that cannot be stored
  * @example
  * ```ts
- * const charge = await runStep(createCharge, ["cus_1", 4200], { stepId: "step_1", attempt: 2 });
+ * const charge = await runStep(createCharge, ["cus_1"], { stepId: "step_1", attempt: 2 });
  * ```
  */
 export async function runStep<Args extends unknown[], Result>(
