@@ -149,8 +149,9 @@ export class Checks {
     if (row.idempotencyKey === null) return;
     for (const { row: other } of this.#state.runs.values()) {
       if (other.runId === runId || other.workflow !== row.workflow) continue;
-      // The key of a run that has failed passes to the one that goes on for it.
+      // The key of a run that has failed passes to the one that goes on for it; its own start may be asked for again after that.
       if (isTerminal(other.status) && this.#goesOnFor(runId, other.runId)) continue;
+      if (isTerminal(row.status) && this.#goesOnFor(other.runId, runId)) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }

@@ -94,6 +94,8 @@ export class RunFold {
   #firstSeq = 1;
   #generation = 0;
   #begun = false;
+  /** The run before it had locks that it has not. */
+  #lostLocks = false;
   /** Its journal begins with what another run's had. */
   #inheriting = false;
   /** The hooks of the generation before that were live, by token. */
@@ -150,11 +152,18 @@ export class RunFold {
   /** The earliest time at which the run has something to do by itself; `null` when it waits for messages only. */
   get wakeAt(): number | null {
     let at: number | null = null;
-    for (const due of [...this.openWaits.values(), ...this.openSteps.values()]) {
+    const steps = this.#regainsLocks ? [] : this.openSteps.values();
+    for (const due of [...this.openWaits.values(), ...steps]) {
       const time = due ?? 0;
       if (at === null || time < at) at = time;
     }
     return at;
+  }
+
+  /** It waits for locks that the run before it had: until it has them again it begins no step. */
+  get #regainsLocks(): boolean {
+    const isRegained = ({ id, name }: SystemCall): boolean => name === "acquire_lock" && this.own.has(id);
+    return this.#lostLocks && [...this.openSystem.values()].some(isRegained);
   }
 
   /** The runs that it asked to have started itself. */
@@ -277,6 +286,7 @@ export class RunFold {
         return;
       case "locks_lost":
         if (this.forkOf === null) this.#refuse(event, "the run goes on for no other");
+        this.#lostLocks = true;
         for (const lockId of this.locks.keys()) if (this.closedSystem.has(lockId)) this.locks.delete(lockId);
         return;
       case "system_step_completed":

@@ -1,5 +1,7 @@
 import type { Logger } from "../logger.ts";
 import type { World } from "../world/index.ts";
+import type { ClaimLoop } from "./claims/claim-loop.ts";
+import type { Residents } from "./claims/residents.ts";
 import type { LiveRun } from "./run/live-run.ts";
 
 /** Reading the mailboxes of held runs when the store, or a hint, says that there is something. */
@@ -7,12 +9,16 @@ import type { LiveRun } from "./run/live-run.ts";
 export interface MailReaderOptions {
   readonly world: World;
   readonly logger: Logger;
+  readonly residents: Pick<Residents, "heldRun">;
+  readonly claims: Pick<ClaimLoop, "asked">;
   /** The run may have something to deliver. */
   readonly onRead: (run: LiveRun) => void;
 }
 
 export class MailReader {
   readonly #options: MailReaderOptions;
+  /** Runs that were not here when they got mail, while a claim was under way. */
+  readonly #missed: Set<string> = new Set();
 
   constructor(options: MailReaderOptions) {
     this.#options = options;
@@ -25,8 +31,21 @@ export class MailReader {
   }
 
   /** A hint may be wrong: it is a reason to look, but only the store says that there is mail. */
-  look(run: LiveRun): void {
-    void this.#fetch(run);
+  hinted(runId: string): void {
+    const { residents, claims } = this.#options;
+    const run = residents.heldRun(runId);
+    if (run !== undefined) void this.#fetch(run);
+    else if (claims.asked > 0) this.#missed.add(runId);
+  }
+
+  /** A run is held from now on; its mail may have come after the claim had read it. */
+  taken(run: LiveRun): void {
+    if (this.#missed.delete(run.runId)) void this.#fetch(run);
+  }
+
+  /** A claim begins: what it brings has all mail until now. */
+  claimBegins(): void {
+    this.#missed.clear();
   }
 
   async #fetch(run: LiveRun): Promise<void> {

@@ -91,6 +91,7 @@ export class RunPool {
       maxRuns: options.maxRuns,
       keepProcessAlive: options.keepProcessAlive,
       onTaken: (run) => {
+        this.#mail.taken(run);
         if (this.#quarantine.active) this.#handOver.add(run);
       },
       onReleased: () => {
@@ -124,7 +125,10 @@ export class RunPool {
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
-      beforeClaim: () => this.#renewal.catchUp(),
+      beforeClaim: () => {
+        this.#mail.claimBegins();
+        return this.#renewal.catchUp();
+      },
       idle: () => this.#residents.heldCount === 0,
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
@@ -142,7 +146,8 @@ export class RunPool {
       },
       onLost: (run) => this.#results.lose(run),
     });
-    this.#mail = new MailReader({ world, logger, onRead: touch });
+    const [residents, claims] = [this.#residents, this.#claims];
+    this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
@@ -257,7 +262,6 @@ export class RunPool {
 
   #onHint(hint: Hint): void {
     if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
-    const run = hint.type === "mail" ? this.#residents.heldRun(hint.runId) : undefined;
-    if (run !== undefined) this.#mail.look(run);
+    if (hint.type === "mail") this.#mail.hinted(hint.runId);
   }
 }

@@ -1,4 +1,4 @@
-import { createHook, sleep, step, workflow } from "@perdure/core";
+import { createHook, RetryableError, sleep, step, workflow } from "@perdure/core";
 import { HookConflictError, HookNotFoundError } from "@perdure/core/errors";
 import { coldReplay } from "@perdure/core/testing";
 import { expect, it } from "vitest";
@@ -289,4 +289,35 @@ it("goes on in another worker when a payload was accepted and its worker died", 
   await process();
   await clock.advance(LEASE + 1_000);
   expect(await until(run.returnValue)).toEqual([1, 2]);
+});
+
+it("hears at once what was sent while the claim of its run was being answered", async () => {
+  const { process, client, row, settle, types, when } = cluster();
+  const long = gate();
+  let attempts = 0;
+  const again = step("again", async () => {
+    if (++attempts === 1) throw new RetryableError("not yet", { retryAfter: 1_000 });
+    await long.promise;
+  });
+  const flow = workflow("hears", async () => {
+    const hook = createHook<string>({ token: "meanwhile" });
+    const working = again();
+    await hook;
+    await working;
+  });
+  const { fault } = await process();
+  const { runId } = await client.start(flow, []);
+  await settle();
+  const answer = gate();
+  const isTaken = (): boolean => row(runId).owner !== null;
+  fault((operation) => (operation === "claim answer" && isTaken() ? answer.promise : undefined));
+  await when(isTaken);
+  await client.resumeHook("meanwhile", "there");
+  await settle();
+  fault(null);
+  answer.open();
+  await settle();
+  expect(attempts).toBe(2);
+  expect(types(runId)).toContain("hook_received");
+  long.open();
 });

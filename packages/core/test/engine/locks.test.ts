@@ -1,5 +1,5 @@
 import { acquireLock, continueAsNew, type Lock, sleep, step, workflow } from "@perdure/core";
-import { DeadlockError, LockTimeoutError } from "@perdure/core/errors";
+import { DeadlockError, FatalError, LockTimeoutError, WorldError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { type Cluster, cluster, gate, LEASE } from "./cluster.ts";
 
@@ -72,6 +72,55 @@ it("lets those who wait use no lease, and wakes them by a message", async () => 
   await c.until(first.returnValue);
   await c.settle();
   expect(order).toEqual(["+a", "-a", "+b"]);
+});
+
+it("parks a run whose lock is not wanted any more while the store did not answer", async () => {
+  const c = cluster();
+  const flow = workflow("gave up", async () => {
+    await acquireLock("k", { timeout: "500ms" }).catch(() => {});
+    await sleep("1h");
+  });
+  const { fault } = await c.process();
+  let refused = false;
+  fault((operation) => {
+    if (operation !== "readRecords" || refused) return;
+    refused = true;
+    throw new WorldError("the store is away");
+  });
+  const { runId } = await c.client.start(flow, []);
+  await c.settle();
+  expect(c.row(runId).owner).not.toBeNull();
+  await c.clock.advance(2_000);
+  expect(refused).toBe(true);
+  expect(c.row(runId).owner).toBeNull();
+});
+
+it("asks no more for a lock that a retried run gives back before it has it again", async () => {
+  const c = cluster();
+  const fails = step("fails once", async () => {
+    throw new FatalError("no");
+  });
+  const flow = workflow("gives back early", async () => {
+    const lock = await acquireLock("k");
+    await Promise.race([fails(), sleep("500ms")]);
+    await lock.release();
+    await sleep("1h");
+  });
+  const other = workflow("wants it too", async () => (await acquireLock("k", { timeout: 0 })).fence);
+  const { fault } = await c.process();
+  const failed = await c.client.start(flow, []);
+  await c.until(failed.returnValue.catch(() => {}));
+  await c.settle();
+  let refused = false;
+  fault((operation) => {
+    if (operation !== "readRecords" || refused) return;
+    refused = true;
+    throw new WorldError("the store is away");
+  });
+  await failed.retry();
+  await c.clock.advance(2_000);
+  expect(refused).toBe(true);
+  expect(await c.until((await c.client.start<number>(other, [])).returnValue)).toBeGreaterThan(0);
 });
 
 it("lets two processes that run at once have it one after the other", async () => {

@@ -56,11 +56,9 @@ export class SystemStepRunner {
         if (result.type === "completed") {
           const data = storable(encode(result.value, "result"), "result", execution.largestValue);
           this.#end(run, step, data, false);
-        } else {
-          run.steps.system.ended(step);
-          onEnded(run);
+          return;
         }
-        return;
+        break;
       } catch (error) {
         if (!WorldError.is(error) || !error.retryable) {
           this.#end(run, step, encodeError(error), true);
@@ -78,6 +76,9 @@ export class SystemStepRunner {
         await delay(clock, PAUSE);
       }
     }
+    // It waits for a message, or nobody waits for it any more: the run may have been held for it alone.
+    run.steps.system.ended(step);
+    onEnded(run);
   }
 
   #end(run: LiveRun, step: PendingSystemStep, data: Uint8Array | null, failed: boolean): void {

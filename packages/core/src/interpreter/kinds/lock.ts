@@ -127,6 +127,8 @@ export async function admitRunIn(
 /** A workflow gives a lock back; a cancel does not interrupt that. */
 export async function releaseLockIn(execution: Execution, lock: HeldLock): Promise<void> {
   if (!locksOf(execution).asked.delete(lock)) return;
+  // One that the store has not given, or not given again, is awaited no more.
+  if (lock.fence === null || lock.lost) execution.settle(lock.lockId);
   const input: ReleaseInput = { key: lock.key, lockId: lock.lockId };
   await contexts.run({ kind: "workflow", execution, shielded: true }, () =>
     callSystemStep(execution, "release_lock", () => input),
@@ -186,7 +188,6 @@ function grantedOrThrow(
 
 /** The code waits for it no more. What comes of it is given back, without anybody waiting for that. */
 function giveUp(execution: Execution, lock: HeldLock): void {
-  execution.settle(lock.lockId);
   releaseLockIn(execution, lock).catch(() => {});
 }
 
