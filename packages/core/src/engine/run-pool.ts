@@ -12,7 +12,7 @@ import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
 import { giveBack } from "./leases/give-back.ts";
-import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { leaseKeeperOf } from "./leases/lease-keeper.ts";
 import { LeaseRenewal } from "./leases/lease-renewal.ts";
 import { MailReader } from "./mail-reader.ts";
 import type { LiveRun } from "./run/live-run.ts";
@@ -52,19 +52,13 @@ export class RunPool {
 
   constructor(options: RunPoolOptions) {
     this.#options = options;
-    const { world, clock, logger, leaseTtl } = options;
+    const { world, clock, logger } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#systemSteps = new SystemStepRunner({
-      clock,
-      logger,
-      store,
-      onDiverged,
-      onEnded: touch,
-    });
+    this.#systemSteps = new SystemStepRunner({ clock, logger, store, onDiverged, onEnded: touch });
     this.#afterWork = new AfterWork({ ...options, store });
     this.#tick = new Tick({
       clock,
@@ -133,10 +127,7 @@ export class RunPool {
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({
-      world,
-      clock,
-      logger,
-      leaseTtl,
+      ...options,
       runs: () => this.#residents.held(),
       onBeat: () => this.#residents.keeper?.beat(),
       onRenewed: (run, mailSeq) => {
@@ -182,15 +173,11 @@ export class RunPool {
       touch,
     });
     this.#commits = new CommitLoop({
-      world,
-      clock,
-      logger,
-      leaseTtl,
+      ...options,
       handingOver: (run) => !this.#handOver.keeps(run),
       onResult: (commit, result) => this.#results.take(commit, result),
       onRefused: ({ run }, error) => {
-        const { clock, divergenceRetry } = this.#options;
-        if (run.refused(error, clock.now() + divergenceRetry)) this.#tick.touch(run);
+        if (run.refused(error, clock.now() + options.divergenceRetry)) this.#tick.touch(run);
         else this.#residents.drop(run);
       },
     });
@@ -212,14 +199,10 @@ export class RunPool {
   }
 
   async start(): Promise<void> {
-    const { world, keeperThread } = this.#options;
-    const { leaseKeeper } = world.capabilities;
-    if (keeperThread && leaseKeeper !== null) {
-      const keeper = new LeaseKeeper({ ...this.#options, locate: leaseKeeper });
-      this.#residents.keeper = keeper;
-      await keeper.ready;
-    }
-    this.#unsubscribe = world.subscribe((hint) => this.#onHint(hint));
+    const keeper = leaseKeeperOf(this.#options);
+    if (keeper !== null) this.#residents.keeper = keeper;
+    await keeper?.ready;
+    this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
     this.#renewal.start();
     this.#claims.wake();
   }

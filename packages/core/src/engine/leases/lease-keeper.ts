@@ -1,6 +1,6 @@
 import { isMainThread, Worker as Thread } from "node:worker_threads";
 import type { Logger } from "../../logger.ts";
-import type { Lease, WorldCapabilities } from "../../world/index.ts";
+import type { Lease, World, WorldCapabilities } from "../../world/index.ts";
 import { ASK_BLOCKED, answerWhenBlocked } from "./blocked-thread.ts";
 import type { KeeperAnswer, KeeperData, KeeperMessage } from "./lease-keeper-thread.ts";
 
@@ -111,4 +111,13 @@ export class LeaseKeeper {
       { worker: this.#options.workerId, error },
     );
   }
+}
+
+/** The keeper of a worker; `null` where its World has none, or no thread may renew leases. */
+export function leaseKeeperOf(
+  options: Omit<LeaseKeeperOptions, "locate"> & { readonly world: World; readonly keeperThread: boolean },
+): LeaseKeeper | null {
+  const { leaseKeeper } = options.world.capabilities;
+  if (!options.keeperThread || leaseKeeper === null) return null;
+  return new LeaseKeeper({ ...options, locate: leaseKeeper });
 }

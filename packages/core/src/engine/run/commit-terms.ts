@@ -1,3 +1,5 @@
+import type { CommitResult } from "../../world/index.ts";
+
 /** How the next commit is made. */
 export interface CommitTerms {
   /** Lease length in milliseconds. */
@@ -7,3 +9,6 @@ export interface CommitTerms {
   /** The most bytes of events. */
   readonly limit: number;
 }
+
+/** The store has taken it. */
+export type Committed = CommitResult & { readonly outcome: "committed" };

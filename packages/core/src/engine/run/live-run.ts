@@ -1,10 +1,10 @@
 import type { Execution } from "../../interpreter/execution.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
-import type { CommitResult, LeaseChange, Mail, RunCommit } from "../../world/index.ts";
+import type { LeaseChange, Mail, RunCommit } from "../../world/index.ts";
 import type { FailureFences } from "../steps/failure-fences.ts";
 import { interruptedError } from "../steps/step-outcome.ts";
-import type { CommitTerms } from "./commit-terms.ts";
+import type { CommitTerms, Committed } from "./commit-terms.ts";
 import { DivergedRun, encodeDivergence } from "./divergence.ts";
 import { MailCursor } from "./mail-cursor.ts";
 import { RunCancel } from "./run-cancel.ts";
@@ -247,5 +247,3 @@ export class LiveRun {
     return dueLater && !starts && this.mail.complete && this.turn.mayRest;
   }
 }
-
-type Committed = CommitResult & { readonly outcome: "committed" };

@@ -222,15 +222,13 @@ export class Turn {
     return heard !== null && this.#tell(heard, now);
   }
 
-  /** Ends the run where its code stands; what it asked for since it was told something last is not done. */
+  /** Ends the run where its code stands; what it asked for since it was told something is not done, and its mail stays unread. */
   #terminate(mail: Mail, now: number): void {
-    const { cancel, steps } = this.#options;
-    const begun = cancel.begun;
+    const { begun } = this.#options.cancel;
     this.#withheld = null;
-    writeDebts(this.outbox, this.#execution, steps, now);
+    writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     this.#execution.drop();
-    steps.close();
-    // Its mail stays unread: what it owes of that is done after the end.
+    this.#options.steps.close();
     this.outbox.owe();
     if (begun) this.outbox.endCancelled(reasonOf(mail.data), now);
     else this.outbox.endUnheard(reasonOf(mail.data), now);
