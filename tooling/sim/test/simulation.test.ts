@@ -63,10 +63,10 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
   ];
 
   // With the seed to begin at: few clusters have a lock that several runs want at the right moment.
-  const lockPlants: readonly (readonly [Plant, Law, number?])[] = [
+  const lockPlants: readonly (readonly [Plant, Law, number])[] = [
     ["lock-holders-unseen", "locks have so many holders as their limit", 30],
-    ["lock-fence-stands", "fences rise"],
-    ["lock-outlives-run", "locks end with their runs"],
+    ["lock-fence-stands", "fences rise", 1],
+    ["lock-outlives-run", "locks end with their runs", 1],
   ];
 
   it.each(plants)("%s: %s", async (plant, law) => {
@@ -77,7 +77,12 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     expect(again).toEqual(found);
   });
 
-  it.each([...talkPlants, ...lockPlants])("%s: %s", async (plant, law, from) => {
+  it.each(talkPlants)("%s: %s", async (plant, law) => {
+    const found = await firstBroken(PLANT_BUDGET, plant);
+    expect(found?.broken?.law).toBe(law);
+  });
+
+  it.each(lockPlants)("%s: %s", async (plant, law, from) => {
     const found = await firstBroken(PLANT_BUDGET, plant, from);
     expect(found?.broken?.law).toBe(law);
   });
