@@ -54,9 +54,10 @@ export class Turn {
     return !this.#inbox.isEmpty || this.outbox.hasEvents || requests.length > 0 || outcome !== null;
   }
 
-  /** Nothing is on its way to the code, or from it to the journal, so it may wait without being held. */
+  /** Nothing is on its way to the code, or from it to the journal, nor its end, so it may wait without being held. */
   get mayRest(): boolean {
-    return this.#quiet && this.#inbox.isEmpty && this.state !== "fresh" && !this.#execution.stalled;
+    const { stalled, outcome } = this.#execution;
+    return this.#quiet && this.#inbox.isEmpty && this.state !== "fresh" && !stalled && outcome === null;
   }
 
   /**
