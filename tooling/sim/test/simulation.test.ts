@@ -9,7 +9,11 @@ const PLANT_BUDGET = 60;
 /** Not a measure of anything: these tests only compute, on a machine that may be busy. */
 const TIMEOUT = 120_000;
 /** Where to begin: what an earlier cluster finds of these bugs first is another law. */
-const FIRST: Partial<Record<Plant, number>> = { "park-over-mail": 3, "after-work-skipped": 2 };
+const FIRST: Partial<Record<Plant, number>> = {
+  "shield-with-a-hole": 157,
+  "park-over-mail": 3,
+  "after-work-skipped": 2,
+};
 
 /** The first cluster from a seed on that breaks a law. */
 async function firstBroken(budget: number, plant?: Plant, from = 1): Promise<SimResult | undefined> {
@@ -80,7 +84,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
   });
 
   it.each(talkPlants)("%s: %s", async (plant, law) => {
-    const found = await firstBroken(PLANT_BUDGET, plant);
+    const found = await firstBroken(PLANT_BUDGET, plant, FIRST[plant]);
     expect(found?.broken?.law).toBe(law);
   });
 

@@ -60,10 +60,7 @@ export class Turn {
     return this.#quiet && this.#inbox.isEmpty && this.state !== "fresh" && !stalled && outcome === null;
   }
 
-  /**
-   * As {@link mayRest}, for a run that is given away: another worker calls, or finds, the code where it is. One that has not
-   * begun leaves its mail unread.
-   */
+  /** As {@link mayRest}, for a run that is given away: another worker finds the code where it is, or begins it and its mail. */
   get mayLeave(): boolean {
     return this.state === "fresh" || (this.#quiet && this.#inbox.isEmpty);
   }
