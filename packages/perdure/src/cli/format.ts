@@ -65,6 +65,8 @@ const OWN = [
   "node:internal/",
   "/node_modules/@perdure/",
   "/node_modules/perdure/",
+  // As a stack has it: the URL of a module, or its path.
+  new URL(".", import.meta.resolve("@perdure/core")).href,
   `${dirname(fileURLToPath(import.meta.resolve("@perdure/core")))}/`,
 ];
 
