@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createHook, FatalError, getStepMetadata, once, step, workflow } from "perdure";
+import { createHook, FatalError, getStepMetadata, once, type StepFunction, step, workflow } from "perdure";
 
 // What the processes of the race for keys execute. An effect is a line in a file.
 
@@ -25,13 +25,16 @@ function first(what: string): boolean {
   }
 }
 
-export const charge = step("keys//charge", async (customer: string) => {
-  effect("charge");
-  return `${customer} charged`;
-});
+export const charge: StepFunction<(customer: string) => Promise<string>> = step(
+  "keys//charge",
+  async (customer: string) => {
+    effect("charge");
+    return `${customer} charged`;
+  },
+);
 
 /** Fails when it is executed first. */
-export const declined = step("keys//declined", async () => {
+export const declined: StepFunction<() => Promise<string>> = step("keys//declined", async () => {
   effect("declined");
   if (first("was declined")) throw new FatalError("declined");
   return "accepted";
@@ -44,9 +47,14 @@ const ship = step("keys//ship", async () => {
   return "shipped";
 });
 
-export const asks = workflow("keys//asks", async () => await once("invoice", charge, "cus_1"));
-export const order = workflow("keys//order", async () => {
+export const asks: () => Promise<string> = workflow(
+  "keys//asks",
+  async () => await once("invoice", charge, "cus_1"),
+);
+export const order: () => Promise<string> = workflow("keys//order", async () => {
   await reserve();
   return await ship();
 });
-export const holds = workflow("keys//holds", async (_: number) => void (await createHook()));
+export const holds: (n: number) => Promise<void> = workflow("keys//holds", async (_: number) => {
+  await createHook();
+});
