@@ -7,6 +7,7 @@ import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
+import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
@@ -17,7 +18,6 @@ import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { ClientHooks, hookInfo } from "./client-hooks.ts";
 import { ClientStreams } from "./client-streams.ts";
-import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "./fork.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";

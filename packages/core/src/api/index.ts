@@ -35,6 +35,7 @@ import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts
 
 export type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 export type { WorkerInfo } from "../engine/upkeep/sign-of-life.ts";
+export type { ForkOptions, RetryOptions } from "../interpreter/fork.ts";
 export type { RunState } from "../interpreter/kinds/state.ts";
 export type {
   GetChunksOptions,
@@ -43,7 +44,6 @@ export type {
   WorkflowReadableStream,
 } from "../streams/readable.ts";
 export type { CancelOptions, CancelOptions as CancelRunOptions } from "./cancel-options.ts";
-export type { ForkOptions, RetryOptions } from "./fork.ts";
 export type { RunEvent, RunEvent as Event, RunEventsOptions } from "./journal.ts";
 export {
   type RunCompletedHookParams,

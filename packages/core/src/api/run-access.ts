@@ -2,10 +2,10 @@ import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
 import type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import type { ForkOptions } from "../interpreter/fork.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { StreamAccess } from "../streams/access.ts";
 import type { World } from "../world/index.ts";
-import type { ForkOptions } from "./fork.ts";
 import type { StateOptions } from "./state.ts";
 import type { ResultOptions } from "./waiting.ts";
 

@@ -7,6 +7,7 @@ import {
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "../errors/index.ts";
+import type { ForkOptions, RetryOptions } from "../interpreter/fork.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { checkOptionNames } from "../option-names.ts";
 import {
@@ -24,7 +25,6 @@ import { WorkflowWritableStream } from "../streams/writable.ts";
 import type { RunStatus } from "../world/index.ts";
 import { type CancelOptions, cancelOptions } from "./cancel-options.ts";
 import { deleteRun } from "./deletion.ts";
-import type { ForkOptions, RetryOptions } from "./fork.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { accessHere, type RunAccess } from "./run-access.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";

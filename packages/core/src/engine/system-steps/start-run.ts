@@ -1,4 +1,3 @@
-import { type ForkTerms, retryRun } from "../../api/fork.ts";
 import { RELEASE_KEY } from "../../define/built-ins.ts";
 import {
   HookConflictError,
@@ -8,6 +7,7 @@ import {
   WorkflowRuntimeError,
 } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
+import { type ForkTerms, retryRun } from "../../interpreter/fork.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
 import { REPLACED } from "../../interpreter/singleton.ts";
 import { isCallName, singletonName } from "../../names.ts";

@@ -1,12 +1,4 @@
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
-import { entityKey, idOf, type Origin } from "../interpreter/identity.ts";
-import { namesOf, offersOf, roleOf, rowOf } from "../interpreter/kinds/index.ts";
-import type { EventRole, RequestRole } from "../interpreter/kinds/kind.ts";
-import { unreleased } from "../interpreter/kinds/lock.ts";
-import { originOf, runCreated, runForked } from "../interpreter/kinds/run.ts";
-import { recordedLater } from "../interpreter/kinds/step.ts";
-import { SINGLETON } from "../interpreter/singleton.ts";
-import { isWebhookId } from "../interpreter/webhook.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
 import type {
@@ -18,6 +10,14 @@ import type {
   RunRecord,
   World,
 } from "../world/index.ts";
+import { entityKey, idOf, type Origin } from "./identity.ts";
+import { namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
+import type { EventRole, RequestRole } from "./kinds/kind.ts";
+import { unreleased } from "./kinds/lock.ts";
+import { originOf, runCreated, runForked } from "./kinds/run.ts";
+import { recordedLater } from "./kinds/step.ts";
+import { SINGLETON } from "./singleton.ts";
+import { isWebhookId } from "./webhook.ts";
 
 /** Runs that go on from where another one was: a retry of one that failed, and a fork from any step. */
 
