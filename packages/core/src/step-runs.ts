@@ -62,7 +62,7 @@ export async function onceInStep<T>(context: StepContext, request: StartRequest)
 
 function newCallId(context: StepContext): string {
   context.starts++;
-  return `${context.step.stepId}/${context.starts}`;
+  return `${context.keys.base}/${context.starts}`;
 }
 
 /** Starts a run, again each time that one which had its key has ended. */

@@ -7,16 +7,17 @@ const METHODS = new Set(["POST", "PATCH", "PUT", "DELETE"]);
 
 /** The keys of one attempt, in the order in which it asks for them: the step's id, then the same with `-2`, `-3` … */
 export class StepKeys {
-  readonly #stepId: string;
+  /** What all of them begin with: the step's id, or that of its `reconcile`, whose calls are others than the body's. */
+  readonly base: string;
   #given = 0;
 
-  constructor(stepId: string) {
-    this.#stepId = stepId;
+  constructor(base: string) {
+    this.base = base;
   }
 
   next(): string {
     this.#given += 1;
-    return this.#given === 1 ? this.#stepId : `${this.#stepId}-${this.#given}`;
+    return this.#given === 1 ? this.base : `${this.base}-${this.#given}`;
   }
 }
 
