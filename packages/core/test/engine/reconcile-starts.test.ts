@@ -7,6 +7,7 @@ it("a run that reconcile starts is another than the one that the body starts", a
   const { client, process, until, clock } = cluster();
   const child = workflow("reconcile-starts/child", async (by: string) => by);
   let calls = 0;
+  const asked: string[] = [];
   const works = step(
     "reconcile-starts/works",
     async () => {
@@ -14,7 +15,10 @@ it("a run that reconcile starts is another than the one that the body starts", a
       if (++calls === 1) throw new RetryableError("again", { retryAfter: 1 });
       return await run.returnValue;
     },
-    { semantics: "at-most-once", reconcile: async () => void (await start(child, ["reconcile"])) },
+    {
+      semantics: "at-most-once",
+      reconcile: async () => void asked.push(await (await start(child, ["reconcile"])).returnValue),
+    },
   );
   await process();
   const run = await client.start(
@@ -23,4 +27,5 @@ it("a run that reconcile starts is another than the one that the body starts", a
   );
   await clock.advance(1_000);
   expect(await until(run.returnValue)).toBe("body");
+  expect(asked).toEqual(["reconcile"]);
 });
