@@ -5,4 +5,5 @@ export default preset({
   register: "src/register.ts",
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
+  loader: "src/loader.ts",
 });

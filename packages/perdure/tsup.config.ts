@@ -12,6 +12,7 @@ export default preset({
   register: "src/register.ts",
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
+  loader: "src/loader.ts",
   compiled: "src/compiled.ts",
   cli: "src/cli.ts",
 });
