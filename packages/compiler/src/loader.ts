@@ -1,24 +1,17 @@
 /** The compiler as a loader of webpack's kind, for tools that take loaders and no plugins: Turbopack, and rules of one's own. */
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
+import type { PluginOptions } from "./plugin.ts";
 import { projectRoot } from "./project.ts";
 import { isSource, type SourceMap, type TransformResult, transform } from "./transform.ts";
 
-/** Settings of the loader: plain data, as Turbopack demands. None is needed in an ordinary project. */
-export interface LoaderOptions {
-  /** The folder that ids are relative to. Default: that of the nearest `package.json`, from the tool's root folder up. */
-  root?: string | undefined;
-  /** The module to import the runtime from. Default: `perdure/compiled`, or `workflow/compiled` where only that resolves. */
-  runtime?: string | undefined;
-  /** Names of installed packages that stay as they are. Default: `perdure.exclude` in the `package.json` of the root. */
-  exclude?: readonly string[] | undefined;
-}
+export type { PluginOptions };
 
 /** What the loader uses of the `this` that webpack, Rspack and Turbopack call it with. */
 export interface LoaderContext {
   readonly resourcePath: string;
   readonly resourceQuery?: string;
   readonly rootContext?: string;
-  getOptions(): LoaderOptions;
+  getOptions(): PluginOptions;
   emitWarning(warning: Error): void;
   callback(error: null, code?: string, map?: SourceMap | string | object | null): void;
 }
