@@ -1,5 +1,6 @@
 /** How functions are named: the name JavaScript infers, and the path of names that an id ends with. */
 import type { Node } from "oxc-parser";
+import { nameKeptAround, nameKeptFor } from "./kept-names.ts";
 import { type AnyFunction, ancestorsOf, isFunction, staticKey, withTypes } from "./syntax.ts";
 
 /** The `name` that JavaScript gives an anonymous function for where it stands, or `undefined` where it gives none. */
@@ -33,7 +34,7 @@ export function localName(fn: AnyFunction): string | undefined {
 
 /** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
 function plainName(fn: AnyFunction): string | undefined {
-  return fn.id?.name ?? boundName(fn);
+  return fn.id ? nameKeptFor(fn.id.name, fn) : boundName(fn);
 }
 
 /** `Class#key` of an instance's method, and a setter's name with `=` behind it. */
@@ -75,11 +76,12 @@ export function enclosingNames(fn: AnyFunction): string[] {
 
 /** The name of what a value is bound to where it stands. */
 function boundName(value: Node): string | undefined {
-  const outer = withTypes(value);
+  const kept = nameKeptAround(value);
+  const outer = withTypes(kept === undefined || !value.parent ? value : value.parent);
   const parent = outer.parent;
   switch (parent?.type) {
     case "VariableDeclarator":
-      return identifierName(parent.id);
+      return kept ?? identifierName(parent.id);
     case "AssignmentExpression":
     case "AssignmentPattern":
       return parent.right === outer ? chainName(parent.left) : undefined;
@@ -117,7 +119,7 @@ function memberOf(owner: string | undefined, member: { key: Node; computed: bool
 function className(member: Node): string | undefined {
   const owner = member.parent?.parent;
   if (owner?.type !== "ClassDeclaration" && owner?.type !== "ClassExpression") return undefined;
-  return owner.id?.name ?? boundName(owner);
+  return owner.id ? nameKeptFor(owner.id.name, owner) : boundName(owner);
 }
 
 function identifierName(node: Node): string | undefined {

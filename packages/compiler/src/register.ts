@@ -7,10 +7,12 @@ import { readFileSync } from "node:fs";
 import module from "node:module";
 import { dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import remapping from "@jridgewell/remapping";
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
 import { isInstalled } from "./installed.ts";
+import { originOf } from "./origin.ts";
 import { projectRoot, realPath } from "./project.ts";
-import { isSource, transform } from "./transform.ts";
+import { isSource, type SourceMap, transform } from "./transform.ts";
 
 // Not a named import: on an older Node that would fail to link, with a message that helps nobody.
 if (typeof module.registerHooks !== "function") {
@@ -49,8 +51,14 @@ function compile(code: string, filename: string): string | undefined {
     process.emitWarning(formatDiagnostic(warning), { type: "PerdureWarning", code: warning.code });
   }
   if (!result.map) return undefined;
-  const map = Buffer.from(JSON.stringify(result.map)).toString("base64");
+  const map = Buffer.from(JSON.stringify(mapToSource(result.map, code, filename))).toString("base64");
   return `${result.code}\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,${map}`;
+}
+
+/** The map to the file, or through the map that another compiler has left in it to the file's own source. */
+function mapToSource(map: SourceMap, code: string, filename: string): object {
+  const origin = originOf(code, filename);
+  return origin ? remapping([{ ...map, version: 3 }, { ...origin.map, version: 3 }], () => null) : map;
 }
 
 /** The main script's folder, which does not change with the directory one starts it from; else the working directory. */

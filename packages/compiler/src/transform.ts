@@ -11,6 +11,7 @@ import { findDirectives } from "./directives.ts";
 import { emit } from "./emit.ts";
 import { excludedBy, installedPackage, isInstalled, isOwnPackage } from "./installed.ts";
 import { findMarks } from "./marks.ts";
+import { originOf } from "./origin.ts";
 import { type Installed, idPath, projectRoot, runtimeSpecifier } from "./project.ts";
 import { analyzeScopes, type Scopes } from "./scopes.ts";
 import { parse } from "./syntax.ts";
@@ -40,7 +41,10 @@ export interface SourceMap {
 export interface TransformResult {
   /** The new source; the old one if there are errors or nothing is marked. */
   code: string;
-  /** Maps the new source to the old, exact for every token; `null` if the source did not change. */
+  /**
+   * Maps the new source to the old, exact for every token; `null` if the source did not change. Where another compiler made the old
+   * one, its map is not in it.
+   */
   map: SourceMap | null;
   /** Errors and warnings, in the order of the source. */
   diagnostics: Diagnostic[];
@@ -81,7 +85,8 @@ export function transform(code: string, options: TransformOptions): TransformRes
   }
   const { program } = parsed;
   const directives = findDirectives(program, code, reporter);
-  const path = idPath(filename, root, installed);
+  const origin = installed ? undefined : originOf(code, filename);
+  const path = idPath(origin?.filename ?? filename, root, installed);
   const scopes = analyzeScopes(program);
   const stored = new StoredClasses(program, code, scopes);
   const marks = findMarks(directives.marked, path, stored, reporter);
@@ -92,6 +97,9 @@ export function transform(code: string, options: TransformOptions): TransformRes
   if (!isModule) {
     reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
     if (installed) return unchanged();
+  }
+  if (!installed && !origin && looksBuilt(path, filename)) {
+    reporter.report("unmapped-output", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
   }
   checkCaptured(marks, scopes, reporter);
   checkDeterminism(marks, scopes, reporter);
@@ -120,6 +128,11 @@ export function transform(code: string, options: TransformOptions): TransformRes
 
 function staysAsItIs({ name }: Installed, exclude: readonly string[]): boolean {
   return isOwnPackage(name) || exclude.includes(name);
+}
+
+/** Whether a file is JavaScript in a folder of the project that compilers write to. */
+function looksBuilt(path: string, filename: string): boolean {
+  return /\/(dist|build|out)\//.test(path) && /^\.m?jsx?$/.test(extname(filename));
 }
 
 function isCommonJs(
