@@ -84,7 +84,7 @@ function boundName(value: Node): string | undefined {
       return kept ?? identifierName(parent.id);
     case "AssignmentExpression":
     case "AssignmentPattern":
-      return parent.right === outer ? chainName(parent.left) : undefined;
+      return parent.right === outer ? withoutExports(chainName(parent.left)) : undefined;
     case "Property":
       return parent.value === outer ? memberOf(parent.parent && ownerName(parent.parent), parent) : undefined;
     case "MethodDefinition":
@@ -106,6 +106,9 @@ function ownerName(object: Node): string | undefined {
     case "CallExpression":
     case "NewExpression":
       return ownerName(parent);
+    case "AssignmentExpression":
+      // What `module.exports = { charge }` exports is `charge`, no member of anything.
+      return isAllExports(chainName(parent.left)) ? undefined : boundName(outer);
     default:
       return boundName(outer);
   }
@@ -133,4 +136,13 @@ function chainName(node: Node): string | undefined {
   const owner = chainName(node.object);
   const key = staticKey({ key: node.property, computed: node.computed });
   return owner === undefined || key === undefined ? undefined : `${owner}.${key}`;
+}
+
+function isAllExports(chain: string | undefined): boolean {
+  return chain === "exports" || chain === "module.exports";
+}
+
+/** The name of what CommonJS exports under that chain: `charge` for `exports.charge`. */
+function withoutExports(chain: string | undefined): string | undefined {
+  return isAllExports(chain) ? "default" : chain?.replace(/^(?:module\.)?exports\./, "");
 }

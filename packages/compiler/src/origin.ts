@@ -2,7 +2,15 @@
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { SourceMap } from "./transform.ts";
+
+/** A source map, version 3. */
+export interface SourceMap {
+  version: number;
+  sources: string[];
+  sourcesContent?: (string | null)[];
+  names: string[];
+  mappings: string;
+}
 
 /** Where a file comes from. */
 export interface Origin {
@@ -23,11 +31,15 @@ export function originOf(code: string, filename: string): Origin | undefined {
   const inline = DATA.exec(url)?.[1];
   try {
     const mapFile = inline === undefined ? resolve(dirname(filename), decodeURI(url)) : filename;
-    const text = inline === undefined ? readFileSync(mapFile, "utf8") : Buffer.from(inline, "base64").toString();
+    const text =
+      inline === undefined ? readFileSync(mapFile, "utf8") : Buffer.from(inline, "base64").toString();
     const map = JSON.parse(text) as SourceMap & { sourceRoot?: string };
     const [source] = map.sources;
     if (source === undefined || map.sources.length > 1) return undefined;
-    const path = pathOf(`${map.sourceRoot ? `${map.sourceRoot.replace(/\/$/, "")}/` : ""}${source}`, dirname(mapFile));
+    const path = pathOf(
+      `${map.sourceRoot ? `${map.sourceRoot.replace(/\/$/, "")}/` : ""}${source}`,
+      dirname(mapFile),
+    );
     if (path === undefined) return undefined;
     const { sourceRoot: _, ...rest } = map;
     return { filename: path, map: { ...rest, sources: [pathToFileURL(path).href] } };
