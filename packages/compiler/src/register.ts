@@ -15,9 +15,12 @@ import { isSource, type TransformResult, transform } from "./transform.ts";
 
 // Not a named import: on an older Node that would fail to link, with a message that helps nobody.
 if (typeof module.registerHooks !== "function") {
-  throw new Error(
-    `perdure/register needs Node 22.15 or later, and this is ${process.version}. Update Node, or build with the esbuild or Vite plugin.`,
+  const error = new Error(
+    `perdure/register needs Node 22.15 or later, and this is ${process.version}: update Node, or build with the plugin of a bundler.`,
   );
+  // Where it was thrown would only bury that.
+  error.stack = `${error.name}: ${error.message}`;
+  throw error;
 }
 
 const root = projectRoot(startFolder());
