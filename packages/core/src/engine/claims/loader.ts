@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
@@ -54,13 +54,13 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
 
 /** The way into an execution's context, which is made once: to make one costs more than to enter it. */
 function entrance(): <T>(execution: Execution, call: () => T) => T {
-  let inside: (<T>(call: () => T) => T) | null = null;
+  let inside: AsyncResource | null = null;
   return (execution, call) => {
     inside ??= outside(() => {
       const context: Context = { kind: "workflow", execution, signals: signalsOf(execution) };
-      return contexts.run(context, () => AsyncLocalStorage.snapshot());
+      return contexts.run(context, () => new AsyncResource("perdure", { requireManualDestroy: true }));
     });
-    return inside(call);
+    return inside.runInAsyncScope(call);
   };
 }
 

@@ -1,12 +1,12 @@
 import type { Clock } from "../../clock.ts";
 import { FatalError } from "../../errors/index.ts";
+import type { StreamOutlet } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
 import { encodeChunk } from "../../streams/chunk-format.ts";
 import { type AttemptWriter, laterAttemptsStream, writerOfAttempt } from "../../streams/names.ts";
 import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
-import type { StreamOutlet } from "../../serialization/index.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { resultOf } from "./stored-result.ts";
@@ -84,10 +84,7 @@ export class AttemptStreams implements AttemptAccess {
     return this.#feeds.length > 0 || this.#writers !== null;
   }
 
-  async #stored(
-    result: AttemptResult | Promise<AttemptResult>,
-    outlet: LateOutlet,
-  ): Promise<AttemptResult> {
+  async #stored(result: AttemptResult | Promise<AttemptResult>, outlet: LateOutlet): Promise<AttemptResult> {
     const stored = await result;
     if (outlet.passed !== null) this.feed(outlet.passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);

@@ -4,13 +4,13 @@ import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { decode } from "../../serialization/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
+import { AttemptContext } from "./attempt-context.ts";
 import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
 import type { RunningBody } from "./running-bodies.ts";
 import type { Slot } from "./slots.ts";
-import { AttemptContext } from "./attempt-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
 
 /**
