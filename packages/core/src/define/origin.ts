@@ -25,7 +25,7 @@ export function originOf(fn: (...args: never[]) => unknown, define: (...args: ne
     // A bound function shows no text of its own.
     text: text.endsWith("{ [native code] }") ? `${file}:${position}` : text,
     file,
-    script: site?.getScriptHash() ?? "",
+    script: site?.getScriptHash?.() ?? "",
     position,
     get place() {
       return frame();
