@@ -23,6 +23,8 @@ export interface RunPoolOptions {
   readonly journalLimit: number;
   readonly strictReplay: boolean;
   readonly keepProcessAlive: () => () => void;
+  /** Whether it works off what is due and no more. */
+  readonly drains: boolean;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
 }
