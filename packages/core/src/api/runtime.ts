@@ -49,6 +49,7 @@ interface RuntimeState {
   configuration: Configuration | null;
   makeDefaultWorld: (() => World) | null;
   readonly clients: WeakMap<World, Client>;
+  readonly clocks: WeakMap<World, Clock>;
   /** The worker that the process brings along, and its start. */
   readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
   /** Worlds for which the program has created a worker, which may have been closed since. */
@@ -60,6 +61,7 @@ function state(): RuntimeState {
     configuration: null,
     makeDefaultWorld: null,
     clients: new WeakMap(),
+    clocks: new WeakMap(),
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
   }));
@@ -84,8 +86,7 @@ export function configure(configuration: Configuration): void {
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
-  // A client that was made before goes by another clock.
-  if (configuration.clock !== configuredClock(world)) state().clients.delete(world);
+  setClock(world, configuration.clock);
   state().configuration = configuration;
   setRetryDefaults(retry);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
@@ -116,10 +117,18 @@ export function setDefaultWorld(make: () => World): void {
   state().makeDefaultWorld ??= make;
 }
 
-/** The clock that this process goes by on a World, if one is configured. */
+/** The clock that this process goes by on a World, if a test has set one. */
 export function configuredClock(world: World): Clock | undefined {
-  const { configuration } = state();
-  return configuration?.world === world ? configuration.clock : undefined;
+  return state().clocks.get(world);
+}
+
+/** Sets the clock that this process goes by on a World; `undefined`: the machine's. */
+export function setClock(world: World, clock: Clock | undefined): void {
+  const { clocks, clients } = state();
+  // A client that was made before goes by another one.
+  if (clocks.get(world) !== clock) clients.delete(world);
+  if (clock === undefined) clocks.delete(world);
+  else clocks.set(world, clock);
 }
 
 function clockOf(world: World): { readonly clock?: Clock } {

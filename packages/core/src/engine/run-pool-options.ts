@@ -22,6 +22,7 @@ export interface RunPoolOptions {
   readonly journalWarning: number;
   readonly journalLimit: number;
   readonly strictReplay: boolean;
+  readonly alwaysReplay: boolean;
   readonly keepProcessAlive: () => () => void;
   /** Whether it works off what is due and no more. */
   readonly drains: boolean;

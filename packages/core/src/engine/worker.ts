@@ -94,6 +94,7 @@ export class EngineWorker implements Worker {
       journalWarning: options.journalWarning ?? DEFAULTS.journalWarning,
       journalLimit: options.journalLimit ?? DEFAULTS.journalLimit,
       strictReplay: options.strictReplay ?? false,
+      alwaysReplay: options.alwaysReplay ?? false,
       drains,
       keeperThread: options.clock === undefined && !drains,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
