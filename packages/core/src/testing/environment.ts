@@ -1,9 +1,7 @@
 import type { Run } from "../api/run.ts";
 import { configure, setClock, shutdown } from "../api/runtime.ts";
 import { systemSetTimeout } from "../clock.ts";
-import { stepReferenceOf } from "../define/registry.ts";
 import { type Length, lengthMs } from "../define/retry-policy.ts";
-import { stubs } from "../define/stubs.ts";
 import { EngineWorker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { ReplayDivergenceError, WorkflowRuntimeError } from "../errors/index.ts";
@@ -15,6 +13,7 @@ import { decodeError } from "../serialization/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 import { MemoryState } from "./memory-state.ts";
 import { memoryWorld } from "./memory-world.ts";
+import { stubStep } from "./stub-step.ts";
 import { type Accident, type Caller, testedWorld, type WorldVerb } from "./tested-world.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
@@ -47,7 +46,7 @@ export interface TestEnvironment extends AsyncDisposable {
   advance(length: Length): Promise<void>;
   /** Resolves when all has happened that happens without waiting. Bodies of steps that are under way are not waited for. */
   settle(): Promise<void>;
-  /** Puts another body in the place of a step's, until the environment is closed. Returns what takes it away again. */
+  /** {@link stubStep}, until the environment is closed. */
   stub<Args extends unknown[], Result>(
     step: (...args: Args) => Promise<Result>,
     body: (...args: Args) => Result | Promise<Result>,
@@ -204,15 +203,11 @@ class Environment implements TestEnvironment {
     step: (...args: Args) => Promise<Result>,
     body: (...args: Args) => Result | Promise<Result>,
   ): () => void {
-    const id = stepReferenceOf(step)?.id;
-    if (id === undefined) throw new TypeError(`stub(): the function "${step?.name}" is no step.`);
-    if (typeof body !== "function") throw new TypeError("stub(): the body must be a function.");
-    const stubbed = body as (...args: unknown[]) => unknown;
+    const restore = stubStep(step, body);
     const remove = (): void => {
       this.#stubbed.delete(remove);
-      if (stubs.get(id) === stubbed) stubs.delete(id);
+      restore();
     };
-    stubs.set(id, stubbed);
     this.#stubbed.add(remove);
     return remove;
   }

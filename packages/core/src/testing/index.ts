@@ -21,6 +21,7 @@ export {
   type StoredJournal,
 } from "./replay-journal.ts";
 export { type RunStepOptions, runStep } from "./run-step.ts";
+export { stubStep } from "./stub-step.ts";
 export type { Accident, WorldVerb } from "./tested-world.ts";
 export { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 export {

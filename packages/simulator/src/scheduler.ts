@@ -61,6 +61,12 @@ export class Scheduler {
     };
   }
 
+  /** Moves time on at once: timers of the time between are late, as when all machines stood still. */
+  jumpTo(at: number): void {
+    this.now = Math.max(this.now, Math.ceil(at));
+    this.turnsAtThisTime = 0;
+  }
+
   kill(lane: Lane): void {
     lane.state = "dead";
     this.#ready.delete(lane);
