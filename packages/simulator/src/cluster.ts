@@ -30,6 +30,7 @@ export interface ClusterConfig extends NetworkConfig {
   readonly disturbance: number;
 }
 
+/** What a {@link Cluster} is made of. */
 export interface ClusterOptions {
   readonly seed: number;
   readonly scheduler: Scheduler;
@@ -54,6 +55,7 @@ const HOUR = 3_600_000;
 /** How long a diverged run waits before it is tried again, in ms. */
 const DIVERGENCE_RETRY = 5000;
 
+/** Workers, which have faults, clients, and a driver that acts on them. */
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #random: Random;

@@ -4,6 +4,7 @@ import type { Random } from "./random.ts";
 
 /** Faults that can be left out, to see which one a failure needs. */
 export const FAULTS = ["kill", "freeze", "lost", "latency", "duplicate", "hints", "close", "clock"] as const;
+/** One of {@link FAULTS}. */
 export type Fault = (typeof FAULTS)[number];
 
 /** What the engine itself must never do, whatever it executes. */

@@ -19,6 +19,7 @@ export interface NetworkConfig {
   readonly commitsInFlight: number;
 }
 
+/** What a {@link Network} is made of. */
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
   readonly trace: Trace;
@@ -34,6 +35,7 @@ export interface NetworkOptions {
   readonly freeze: (process: SimProcess, ms: number) => void;
 }
 
+/** One call of the World. */
 export interface Call<T> {
   readonly verb: string;
   readonly runs: readonly string[];
@@ -65,6 +67,7 @@ const FATES: readonly (readonly [Fault, Fate])[] = [
 /** Verbs that may arrive twice without breaking a law. */
 const REPEATABLE: ReadonlySet<string> = new Set(["createRuns", "renew", "commit", "deliver", "writeRecords"]);
 
+/** What is between the processes and the store. */
 export class Network {
   readonly options: NetworkOptions;
   /** Where effects happen: never frozen, never dead. */

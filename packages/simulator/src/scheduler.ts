@@ -26,6 +26,7 @@ export type Enter = (lane: Lane, fn: () => void) => void;
 /** When a simulation began, ms since the epoch. */
 export const START: number = Date.UTC(2026, 0, 1);
 
+/** Time, and what is to happen next in which process. */
 export class Scheduler {
   now: number = START;
   /** Macrotasks that were run. */
