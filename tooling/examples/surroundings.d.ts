@@ -48,5 +48,7 @@ declare global {
   }
   function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
+  /** What keeps a serverless function alive after its response. */
+  function waitUntil(work: Promise<unknown>): void;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** `perdure/runtime`: Worlds and workers of a process. */
+export { type DrainOptions, type DrainResult, drain } from "./api/drain.ts";
 export {
   type Configuration,
   configure,

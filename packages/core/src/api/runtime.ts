@@ -1,4 +1,4 @@
-import { keptAlive, systemClock } from "../clock.ts";
+import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
@@ -41,12 +41,15 @@ export interface Configuration {
   readonly webhookPath?: string;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
+  /** For tests: the time that all in this process goes by which uses the World: `start`, runs, workers, drains. */
+  readonly clock?: Clock;
 }
 
 interface RuntimeState {
   configuration: Configuration | null;
   makeDefaultWorld: (() => World) | null;
   readonly clients: WeakMap<World, Client>;
+  readonly clocks: WeakMap<World, Clock>;
   /** The worker that the process brings along, and its start. */
   readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
   /** Worlds for which the program has created a worker, which may have been closed since. */
@@ -58,6 +61,7 @@ function state(): RuntimeState {
     configuration: null,
     makeDefaultWorld: null,
     clients: new WeakMap(),
+    clocks: new WeakMap(),
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
   }));
@@ -76,11 +80,13 @@ export function configure(configuration: Configuration): void {
     retry: true,
     url: true,
     webhookPath: true,
+    clock: true,
   });
   const { world, retry, url, webhookPath } = configuration;
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
+  setClock(world, configuration.clock);
   state().configuration = configuration;
   setRetryDefaults(retry);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
@@ -111,13 +117,37 @@ export function setDefaultWorld(make: () => World): void {
   state().makeDefaultWorld ??= make;
 }
 
+/** The clock that this process goes by on a World, if a test has set one. */
+export function configuredClock(world: World): Clock | undefined {
+  return state().clocks.get(world);
+}
+
+/** Sets the clock that this process goes by on a World; `undefined`: the machine's. */
+export function setClock(world: World, clock: Clock | undefined): void {
+  const { clocks, clients } = state();
+  // A client that was made before goes by another one.
+  if (clocks.get(world) !== clock) clients.delete(world);
+  if (clock === undefined) clocks.delete(world);
+  else clocks.set(world, clock);
+}
+
+function clockOf(world: World): { readonly clock?: Clock } {
+  const clock = configuredClock(world);
+  return clock === undefined ? {} : { clock };
+}
+
 /** The client of a World, one per World and process. */
 export function clientOf(world: World): Client {
   const { clients } = state();
   let client = clients.get(world);
   if (client === undefined) {
     checkVersion(world);
-    client = new Client({ world, logger: loggerOf(world), prepare: () => ensureWorker(world) });
+    client = new Client({
+      world,
+      ...clockOf(world),
+      logger: loggerOf(world),
+      prepare: () => ensureWorker(world),
+    });
     clients.set(world, client);
   }
   return client;
@@ -159,20 +189,30 @@ findStreamsBy(() => defaultClient().streams);
  * ```
  */
 export function createWorker(options: WorkerOptions): Worker {
-  const worker = localWorker(options);
+  return staff(localWorker(options));
+}
+
+/** A worker that works off what is due and no more; new runs of this process may begin in it meanwhile. */
+export function drainingWorker(options: WorkerOptions): EngineWorker {
+  return staff(localWorker(options, true));
+}
+
+/** The program has a worker of its own for the World. */
+function staff(worker: EngineWorker): EngineWorker {
+  const { world } = worker;
   const { configuration, ownWorkers, staffed } = state();
-  staffed.add(options.world);
+  staffed.add(world);
   // One that came without being asked for gives way.
-  const own = configuration?.worker === undefined ? ownWorkers.get(options.world) : undefined;
+  const own = configuration?.worker === undefined ? ownWorkers.get(world) : undefined;
   own?.worker.close().catch((error: unknown) => {
-    loggerOf(options.world).warn("The worker that came with the World could not be closed.", { error });
+    loggerOf(world).warn("The worker that came with the World could not be closed.", { error });
   });
   return worker;
 }
 
-function localWorker(options: WorkerOptions): Worker {
+function localWorker(options: WorkerOptions, drains = false): EngineWorker {
   checkVersion(options.world);
-  const worker = new EngineWorker(options);
+  const worker = new EngineWorker({ ...clockOf(options.world), ...options }, drains);
   const { workers } = clientOf(options.world);
   workers.add(worker);
   const close = worker.close.bind(worker);

@@ -1,5 +1,5 @@
 import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
-import type { Hint, Lease, NewEvent } from "../world/index.ts";
+import type { Lease, NewEvent } from "../world/index.ts";
 import { AfterWork } from "./after-end/after-work.ts";
 import { Arrivals } from "./claims/arrivals.ts";
 import { ClaimLoop } from "./claims/claim-loop.ts";
@@ -10,6 +10,7 @@ import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
+import { DrainWatch } from "./drain-watch.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
 import { giveBack } from "./leases/give-back.ts";
 import { leaseKeeperOf } from "./leases/lease-keeper.ts";
@@ -43,6 +44,8 @@ export class RunPool {
   readonly #tick: Tick;
   /** How many more runs may be taken. */
   readonly room: Room;
+  /** Whether there is anything to do. */
+  readonly drain: DrainWatch;
   readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
@@ -85,6 +88,7 @@ export class RunPool {
       maxRuns: options.maxRuns,
       keepProcessAlive: options.keepProcessAlive,
       onTaken: (run) => {
+        this.drain.took(run.runId);
         this.#mail.taken(run);
         if (this.#quarantine.active) this.#handOver.add(run);
       },
@@ -92,6 +96,7 @@ export class RunPool {
         this.#quarantine.check();
         this.#claims.roomFreed();
         this.#handOver.check();
+        this.drain.left();
       },
     });
     this.#quarantine = new Quarantine({
@@ -105,7 +110,7 @@ export class RunPool {
       residents: this.#residents,
       quarantine: this.#quarantine,
       touch,
-      onEnded: (claimed) => this.#afterWork.take(claimed),
+      onEnded: (claimed) => void this.#afterWork.take(claimed).then(() => this.drain.left()),
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
@@ -123,7 +128,8 @@ export class RunPool {
         this.#mail.claimBegins();
         return this.#renewal.catchUp();
       },
-      idle: () => this.#residents.heldCount === 0,
+      idle: () => this.drain.idle,
+      onLooked: (quiet) => this.drain.looked(quiet),
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({
@@ -137,7 +143,8 @@ export class RunPool {
       },
       onLost: (run) => this.#results.lose(run),
     });
-    const [residents, claims] = [this.#residents, this.#claims];
+    const [residents, claims, others] = [this.#residents, this.#claims, [this.#arrivals, this.#afterWork]];
+    this.drain = new DrainWatch({ ...options, residents, claims, others });
     this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
@@ -168,7 +175,7 @@ export class RunPool {
       onStep: (run, step) => this.#steps.start(run, step),
       onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
-      onParked: (dueAt) => this.#claims.noteDue(dueAt),
+      onParked: (dueAt) => this.#claims.parked(dueAt),
       onDiverged,
       touch,
     });
@@ -185,10 +192,9 @@ export class RunPool {
 
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
-    const { slots, detached } = this.#steps;
     return healthOf({
-      slots,
-      detached,
+      slots: this.#steps.slots,
+      detached: this.#steps.detached,
       heldRuns: this.#residents.heldCount,
       store: this.#store,
       claims: this.#claims,
@@ -199,10 +205,12 @@ export class RunPool {
   }
 
   async start(): Promise<void> {
-    const keeper = leaseKeeperOf(this.#options);
-    if (keeper !== null) this.#residents.keeper = keeper;
-    await keeper?.ready;
-    this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
+    this.#residents.keeper = leaseKeeperOf(this.#options) ?? undefined;
+    await this.#residents.keeper?.ready;
+    this.#unsubscribe = this.#options.world.subscribe((hint) => {
+      if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
+      if (hint.type === "mail") this.#mail.hinted(hint.runId);
+    });
     this.#renewal.start();
     this.#claims.wake();
   }
@@ -241,10 +249,5 @@ export class RunPool {
     this.#alarm.close();
     await this.#residents.keeper?.close();
     this.#residents.clear();
-  }
-
-  #onHint(hint: Hint): void {
-    if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
-    if (hint.type === "mail") this.#mail.hinted(hint.runId);
   }
 }

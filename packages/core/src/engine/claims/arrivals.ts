@@ -41,6 +41,11 @@ export class Arrivals {
     return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
   }
 
+  /** Whether a claimed run is on its way to the residents. */
+  get busy(): boolean {
+    return this.#onTheirWay.size > 0;
+  }
+
   /** Resolves when no claimed run is on its way to the residents. */
   async settled(): Promise<void> {
     await Promise.all(this.#onTheirWay);

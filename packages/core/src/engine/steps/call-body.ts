@@ -1,6 +1,7 @@
 import { currentContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
+import { stubs } from "../../define/stubs.ts";
 import { FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
@@ -25,7 +26,7 @@ export async function callBody(
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;
   }
-  return { value: await fn.apply(step.thisArg, args) };
+  return { value: await (stubs.get(id) ?? fn).apply(step.thisArg, args) };
 }
 
 async function ask(

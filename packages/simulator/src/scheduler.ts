@@ -26,6 +26,7 @@ export type Enter = (lane: Lane, fn: () => void) => void;
 /** When a simulation began, ms since the epoch. */
 export const START: number = Date.UTC(2026, 0, 1);
 
+/** Time, and what is to happen next in which process. */
 export class Scheduler {
   now: number = START;
   /** Macrotasks that were run. */
@@ -59,6 +60,12 @@ export class Scheduler {
     return () => {
       timer.fn = null;
     };
+  }
+
+  /** Moves time on at once: timers of the time between are late, as when all machines stood still. */
+  jumpTo(at: number): void {
+    this.now = Math.max(this.now, Math.ceil(at));
+    this.turnsAtThisTime = 0;
   }
 
   kill(lane: Lane): void {

@@ -1,5 +1,5 @@
 import { WorldError } from "@perdure/core/errors";
-import { type ClusterConfig, type Fault, latency } from "./config.ts";
+import { type EngineLaw, type Fault, latency } from "./faults.ts";
 import type { SimProcess } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Lane, Scheduler } from "./scheduler.ts";
@@ -10,19 +10,32 @@ import type { Trace } from "./trace.ts";
  * and the process may die or freeze at the await, before or after the effect.
  */
 
+/** How bad the network is. */
+export interface NetworkConfig {
+  /** Probability of a fault at one call of the World. */
+  readonly callFaults: number;
+  readonly leaseTtl: number;
+  /** How many batches of one worker may be under way. */
+  readonly commitsInFlight: number;
+}
+
+/** What a {@link Network} is made of. */
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
   readonly trace: Trace;
   readonly random: Random;
-  readonly config: ClusterConfig;
+  readonly config: NetworkConfig;
   /** Whether faults of this kind happen now. */
   readonly on: (fault: Fault) => boolean;
   /** A law was broken, or the simulation itself is wrong. */
   readonly fail: (error: unknown) => void;
+  /** Makes what `fail` is called with when the engine broke a law. */
+  readonly lawBroken: (law: EngineLaw, message: string, runId: string | null) => Error;
   readonly kill: (process: SimProcess) => void;
   readonly freeze: (process: SimProcess, ms: number) => void;
 }
 
+/** One call of the World. */
 export interface Call<T> {
   readonly verb: string;
   readonly runs: readonly string[];
@@ -54,6 +67,7 @@ const FATES: readonly (readonly [Fault, Fate])[] = [
 /** Verbs that may arrive twice without breaking a law. */
 const REPEATABLE: ReadonlySet<string> = new Set(["createRuns", "renew", "commit", "deliver", "writeRecords"]);
 
+/** What is between the processes and the store. */
 export class Network {
   readonly options: NetworkOptions;
   /** Where effects happen: never frozen, never dead. */

@@ -1,11 +1,10 @@
 import type { Hint, JournalEvent, NewEvent, RunCommit, World } from "@perdure/core/world";
-import { LawBroken } from "./failure.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 
 /** The World as one process sees it: every call goes through the {@link Network}. */
 export function processWorld(network: Network, world: World, process: SimProcess): World {
-  const { fail } = network.options;
+  const { fail, lawBroken } = network.options;
 
   function plain<T>(verb: string, effect: () => Promise<T>): Promise<T> {
     return network.call(process, { verb, runs: [], details: () => "", effect });
@@ -64,11 +63,7 @@ export function processWorld(network: Network, world: World, process: SimProcess
             if (result.outcome !== "out_of_step") return;
             const runId = batch[index]?.runId ?? null;
             fail(
-              new LawBroken(
-                "journal order",
-                `the owner wrote behind the end, at ${batch[index]?.seq}`,
-                runId,
-              ),
+              lawBroken("journal order", `the owner wrote behind the end, at ${batch[index]?.seq}`, runId),
             );
           });
         },

@@ -10,6 +10,7 @@ export interface TraceEntry {
   readonly details: () => string;
 }
 
+/** What happened, in order. */
 export class Trace {
   readonly #entries: TraceEntry[] = [];
 

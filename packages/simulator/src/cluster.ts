@@ -1,16 +1,14 @@
 import { PoisonedRunError } from "@perdure/core/errors";
-import type { Logger } from "@perdure/core/runtime";
+import type { Logger, WorkerOptions } from "@perdure/core/runtime";
 import { Client, EngineWorker, seededIds } from "@perdure/core/testing";
-import type { ClusterConfig, Fault } from "./config.ts";
-import { LawBroken } from "./failure.ts";
-import type { Network } from "./network.ts";
+import type { World } from "@perdure/core/world";
+import type { EngineLaw, Fault } from "./faults.ts";
+import type { Network, NetworkConfig } from "./network.ts";
 import { newProcess, pause, type SimProcess } from "./process.ts";
 import { processWorld } from "./process-world.ts";
 import { type Random, randomOf } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Store } from "./store.ts";
 import type { Trace } from "./trace.ts";
-import { deployBadVersion, simulated } from "./workflow.ts";
 
 /** The processes of a simulated cluster, and what happens to them. */
 
@@ -21,15 +19,33 @@ export interface Member {
   readonly worker: EngineWorker | null;
 }
 
+/** The settings of a cluster. Lengths in ms. */
+export interface ClusterConfig extends NetworkConfig {
+  readonly workers: number;
+  readonly clients: number;
+  readonly maxRuns: number;
+  readonly concurrency: number;
+  readonly pollInterval: number;
+  /** Mean time between two kills, freezes or closings of workers. */
+  readonly disturbance: number;
+}
+
+/** What a {@link Cluster} is made of. */
 export interface ClusterOptions {
   readonly seed: number;
   readonly scheduler: Scheduler;
   readonly network: Network;
-  readonly store: Store;
+  /** The store, before the network. */
+  readonly world: World;
+  /** What the workers execute. */
+  readonly workflows: NonNullable<WorkerOptions["workflows"]>;
   readonly trace: Trace;
   readonly config: ClusterConfig;
   readonly on: (fault: Fault) => boolean;
   readonly fail: (error: unknown) => void;
+  readonly lawBroken: (law: EngineLaw, message: string, runId: string | null) => Error;
+  /** A process stands still until this time. */
+  readonly onFrozen?: (until: number) => void;
   /** Whether code was deployed that does not follow the journals. */
   readonly mayDiverge: () => boolean;
 }
@@ -39,6 +55,7 @@ const HOUR = 3_600_000;
 /** How long a diverged run waits before it is tried again, in ms. */
 const DIVERGENCE_RETRY = 5000;
 
+/** Workers, which have faults, clients, and a driver that acts on them. */
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #random: Random;
@@ -76,10 +93,10 @@ export class Cluster {
 
   freeze(process: SimProcess, ms: number): void {
     if (process.state !== "running") return;
-    const { scheduler, store, trace } = this.#options;
+    const { scheduler, trace, onFrozen } = this.#options;
     trace.add(scheduler.now, process.name, `freezes for ${ms} ms`);
     process.state = "frozen";
-    store.checks.frozenUntil(scheduler.now + ms);
+    onFrozen?.(scheduler.now + ms);
     scheduler.at(scheduler.now + ms, this.driver, () => {
       if (process.state !== "frozen") return;
       trace.add(scheduler.now, process.name, "thaws");
@@ -101,19 +118,6 @@ export class Cluster {
       else if (fault === "freeze") this.freeze(process, this.#random.int(1, config.leaseTtl * 4));
       else if (worker !== null) this.#close({ process, worker });
     }
-  }
-
-  /** Lets code run for a while that does not follow the journals of the runs that began before it. */
-  async deploy(): Promise<void> {
-    const { config, on, scheduler, trace } = this.#options;
-    if (config.badDeploy === null) return;
-    await pause(this.driver, config.badDeploy.at);
-    if (!on("deploy")) return;
-    trace.add(scheduler.now, "all", "run a bad version");
-    deployBadVersion(scheduler.now);
-    await pause(this.driver, config.badDeploy.for);
-    trace.add(scheduler.now, "all", "run the good version again");
-    deployBadVersion(null);
   }
 
   /** Closes every worker; resolves when all have. */
@@ -154,19 +158,19 @@ export class Cluster {
   }
 
   #boot(name: string, works: boolean): Member {
-    const { seed, scheduler, network, store, config } = this.#options;
+    const { seed, scheduler, network, world: store, workflows, config } = this.#options;
     const process = newProcess(scheduler, name, works);
     const { on } = this.#options;
     if (on("clock") && randomOf(seed, `clock of ${name}`).chance(0.2)) this.#setClock(process);
     const random = randomOf(seed, name);
-    const world = processWorld(network, store.world, process);
+    const world = processWorld(network, store, process);
     const ids = seededIds(() => random.next());
     const { clock } = process;
     const client = new Client({ world, clock, ids, logger: "silent" });
     if (!works) return { process, client, worker: null };
     const worker = new EngineWorker({
       world,
-      workflows: [simulated],
+      workflows,
       clock,
       ids,
       random: () => random.next(),
@@ -187,7 +191,7 @@ export class Cluster {
   }
 
   #logger(process: SimProcess): Logger {
-    const { scheduler, trace, fail, mayDiverge } = this.#options;
+    const { scheduler, trace, fail, lawBroken, mayDiverge } = this.#options;
     const note = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
       const runId = typeof fields?.runId === "string" ? fields.runId : null;
       trace.add(scheduler.now, process.name, `${level}: ${message}`, runId, () =>
@@ -197,7 +201,7 @@ export class Cluster {
       const diverged = message.startsWith("a run cannot go on");
       if (diverged && mayDiverge()) return;
       const law = diverged ? "no divergence" : "no engine errors";
-      fail(new LawBroken(law, `${message}: ${String(fields?.error ?? JSON.stringify(fields))}`, runId));
+      fail(lawBroken(law, `${message}: ${String(fields?.error ?? JSON.stringify(fields))}`, runId));
     };
     return { debug: () => {}, info: () => {}, warn: note("warning"), error: note("error") };
   }
