@@ -8,6 +8,7 @@ import { parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
+import { UnreadableRuns } from "./claims/unreadable-runs.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
@@ -47,6 +48,7 @@ export class RunPool {
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
   readonly #store: StoreWatch;
+  readonly #unreadable: UnreadableRuns;
   #phase: "open" | "closing" | "closed" = "open";
   #unsubscribe: () => void = () => {};
 
@@ -58,8 +60,10 @@ export class RunPool {
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#systemSteps = new SystemStepRunner({ clock, logger, store, onDiverged, onEnded: touch });
-    this.#afterWork = new AfterWork({ ...options, store });
+    this.#unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
+    const unreadable = this.#unreadable;
+    this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
+    this.#afterWork = new AfterWork({ ...options, store, unreadable });
     this.#tick = new Tick({
       clock,
       keeps: (run) => this.#handOver.keeps(run),
@@ -102,8 +106,7 @@ export class RunPool {
     });
     this.#arrivals = new Arrivals({
       ...options,
-      residents: this.#residents,
-      quarantine: this.#quarantine,
+      ...{ residents: this.#residents, quarantine: this.#quarantine, unreadable },
       touch,
       onEnded: (claimed) => this.#afterWork.take(claimed),
       onLoaded: () => this.#claims.roomFreed(),
@@ -138,7 +141,7 @@ export class RunPool {
       onLost: (run) => this.#results.lose(run),
     });
     const [residents, claims] = [this.#residents, this.#claims];
-    this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
+    this.#mail = new MailReader({ ...options, residents, claims, unreadable, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
@@ -185,13 +188,9 @@ export class RunPool {
 
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
-    const { slots, detached } = this.#steps;
     return healthOf({
-      slots,
-      detached,
+      ...{ steps: this.#steps, store: this.#store, claims: this.#claims },
       heldRuns: this.#residents.heldCount,
-      store: this.#store,
-      claims: this.#claims,
       commitsStuck: this.#commits.stuck,
       now: this.#options.clock.now(),
       patience: this.#options.leaseTtl,
@@ -233,6 +232,7 @@ export class RunPool {
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     await this.#handOver.close(timeout, arrived);
+    await this.#unreadable.close();
     this.#phase = "closed";
     this.#unsubscribe();
     this.#arrivals.close();
@@ -244,7 +244,7 @@ export class RunPool {
   }
 
   #onHint(hint: Hint): void {
-    if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
     if (hint.type === "mail") this.#mail.hinted(hint.runId);
+    else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
   }
 }
