@@ -1,5 +1,5 @@
 import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
-import type { Hint, Lease, NewEvent } from "../world/index.ts";
+import type { Lease, NewEvent } from "../world/index.ts";
 import { AfterWork } from "./after-end/after-work.ts";
 import { Arrivals } from "./claims/arrivals.ts";
 import { ClaimLoop } from "./claims/claim-loop.ts";
@@ -119,6 +119,7 @@ export class RunPool {
       owner: options.workerId,
       room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
+      leavesRuns: () => unreadable.any,
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
@@ -201,7 +202,10 @@ export class RunPool {
     const keeper = leaseKeeperOf(this.#options);
     if (keeper !== null) this.#residents.keeper = keeper;
     await keeper?.ready;
-    this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
+    this.#unsubscribe = this.#options.world.subscribe((hint) => {
+      if (hint.type === "mail") this.#mail.hinted(hint.runId);
+      else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
+    });
     this.#renewal.start();
     this.#claims.wake();
   }
@@ -241,10 +245,5 @@ export class RunPool {
     this.#alarm.close();
     await this.#residents.keeper?.close();
     this.#residents.clear();
-  }
-
-  #onHint(hint: Hint): void {
-    if (hint.type === "mail") this.#mail.hinted(hint.runId);
-    else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
   }
 }

@@ -40,10 +40,17 @@ export class UnreadableRuns {
   readonly #told: Set<string> = new Set();
   /** Runs that are kept for a pause, with what ends it. */
   readonly #kept: Map<RunCommit, () => void> = new Map();
+  /** When one was left last, in monotonic time. */
+  #leftAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: UnreadableRunsOptions) {
     this.#options = options;
+  }
+
+  /** Whether runs were left that are, or may soon be, due again. */
+  get any(): boolean {
+    return this.#options.clock.elapsed() - this.#leftAt < 2 * LONGEST_PAUSE;
   }
 
   /** Leaves a claimed run to others. */
@@ -55,6 +62,7 @@ export class UnreadableRuns {
     const pause = this.#pauseOf(runId) * (0.75 + 0.5 * random());
     const commit = { runId, epoch, claimId: claimId ?? "", seq, events: [], mailDone };
     const now = clock.now();
+    this.#leftAt = clock.elapsed();
     if (lost) {
       // The next owner has to know that steps may have been interrupted: so it is left to its lease, and that is no fault of the run's.
       const patch = { lostClaims: Math.max(lostClaims - 1, 0) };
@@ -71,6 +79,7 @@ export class UnreadableRuns {
   /** A run that this worker holds needs something that cannot be read here: it is left to others as well. */
   leaveHeld(run: LiveRun, error: EncryptionError): void {
     this.#tell(run.runId, error);
+    this.#leftAt = this.#options.clock.elapsed();
     this.#options.giveBack(run);
   }
 
