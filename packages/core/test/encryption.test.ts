@@ -94,7 +94,7 @@ describe("what is stored", () => {
 
   it("is as it was given in the engine's own records", async () => {
     const plain = memoryWorld();
-    const value = Buffer.from("a lock");
+    const value = new Uint8Array(Buffer.from("a lock"));
     expect(await stored(encrypted(plain, { key: KEY }), plain, value, "lock:key:a")).toEqual(value);
   });
 
@@ -141,24 +141,23 @@ describe("in a process", () => {
     await worker.close();
   });
 
-  it.each([
-    [
-      "configure({ worker })",
-      (world: World) => void configure({ world, worker: { encryption: { key: KEY } } }),
-    ],
-    [
-      "a worker",
-      async (world: World) => {
-        setWorld(memoryWorld());
-        await createWorker({ world, signals: [], encryption: { key: KEY } }).start();
-      },
-    ],
-  ])("the keys of %s count for its World's client, too", async (_, prepare) => {
+  it("the keys of the worker that comes along count for the client, too", async () => {
     const world = memoryWorld();
-    await prepare(world);
+    configure({ world, worker: { encryption: { key: KEY } } });
+    const run = await start(flow, [SECRET]);
+    expect(await run.returnValue).toBe(SECRET);
+    expect(await isEncrypted(world, run.runId)).toBe(true);
+  });
+
+  it("those of a worker count for the client of its World", async () => {
+    const world = memoryWorld();
+    setWorld(memoryWorld());
+    const worker = createWorker({ world, signals: [], encryption: { key: KEY } });
+    await worker.start();
     const run = await start(flow, [SECRET], { world });
     expect(await run.returnValue).toBe(SECRET);
     expect(await isEncrypted(world, run.runId)).toBe(true);
+    await worker.close();
   });
 
   it("without the option nothing stands in between", async () => {

@@ -277,7 +277,7 @@ it("a changed byte, and a value of another run, do not open", async () => {
   }
   expect(row(one.runId).status).toBe("completed");
   // Two results of one run in each other's place.
-  const events = journal(one.runId) as { data: Uint8Array | null }[];
+  const events = journal(one.runId) as unknown as { data: Uint8Array | null }[];
   const [created, completed] = [events[0], events.at(-1)];
   if (created === undefined || completed === undefined) throw new Error("no events");
   [created.data, completed.data] = [completed.data, created.data];
