@@ -158,7 +158,9 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
     print(`${without.length} could not be replayed: no module here has ${names.join(", ")}.`);
   }
   if (unread.length > 0) {
-    print(`${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`);
+    print(
+      `${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`,
+    );
   }
 }
 

@@ -143,7 +143,13 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
   if (error !== undefined) lines.push("", paint("red", "error"), ...indented(full(error)));
   const missing = missingKeys(events);
   if (missing.length > 0) {
-    lines.push("", paint("yellow", "Values are encrypted, and these keys do not open them here. Give the right ones in perdure.config.ts, as encryption:"));
+    lines.push(
+      "",
+      paint(
+        "yellow",
+        "Values are encrypted, and these keys do not open them here. Give the right ones in perdure.config.ts, as encryption:",
+      ),
+    );
     lines.push(...missing.map((keyId) => `  ${oneLine(keyId)}`));
   }
   return lines;
