@@ -34,6 +34,7 @@ declare global {
   function spend(account: string, fence: number): Promise<void>;
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function chargeInvoice(invoiceId: string): Promise<{ id: string }>;
+  function fetchKey(id: string): Promise<Uint8Array | null>;
   function fetchRates(day: string): Promise<string>;
   function importDay(day: string): Promise<string>;
   function report(customer: string, version: number): Promise<number>;

@@ -8,7 +8,9 @@ export {
   setDefaultWorld,
   setWorld,
   shutdown,
+  worldInUse,
 } from "./api/runtime.ts";
+export type { EncryptionKey, EncryptionOptions, KeyFunction } from "./encryption/index.ts";
 export { type ColdReplay, type ColdReplayOptions, coldReplay } from "./engine/cold-replay.ts";
 export type { WorkerHealth } from "./engine/health.ts";
 export type { Retention } from "./engine/upkeep/retention.ts";

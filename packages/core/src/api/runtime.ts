@@ -2,6 +2,7 @@ import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
 import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
+import { type EncryptionOptions, encrypted, plainWorld } from "../encryption/index.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
@@ -39,6 +40,12 @@ export interface Configuration {
   readonly url?: string;
   /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
   readonly webhookPath?: string;
+  /**
+   * Encrypts arguments, results, payloads, errors and all other values before they are stored. Default: as `encryption` of `worker`, if that
+   * says so, else they are stored as they are. It counts for everything that this process does with the World: a worker that is created for
+   * the World without an `encryption` of its own has this one.
+   */
+  readonly encryption?: EncryptionOptions;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
   /** For tests: the time that all in this process goes by which uses the World: `start`, runs, workers, drains. */
@@ -54,6 +61,8 @@ interface RuntimeState {
   readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
   /** Worlds for which the program has created a worker, which may have been closed since. */
   readonly staffed: WeakSet<World>;
+  /** As which World, with encryption, the first worker that was given keys knows a World. */
+  readonly encryptedBy: WeakMap<World, World>;
 }
 
 function state(): RuntimeState {
@@ -64,6 +73,7 @@ function state(): RuntimeState {
     clocks: new WeakMap(),
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
+    encryptedBy: new WeakMap(),
   }));
 }
 
@@ -71,7 +81,8 @@ function state(): RuntimeState {
  * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
  * `start`. The World is opened soon after, if a worker comes with it, and else when it is first used.
  *
- * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
+ * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range and for keys
+ *   that are none
  */
 export function configure(configuration: Configuration): void {
   checkOptionNames<Configuration>("configure()", configuration, {
@@ -81,13 +92,16 @@ export function configure(configuration: Configuration): void {
     url: true,
     webhookPath: true,
     clock: true,
+    encryption: true,
   });
-  const { world, retry, url, webhookPath } = configuration;
-  checkVersion(world);
+  const { retry, url, webhookPath, worker } = configuration;
+  checkVersion(configuration.world);
+  const { encryption = typeof worker === "object" ? worker.encryption : undefined } = configuration;
+  const world = encryption === undefined ? configuration.world : encrypted(configuration.world, encryption);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
   setClock(world, configuration.clock);
-  state().configuration = configuration;
+  state().configuration = { ...configuration, world };
   setRetryDefaults(retry);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
@@ -98,7 +112,7 @@ export function setWorld(world: World): void {
   configure({ world });
 }
 
-/** The World of this process: the configured one, or the default one. */
+/** The World of this process: the configured one, with its encryption, or the default one. */
 export function getWorld(): World {
   const runtime = state();
   if (runtime.configuration === null) {
@@ -119,16 +133,17 @@ export function setDefaultWorld(make: () => World): void {
 
 /** The clock that this process goes by on a World, if a test has set one. */
 export function configuredClock(world: World): Clock | undefined {
-  return state().clocks.get(world);
+  return state().clocks.get(plainWorld(world));
 }
 
 /** Sets the clock that this process goes by on a World; `undefined`: the machine's. */
 export function setClock(world: World, clock: Clock | undefined): void {
   const { clocks, clients } = state();
+  const plain = plainWorld(world);
   // A client that was made before goes by another one.
-  if (clocks.get(world) !== clock) clients.delete(world);
-  if (clock === undefined) clocks.delete(world);
-  else clocks.set(world, clock);
+  if (clocks.get(plain) !== clock) for (const each of [world, worldInUse(plain)]) clients.delete(each);
+  if (clock === undefined) clocks.delete(plain);
+  else clocks.set(plain, clock);
 }
 
 function clockOf(world: World): { readonly clock?: Clock } {
@@ -136,9 +151,21 @@ function clockOf(world: World): { readonly clock?: Clock } {
   return clock === undefined ? {} : { clock };
 }
 
+/** A World as this process uses it: with the encryption that `configure`, or else a worker, was given for it. */
+export function worldInUse(world: World): World {
+  return configured(world) ?? state().encryptedBy.get(world) ?? world;
+}
+
+/** The World of {@link configure}, if it is this one. */
+function configured(world: World): World | undefined {
+  const known = state().configuration?.world;
+  return known !== undefined && plainWorld(known) === world ? known : undefined;
+}
+
 /** The client of a World, one per World and process. */
-export function clientOf(world: World): Client {
+export function clientOf(given: World): Client {
   const { clients } = state();
+  const world = worldInUse(given);
   let client = clients.get(world);
   if (client === undefined) {
     checkVersion(world);
@@ -210,10 +237,16 @@ function staff(worker: EngineWorker): EngineWorker {
   return worker;
 }
 
-function localWorker(options: WorkerOptions, drains = false): EngineWorker {
+function localWorker({ encryption, ...options }: WorkerOptions, drains = false): EngineWorker {
   checkVersion(options.world);
-  const worker = new EngineWorker({ ...clockOf(options.world), ...options }, drains);
-  const { workers } = clientOf(options.world);
+  const world =
+    encryption === undefined
+      ? (configured(options.world) ?? options.world)
+      : encrypted(options.world, encryption);
+  const worker = new EngineWorker({ ...clockOf(world), ...options, world }, drains);
+  const { encryptedBy } = state();
+  if (world !== options.world && !encryptedBy.has(options.world)) encryptedBy.set(options.world, world);
+  const { workers } = clientOf(world);
   workers.add(worker);
   const close = worker.close.bind(worker);
   worker.close = (closeOptions) => {
@@ -232,6 +265,7 @@ export function shutdown(): Promise<void> {
     await runtime.ownWorkers.get(world)?.worker.close();
     runtime.ownWorkers.delete(world);
     runtime.clients.delete(world);
+    runtime.encryptedBy.delete(plainWorld(world));
     runtime.configuration = null;
     setRetryDefaults(undefined);
     setPublicUrl(undefined, undefined);

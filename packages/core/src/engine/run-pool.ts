@@ -8,6 +8,7 @@ import { parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
+import { UnreadableRuns } from "./claims/unreadable-runs.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
 import { DrainWatch } from "./drain-watch.ts";
@@ -50,6 +51,7 @@ export class RunPool {
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
   readonly #store: StoreWatch;
+  readonly #unreadable: UnreadableRuns;
   #phase: "open" | "closing" | "closed" = "open";
   #unsubscribe: () => void = () => {};
 
@@ -61,8 +63,10 @@ export class RunPool {
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#systemSteps = new SystemStepRunner({ clock, logger, store, onDiverged, onEnded: touch });
-    this.#afterWork = new AfterWork({ ...options, store });
+    this.#unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
+    const unreadable = this.#unreadable;
+    this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
+    this.#afterWork = new AfterWork({ ...options, store, unreadable });
     this.#tick = new Tick({
       clock,
       keeps: (run) => this.#handOver.keeps(run),
@@ -107,8 +111,7 @@ export class RunPool {
     });
     this.#arrivals = new Arrivals({
       ...options,
-      residents: this.#residents,
-      quarantine: this.#quarantine,
+      ...{ residents: this.#residents, quarantine: this.#quarantine, unreadable },
       touch,
       onEnded: (claimed) => void this.#afterWork.take(claimed).then(() => this.drain.left()),
       onLoaded: () => this.#claims.roomFreed(),
@@ -121,6 +124,7 @@ export class RunPool {
       owner: options.workerId,
       room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
+      leavesRuns: () => unreadable.any,
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
@@ -145,7 +149,7 @@ export class RunPool {
     });
     const [residents, claims, others] = [this.#residents, this.#claims, [this.#arrivals, this.#afterWork]];
     this.drain = new DrainWatch({ ...options, residents, claims, others });
-    this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
+    this.#mail = new MailReader({ ...options, residents, claims, unreadable, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
@@ -193,11 +197,8 @@ export class RunPool {
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
     return healthOf({
-      slots: this.#steps.slots,
-      detached: this.#steps.detached,
+      ...{ steps: this.#steps, store: this.#store, claims: this.#claims },
       heldRuns: this.#residents.heldCount,
-      store: this.#store,
-      claims: this.#claims,
       commitsStuck: this.#commits.stuck,
       now: this.#options.clock.now(),
       patience: this.#options.leaseTtl,
@@ -208,8 +209,8 @@ export class RunPool {
     this.#residents.keeper = leaseKeeperOf(this.#options) ?? undefined;
     await this.#residents.keeper?.ready;
     this.#unsubscribe = this.#options.world.subscribe((hint) => {
-      if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
       if (hint.type === "mail") this.#mail.hinted(hint.runId);
+      else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
     });
     this.#renewal.start();
     this.#claims.wake();
@@ -241,6 +242,7 @@ export class RunPool {
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     await this.#handOver.close(timeout, arrived);
+    await this.#unreadable.close();
     this.#phase = "closed";
     this.#unsubscribe();
     this.#arrivals.close();

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
+import { EncryptedValue } from "@perdure/core/api";
 import { paint } from "./terminal.ts";
 
 /** Times, lengths and values as people read them. */
@@ -31,6 +32,7 @@ export function between(from: Date | undefined, to: Date | undefined): string {
 /** A value on one line. */
 export function short(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, {
     depth: 2,
     breakLength: Number.POSITIVE_INFINITY,
@@ -43,6 +45,7 @@ export function short(value: unknown): string {
 export function full(value: unknown): string {
   const colors = paint("red", "") !== "";
   if (value instanceof Error) return `${stackOf(value)}${causeOf(value)}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, { depth: 8, maxStringLength: 10_000, maxArrayLength: 200, colors });
 }
 

@@ -1,4 +1,4 @@
-import type { RunEvent } from "@perdure/core/api";
+import { EncryptedValue, type RunEvent } from "@perdure/core/api";
 import { decodeError } from "@perdure/core/testing";
 
 /** What a run did, from its journal: one entry for each step, sleep, hook and system step, with its attempts and its end. */
@@ -44,7 +44,7 @@ export function timelineOf(events: readonly RunEvent[]): Entry[] {
       const made = { seq, kind, id, name, at, input: value, failedAttempts: [] };
       entries.set(id, { ...made, endedAt: undefined, outcome: "open", output: undefined });
     } else if (type.endsWith("_retrying")) {
-      entry.failedAttempts.push(attemptOf(value));
+      entry.failedAttempts.push(attemptOf(value, entry.failedAttempts.length + 1));
     } else if (type.startsWith(`${entry.kind}_`)) {
       entry.outcome = type.slice(entry.kind.length + 1);
       entry.endedAt = at;
@@ -54,7 +54,11 @@ export function timelineOf(events: readonly RunEvent[]): Entry[] {
   return [...entries.values()];
 }
 
-function attemptOf(value: unknown): FailedAttempt {
+/** @param place which attempt it is, where the value does not tell */
+function attemptOf(value: unknown, place: number): FailedAttempt {
+  if (value instanceof EncryptedValue) {
+    return { attempt: place, reason: "error", error: value, retryAt: undefined };
+  }
   const { attempt = 0, reason = "error", error, retryAt } = (value ?? {}) as Partial<Record<string, unknown>>;
   return {
     attempt: Number(attempt),

@@ -1,4 +1,4 @@
-import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
+import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import { outside } from "../../outside.ts";
@@ -18,6 +18,7 @@ import type { ArrivalsOptions } from "./arrivals-options.ts";
 import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
+import { whyUnreadable } from "./unreadable-runs.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
 
@@ -69,9 +70,10 @@ export class Arrivals {
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, quarantine, touch } = this.#options;
+    const { clock, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
-    if (isTerminal(row.status)) {
+    const obstacle = whyUnreadable(claimed);
+    if (isTerminal(row.status) && obstacle === null) {
       this.#options.onEnded(claimed);
       return;
     }
@@ -80,6 +82,11 @@ export class Arrivals {
     // Our own lease ran out and came back to us: the old incarnation is another's.
     if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
     const parked = residents.unpark(row.runId);
+    if (obstacle !== null) {
+      parked?.end();
+      unreadable.leave(claimed, obstacle);
+      return;
+    }
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
@@ -125,8 +132,7 @@ export class Arrivals {
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
-    const { world, logger, residents } = this.#options;
-    const { runId } = claimed.run;
+    const { world, residents } = this.#options;
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
@@ -135,26 +141,19 @@ export class Arrivals {
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
-      );
+      this.#unread(claimed, error);
     }
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { clock, logger, residents, touch } = this.#options;
+    const { clock, residents, touch } = this.#options;
     const { run: row, mail } = claimed;
     let replayed: Replayed;
     try {
       replayed = await replayClaimed(run.execution, claimed, this.#options);
     } catch (error) {
-      const { runId } = row;
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
-      );
       residents.drop(run);
+      this.#unread(claimed, error);
       return;
     }
     if (run.lease.ended) return;
@@ -186,6 +185,18 @@ export class Arrivals {
       run.receiveMail(mail);
     }
     touch(run);
+  }
+
+  #unread(claimed: ClaimedRun, error: unknown): void {
+    const { logger, unreadable } = this.#options;
+    if (EncryptionError.is(error)) {
+      unreadable.leave(claimed, error);
+      return;
+    }
+    logger.warn(
+      "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+      { runId: claimed.run.runId, error },
+    );
   }
 
   /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
