@@ -5,6 +5,7 @@ import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../def
 import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { checkInterceptor, configureInterceptors, type Interceptor } from "../interceptors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
@@ -41,6 +42,8 @@ export interface Configuration {
   readonly webhookPath?: string;
   /** How the steps of this process are retried where they have no options of their own. */
   readonly retry?: RetryDefaults;
+  /** What is called beside starts, executions, steps and ends of runs in this process; `registerInterceptor` adds more. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 interface RuntimeState {
@@ -51,6 +54,8 @@ interface RuntimeState {
   readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
   /** Worlds for which the program has created a worker, which may have been closed since. */
   readonly staffed: WeakSet<World>;
+  /** The workers that were created and not closed. */
+  readonly workers: Set<EngineWorker>;
 }
 
 function state(): RuntimeState {
@@ -60,6 +65,7 @@ function state(): RuntimeState {
     clients: new WeakMap(),
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
+    workers: new Set(),
   }));
 }
 
@@ -76,13 +82,16 @@ export function configure(configuration: Configuration): void {
     retry: true,
     url: true,
     webhookPath: true,
+    interceptors: true,
   });
-  const { world, retry, url, webhookPath } = configuration;
+  const { world, retry, url, webhookPath, interceptors = [] } = configuration;
   checkVersion(world);
+  for (const interceptor of interceptors) checkInterceptor("configure({ interceptors })", interceptor);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
   state().configuration = configuration;
   setRetryDefaults(retry);
+  configureInterceptors(interceptors);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -173,14 +182,27 @@ export function createWorker(options: WorkerOptions): Worker {
 function localWorker(options: WorkerOptions): Worker {
   checkVersion(options.world);
   const worker = new EngineWorker(options);
-  const { workers } = clientOf(options.world);
-  workers.add(worker);
+  const registers = [clientOf(options.world).workers, state().workers];
+  for (const register of registers) register.add(worker);
   const close = worker.close.bind(worker);
   worker.close = (closeOptions) => {
-    workers.delete(worker);
+    for (const register of registers) register.delete(worker);
     return close(closeOptions);
   };
   return worker;
+}
+
+/**
+ * The workers of this process that are at work, those included that a World brought along: for whoever looks at all of them, such as
+ * a metrics exporter.
+ *
+ * @example
+ * ```ts
+ * const slotsInUse = openWorkers().reduce((sum, worker) => sum + worker.health().slots.inUse, 0);
+ * ```
+ */
+export function openWorkers(): readonly Worker[] {
+  return [...state().workers].filter(({ open }) => open);
 }
 
 /** Closes what this process opened by itself: the worker in process and the default World. */
@@ -195,6 +217,7 @@ export function shutdown(): Promise<void> {
     runtime.configuration = null;
     setRetryDefaults(undefined);
     setPublicUrl(undefined, undefined);
+    configureInterceptors([]);
     await world.close();
   });
 }

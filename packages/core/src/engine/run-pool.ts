@@ -82,8 +82,7 @@ export class RunPool {
       touch,
     });
     this.#residents = new Residents({
-      maxRuns: options.maxRuns,
-      keepProcessAlive: options.keepProcessAlive,
+      ...options,
       onTaken: (run) => {
         this.#mail.taken(run);
         if (this.#quarantine.active) this.#handOver.add(run);

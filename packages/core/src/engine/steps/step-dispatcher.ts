@@ -1,4 +1,5 @@
 import { FatalError } from "../../errors/index.ts";
+import { headersOf } from "../../interpreter/kinds/headers.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
@@ -105,5 +106,6 @@ function ownerOf({ execution }: LiveRun): StepOwner {
     metadata: workflowMetadata(execution),
     signals: signalsOf(execution),
     largestValue: execution.largestValue,
+    headers: headersOf(execution),
   };
 }
