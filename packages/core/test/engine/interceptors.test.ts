@@ -71,8 +71,8 @@ it("tells of a run from its start to its end, with what travels with it", async 
     ["execute", "interceptors/waits", true],
     ["step", "interceptors/works", 1, true, true],
     ["gave", 8],
-    ["left", "completed"],
     ["end", "interceptors/waits", "completed", true, undefined],
+    ["left", "completed"],
   ]);
   expect(types(runId).slice(0, 3)).toEqual(["run_created", "headers_given", "run_started"]);
 });
@@ -253,11 +253,11 @@ it("says how a run ended, and how it left a worker", async () => {
   await until(cancelled.returnValue.catch(() => {}));
   await settle();
   expect(heard).toEqual([
-    "failed",
     ["failed", "RangeError: too far"],
+    "failed",
     "parked",
-    "cancelled",
     ["cancelled", expect.stringContaining("enough")],
+    "cancelled",
   ]);
 });
 

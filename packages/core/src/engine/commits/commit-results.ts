@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { LeaseLostError } from "../../errors/index.ts";
-import { measured, measures, type RunHeaders, tellOfEnd } from "../../interceptors/index.ts";
+import { measured, measures, tellOfEnd } from "../../interceptors/index.ts";
 import { headersOf } from "../../interpreter/kinds/headers.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
@@ -45,22 +45,26 @@ export class CommitResults {
 
   take(commit: OutgoingCommit, result: CommitResult): void {
     const { run } = commit;
-    const { residents } = this.#options;
+    const { world, logger, residents } = this.#options;
     const ending = result.outcome === "committed" ? endingOf(commit) : null;
     // The execution forgets them with its end.
     const headers = ending === null ? {} : headersOf(run.execution);
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
-      if (ending !== null) this.#finished(ending, headers);
+      if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
+        completions(world).finished(ending);
+      }
     } else if (result.outcome !== "committed") {
       this.#refused(run, result);
     } else {
       const told = this.#tell(commit, result);
       this.#durable(commit, result.mailSeq, told);
       if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
         residents.executions.ended(run, ending.status);
         residents.release(run);
-        this.#finished(ending, headers);
+        completions(world).finished(ending);
       }
     }
   }
@@ -70,12 +74,6 @@ export class CommitResults {
     const { runId, workflow: workflowName } = run;
     if (measures()) measured(this.#options.logger, { type: "lease_lost", runId, workflowName });
     this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
-  }
-
-  #finished(ending: RunEnding, headers: RunHeaders): void {
-    const { world, logger } = this.#options;
-    completions(world).finished(ending);
-    tellOfEnd(world, ending, headers, logger);
   }
 
   #refused(run: LiveRun, result: CommitResult): void {
