@@ -18,7 +18,6 @@ export const ATTRIBUTE = {
   attempt: "step.attempt",
   /** Of an attempt: `completed`, `failed` … */
   outcome: "step.outcome",
-  worker: "worker.id",
   world: "world.name",
 } as const;
 

@@ -1,5 +1,5 @@
 import type { BatchObservableCallback, Meter } from "@opentelemetry/api";
-import { openWorkers } from "@perdure/core/runtime";
+import { openWorkers, type WorkerHealth } from "@perdure/core/runtime";
 import { ATTRIBUTE } from "./attributes.ts";
 
 /** What is looked at when metrics are collected: the workers of this process, and how much waits in their Worlds. */
@@ -22,8 +22,9 @@ export function observeWorkers(meter: Meter, { backlog }: ObserveOptions): () =>
     "{body}",
     "Bodies that go on when their attempts are over.",
   );
-  const held = gauge("perdure.runs.held", "{run}", "Runs of which the worker has the lease.");
-  const healthy = gauge("perdure.worker.healthy", "1", "1 if the worker takes and executes runs, else 0.");
+  const held = gauge("perdure.runs.held", "{run}", "Runs of which this process has the lease.");
+  const open = gauge("perdure.workers.open", "{worker}", "Workers of this process.");
+  const well = gauge("perdure.workers.healthy", "{worker}", "Those that take and execute runs.");
   const due = gauge(
     "perdure.due.lag",
     "s",
@@ -31,23 +32,38 @@ export function observeWorkers(meter: Meter, { backlog }: ObserveOptions): () =>
   );
   const waiting = gauge("perdure.runs.backlog", "{run}", "Runs of the World that nobody has begun.");
 
+  // The SDK goes on to report whatever it has once seen, so a worker that was closed must not have a series of its own.
   const observe: BatchObservableCallback = async (result) => {
     const workers = openWorkers();
-    for (const worker of workers) {
-      const { ok, slots, heldRuns, oldestDue, detached: bodies } = worker.health();
-      const attributes = { [ATTRIBUTE.worker]: worker.id };
-      result.observe(inUse, slots.inUse, attributes);
-      result.observe(limit, slots.limit, attributes);
-      result.observe(queued, slots.queued, attributes);
-      result.observe(detached, bodies.count, attributes);
-      result.observe(held, heldRuns, attributes);
-      result.observe(healthy, ok ? 1 : 0, attributes);
-      result.observe(
-        due,
-        oldestDue === null ? 0 : Math.max(Date.now() - oldestDue.getTime(), 0) / 1000,
-        attributes,
-      );
-    }
+    const all = workers.map((worker) => worker.health());
+    const sum = (of: (health: WorkerHealth) => number): number =>
+      all.reduce((total, health) => total + of(health), 0);
+    result.observe(
+      inUse,
+      sum(({ slots }) => slots.inUse),
+    );
+    result.observe(
+      limit,
+      sum(({ slots }) => slots.limit),
+    );
+    result.observe(
+      queued,
+      sum(({ slots }) => slots.queued),
+    );
+    result.observe(
+      detached,
+      sum(({ detached: bodies }) => bodies.count),
+    );
+    result.observe(
+      held,
+      sum(({ heldRuns }) => heldRuns),
+    );
+    result.observe(open, workers.length);
+    result.observe(
+      well,
+      sum(({ ok }) => (ok ? 1 : 0)),
+    );
+    result.observe(due, Math.max(0, ...all.map(lagOf)));
     if (!backlog) return;
     for (const world of new Set(workers.map((worker) => worker.world))) {
       // A store that is away is told of by the workers' health.
@@ -56,7 +72,12 @@ export function observeWorkers(meter: Meter, { backlog }: ObserveOptions): () =>
     }
   };
 
-  const gauges = [inUse, limit, queued, detached, held, healthy, due, waiting];
+  const gauges = [inUse, limit, queued, detached, held, open, well, due, waiting];
   meter.addBatchObservableCallback(observe, gauges);
   return () => meter.removeBatchObservableCallback(observe, gauges);
+}
+
+/** In seconds. */
+function lagOf({ oldestDue }: WorkerHealth): number {
+  return oldestDue === null ? 0 : (Date.now() - oldestDue.getTime()) / 1000;
 }
