@@ -27,9 +27,7 @@ const SCOPE = "perdure";
  * @returns a function that takes it away again
  * @example
  * ```ts
- * const sdk = new NodeSDK({ serviceName: "orders" });
- * sdk.start();
- * registerOpenTelemetry();
+ * const stop = registerOpenTelemetry();
  * ```
  */
 export function registerOpenTelemetry(options: OpenTelemetryOptions = {}): () => void {
