@@ -22,4 +22,4 @@ export {
 } from "./registry.ts";
 export { tellOfEnd } from "./run-end.ts";
 export { intercepted, type Starting } from "./start.ts";
-export { aroundStep } from "./step.ts";
+export { aroundStep, wrapsSteps } from "./step.ts";

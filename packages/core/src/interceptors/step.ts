@@ -4,10 +4,13 @@ import { hooks } from "./registry.ts";
 
 /** Bodies of steps, with the interceptors around them. */
 
+/** Whether somebody wraps bodies. */
+export function wrapsSteps(): boolean {
+  return hooks.aroundStep.length > 0;
+}
+
 /** Calls a body by way of the interceptors, the first one outermost. */
-export async function aroundStep(facts: () => StepCall, body: () => Promise<unknown>): Promise<unknown> {
-  if (hooks.aroundStep.length === 0) return await body();
-  const call = facts();
+export async function aroundStep(call: StepCall, body: () => Promise<unknown>): Promise<unknown> {
   const through = hooks.aroundStep.reduceRight<() => Promise<unknown>>((inner, hook) => {
     const next = once(inner);
     return async () => await hook(call, next);

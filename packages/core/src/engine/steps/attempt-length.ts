@@ -14,13 +14,12 @@ export const unmeasured: AttemptEnd = () => {};
 /** The body of an attempt begins. */
 export function measureAttempt(
   step: PendingStep,
-  { metadata }: StepOwner,
+  { workflow: workflowName }: StepOwner,
   { clock, logger }: AttemptHost,
 ): AttemptEnd {
   if (!measures()) return unmeasured;
   const from = clock.elapsed();
   return (result) => {
-    const { workflowName } = metadata;
     const duration = clock.elapsed() - from;
     const outcome = outcomeOf(result);
     measured(logger, {

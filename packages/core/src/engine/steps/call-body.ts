@@ -2,7 +2,7 @@ import { currentContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
 import { ContextError, FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
-import { aroundStep, type StepCall } from "../../interceptors/index.ts";
+import { aroundStep, type StepCall, wrapsSteps } from "../../interceptors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
 import { stepFacts } from "./step-outcome.ts";
@@ -26,12 +26,8 @@ export async function callBody(
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;
   }
-  return {
-    value: await aroundStep(
-      () => stepCall(step),
-      () => fn.apply(step.thisArg, args),
-    ),
-  };
+  if (!wrapsSteps()) return { value: await fn.apply(step.thisArg, args) };
+  return { value: await aroundStep(stepCall(step), async () => await fn.apply(step.thisArg, args)) };
 }
 
 /** What the interceptors know of the attempt. */
@@ -53,7 +49,7 @@ async function ask(
     const asks = async (): Promise<unknown> => await reconcile(step.id, args);
     if (context?.kind !== "step") return await asks();
     // With keys of its own: the body's must be those of the attempt before.
-    return await contexts.run({ ...context, keys: new StepKeys(`${step.id}-ask`) }, asks);
+    return await contexts.run(context.withKeys(new StepKeys(`${step.id}-ask`)), asks);
   } catch (error) {
     if (FatalError.is(error) || RetryableError.is(error)) throw error;
     throw new StepOutcomeUnknownError(facts, error);

@@ -1,4 +1,5 @@
 import { FatalError } from "../../errors/index.ts";
+import { attributesOf } from "../../interpreter/kinds/attributes.ts";
 import { headersOf } from "../../interpreter/kinds/headers.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
@@ -102,8 +103,11 @@ function causeOf(error: unknown): string | undefined {
 }
 
 function ownerOf({ execution }: LiveRun): StepOwner {
+  const attributes = attributesOf(execution);
   return {
-    metadata: workflowMetadata(execution),
+    runId: execution.runId,
+    workflow: execution.workflow,
+    metadata: () => workflowMetadata(execution, attributes),
     signals: signalsOf(execution),
     largestValue: execution.largestValue,
     headers: headersOf(execution),
