@@ -101,7 +101,7 @@ it("leaves the journal as it is where nobody gives headers, and is not needed to
 });
 
 it("has the headers of a start in every generation, and those of a retry in the run that goes on", async () => {
-  const { client, process, until } = cluster();
+  const { client, process, until, types } = cluster();
   let starts = 0;
   const seen: unknown[] = [];
   register({
@@ -128,6 +128,7 @@ it("has the headers of a start in every generation, and those of a retry in the 
   broken = false;
   const next = await run.retry();
   expect(await until(next.returnValue)).toBe("done");
+  expect(types(next.runId).filter((type) => type === "headers_given")).toHaveLength(1);
   expect(seen).toEqual([
     ["interceptors/works", "start 1"],
     ["interceptors/works", "start 1"],
