@@ -27,6 +27,10 @@ declare global {
     };
   };
 
+  const createServer: typeof import("node:http").createServer;
+  const PrometheusExporter: typeof import("@opentelemetry/exporter-prometheus").PrometheusExporter;
+  const MeterProvider: typeof import("@opentelemetry/sdk-metrics").MeterProvider;
+
   const stripeClient: typeof stripe;
 
   function isCharged(order: string): Promise<boolean>;

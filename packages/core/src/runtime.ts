@@ -5,6 +5,7 @@ export {
   configure,
   createWorker,
   getWorld,
+  openWorkers,
   setDefaultWorld,
   setWorld,
   shutdown,
@@ -16,6 +17,19 @@ export type { WorkerHealth } from "./engine/health.ts";
 export type { Retention } from "./engine/upkeep/retention.ts";
 export type { Worker } from "./engine/worker.ts";
 export type { CloseOptions, WorkerOptions } from "./engine/worker-options.ts";
+export {
+  type AttemptOutcome,
+  type ExecutedRun,
+  type ExecutionOutcome,
+  type Interceptor,
+  type Measurement,
+  type RunEnd,
+  type RunHeaders,
+  registerInterceptor,
+  type StartCall,
+  type StartOutcome,
+  type StepCall,
+} from "./interceptors/index.ts";
 export { jsonLogger } from "./json-logger.ts";
 export { type LogFields, type Logger, silentLogger } from "./logger.ts";
 export { type LoggerChoice, type PinoLogger, resolveLogger } from "./logger-choice.ts";

@@ -6,6 +6,7 @@ import { type EncryptionOptions, encrypted, plainWorld } from "../encryption/ind
 import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { checkInterceptor, configureInterceptors, type Interceptor } from "../interceptors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
@@ -50,6 +51,8 @@ export interface Configuration {
   readonly retry?: RetryDefaults;
   /** For tests: the time that all in this process goes by which uses the World: `start`, runs, workers, drains. */
   readonly clock?: Clock;
+  /** What is called beside starts, executions, steps and ends of runs in this process; `registerInterceptor` adds more. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 interface RuntimeState {
@@ -63,6 +66,8 @@ interface RuntimeState {
   readonly staffed: WeakSet<World>;
   /** As which World, with encryption, the first worker that was given keys knows a World. */
   readonly encryptedBy: WeakMap<World, World>;
+  /** The workers that were created and not closed. */
+  readonly workers: Set<EngineWorker>;
 }
 
 function state(): RuntimeState {
@@ -74,6 +79,7 @@ function state(): RuntimeState {
     ownWorkers: new WeakMap(),
     staffed: new WeakSet(),
     encryptedBy: new WeakMap(),
+    workers: new Set(),
   }));
 }
 
@@ -93,9 +99,11 @@ export function configure(configuration: Configuration): void {
     webhookPath: true,
     clock: true,
     encryption: true,
+    interceptors: true,
   });
-  const { retry, url, webhookPath, worker } = configuration;
+  const { retry, url, webhookPath, worker, interceptors = [] } = configuration;
   checkVersion(configuration.world);
+  for (const interceptor of interceptors) checkInterceptor("configure({ interceptors })", interceptor);
   const { encryption = typeof worker === "object" ? worker.encryption : undefined } = configuration;
   const world = encryption === undefined ? configuration.world : encrypted(configuration.world, encryption);
   if (retry !== undefined) checkRetryDefaults(retry);
@@ -103,6 +111,7 @@ export function configure(configuration: Configuration): void {
   setClock(world, configuration.clock);
   state().configuration = { ...configuration, world };
   setRetryDefaults(retry);
+  configureInterceptors(interceptors);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -246,14 +255,27 @@ function localWorker({ encryption, ...options }: WorkerOptions, drains = false):
   const worker = new EngineWorker({ ...clockOf(world), ...options, world }, drains);
   const { encryptedBy } = state();
   if (world !== options.world && !encryptedBy.has(options.world)) encryptedBy.set(options.world, world);
-  const { workers } = clientOf(world);
-  workers.add(worker);
+  const registers = [clientOf(world).workers, state().workers];
+  for (const register of registers) register.add(worker);
   const close = worker.close.bind(worker);
   worker.close = (closeOptions) => {
-    workers.delete(worker);
+    for (const register of registers) register.delete(worker);
     return close(closeOptions);
   };
   return worker;
+}
+
+/**
+ * The workers of this process that are at work, those included that a World brought along: for whoever looks at all of them, such as
+ * a metrics exporter.
+ *
+ * @example
+ * ```ts
+ * const slotsInUse = openWorkers().reduce((sum, worker) => sum + worker.health().slots.inUse, 0);
+ * ```
+ */
+export function openWorkers(): readonly Worker[] {
+  return [...state().workers].filter(({ open }) => open);
 }
 
 /** Closes what this process opened by itself: the worker in process and the default World. */
@@ -269,6 +291,7 @@ export function shutdown(): Promise<void> {
     runtime.configuration = null;
     setRetryDefaults(undefined);
     setPublicUrl(undefined, undefined);
+    configureInterceptors([]);
     await world.close();
   });
 }

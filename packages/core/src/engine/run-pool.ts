@@ -89,8 +89,7 @@ export class RunPool {
       touch,
     });
     this.#residents = new Residents({
-      maxRuns: options.maxRuns,
-      keepProcessAlive: options.keepProcessAlive,
+      ...options,
       onTaken: (run) => {
         this.drain.took(run.runId);
         this.#mail.taken(run);

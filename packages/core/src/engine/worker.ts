@@ -32,6 +32,8 @@ import {
 export interface Worker {
   /** Names the worker in leases. */
   readonly id: string;
+  /** Where its runs are. */
+  readonly world: World;
   /**
    * Opens the World and begins to execute runs. Idempotent; may be called again if the World could not be opened.
    *

@@ -15,6 +15,7 @@ import { wasInterrupted } from "../run/divergence.ts";
 import { LiveRun } from "../run/live-run.ts";
 import { FailureFences } from "../steps/failure-fences.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
+import { tellOfLag } from "./claim-lag.ts";
 import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
@@ -64,13 +65,13 @@ export class Arrivals {
     const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
-    run.hold({ firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    this.#hold(run, { firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, quarantine, unreadable, touch } = this.#options;
+    const { clock, logger, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     const obstacle = whyUnreadable(claimed);
     if (isTerminal(row.status) && obstacle === null) {
@@ -90,8 +91,9 @@ export class Arrivals {
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      parked.hold(row, 0);
+      this.#hold(parked, row, 0);
       parked.schedule(() => false, now);
+      tellOfLag(parked, claimed, claimNow, logger);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -161,7 +163,7 @@ export class Arrivals {
     const began = journal.some(({ type }) => type === "run_started");
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
-    run.hold(row, lastAt);
+    this.#hold(run, row, lastAt);
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const terminate = mail.find(({ type }) => type === TERMINATE);
     const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
@@ -184,6 +186,7 @@ export class Arrivals {
       }
       run.receiveMail(mail);
     }
+    tellOfLag(run, claimed, now, logger);
     touch(run);
   }
 
@@ -197,6 +200,11 @@ export class Arrivals {
       "the journal of a run could not be read: a worker takes the run up again when its lease is over",
       { runId: claimed.run.runId, error },
     );
+  }
+
+  #hold(run: LiveRun, row: Parameters<LiveRun["hold"]>[0], lastAt: number): void {
+    run.hold(row, lastAt);
+    this.#options.residents.executions.begin(run);
   }
 
   /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
