@@ -4,6 +4,7 @@
  */
 
 export { Client } from "./api/client.ts";
+export { readEventValue } from "./api/journal.ts";
 export { locksOf } from "./api/locks-listing.ts";
 export { hooksOf, startKeysOf } from "./api/names-listing.ts";
 export {
