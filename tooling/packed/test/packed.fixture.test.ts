@@ -37,6 +37,7 @@ beforeAll(async () => {
       "@perdure/core": tarball("perdure-core"),
       "@perdure/compiler": tarball("perdure-compiler"),
       "@perdure/http": tarball("perdure-http"),
+      "@perdure/dashboard": tarball("perdure-dashboard"),
       "@perdure/transactions": tarball("perdure-transactions"),
       "@perdure/world-sqlite": tarball("perdure-world-sqlite"),
     },
