@@ -71,7 +71,7 @@ export class Arrivals {
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, logger, residents, quarantine, unreadable, touch } = this.#options;
+    const { clock, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     const obstacle = whyUnreadable(claimed);
     if (isTerminal(row.status) && obstacle === null) {
@@ -93,7 +93,7 @@ export class Arrivals {
       residents.take(parked, lease, leaseUntil);
       this.#hold(parked, row, 0);
       parked.schedule(() => false, now);
-      tellOfLag(parked, claimed, claimNow, logger);
+      tellOfLag(parked, claimed, claimNow, this.#options.logger);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -186,7 +186,7 @@ export class Arrivals {
       }
       run.receiveMail(mail);
     }
-    tellOfLag(run, claimed, now, logger);
+    tellOfLag(run, claimed, now, this.#options.logger);
     touch(run);
   }
 
