@@ -80,11 +80,16 @@ function bulkCommand(usage: string, description: string, example: string): Comma
     .option(...json);
 }
 
+/** Acts on runs, and what those are: loaded when they are needed. */
+function acting(): Promise<[typeof import("./cli/acts.ts"), typeof import("@perdure/core/inspect")]> {
+  return Promise.all([import("./cli/acts.ts"), import("@perdure/core/inspect")]);
+}
+
 bulkCommand("cancel [runs...]", "Ask runs to end.", "perdure cancel --workflow nightly --since 2h --yes")
   .option("--reason <text>", "why; those who wait for the run see it")
   .option("--terminate", "end them at once, without their code")
   .action(async (runs: string[], options) => {
-    const { act, cancelling } = await import("./cli/acts.ts");
+    const [{ act }, { cancelling }] = await acting();
     await act(runs, options, cancelling(options));
   });
 
@@ -95,8 +100,8 @@ bulkCommand(
 )
   .option("--new-keys", "give the step that failed another stepId")
   .action(async (runs: string[], options) => {
-    const { act, retrying } = await import("./cli/acts.ts");
-    await act(runs, options, retrying(options));
+    const [{ act }, { retrying }] = await acting();
+    await act(runs, options, retrying({ keys: options.newKeys === true ? "new" : "keep" }));
   });
 
 storeCommand(
@@ -120,7 +125,7 @@ storeCommand(
 
 bulkCommand("wake [runs...]", "End the sleeps of runs now.", "perdure wake wrun_01JG2…").action(
   async (runs: string[], options) => {
-    const { act, waking } = await import("./cli/acts.ts");
+    const [{ act }, { waking }] = await acting();
     await act(runs, options, waking);
   },
 );
@@ -130,7 +135,7 @@ bulkCommand(
   "Delete runs that have ended, with all that belongs to them.",
   "perdure delete wrun_01JG2…",
 ).action(async (runs: string[], options) => {
-  const { act, deleting } = await import("./cli/acts.ts");
+  const [{ act }, { deleting }] = await acting();
   await act(runs, options, deleting);
 });
 

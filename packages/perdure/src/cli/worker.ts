@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { createWorker, shutdown, type Worker } from "@perdure/core/runtime";
 import { healthHandler } from "@perdure/http";
+import { nodeListener } from "@perdure/http/node";
 import { loadCode } from "./code.ts";
 import { CommandError } from "./errors.ts";
 import { openPlace, type PlaceOptions, project } from "./place.ts";
@@ -49,11 +50,7 @@ function untilSignal(): Promise<void> {
 }
 
 async function serveHealth(made: Worker, port: number): Promise<() => void> {
-  const handler = healthHandler(made);
-  const server = createServer(async (request, response) => {
-    const answer = handler(new Request("http://localhost/", { method: request.method ?? "GET" }));
-    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
-  });
+  const server = createServer(nodeListener(healthHandler(made)));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, resolve);

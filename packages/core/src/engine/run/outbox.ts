@@ -107,9 +107,9 @@ export class Outbox {
   }
 
   /** An attempt did not succeed, and another one comes. A worker that was lost is no progress. */
-  retry(stepId: string, record: RetryRecord, now: number): void {
+  retry(stepId: string, began: string | null, record: RetryRecord, now: number): void {
     const progress = record.reason === "error" || record.reason === "timeout";
-    this.append("step_retrying", now, stepId, null, encode(record, "retry"), progress);
+    this.append("step_retrying", now, stepId, began, encode(record, "retry"), progress);
   }
 
   /** The workflow function has ended. */

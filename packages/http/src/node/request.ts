@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 
-/** A request of a Node server as a `Request`, to be compared with others: body parsers may have read it. */
+/** A request of a Node server as a `Request`. Body parsers may have read it before. */
 
 /**
  * @param path with the query, as the client sent it
@@ -22,12 +22,23 @@ export async function requestOf(
       : [[name, Array.isArray(value) ? value.join(", ") : value] as [string, string]],
   );
   const bodyless = method === "GET" || method === "HEAD" || bytes === null;
-  const request = new Request(new URL(path, "http://localhost"), {
+  const request = new Request(addressOf(message, path), {
     method,
     headers: sent,
     ...(!bodyless && { body: new Uint8Array(bytes) }),
   });
   return { request, bytes };
+}
+
+/** The address as the client named it; where its Host header is none, that of this machine. */
+function addressOf({ headers }: IncomingMessage, path: string): URL {
+  const authority = headers[":authority"];
+  const host = headers.host ?? (typeof authority === "string" ? authority : "localhost");
+  // A path that begins with two slashes would name another host.
+  const absolute = path.startsWith("/") ? path : new URL(path, "http://localhost").pathname;
+  return URL.canParse(`http://${host}${absolute}`)
+    ? new URL(`http://${host}${absolute}`)
+    : new URL(`http://localhost${absolute}`);
 }
 
 function bytesFrom(body: unknown): Buffer {
