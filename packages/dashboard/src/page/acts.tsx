@@ -1,7 +1,7 @@
 import type { ActRequest, ActResult, RunAct, RunRow, RunStatus } from "../protocol.ts";
 import { pathOf, post } from "./api.ts";
 import { address, goTo } from "./navigation.ts";
-import { ask, Choice, Field } from "./parts/dialog.tsx";
+import { ask, Choice, Field, type Question } from "./parts/dialog.tsx";
 import { say } from "./parts/notices.tsx";
 
 /** What can be done to one run: each act asks, and says what it did. */
@@ -28,9 +28,13 @@ export const ACTS: Readonly<Record<Exclude<RunAct, "fork">, ActWords>> = {
 
 /** Asks whether to do it to a run. `args` are its arguments as JSON, where they have such a form. */
 export function askFor(act: keyof typeof ACTS, run: RunRow, args: string | null): void {
+  ask(questionFor(act, run, args));
+}
+
+function questionFor(act: keyof typeof ACTS, run: RunRow, args: string | null): Question {
   switch (act) {
     case "retry":
-      return ask({
+      return {
         title: `Retry ${run.name}?`,
         body: (
           <>
@@ -45,31 +49,48 @@ export function askFor(act: keyof typeof ACTS, run: RunRow, args: string | null)
                 label="The step that failed"
                 value="keep"
                 options={[
-                  { value: "keep", label: "keeps its stepId", hint: "Services that know the idempotency key do not do it twice." },
-                  { value: "new", label: "gets a new stepId", hint: "For services that remember the failure under the key." },
+                  {
+                    value: "keep",
+                    label: "keeps its stepId",
+                    hint: "Services that know the idempotency key do not do it twice.",
+                  },
+                  {
+                    value: "new",
+                    label: "gets a new stepId",
+                    hint: "For services that remember the failure under the key.",
+                  },
                 ]}
               />
             )}
           </>
         ),
         confirm: "Retry",
-        act: (form) => perform(run, act, run.status === "failed" ? { keys: form.get("keys") === "new" ? "new" : "keep" } : {}),
-      });
+        act: (form) =>
+          perform(
+            run,
+            act,
+            run.status === "failed" ? { keys: form.get("keys") === "new" ? "new" : "keep" } : {},
+          ),
+      };
     case "wake":
-      return ask({
+      return {
         title: `Wake ${run.name}?`,
         body: <p>All sleeps that the run waits for end now, and it goes on.</p>,
         confirm: "Wake it",
         act: () => perform(run, act, {}),
-      });
+      };
     case "again":
-      return ask({
+      return {
         title: `Start a run like this one of ${run.name}?`,
         body: (
           <>
             <p>A new run of the same workflow. This one stays as it is.</p>
             <Field name="args" label="Arguments" code value={args ?? ""} hint={ARGS_HINT} />
-            <Field name="key" label="Idempotency key" hint="While a run has the key, no second one starts. Empty: none." />
+            <Field
+              name="key"
+              label="Idempotency key"
+              hint="While a run has the key, no second one starts. Empty: none."
+            />
           </>
         ),
         confirm: "Start",
@@ -77,9 +98,9 @@ export function askFor(act: keyof typeof ACTS, run: RunRow, args: string | null)
           const key = String(form.get("key") ?? "").trim();
           return perform(run, act, { ...changedArgs(form, args), ...(key !== "" && { key }) });
         },
-      });
+      };
     case "cancel":
-      return ask({
+      return {
         title: `Cancel ${run.name}?`,
         body: (
           <>
@@ -90,9 +111,9 @@ export function askFor(act: keyof typeof ACTS, run: RunRow, args: string | null)
         confirm: "Cancel the run",
         danger: true,
         act: (form) => perform(run, act, reasonOf(form)),
-      });
+      };
     case "terminate":
-      return ask({
+      return {
         title: `Terminate ${run.name}?`,
         body: (
           <>
@@ -103,29 +124,34 @@ export function askFor(act: keyof typeof ACTS, run: RunRow, args: string | null)
         confirm: "Terminate the run",
         danger: true,
         act: (form) => perform(run, act, reasonOf(form)),
-      });
+      };
     case "delete":
-      return ask({
+      return {
         title: `Delete ${run.name}?`,
         body: <p>The run, its journal, its values and its streams are deleted. This cannot be undone.</p>,
         confirm: "Delete the run",
         danger: true,
         act: () => perform(run, act, {}),
-      });
+      };
   }
 }
 
-const ARGS_HINT = "A JSON array, one item for each argument. Left unchanged: the run's own arguments, as they are stored.";
+const ARGS_HINT =
+  "A JSON array, one item for each argument. Left unchanged: the run's own arguments, as they are stored.";
 
 /** Asks whether to fork a run from one of its steps. */
-export function askForFork(run: RunRow, step: { readonly id: string; readonly label: string }, args: string | null): void {
+export function askForFork(
+  run: RunRow,
+  step: { readonly id: string; readonly label: string },
+  args: string | null,
+): void {
   ask({
     title: `Fork from ${step.label}?`,
     body: (
       <>
         <p>
-          A new run takes over what was completed before <strong>{step.label}</strong> and executes everything from there on again. This run
-          stays as it is.
+          A new run takes over what was completed before <strong>{step.label}</strong> and executes everything
+          from there on again. This run stays as it is.
         </p>
         <Field name="args" label="Arguments" code value={args ?? ""} hint={ARGS_HINT} />
       </>
@@ -144,7 +170,7 @@ function changedArgs(form: FormData, former: string | null): ActRequest {
   const text = String(form.get("args") ?? "").trim();
   if (text === "" || text === former?.trim()) return {};
   const args: unknown = parseJson(text, "The arguments are");
-  if (!Array.isArray(args)) throw new TypeError("The arguments must be a JSON array, such as [1, \"two\"].");
+  if (!Array.isArray(args)) throw new TypeError('The arguments must be a JSON array, such as [1, "two"].');
   return { args };
 }
 

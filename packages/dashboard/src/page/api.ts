@@ -1,5 +1,6 @@
 import type { ApiError } from "../protocol.ts";
 import { PATHS } from "../protocol.ts";
+import { base } from "./navigation.ts";
 
 /** Questions to the server, and what went wrong with them in words. */
 
@@ -30,7 +31,7 @@ export function pathOf(
     for (const one of Array.isArray(value) ? value : [value]) wanted.append(key, String(one));
   }
   const text = wanted.toString();
-  return text === "" ? `./${path}` : `./${path}?${text}`;
+  return text === "" ? `${base}${path}` : `${base}${path}?${text}`;
 }
 
 /** Asks for JSON. @throws {RequestError} */
@@ -58,7 +59,10 @@ async function request<Answer>(url: string, init: RequestInit): Promise<Answer> 
     answer = JSON.parse(text);
   } catch {
     const problem = response.ok ? "something else than JSON" : `status ${response.status}`;
-    throw new RequestError("unknown", `The server answered with ${problem}. Load the page anew to log in again.`);
+    throw new RequestError(
+      "unknown",
+      `The server answered with ${problem}. Load the page anew to log in again.`,
+    );
   }
   if (response.ok) return answer as Answer;
   const { code = "unknown", message = `The server answered with status ${response.status}.` } =

@@ -5,7 +5,7 @@ import { HooksPage } from "./hooks-page.tsx";
 import { info, infoError, loadInfo } from "./info.ts";
 import { KeysPage } from "./keys-page.tsx";
 import { liveState } from "./live.ts";
-import { address, openRun, type PageName, page } from "./navigation.ts";
+import { address, base, openRun, type PageName, page } from "./navigation.ts";
 import { Dialog } from "./parts/dialog.tsx";
 import { Icon, type IconName } from "./parts/icons.tsx";
 import { Notices } from "./parts/notices.tsx";
@@ -48,7 +48,7 @@ export function App(): JSX.Element {
         Skip to the content
       </a>
       <header class="side">
-        <a class="brand" href="./">
+        <a class="brand" href={base}>
           <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true" focusable="false">
             <rect width="32" height="32" rx="7" />
             <path d="M8 9h10M8 16h16M8 23h7" />
@@ -61,7 +61,13 @@ export function App(): JSX.Element {
               <li key={name}>
                 <a
                   href={address({ page: name === "runs" ? null : name })}
-                  aria-current={run === null && page.value === name ? "page" : run !== null && name === "runs" ? "true" : undefined}
+                  aria-current={
+                    run === null && page.value === name
+                      ? "page"
+                      : run !== null && name === "runs"
+                        ? "true"
+                        : undefined
+                  }
                 >
                   <Icon name={icon} />
                   <span>{title}</span>
@@ -72,7 +78,13 @@ export function App(): JSX.Element {
         </nav>
         <div class="side-end">
           <Where />
-          <button type="button" class="icon-button" aria-label={THEMES[theme.value].says} title={THEMES[theme.value].says} onClick={nextTheme}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={THEMES[theme.value].says}
+            title={THEMES[theme.value].says}
+            onClick={nextTheme}
+          >
             <Icon name={THEMES[theme.value].icon} />
           </button>
         </div>

@@ -46,7 +46,7 @@ const exact = new Intl.DateTimeFormat(undefined, {
   minute: "2-digit",
   second: "2-digit",
   fractionalSecondDigits: 3,
-  timeZoneName: "short",
+  hourCycle: "h23",
 });
 
 const clock = new Intl.DateTimeFormat(undefined, {
@@ -60,6 +60,11 @@ const clock = new Intl.DateTimeFormat(undefined, {
 /** A moment in full, in the reader's time zone. */
 export function exactTime(at: number): string {
   return exact.format(at);
+}
+
+/** The time of day of a moment of today, and the date with it of another one. */
+export function shortTime(at: number, now: number): string {
+  return new Date(at).toDateString() === new Date(now).toDateString() ? clock.format(at) : exact.format(at);
 }
 
 /** The time of day with milliseconds. */

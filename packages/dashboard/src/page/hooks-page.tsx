@@ -7,7 +7,7 @@ import { mayAct } from "./info.ts";
 import { usePages } from "./paged.ts";
 import { ask, Field } from "./parts/dialog.tsx";
 import { say } from "./parts/notices.tsx";
-import { Rows } from "./parts/rows.tsx";
+import { Cell, Column, Rows } from "./parts/rows.tsx";
 import { RunLink } from "./parts/run-link.tsx";
 import { Empty, Loading, Trouble } from "./parts/states.tsx";
 import { Ago } from "./parts/time.tsx";
@@ -35,7 +35,8 @@ export function HooksPage(): JSX.Element {
       {hooks?.length === 0 && (
         <Empty title="No run waits for a hook.">
           <p>
-            A workflow waits for a message from outside with <code>createHook()</code> or <code>createWebhook()</code>.
+            A workflow waits for a message from outside with <code>createHook()</code> or{" "}
+            <code>createWebhook()</code>.
           </p>
         </Empty>
       )}
@@ -52,14 +53,14 @@ export function HooksPage(): JSX.Element {
           }}
           head={
             <>
-              <div role="columnheader">Token</div>
-              <div role="columnheader">Kind</div>
-              <div role="columnheader">Run</div>
-              <div role="columnheader">Waits since</div>
+              <Column>Token</Column>
+              <Column>Kind</Column>
+              <Column>Run</Column>
+              <Column>Waits since</Column>
               {mayAct.value && (
-                <div role="columnheader">
+                <Column>
                   <span class="unseen">Acts</span>
-                </div>
+                </Column>
               )}
             </>
           }
@@ -67,22 +68,27 @@ export function HooksPage(): JSX.Element {
             const hook = hooks[index];
             return hook === undefined ? null : (
               <>
-                <div role="cell" class="cell-main code" title={hook.token}>
+                <Cell class="cell-main code" title={hook.token}>
                   {hook.token}
-                </div>
-                <div role="cell">{hook.webhook ? "webhook" : "hook"}</div>
-                <div role="cell">
+                </Cell>
+                <Cell>{hook.webhook ? "webhook" : "hook"}</Cell>
+                <Cell>
                   <RunLink runId={hook.runId} />
-                </div>
-                <div role="cell">
+                </Cell>
+                <Cell>
                   <Ago at={hook.createdAt} />
-                </div>
+                </Cell>
                 {mayAct.value && (
-                  <div role="cell" class="end">
-                    <button type="button" class="button" aria-label={`Deliver to ${hook.token}`} onClick={() => askToDeliver(hook, reload)}>
+                  <Cell class="end">
+                    <button
+                      type="button"
+                      class="button"
+                      aria-label={`Deliver to ${hook.token}`}
+                      onClick={() => askToDeliver(hook, reload)}
+                    >
                       Deliver …
                     </button>
-                  </div>
+                  </Cell>
                 )}
               </>
             );
@@ -103,7 +109,11 @@ export function askToDeliver(hook: HookRow, done: () => void = () => {}): void {
           Run <span class="code">{hook.runId}</span> gets the payload and goes on.
         </p>
         <Field name="payload" label="Payload" code hint="JSON. Empty: undefined." />
-        <Field name="key" label="Delivery key" hint="The same key again delivers nothing more. Empty: none." />
+        <Field
+          name="key"
+          label="Delivery key"
+          hint="The same key again delivers nothing more. Empty: none."
+        />
       </>
     ),
     confirm: "Deliver",

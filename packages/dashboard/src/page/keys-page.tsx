@@ -4,7 +4,7 @@ import { pathOf } from "./api.ts";
 import { counted } from "./format.ts";
 import { address } from "./navigation.ts";
 import { usePages } from "./paged.ts";
-import { Rows } from "./parts/rows.tsx";
+import { Cell, Column, Rows } from "./parts/rows.tsx";
 import { RunLink } from "./parts/run-link.tsx";
 import { Empty, Loading, Trouble } from "./parts/states.tsx";
 import { Ago } from "./parts/time.tsx";
@@ -93,7 +93,11 @@ function Lock({ lock }: { readonly lock: LockRow }): JSX.Element {
 }
 
 function Keys(): JSX.Element {
-  const { rows, whole, error, more, reload } = usePages<KeyRow>("keys", "keys", (row) => `${row.workflow} ${row.key}`);
+  const { rows, whole, error, more, reload } = usePages<KeyRow>(
+    "keys",
+    "keys",
+    (row) => `${row.workflow} ${row.key}`,
+  );
   const phone = usePhone();
   const keys = rows.value;
   return (
@@ -125,28 +129,28 @@ function Keys(): JSX.Element {
             }}
             head={
               <>
-                <div role="columnheader">Key</div>
-                <div role="columnheader">Workflow</div>
-                <div role="columnheader">Run</div>
-                <div role="columnheader">Created</div>
+                <Column>Key</Column>
+                <Column>Workflow</Column>
+                <Column>Run</Column>
+                <Column>Created</Column>
               </>
             }
             row={(index) => {
               const row = keys[index];
               return row === undefined ? null : (
                 <>
-                  <div role="cell" class="cell-main code" title={row.key}>
+                  <Cell class="cell-main code" title={row.key}>
                     {row.key}
-                  </div>
-                  <div role="cell" title={row.workflow}>
+                  </Cell>
+                  <Cell title={row.workflow}>
                     <a href={address({ workflow: row.workflow })}>{row.name}</a>
-                  </div>
-                  <div role="cell">
+                  </Cell>
+                  <Cell>
                     <RunLink runId={row.runId} />
-                  </div>
-                  <div role="cell">
+                  </Cell>
+                  <Cell>
                     <Ago at={row.createdAt} />
-                  </div>
+                  </Cell>
                 </>
               );
             }}

@@ -5,6 +5,11 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals";
  * below the dashboard's own is needed. `?run=…` is a run, `?page=hooks` another page, anything else the list of runs with its filters.
  */
 
+/** The page's script is in a folder of the dashboard, wherever that is mounted. */
+const script = import.meta.url;
+/** The path of the dashboard, with a slash at its end. */
+export const base: string = new URL("..", script).pathname;
+
 const query = signal(new URLSearchParams(location.search));
 
 addEventListener("popstate", () => {
@@ -20,7 +25,9 @@ export type PageName = "runs" | "hooks" | "keys" | "workers" | "charts";
 const PAGES: readonly PageName[] = ["runs", "hooks", "keys", "workers", "charts"];
 
 /** The page that the address names. */
-export const page = computed<PageName>(() => PAGES.find((name) => name === query.value.get("page")) ?? "runs");
+export const page = computed<PageName>(
+  () => PAGES.find((name) => name === query.value.get("page")) ?? "runs",
+);
 
 /** The run that the address names, or `null`. */
 export const openRun = computed<string | null>(() => query.value.get("run"));
@@ -30,7 +37,7 @@ export function address(values: Readonly<Record<string, string | null | undefine
   const wanted = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value) wanted.append(name, value);
   const text = wanted.toString();
-  return text === "" ? "./" : `./?${text}`;
+  return text === "" ? base : `${base}?${text}`;
 }
 
 /** Goes to an address of {@link address}. */
@@ -45,10 +52,11 @@ export function setParameters(changes: Readonly<Record<string, string | readonly
   const wanted = new URLSearchParams(query.value);
   for (const [name, values] of Object.entries(changes)) {
     wanted.delete(name);
-    for (const value of typeof values === "string" ? [values] : values) if (value !== "") wanted.append(name, value);
+    for (const value of typeof values === "string" ? [values] : values)
+      if (value !== "") wanted.append(name, value);
   }
   const text = wanted.toString();
-  history.replaceState(null, "", text === "" ? "./" : `./?${text}`);
+  history.replaceState(null, "", text === "" ? base : `${base}?${text}`);
   query.value = wanted;
 }
 
@@ -59,7 +67,7 @@ export function followLinks(): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest("a");
     const href = link?.getAttribute("href");
-    if (href?.startsWith("./") !== true || link?.hasAttribute("download")) return;
+    if (href === null || href === undefined || (href !== base && !href.startsWith(`${base}?`))) return;
     event.preventDefault();
     goTo(href);
   });

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { get, messageOf, pathOf } from "./api.ts";
 import type { PATHS } from "../protocol.ts";
+import { get, messageOf, pathOf } from "./api.ts";
 import { useEvery } from "./resource.ts";
 
 /** A list that comes in pages, and whose first page is asked for again while it is looked at. */
@@ -66,8 +66,11 @@ class Pages<Row> implements Paged<Row> {
 }
 
 /** The rows under a path of the API: `field` is where an answer has them. */
-export function usePages<Row>(path: keyof typeof PATHS, field: string, idOf: (row: Row) => string): Paged<Row> {
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the functions are constant.
+export function usePages<Row>(
+  path: keyof typeof PATHS,
+  field: string,
+  idOf: (row: Row) => string,
+): Paged<Row> {
   const pages = useMemo(() => new Pages<Row>(path, field, idOf), [path, field]);
   useEffect(() => pages.reload(), [pages]);
   useEvery(LOOK_AGAIN, pages.reload);

@@ -26,7 +26,8 @@ export function WorkersPage(): JSX.Element {
       {workers?.length === 0 && (
         <Empty title="No worker is alive.">
           <p>
-            Runs wait until one is: <code>perdure worker &lt;files …&gt;</code>, or <code>createWorker()</code> in a program of yours.
+            Runs wait until one is: <code>perdure worker &lt;files …&gt;</code>, or{" "}
+            <code>createWorker()</code> in a program of yours.
           </p>
         </Empty>
       )}
@@ -40,7 +41,8 @@ export function WorkersPage(): JSX.Element {
 }
 
 function Worker({ worker }: { readonly worker: WorkerRow }): JSX.Element {
-  const { workerId, host, pid, startedAt, seenAt, workflows, ok, reasons, heldRuns, slots, detached, lag } = worker;
+  const { workerId, host, pid, startedAt, seenAt, workflows, ok, reasons, heldRuns, slots, detached, lag } =
+    worker;
   return (
     <li class={`card ${ok ? "" : "card-failed"}`}>
       <div class="card-head">
@@ -57,7 +59,9 @@ function Worker({ worker }: { readonly worker: WorkerRow }): JSX.Element {
       ))}
       <div class="meters">
         <Meter name="Slots in use" value={slots.inUse} limit={slots.limit} />
-        {detached.count > 0 && <Meter name="Bodies that do not settle" value={detached.count} limit={detached.limit} />}
+        {detached.count > 0 && (
+          <Meter name="Bodies that do not settle" value={detached.count} limit={detached.limit} />
+        )}
       </div>
       <dl class="facts">
         <div>
@@ -102,7 +106,15 @@ function Worker({ worker }: { readonly worker: WorkerRow }): JSX.Element {
   );
 }
 
-function Meter({ name, value, limit }: { readonly name: string; readonly value: number; readonly limit: number }): JSX.Element {
+function Meter({
+  name,
+  value,
+  limit,
+}: {
+  readonly name: string;
+  readonly value: number;
+  readonly limit: number;
+}): JSX.Element {
   return (
     <div class="meter">
       <span>{name}</span>

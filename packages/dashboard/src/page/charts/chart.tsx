@@ -34,7 +34,6 @@ export function Chart({ title, hint, times, series, format }: ChartProps): JSX.E
   const [table, setTable] = useState(false);
   const chosen = theme.value;
   const isEmpty = series.every(({ values }) => values.every((value) => value === null || value === 0));
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another theme has other colours.
   useEffect(() => {
     const place = box.current;
     if (place === null || table || isEmpty) return;
@@ -55,7 +54,13 @@ export function Chart({ title, hint, times, series, format }: ChartProps): JSX.E
     <section class="chart" aria-label={title}>
       <div class="chart-head">
         <h2>{title}</h2>
-        <button type="button" class="text-button" aria-pressed={table} aria-label={`${title} as a table`} onClick={() => setTable(!table)}>
+        <button
+          type="button"
+          class="text-button"
+          aria-pressed={table}
+          aria-label={`${title} as a table`}
+          onClick={() => setTable(!table)}
+        >
           As a table
         </button>
       </div>
@@ -84,7 +89,7 @@ function Numbers({ title, times, series, format }: Omit<ChartProps, "hint">): JS
   const rows = times.map((time, index) => ({ time, index })).slice(-TABLE_ROWS);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls.
-    <div class="chart-table" tabIndex={0} role="region" aria-label={`${title}, numbers`}>
+    <section class="chart-table" tabIndex={0} aria-label={`${title}, numbers`}>
       <table class="table">
         <thead>
           <tr>
@@ -112,13 +117,33 @@ function Numbers({ title, times, series, format }: Omit<ChartProps, "hint">): JS
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 
+/** The colour that a custom property stands for in the theme of now. */
+function colourOf(place: HTMLElement, name: string): string {
+  place.style.color = `var(${name})`;
+  return getComputedStyle(place).color;
+}
+
+const DAY = 86_400;
+const hours = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const days = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
+
+/** Times of an axis: those of the day, or days where the axis is long. */
+function timesOf(splits: readonly number[]): string[] {
+  const isLong = (splits.at(-1) ?? 0) - (splits[0] ?? 0) > 1.5 * DAY;
+  return splits.map((time) => (isLong ? days : hours).format(time * 1_000));
+}
+
 /** Colours are read when they are drawn: a change of the theme needs only another drawing. */
-function optionsOf(place: HTMLElement, series: readonly Series[], format: (value: number) => string): uPlot.Options {
-  const colour = (name: string) => () => getComputedStyle(place).getPropertyValue(name).trim() || "gray";
+function optionsOf(
+  place: HTMLElement,
+  series: readonly Series[],
+  format: (value: number) => string,
+): uPlot.Options {
+  const colour = (name: string) => () => colourOf(place, name);
   const axis: uPlot.Axis = {
     stroke: colour("--chart-text"),
     grid: { stroke: colour("--chart-grid"), width: 1 },
@@ -131,7 +156,10 @@ function optionsOf(place: HTMLElement, series: readonly Series[], format: (value
     legend: { live: true },
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, highest) => [0, Math.max(1, highest * 1.1)] } },
-    axes: [axis, { ...axis, size: 62, values: (_, values) => values.map(format) }],
+    axes: [
+      { ...axis, size: 26, values: (_, splits) => timesOf(splits) },
+      { ...axis, size: 62, values: (_, values) => values.map(format) },
+    ],
     series: [
       { value: (_, time) => (time === null ? "–" : new Date(time * 1_000).toLocaleString()) },
       ...series.map(
@@ -140,7 +168,7 @@ function optionsOf(place: HTMLElement, series: readonly Series[], format: (value
           stroke: colour(property),
           width: columns ? 0 : 1.75,
           spanGaps: false,
-          points: { show: false },
+          points: columns ? { show: false } : { show: true, size: 5, filter: alone },
           value: (_, value) => (value === null ? "–" : format(value)),
           ...(dashed && { dash: [5, 4] }),
           ...(columns && { fill: colour(property), paths: COLUMNS }),
@@ -148,6 +176,14 @@ function optionsOf(place: HTMLElement, series: readonly Series[], format: (value
       ),
     ],
   };
+}
+
+/** A value without neighbours is a point: no line goes through it. */
+function alone(plot: uPlot, index: number): number[] {
+  const values = plot.data[index] ?? [];
+  return [...values.keys()].filter(
+    (at) => values[at] != null && values[at - 1] == null && values[at + 1] == null,
+  );
 }
 
 const COLUMNS = uPlot.paths.bars?.({ size: [0.8, 28] }) as uPlot.Series.PathBuilder;

@@ -36,7 +36,11 @@ export function ChartsPage(): JSX.Element {
           <label class="unseen" for={workflowId}>
             Workflow
           </label>
-          <select id={workflowId} value={workflow} onChange={(event) => setParameters({ workflow: event.currentTarget.value })}>
+          <select
+            id={workflowId}
+            value={workflow}
+            onChange={(event) => setParameters({ workflow: event.currentTarget.value })}
+          >
             <option value="">Every workflow</option>
             {info.value?.workflows.map((id) => (
               <option key={id} value={id}>
@@ -47,7 +51,11 @@ export function ChartsPage(): JSX.Element {
           <label class="unseen" for={rangeId}>
             Time
           </label>
-          <select id={rangeId} value={range} onChange={(event) => setParameters({ range: event.currentTarget.value })}>
+          <select
+            id={rangeId}
+            value={range}
+            onChange={(event) => setParameters({ range: event.currentTarget.value })}
+          >
             {RANGES.map(({ value, label }) => (
               <option key={value} value={value}>
                 {label}
@@ -71,34 +79,91 @@ function Drawn({ charts }: { readonly charts: Charts }): JSX.Element {
       <ul class="tiles">
         <Tile name="Running" value={count(now.counts.running)} href={address({ status: "running" })} />
         <Tile name="Pending" value={count(now.counts.pending)} href={address({ status: "pending" })} />
-        <Tile name="Failed" value={count(now.counts.failed)} href={address({ status: "failed" })} bad={now.counts.failed > 0} />
-        <Tile name="Diverged" value={count(now.counts.diverged)} href={address({ status: "diverged" })} bad={now.counts.diverged > 0} />
-        <Tile name="Workers" value={count(now.workers)} href={address({ page: "workers" })} bad={now.workers === 0} />
+        <Tile
+          name="Failed"
+          value={count(now.counts.failed)}
+          href={address({ status: "failed" })}
+          bad={now.counts.failed > 0}
+        />
+        <Tile
+          name="Diverged"
+          value={count(now.counts.diverged)}
+          href={address({ status: "diverged" })}
+          bad={now.counts.diverged > 0}
+        />
+        <Tile
+          name="Workers"
+          value={count(now.workers)}
+          href={address({ page: "workers" })}
+          bad={now.workers === 0}
+        />
         <Tile name="Lag" value={now.lag === null ? "none" : lengthOf(now.lag)} />
         <Tile name="Slots in use" value={`${count(now.slots.inUse)} of ${count(now.slots.limit)}`} />
       </ul>
       {estimated && (
-        <p class="hint">There are more runs than are read for a chart: each column is estimated from the last runs in it.</p>
+        <p class="hint">
+          There are more runs than are read for a chart: each column is estimated from the last runs in it.
+        </p>
       )}
       <div class="charts">
-        <Chart title="Throughput" hint={`Runs that ended, for each ${lengthOf(step)}.`} times={times} series={sets.throughput} format={count} />
-        <Chart title="Failures" hint="The part of the ended runs that failed." times={times} series={sets.failures} format={percent} />
-        <Chart title="Latency" hint="From the start of a run to its end." times={times} series={sets.took} format={lengthOf} />
-        <Chart title="Waiting" hint="From the creation of a run to its start." times={times} series={sets.waited} format={lengthOf} />
-        <Chart title="Backlog" hint="Runs that wait for a worker, seen while a dashboard was open." times={times} series={sets.backlog} format={count} />
-        <Chart title="Lag" hint="How long the run was due that was due longest." times={times} series={sets.lag} format={lengthOf} />
+        <Chart
+          title="Throughput"
+          hint={`Runs that ended, for each ${lengthOf(step)}.`}
+          times={times}
+          series={sets.throughput}
+          format={count}
+        />
+        <Chart
+          title="Failures"
+          hint="The part of the ended runs that failed."
+          times={times}
+          series={sets.failures}
+          format={percent}
+        />
+        <Chart
+          title="Latency"
+          hint="From the start of a run to its end."
+          times={times}
+          series={sets.took}
+          format={lengthOf}
+        />
+        <Chart
+          title="Waiting"
+          hint="From the creation of a run to its start."
+          times={times}
+          series={sets.waited}
+          format={lengthOf}
+        />
+        <Chart
+          title="Backlog"
+          hint="Runs that wait for a worker, seen while a dashboard was open."
+          times={times}
+          series={sets.backlog}
+          format={count}
+        />
+        <Chart
+          title="Lag"
+          hint="How long the run was due that was due longest."
+          times={times}
+          series={sets.lag}
+          format={lengthOf}
+        />
       </div>
     </>
   );
 }
 
 function percent(share: number): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 }
 
-function seriesOf(charts: Charts): Readonly<Record<"throughput" | "failures" | "took" | "waited" | "backlog" | "lag", readonly Series[]>> {
+function seriesOf(
+  charts: Charts,
+): Readonly<Record<"throughput" | "failures" | "took" | "waited" | "backlog" | "lag", readonly Series[]>> {
   const { completed, failed, cancelled, times } = charts;
-  const ended = times.map((_, index) => (completed[index] ?? 0) + (failed[index] ?? 0) + (cancelled[index] ?? 0));
+  const ended = times.map(
+    (_, index) => (completed[index] ?? 0) + (failed[index] ?? 0) + (cancelled[index] ?? 0),
+  );
   const share = ended.map((all, index) => (all === 0 ? null : (failed[index] ?? 0) / all));
   return {
     throughput: [
@@ -120,7 +185,12 @@ function lines(p50: Charts["tookP50"], p95: Charts["tookP95"]): Series[] {
   ];
 }
 
-function Tile(props: { readonly name: string; readonly value: string; readonly href?: string; readonly bad?: boolean }): JSX.Element {
+function Tile(props: {
+  readonly name: string;
+  readonly value: string;
+  readonly href?: string;
+  readonly bad?: boolean;
+}): JSX.Element {
   const { name, value, href, bad = false } = props;
   const content = (
     <>
@@ -129,6 +199,8 @@ function Tile(props: { readonly name: string; readonly value: string; readonly h
     </>
   );
   return (
-    <li class={`tile ${bad ? "tile-bad" : ""}`}>{href === undefined ? <div>{content}</div> : <a href={href}>{content}</a>}</li>
+    <li class={`tile ${bad ? "tile-bad" : ""}`}>
+      {href === undefined ? <div>{content}</div> : <a href={href}>{content}</a>}
+    </li>
   );
 }

@@ -14,11 +14,19 @@ export function Copy(props: { readonly text: string; readonly what: string }): J
     } catch {
       const before = button.previousElementSibling;
       if (before !== null) getSelection()?.selectAllChildren(before);
-      say(`The browser does not let the page copy. ${before === null ? "" : "It is selected: copy it with the keyboard."}`);
+      say(
+        `The browser does not let the page copy. ${before === null ? "" : "It is selected: copy it with the keyboard."}`,
+      );
     }
   };
   return (
-    <button type="button" class="icon-button" aria-label={`Copy ${what}`} title={`Copy ${what}`} onClick={onClick}>
+    <button
+      type="button"
+      class="icon-button"
+      aria-label={`Copy ${what}`}
+      title={`Copy ${what}`}
+      onClick={onClick}
+    >
       <Icon name="copy" />
     </button>
   );

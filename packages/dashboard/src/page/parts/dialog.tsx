@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { messageOf } from "../api.ts";
@@ -11,7 +11,7 @@ export interface Question {
   /** The fields and what there is to know. */
   readonly body: ComponentChildren;
   /** What the button says, such as `Cancel the run`. */
-  readonly confirm: string;
+  readonly confirm: string | ReadonlySignal<string>;
   /** What is done cannot be undone. */
   readonly danger?: boolean;
   /** Does it. The dialog closes when it is done, and shows the message of what it throws. `closed` tells work that takes long to stop. */
@@ -75,8 +75,12 @@ function OpenDialog({ title, body, confirm, danger = false, act }: Question): JS
           <button type="button" class="button" onClick={close}>
             {busy ? "Stop" : "Leave it"}
           </button>
-          <button type="submit" class={`button ${danger ? "button-danger" : "button-primary"}`} disabled={busy}>
-            {busy ? "One moment …" : confirm}
+          <button
+            type="submit"
+            class={`button ${danger ? "button-danger" : "button-primary"}`}
+            disabled={busy}
+          >
+            {busy ? "One moment …" : typeof confirm === "string" ? confirm : confirm.value}
           </button>
         </div>
       </form>

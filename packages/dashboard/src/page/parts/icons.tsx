@@ -36,9 +36,22 @@ const SHAPES = {
 /** The name of a drawing. */
 export type IconName = keyof typeof SHAPES;
 
-export function Icon({ name, class: given }: { readonly name: IconName; readonly class?: string }): JSX.Element {
+export function Icon({
+  name,
+  class: given,
+}: {
+  readonly name: IconName;
+  readonly class?: string;
+}): JSX.Element {
   return (
-    <svg class={`icon ${given ?? ""}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">
+    <svg
+      class={`icon ${given ?? ""}`}
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      aria-hidden="true"
+      focusable="false"
+    >
       <path d={SHAPES[name]} />
     </svg>
   );

@@ -19,7 +19,10 @@ const notices = signal<readonly Notice[]>([]);
 let last = 0;
 
 /** Says it for a while; a failure stays until it is closed. */
-export function say(text: string, options: { readonly failed?: boolean; readonly runId?: string } = {}): void {
+export function say(
+  text: string,
+  options: { readonly failed?: boolean; readonly runId?: string } = {},
+): void {
   const { failed = false, runId = null } = options;
   const notice = { id: ++last, text, failed, runId };
   notices.value = [...notices.value.slice(-3), notice];

@@ -28,6 +28,51 @@ export interface RowsProps {
   readonly onView?: (first: number, last: number) => void;
 }
 
+function Head({ children }: { readonly children: ComponentChildren }): JSX.Element {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: see Cell.
+    <div role="rowgroup" class="rows-head">
+      {/* biome-ignore lint/a11y/useSemanticElements: see Cell. */}
+      {/* biome-ignore lint/a11y/useFocusableInteractive: it has nothing to act on. */}
+      <div role="row" aria-rowindex={1} class="row">
+        {children}
+      </div>
+    </div>
+  );
+}
+
+/** A cell of a table's row. */
+export function Cell(props: {
+  readonly class?: string;
+  readonly title?: string | undefined;
+  readonly children?: ComponentChildren;
+}): JSX.Element {
+  const { class: given, title, children } = props;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: rows are positioned, which those of a <table> cannot be.
+    <div role="cell" class={given} title={title}>
+      {children}
+    </div>
+  );
+}
+
+/** The head of a column. */
+export function Column({
+  class: given,
+  children,
+}: {
+  readonly class?: string;
+  readonly children?: ComponentChildren;
+}): JSX.Element {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: see Cell.
+    // biome-ignore lint/a11y/useFocusableInteractive: columns are not sorted by their heads.
+    <div role="columnheader" class={given}>
+      {children}
+    </div>
+  );
+}
+
 export function Rows(props: RowsProps): JSX.Element {
   const { count, height, label, as, head, row, rowClass, rowKey, boxed = false, onView } = props;
   const box = useRef<HTMLDivElement>(null);
@@ -53,7 +98,9 @@ export function Rows(props: RowsProps): JSX.Element {
     requestAnimationFrame(() => requestAnimationFrame(() => focusable(body.current, index)?.focus()));
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const at = Number((event.target as Element).closest("[data-row]")?.getAttribute("data-row") ?? Number.NaN);
+    const at = Number(
+      (event.target as Element).closest("[data-row]")?.getAttribute("data-row") ?? Number.NaN,
+    );
     const to = moved(event.key, at, count);
     if (to === null || (event.target as Element).closest("input, textarea, select") !== null) return;
     event.preventDefault();
@@ -64,7 +111,7 @@ export function Rows(props: RowsProps): JSX.Element {
 
   const table = as === "table";
   const drawn = items.map(({ index, start }) => (
-    // biome-ignore lint/a11y/useSemanticElements: rows are positioned, which table rows cannot be.
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role depends on what the list is.
     <div
       key={rowKey?.(index) ?? index}
       role={table ? "row" : "listitem"}
@@ -89,6 +136,8 @@ export function Rows(props: RowsProps): JSX.Element {
     </div>
   );
   return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role depends on what the list is.
+    // biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys move between the rows, which have the focus.
     <div
       ref={box}
       role={table ? "table" : "list"}
@@ -98,13 +147,7 @@ export function Rows(props: RowsProps): JSX.Element {
       tabIndex={boxed ? 0 : undefined}
       onKeyDown={onKeyDown}
     >
-      {head !== undefined && (
-        <div role="rowgroup" class="rows-head">
-          <div role="row" aria-rowindex={1} class="row">
-            {head}
-          </div>
-        </div>
-      )}
+      {head !== undefined && <Head>{head}</Head>}
       {rows}
     </div>
   );

@@ -12,7 +12,13 @@ export function Loading({ what }: { readonly what: string }): JSX.Element {
   );
 }
 
-export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }): JSX.Element {
+export function Empty({
+  title,
+  children,
+}: {
+  readonly title: string;
+  readonly children?: ComponentChildren;
+}): JSX.Element {
   return (
     <div class="nothing">
       <p class="nothing-title">{title}</p>
@@ -21,7 +27,13 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
-export function Trouble({ message, onRetry }: { readonly message: string; readonly onRetry?: () => void }): JSX.Element {
+export function Trouble({
+  message,
+  onRetry,
+}: {
+  readonly message: string;
+  readonly onRetry?: () => void;
+}): JSX.Element {
   return (
     <div class="trouble" role="alert">
       <Icon name="warning" />

@@ -1,6 +1,6 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { exactTime, fromNow, lengthOf } from "../format.ts";
+import { exactTime, fromNow, lengthOf, shortTime } from "../format.ts";
 
 /** Times as people say them, which go on while they are looked at. */
 
@@ -32,7 +32,11 @@ export function Ago({ at }: { readonly at: number | null }): JSX.Element {
 }
 
 /** How long it took, or takes so far. */
-export function Took(props: { readonly from: number | null; readonly to: number | null; readonly open: boolean }): JSX.Element {
+export function Took(props: {
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly open: boolean;
+}): JSX.Element {
   const { from, to, open } = props;
   if (from === null || (to === null && !open)) return <span class="muted">–</span>;
   return <span class={open ? "going-on" : ""}>{lengthOf((to ?? now.value) - from)}</span>;
@@ -42,8 +46,8 @@ export function Took(props: { readonly from: number | null; readonly to: number 
 export function Moment({ at }: { readonly at: number | null }): JSX.Element {
   if (at === null) return <span class="muted">not known</span>;
   return (
-    <time dateTime={new Date(at).toISOString()}>
-      {exactTime(at)} <span class="muted">{fromNow(at, now.value)}</span>
+    <time dateTime={new Date(at).toISOString()} title={exactTime(at)}>
+      {shortTime(at, now.value)} <span class="muted">{fromNow(at, now.value)}</span>
     </time>
   );
 }

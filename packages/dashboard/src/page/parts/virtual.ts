@@ -1,4 +1,3 @@
-import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 import {
   elementScroll,
   observeElementOffset,
@@ -8,6 +7,7 @@ import {
   Virtualizer,
   windowScroll,
 } from "@tanstack/virtual-core";
+import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 
 /** Which rows of a long list are to be drawn, from TanStack's virtualizer. */
 

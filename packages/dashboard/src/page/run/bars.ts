@@ -27,7 +27,12 @@ export interface Bar {
 }
 
 /** All rows, in the order in which they began. */
-export function barsOf(run: RunRow, timeline: readonly TimelineEntry[], children: readonly RunRow[], now: number): Bar[] {
+export function barsOf(
+  run: RunRow,
+  timeline: readonly TimelineEntry[],
+  children: readonly RunRow[],
+  now: number,
+): Bar[] {
   const bars = timeline.map((entry) => entryBar(entry, run, now));
   const begins = (bar: Bar): number => bar.pieces[0]?.from ?? 0;
   const all = [...bars, ...children.map((child) => childBar(child, now))];
@@ -46,7 +51,9 @@ export function wholeOf(run: RunRow, bars: readonly Bar[], now: number): Span {
 /** When something was executed, or was about to be. */
 export function busyOf(bars: readonly Bar[]): Span[] {
   const busy = bars.flatMap(({ kind, pieces }) =>
-    kind === "run" ? pieces.filter(({ look }) => look === "queue") : pieces.filter(({ look }) => look !== "wait" && look !== "hook" && look !== "retry"),
+    kind === "run"
+      ? pieces.filter(({ look }) => look === "queue")
+      : pieces.filter(({ look }) => look !== "wait" && look !== "hook" && look !== "retry"),
   );
   return busy;
 }
@@ -56,11 +63,21 @@ function runBar(run: RunRow, now: number): Bar {
   const open = !hasEnded(status);
   const end = completedAt ?? (open ? now : createdAt);
   const began = startedAt ?? end;
-  const look = status === "failed" || status === "diverged" ? "failed" : status === "cancelled" ? "cancelled" : "work";
+  const look =
+    status === "failed" || status === "diverged" ? "failed" : status === "cancelled" ? "cancelled" : "work";
   const pieces: Piece[] = [{ from: createdAt, to: began, look: "queue", open: open && startedAt === null }];
   if (startedAt !== null) pieces.push({ from: startedAt, to: end, look, open });
   const says = startedAt === null ? `waits ${lengthOf(end - createdAt)}` : lengthOf(end - startedAt);
-  return { key: "run", kind: "run", label: run.name, pieces, says, outcome: status, entry: null, child: null };
+  return {
+    key: "run",
+    kind: "run",
+    label: run.name,
+    pieces,
+    says,
+    outcome: status,
+    entry: null,
+    child: null,
+  };
 }
 
 function entryBar(entry: TimelineEntry, run: RunRow, now: number): Bar {
@@ -75,10 +92,17 @@ function entryBar(entry: TimelineEntry, run: RunRow, now: number): Bar {
   }
   const piece = (look: Piece["look"]): Piece[] => [{ from, to, look, open }];
   const length = lengthOf(to - from);
-  if (kind === "wait") return { ...base, kind: "wait", pieces: piece("wait"), says: open ? `${length} so far` : length };
-  if (kind === "hook") return { ...base, kind: "hook", pieces: piece("hook"), says: open ? `waits ${length}` : length };
+  if (kind === "wait")
+    return { ...base, kind: "wait", pieces: piece("wait"), says: open ? `${length} so far` : length };
+  if (kind === "hook")
+    return { ...base, kind: "hook", pieces: piece("hook"), says: open ? `waits ${length}` : length };
   const isLock = kind.includes("lock") || label.includes("lock");
-  return { ...base, kind: isLock ? "lock" : "system", pieces: piece("system"), says: open ? `${length} so far` : length };
+  return {
+    ...base,
+    kind: isLock ? "lock" : "system",
+    pieces: piece("system"),
+    says: open ? `${length} so far` : length,
+  };
 }
 
 function stepPieces(entry: TimelineEntry, from: number, to: number, open: boolean, run: RunRow): Piece[] {
@@ -110,7 +134,17 @@ function childBar(child: RunRow, now: number): Bar {
   const { runId, name, status, createdAt, completedAt } = child;
   const open = !hasEnded(status);
   const to = Math.max(createdAt, completedAt ?? (open ? now : createdAt));
-  const look = status === "failed" || status === "diverged" ? "failed" : status === "cancelled" ? "cancelled" : "child";
+  const look =
+    status === "failed" || status === "diverged" ? "failed" : status === "cancelled" ? "cancelled" : "child";
   const pieces: Piece[] = [{ from: createdAt, to, look, open }];
-  return { key: runId, kind: "child", label: name, pieces, says: `${status} · ${lengthOf(to - createdAt)}`, outcome: status, entry: null, child };
+  return {
+    key: runId,
+    kind: "child",
+    label: name,
+    pieces,
+    says: `${status} · ${lengthOf(to - createdAt)}`,
+    outcome: status,
+    entry: null,
+    child,
+  };
 }

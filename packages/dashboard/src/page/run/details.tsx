@@ -25,13 +25,11 @@ function Panel(props: {
 }): JSX.Element {
   const { title, kind, close, children } = props;
   const heading = useRef<HTMLHeadingElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another title is another entry.
   useEffect(() => heading.current?.focus({ preventScroll: true }), [title]);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape") close();
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape closes it from wherever the focus is inside.
     <aside class="panel panel-chosen" aria-label={`Details of ${title}`} onKeyDown={onKeyDown}>
       <div class="panel-head">
         <div>
@@ -52,7 +50,8 @@ function Panel(props: {
 /** The arguments, the result and the state of the run. */
 export function RunValues({ detail }: { readonly detail: RunDetail }): JSX.Element {
   const { run, args, argsSeq, result, endSeq, state } = detail;
-  const event = (seq: number | null) => (seq === null ? null : ({ runId: run.runId, of: "event", seq } as const));
+  const event = (seq: number | null) =>
+    seq === null ? null : ({ runId: run.runId, of: "event", seq } as const);
   return (
     <aside class="panel" aria-label="Values of the run">
       <ValueSection title="Arguments">
@@ -72,7 +71,13 @@ export function RunValues({ detail }: { readonly detail: RunDetail }): JSX.Eleme
   );
 }
 
-function ValueSection({ title, children }: { readonly title: string; readonly children: ComponentChildren }): JSX.Element {
+function ValueSection({
+  title,
+  children,
+}: {
+  readonly title: string;
+  readonly children: ComponentChildren;
+}): JSX.Element {
   return (
     <section class="panel-section">
       <h3>{title}</h3>
@@ -88,7 +93,21 @@ export function EntryDetails(props: {
   readonly close: () => void;
 }): JSX.Element {
   const { detail, entry, close } = props;
-  const { kind, label, id, name, createdAt, startedAt, endedAt, until, outcome, attempts, error, seq, endSeq } = entry;
+  const {
+    kind,
+    label,
+    id,
+    name,
+    createdAt,
+    startedAt,
+    endedAt,
+    until,
+    outcome,
+    attempts,
+    error,
+    seq,
+    endSeq,
+  } = entry;
   const isStep = kind === "step";
   return (
     <Panel key={seq} title={label} kind={`${kind.replaceAll("_", " ")} · ${outcome}`} close={close}>
@@ -96,8 +115,12 @@ export function EntryDetails(props: {
         <Fact name="Asked for">
           <Moment at={createdAt} />
         </Fact>
-        {isStep && createdAt !== null && startedAt !== null && <Fact name="Queue">{lengthOf(startedAt - createdAt)}</Fact>}
-        {isStep && startedAt !== null && endedAt !== null && <Fact name="Execution">{lengthOf(endedAt - startedAt)}</Fact>}
+        {isStep && createdAt !== null && startedAt !== null && (
+          <Fact name="Queue">{lengthOf(startedAt - createdAt)}</Fact>
+        )}
+        {isStep && startedAt !== null && endedAt !== null && (
+          <Fact name="Execution">{lengthOf(endedAt - startedAt)}</Fact>
+        )}
         {until !== null && (
           <Fact name="Sleeps until">
             <Moment at={until} />
@@ -155,8 +178,12 @@ function Attempts({ attempts }: { readonly attempts: readonly AttemptView[] }): 
           <li key={attempt}>
             <p>
               <strong>{attempt}</strong> {outcome.replaceAll("_", " ")}
-              {startedAt !== null && endedAt !== null && <span class="muted"> after {lengthOf(endedAt - startedAt)}</span>}
-              {retryAt !== null && endedAt !== null && <span class="muted">, again in {lengthOf(retryAt - endedAt)}</span>}
+              {startedAt !== null && endedAt !== null && (
+                <span class="muted"> after {lengthOf(endedAt - startedAt)}</span>
+              )}
+              {retryAt !== null && endedAt !== null && (
+                <span class="muted">, again in {lengthOf(retryAt - endedAt)}</span>
+              )}
             </p>
             {error !== null && <ErrorBox error={error} />}
           </li>
@@ -167,7 +194,11 @@ function Attempts({ attempts }: { readonly attempts: readonly AttemptView[] }): 
 }
 
 /** Of one event of the journal. */
-export function EventDetails(props: { readonly run: RunRow; readonly event: EventRow; readonly close: () => void }): JSX.Element {
+export function EventDetails(props: {
+  readonly run: RunRow;
+  readonly event: EventRow;
+  readonly close: () => void;
+}): JSX.Element {
   const { run, event, close } = props;
   const { seq, type, at, id, name, text, unreadable } = event;
   return (
@@ -200,9 +231,15 @@ export function EventDetails(props: { readonly run: RunRow; readonly event: Even
   );
 }
 
-function EventValue(props: { readonly runId: string; readonly seq: number; readonly label: string }): JSX.Element {
+function EventValue(props: {
+  readonly runId: string;
+  readonly seq: number;
+  readonly label: string;
+}): JSX.Element {
   const { runId, seq, label } = props;
-  const { data, error, reload } = useResource<ValueView>(pathOf("value", { id: runId }, { of: "event", seq }));
+  const { data, error, reload } = useResource<ValueView>(
+    pathOf("value", { id: runId }, { of: "event", seq }),
+  );
   const view = data.value;
   if (error.value !== null) return <Trouble message={error.value} onRetry={reload} />;
   if (view === null) return <Loading what={label} />;
@@ -213,7 +250,13 @@ function EventValue(props: { readonly runId: string; readonly seq: number; reado
 }
 
 /** A line of a list of facts. */
-export function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }): JSX.Element {
+export function Fact({
+  name,
+  children,
+}: {
+  readonly name: string;
+  readonly children: ComponentChildren;
+}): JSX.Element {
   return (
     <div>
       <dt>{name}</dt>

@@ -11,7 +11,9 @@ export function Difference(props: { readonly runId: string; readonly divergence:
   return (
     <section class="divergence" aria-label="Difference between code and journal">
       <h2>
-        {seq === null ? "The run cannot be replayed" : `The code no longer follows the journal at event ${seq}`}
+        {seq === null
+          ? "The run cannot be replayed"
+          : `The code no longer follows the journal at event ${seq}`}
       </h2>
       {isKnown ? (
         <>
@@ -32,8 +34,8 @@ export function Difference(props: { readonly runId: string; readonly divergence:
             </tbody>
           </table>
           <p>
-            Nothing is lost: the run is parked, and goes on when code is deployed that makes the same calls in the same order up to here.{" "}
-            <a href={address({ run: runId, tab: "journal" })}>See the journal</a>
+            Nothing is lost: the run is parked, and goes on when code is deployed that makes the same calls in
+            the same order up to here. <a href={address({ run: runId, tab: "journal" })}>See the journal</a>
           </p>
         </>
       ) : (

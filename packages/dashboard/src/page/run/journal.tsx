@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { useCallback, useMemo } from "preact/hooks";
 import type { EventRow, RunDetail } from "../../protocol.ts";
-import { count, timeOfDay } from "../format.ts";
-import { Rows } from "../parts/rows.tsx";
+import { count, shortName, timeOfDay } from "../format.ts";
+import { Cell, Column, Rows } from "../parts/rows.tsx";
 import { Trouble } from "../parts/states.tsx";
 import { usePhone } from "../parts/width.ts";
 import { JournalPages } from "./journal-pages.ts";
@@ -27,12 +27,19 @@ export function Journal(props: {
     (first: number, last: number) => pages.load(firstSeq + first, Math.min(firstSeq + last, lastSeq)),
     [pages, firstSeq, lastSeq],
   );
+  const labels = useMemo(
+    () => new Map(detail.timeline.map(({ id, label }) => [id, label])),
+    [detail.timeline],
+  );
   // Read here, so that the rows are drawn anew when some are loaded.
   const version = pages.version.value;
   return (
     <section aria-label="Journal" class="journal" data-version={version}>
       {pages.error.value !== null && (
-        <Trouble message={pages.error.value} onRetry={() => pages.load(firstSeq, Math.min(firstSeq + 200, lastSeq))} />
+        <Trouble
+          message={pages.error.value}
+          onRetry={() => pages.load(firstSeq, Math.min(firstSeq + 200, lastSeq))}
+        />
       )}
       <Rows
         as="table"
@@ -44,18 +51,24 @@ export function Journal(props: {
         rowClass={(index) => (firstSeq + index === selected ? "row-selected" : "")}
         head={
           <>
-            <div role="columnheader" class="end">
-              No.
-            </div>
-            <div role="columnheader">Time</div>
-            <div role="columnheader">Event</div>
-            <div role="columnheader">Of</div>
-            <div role="columnheader">Value</div>
+            <Column class="end">No.</Column>
+            <Column>Time</Column>
+            <Column>Event</Column>
+            <Column>Of</Column>
+            <Column>Value</Column>
           </>
         }
         row={(index) => {
           const seq = firstSeq + index;
-          return <Cells seq={seq} event={pages.at(seq)} selected={seq === selected} select={select} />;
+          return (
+            <Cells
+              seq={seq}
+              event={pages.at(seq)}
+              labels={labels}
+              selected={seq === selected}
+              select={select}
+            />
+          );
         }}
       />
     </section>
@@ -65,47 +78,42 @@ export function Journal(props: {
 function Cells(props: {
   readonly seq: number;
   readonly event: EventRow | undefined;
+  /** What steps, hooks and sleeps are called, by their ids. */
+  readonly labels: ReadonlyMap<string, string>;
   readonly selected: boolean;
   readonly select: (event: EventRow | null) => void;
 }): JSX.Element {
-  const { seq, event, selected, select } = props;
+  const { seq, event, labels, selected, select } = props;
   if (event === undefined) {
     return (
       <>
-        <div role="cell" class="end muted">
-          {seq}
-        </div>
-        <div role="cell" class="muted">
-          …
-        </div>
+        <Cell class="end muted">{seq}</Cell>
+        <Cell class="muted">…</Cell>
       </>
     );
   }
   return (
     <>
-      <div role="cell" class="end muted">
-        {seq}
-      </div>
-      <div role="cell" class="cell-time muted">
-        {event.at === null ? "–" : timeOfDay(event.at)}
-      </div>
-      <div role="cell" class="cell-type">
-        <button type="button" class={`event-type ${tone(event.type)}`} aria-pressed={selected} onClick={() => select(selected ? null : event)}>
+      <Cell class="end muted">{seq}</Cell>
+      <Cell class="cell-time muted">{event.at === null ? "–" : timeOfDay(event.at)}</Cell>
+      <Cell class="cell-type">
+        <button
+          type="button"
+          class={`event-type ${tone(event.type)}`}
+          aria-pressed={selected}
+          onClick={() => select(selected ? null : event)}
+        >
           {event.type}
         </button>
-      </div>
-      <div role="cell" class="cell-of" title={event.id ?? undefined}>
-        {shorten(event.name ?? event.id ?? "")}
-      </div>
-      <div role="cell" class="cell-value code">
+      </Cell>
+      <Cell class="cell-of" title={event.id ?? undefined}>
+        {labels.get(event.id ?? "") ?? shortName(event.name ?? event.id ?? "")}
+      </Cell>
+      <Cell class="cell-value code">
         {event.unreadable === null ? (event.text ?? "") : `cannot be read: ${event.unreadable}`}
-      </div>
+      </Cell>
     </>
   );
-}
-
-function shorten(name: string): string {
-  return name.split("//").at(-1) || name;
 }
 
 function tone(type: string): string {

@@ -1,13 +1,13 @@
 import type { JSX } from "preact";
 import type { RunDetail, RunRow } from "../../protocol.ts";
 import { ACTS, askFor } from "../acts.tsx";
-import { address } from "../navigation.ts";
+import { lengthOf } from "../format.ts";
 import { mayAct } from "../info.ts";
+import { address, base } from "../navigation.ts";
 import { Copy } from "../parts/copy.tsx";
 import { RunLink } from "../parts/run-link.tsx";
 import { Status } from "../parts/status.tsx";
 import { Moment, now, Took } from "../parts/time.tsx";
-import { lengthOf } from "../format.ts";
 import { doingNow } from "../runs/run-rows.tsx";
 import { plainJson } from "../value/join.ts";
 import { Fact } from "./details.tsx";
@@ -15,11 +15,13 @@ import { Fact } from "./details.tsx";
 /** The head of a run's page: what it is, how it is, and what can be done to it. */
 
 export function RunHead({ run, detail }: { readonly run: RunRow; readonly detail: RunDetail }): JSX.Element {
-  const acts = (Object.keys(ACTS) as (keyof typeof ACTS)[]).filter((act) => ACTS[act].fits.includes(run.status));
+  const acts = (Object.keys(ACTS) as (keyof typeof ACTS)[]).filter((act) =>
+    ACTS[act].fits.includes(run.status),
+  );
   return (
     <>
       <p class="crumbs">
-        <a href="./">Runs</a> <span aria-hidden="true">/</span>{" "}
+        <a href={base}>Runs</a> <span aria-hidden="true">/</span>{" "}
         <a href={address({ workflow: run.workflow })}>{run.workflow}</a>
       </p>
       <div class="run-head">
@@ -62,11 +64,20 @@ function Facts({ run, detail }: { readonly run: RunRow; readonly detail: RunDeta
         <Moment at={run.createdAt} />
       </Fact>
       <Fact name="Waited">
-        {run.startedAt === null ? <Took from={run.createdAt} to={null} open={run.status === "pending"} /> : lengthOf(run.startedAt - run.createdAt)}
+        {run.startedAt === null ? (
+          <Took from={run.createdAt} to={null} open={run.status === "pending"} />
+        ) : (
+          lengthOf(run.startedAt - run.createdAt)
+        )}
       </Fact>
       <Fact name="Took">
         <Took from={run.startedAt} to={run.completedAt} open={run.completedAt === null} />
       </Fact>
+      {run.completedAt !== null && (
+        <Fact name="Ended">
+          <Moment at={run.completedAt} />
+        </Fact>
+      )}
       {doing !== "" && <Fact name="Now">{doing}</Fact>}
       {run.key !== null && (
         <Fact name="Key">

@@ -7,7 +7,7 @@ import { count } from "../format.ts";
 import { askToDeliver } from "../hooks-page.tsx";
 import { mayAct } from "../info.ts";
 import { liveState, useLive } from "../live.ts";
-import { address, parameters } from "../navigation.ts";
+import { address, base, parameters } from "../navigation.ts";
 import { Empty, Loading, Trouble } from "../parts/states.tsx";
 import { Ago } from "../parts/time.tsx";
 import { useResource } from "../resource.ts";
@@ -52,13 +52,18 @@ export function RunPage({ runId }: { readonly runId: string }): JSX.Element {
   if (gone.value) {
     return (
       <Empty title="This run has been deleted.">
-        <a class="button" href="./">
+        <a class="button" href={base}>
           All runs
         </a>
       </Empty>
     );
   }
-  if (detail === null) return error.value === null ? <Loading what="the run" /> : <Trouble message={error.value} onRetry={reload} />;
+  if (detail === null)
+    return error.value === null ? (
+      <Loading what="the run" />
+    ) : (
+      <Trouble message={error.value} onRetry={reload} />
+    );
   const shown = state.value === null ? detail : { ...detail, state: state.value };
   return (
     <>
@@ -110,12 +115,21 @@ function LoadedRun({ run, detail }: { readonly run: RunRow; readonly detail: Run
             selected={entrySeq}
             select={(chosen: TimelineEntry | null) => setEntry(chosen?.seq ?? null)}
           />
-          {entry === undefined ? <RunValues detail={detail} /> : <EntryDetails detail={detail} entry={entry} close={closeEntry} />}
+          {entry === undefined ? (
+            <RunValues detail={detail} />
+          ) : (
+            <EntryDetails detail={detail} entry={entry} close={closeEntry} />
+          )}
         </div>
       )}
       {tab === "journal" && (
         <div class={event === null ? "" : "beside"}>
-          <Journal detail={detail} lastSeq={Math.max(run.seq, detail.run.seq)} selected={event?.seq ?? null} select={setEvent} />
+          <Journal
+            detail={detail}
+            lastSeq={Math.max(run.seq, detail.run.seq)}
+            selected={event?.seq ?? null}
+            select={setEvent}
+          />
           {event !== null && <EventDetails run={run} event={event} close={closeEvent} />}
         </div>
       )}

@@ -84,7 +84,8 @@ function piecewise(pieces: readonly Piece[], whole: Span): Scale {
   const marks = pieces.flatMap((piece, index) => {
     const start = starts[index] ?? 0;
     const share = piece.weight / sum;
-    if (piece.shortened === true) return [{ place: start + share / 2, time: piece.to - piece.from, shortened: true }];
+    if (piece.shortened === true)
+      return [{ place: start + share / 2, time: piece.to - piece.from, shortened: true }];
     const steps = Math.max(1, Math.round(share * MARKS));
     return Array.from({ length: steps }, (_, step) => ({
       place: start + (share * step) / steps,

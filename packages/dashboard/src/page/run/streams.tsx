@@ -104,9 +104,9 @@ function Stream({ runId, namespace }: { readonly runId: string; readonly namespa
       {chunks.error.value !== null && <ErrorBox title="Ended by" error={chunks.error.value} />}
       {texts && asText && all.length > 0 ? (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls.
-        <pre class="stream-text" tabIndex={0} aria-label="The stream as one text">
+        <section class="stream-text" tabIndex={0} aria-label="The stream as one text">
           {all.map(({ value }) => textOf(value)).join("")}
-        </pre>
+        </section>
       ) : (
         <Rows
           boxed
@@ -126,13 +126,17 @@ function Stream({ runId, namespace }: { readonly runId: string; readonly namespa
               >
                 <span class="muted">{chunk.index}</span>
                 <span class="code">{lineOf(chunk.value)}</span>
-                {chunk.attempt !== null && chunk.attempt > 1 && <span class="tag">attempt {chunk.attempt}</span>}
+                {chunk.attempt !== null && chunk.attempt > 1 && (
+                  <span class="tag">attempt {chunk.attempt}</span>
+                )}
               </button>
             );
           }}
         />
       )}
-      {chosen !== undefined && <Value label={`chunk ${chosen.index}`} view={{ value: chosen.value }} source={null} />}
+      {chosen !== undefined && (
+        <Value label={`chunk ${chosen.index}`} view={{ value: chosen.value }} source={null} />
+      )}
     </>
   );
 }

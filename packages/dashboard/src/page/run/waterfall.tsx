@@ -13,6 +13,8 @@ import { evenScale, hidesWork, type Scale, shortenedScale } from "./scale.ts";
 /** The waterfall of a run: what it asked for, when it waited for a worker, when it was executed, and how often. */
 
 const ROW = 30;
+/** The part of the width in which bars are; what is right of it is for their words. */
+const DRAWN = 0.88;
 
 const ICONS: Readonly<Record<Bar["kind"], IconName>> = {
   run: "runs",
@@ -48,7 +50,12 @@ export function Waterfall(props: {
         <Key look="retry" text="waits for the next attempt" />
         <Key look="wait" text="sleeps, waits" />
         {mayShorten && (
-          <button type="button" class="text-button" aria-pressed={shortened} onClick={() => setShortened(!shortened)}>
+          <button
+            type="button"
+            class="text-button"
+            aria-pressed={shortened}
+            onClick={() => setShortened(!shortened)}
+          >
             Idle time drawn shorter
           </button>
         )}
@@ -57,7 +64,11 @@ export function Waterfall(props: {
         <span class="axis-name">{counted(bars.length - 1, "entry", "entries")}</span>
         <div class="axis-marks">
           {scale.marks.map(({ place, time: length, shortened: isShort }) => (
-            <span key={`${place}`} class={isShort ? "axis-gap" : "axis-mark"} style={{ left: `${place * 100}%` }}>
+            <span
+              key={`${place}`}
+              class={isShort ? "axis-gap" : "axis-mark"}
+              style={{ left: percent(place) }}
+            >
               {isShort ? `⋯ ${lengthOf(length)} ⋯` : lengthOf(length)}
             </span>
           ))}
@@ -72,11 +83,15 @@ export function Waterfall(props: {
         rowClass={(index) => (isSelected(bars[index], selected) ? "row-selected" : "")}
         row={(index) => {
           const bar = bars[index];
-          return bar === undefined ? null : <BarRow bar={bar} scale={scale} selected={isSelected(bar, selected)} select={select} />;
+          return bar === undefined ? null : (
+            <BarRow bar={bar} scale={scale} selected={isSelected(bar, selected)} select={select} />
+          );
         }}
       />
       {timelineUntil !== null && (
-        <p class="hint">The timeline is made of the journal up to event {timelineUntil}. The journal itself has all of them.</p>
+        <p class="hint">
+          The timeline is made of the journal up to event {timelineUntil}. The journal itself has all of them.
+        </p>
       )}
     </section>
   );
@@ -122,13 +137,19 @@ function BarRow(props: {
   );
   if (bar.child !== null) {
     return (
-      <a class="bar" href={address({ run: bar.child.runId })} title={bar.child.runId}>
+      <a class="bar bar-child" href={address({ run: bar.child.runId })} title={bar.child.runId}>
         {content}
       </a>
     );
   }
   return (
-    <button type="button" class="bar" aria-pressed={bar.entry === null ? undefined : selected} onClick={() => select(selected ? null : bar.entry)}>
+    <button
+      type="button"
+      class={`bar bar-${bar.kind}`}
+      title={bar.label}
+      aria-pressed={bar.entry === null ? undefined : selected}
+      onClick={() => select(selected ? null : bar.entry)}
+    >
       {content}
     </button>
   );
@@ -145,7 +166,7 @@ function BarPiece({ piece, scale }: { readonly piece: Piece; readonly scale: Sca
   return (
     <span
       class={`piece piece-${piece.look} ${piece.open ? "piece-open" : ""}`}
-      style={{ left: `${left * 100}%`, width: `${width * 100}%` }}
+      style={{ left: percent(left), width: percent(width) }}
     />
   );
 }
@@ -154,16 +175,22 @@ function BarPiece({ piece, scale }: { readonly piece: Piece; readonly scale: Sca
 function BarSays({ bar, scale }: { readonly bar: Bar; readonly scale: Scale }): JSX.Element {
   const from = scale.at(bar.pieces[0]?.from ?? 0);
   const to = scale.at(bar.pieces.at(-1)?.to ?? 0);
-  const style =
-    to < 0.8
-      ? { left: `${to * 100}%` }
-      : from > 0.25
-        ? { right: `${(1 - from) * 100}%` }
-        : { right: "0" };
-  const inside = to >= 0.8 && from <= 0.25;
+  const isShort = bar.says.length < 10;
+  if (to < 0.72 || (isShort && to <= 1) || from < 0.3) {
+    const style = to < 0.72 || isShort ? { left: percent(to) } : { right: "0" };
+    return (
+      <span class="bar-says" style={style}>
+        <span class={to < 0.72 || isShort ? "" : "bar-says-over"}>{bar.says}</span>
+      </span>
+    );
+  }
   return (
-    <span class={`bar-says ${inside ? "bar-says-inside" : ""}`} style={style}>
+    <span class="bar-says" style={{ right: `calc(100% - ${percent(from)})` }}>
       {bar.says}
     </span>
   );
+}
+
+function percent(place: number): string {
+  return `${(place * DRAWN * 100).toFixed(3)}%`;
 }

@@ -1,4 +1,4 @@
-import { type Signal, signal } from "@preact/signals";
+import { computed, type Signal, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { BulkRequest, BulkResult, Counts, RunStatus } from "../../protocol.ts";
 import { pathOf, post, type Query } from "../api.ts";
@@ -15,13 +15,46 @@ type BulkAct = BulkRequest["act"];
 const OPEN: readonly RunStatus[] = ["pending", "running", "diverged"];
 
 const ACTS: Readonly<
-  Record<BulkAct, { readonly label: string; readonly did: string; readonly hint: string; readonly fits: readonly RunStatus[] }>
+  Record<
+    BulkAct,
+    {
+      readonly label: string;
+      readonly did: string;
+      readonly hint: string;
+      readonly fits: readonly RunStatus[];
+    }
+  >
 > = {
-  retry: { label: "Retry", did: "Retried", hint: "Those that failed or diverged.", fits: ["failed", "diverged"] },
-  cancel: { label: "Cancel", did: "Asked to end:", hint: "Those that have not ended. Their code may clean up.", fits: OPEN },
-  terminate: { label: "Terminate", did: "Terminated", hint: "Those that have not ended, without executing their code.", fits: OPEN },
-  wake: { label: "Wake", did: "Woken:", hint: "Ends the sleeps of those that are running.", fits: ["running"] },
-  delete: { label: "Delete", did: "Deleted", hint: "Those that have ended. It cannot be undone.", fits: ["completed", "failed", "cancelled"] },
+  retry: {
+    label: "Retry",
+    did: "Retried",
+    hint: "Those that failed or diverged.",
+    fits: ["failed", "diverged"],
+  },
+  cancel: {
+    label: "Cancel",
+    did: "Asked to end:",
+    hint: "Those that have not ended. Their code may clean up.",
+    fits: OPEN,
+  },
+  terminate: {
+    label: "Terminate",
+    did: "Terminated",
+    hint: "Those that have not ended, without executing their code.",
+    fits: OPEN,
+  },
+  wake: {
+    label: "Wake",
+    did: "Woken:",
+    hint: "Ends the sleeps of those that are running.",
+    fits: ["running"],
+  },
+  delete: {
+    label: "Delete",
+    did: "Deleted",
+    hint: "Those that have ended. It cannot be undone.",
+    fits: ["completed", "failed", "cancelled"],
+  },
 };
 
 /** Asks what to do with the runs that fit a filter. */
@@ -31,9 +64,10 @@ export function askForBulk(filter: Filter): void {
   ask({
     title: "Act on all runs that fit the filters",
     body: <BulkBody act={act} filter={filter} progress={progress} />,
-    confirm: "Do it",
+    confirm: computed(() => `${ACTS[act.value].label} them`),
     danger: true,
-    act: (form, closed) => perform({ act: act.value, filter, reason: String(form.get("reason") ?? "").trim(), progress, closed }),
+    act: (form, closed) =>
+      perform({ act: act.value, filter, reason: String(form.get("reason") ?? "").trim(), progress, closed }),
   });
 }
 
@@ -85,7 +119,8 @@ function HowMany({ act, filter }: { readonly act: BulkAct; readonly filter: Filt
         "Counting …"
       ) : (
         <>
-          <strong>{counted(sum, "run")}</strong> {sum === 1 ? "fits" : "fit"}: {statuses.length === 0 ? "none in these statuses" : statuses.join(", ")}.
+          <strong>{counted(sum, "run")}</strong> {sum === 1 ? "fits" : "fit"}:{" "}
+          {statuses.length === 0 ? "none in these statuses" : statuses.join(", ")}.
         </>
       )}
     </p>

@@ -54,7 +54,7 @@ export function Search(): JSX.Element {
         defaultValue={search}
         onInput={onInput}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <kbd title="Press / to search">/</kbd>
     </search>
   );
 }
@@ -72,7 +72,7 @@ export function StatusFilter({ counts }: { readonly counts: Counts | null }): JS
     <div class="status-filter" role="group" aria-label="Filter by status">
       <button type="button" aria-pressed={statuses.length === 0} onClick={() => change({ statuses: [] })}>
         all
-        <Number of={all} />
+        <HowMany of={all} />
       </button>
       {STATUSES.map((status) => (
         <button
@@ -84,14 +84,14 @@ export function StatusFilter({ counts }: { readonly counts: Counts | null }): JS
         >
           <Icon name={status} />
           {status}
-          <Number of={counts?.counts[status] ?? null} />
+          <HowMany of={counts?.counts[status] ?? null} />
         </button>
       ))}
     </div>
   );
 }
 
-function Number({ of }: { readonly of: number | null }): JSX.Element {
+function HowMany({ of }: { readonly of: number | null }): JSX.Element {
   return <span class="number">{of === null ? "–" : count(of)}</span>;
 }
 
@@ -106,7 +106,11 @@ export function MoreFilters(): JSX.Element {
       <label class="unseen" for={workflowId}>
         Workflow
       </label>
-      <select id={workflowId} value={workflow} onChange={(event) => change({ workflow: event.currentTarget.value })}>
+      <select
+        id={workflowId}
+        value={workflow}
+        onChange={(event) => change({ workflow: event.currentTarget.value })}
+      >
         <option value="">Every workflow</option>
         {known.map((id) => (
           <option key={id} value={id}>
@@ -141,7 +145,12 @@ export function MoreFilters(): JSX.Element {
       {parent !== "" && (
         <span class="chip">
           started by <RunLink runId={parent} />
-          <button type="button" class="icon-button" aria-label="Take out the filter by the run that started them" onClick={() => change({ parent: "" })}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Take out the filter by the run that started them"
+            onClick={() => change({ parent: "" })}
+          >
             <Icon name="close" />
           </button>
         </span>
@@ -166,8 +175,9 @@ function AttributeField(): JSX.Element {
     event.preventDefault();
     const field = (event.target as HTMLFormElement).elements.namedItem("attribute") as HTMLInputElement;
     const attribute = field.value.trim();
-    if (attribute !== "" && attribute.indexOf("=") < 1) return setWrong(true);
-    setWrong(false);
+    const isWrong = attribute !== "" && attribute.indexOf("=") < 1;
+    setWrong(isWrong);
+    if (isWrong) return;
     field.value = "";
     if (attribute !== "") change({ attributes: [...new Set([...filter.value.attributes, attribute])] });
   };

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { RunRow } from "../../protocol.ts";
 import { fromNow } from "../format.ts";
 import { address } from "../navigation.ts";
-import { Rows } from "../parts/rows.tsx";
+import { Cell, Column, Rows } from "../parts/rows.tsx";
 import { hasEnded, Status } from "../parts/status.tsx";
 import { Ago, now, Took } from "../parts/time.tsx";
 import { usePhone } from "../parts/width.ts";
@@ -19,7 +19,7 @@ export interface RunRowsProps {
   readonly onEnd?: () => void;
 }
 
-const ROW = 40;
+const ROW = 36;
 const PHONE_ROW = 64;
 
 export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
@@ -33,14 +33,12 @@ export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
       height={phone ? PHONE_ROW : ROW}
       head={
         <>
-          <div role="columnheader">Status</div>
-          <div role="columnheader">Run</div>
-          <div role="columnheader">{by === undefined ? "Attributes" : "Found by"}</div>
-          <div role="columnheader">Created</div>
-          <div role="columnheader" class="end">
-            Took
-          </div>
-          <div role="columnheader">Now</div>
+          <Column>Status</Column>
+          <Column>Run</Column>
+          <Column>{by === undefined ? "Attributes" : "Found by"}</Column>
+          <Column>Created</Column>
+          <Column class="end">Took</Column>
+          <Column>Now</Column>
         </>
       }
       rowKey={(index) => runs[index]?.runId ?? String(index)}
@@ -58,27 +56,25 @@ export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
 function Cells({ run, found }: { readonly run: RunRow; readonly found: string | undefined }): JSX.Element {
   return (
     <>
-      <div role="cell" class="cell-status">
+      <Cell class="cell-status">
         <Status status={run.status} />
-      </div>
-      <div role="cell" class="cell-run">
+      </Cell>
+      <Cell class="cell-run">
         <a href={address({ run: run.runId })} title={run.workflow}>
           {run.name}
           <span class="row-id">{run.runId}</span>
         </a>
-      </div>
-      <div role="cell" class="cell-attributes">
+      </Cell>
+      <Cell class="cell-attributes">
         {found === undefined ? <Attributes run={run} /> : <span class="tag">{found}</span>}
-      </div>
-      <div role="cell" class="cell-created">
+      </Cell>
+      <Cell class="cell-created">
         <Ago at={run.createdAt} />
-      </div>
-      <div role="cell" class="cell-took end">
+      </Cell>
+      <Cell class="cell-took end">
         <Took from={run.startedAt} to={run.completedAt} open={run.status === "running"} />
-      </div>
-      <div role="cell" class="cell-now muted">
-        {doingNow(run, now.value)}
-      </div>
+      </Cell>
+      <Cell class="cell-now muted">{doingNow(run, now.value)}</Cell>
     </>
   );
 }
@@ -105,6 +101,8 @@ function Attributes({ run }: { readonly run: RunRow }): JSX.Element {
 export function doingNow({ status, owner, dueAt }: RunRow, time: number): string {
   if (hasEnded(status)) return "";
   if (owner !== null) return `on ${owner}`;
+  if (status === "diverged")
+    return dueAt !== null && dueAt > time ? `parked, tried again ${fromNow(dueAt, time)}` : "parked";
   if (dueAt === null) return "waits for a message";
   if (dueAt > time) return `sleeps, goes on ${fromNow(dueAt, time)}`;
   return "waits for a worker";

@@ -31,7 +31,6 @@ export function RunsPage(): JSX.Element {
 function FilteredRuns(): JSX.Element {
   const wanted = filter.value;
   const key = JSON.stringify(queryOf(wanted));
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is the filter.
   const list = useMemo(() => new RunList(queryOf(wanted)), [key]);
   useLive(
     list.liveUrl,
@@ -66,7 +65,9 @@ function FilteredRuns(): JSX.Element {
       ))}
       {rows === null && trouble === null && <Loading what="runs" />}
       {rows?.length === 0 && (isFiltered(wanted) ? <NoneFits /> : <NoRuns />)}
-      {rows !== null && rows.length > 0 && <RunRows runs={rows} label="Runs, the newest first" onEnd={list.more} />}
+      {rows !== null && rows.length > 0 && (
+        <RunRows runs={rows} label="Runs, the newest first" onEnd={list.more} />
+      )}
     </>
   );
 }
@@ -111,7 +112,8 @@ function FoundRuns({ search }: { readonly search: string }): JSX.Element {
       {found.runs.length === 0 ? (
         <Empty title="Nothing has this id, key, token, attribute or workflow.">
           <p>
-            Ids may be cut short at the end; keys and tokens must be whole. Attributes are searched as <code>name=value</code>.
+            Ids may be cut short at the end; keys and tokens must be whole. Attributes are searched as{" "}
+            <code>name=value</code>.
           </p>
         </Empty>
       ) : (

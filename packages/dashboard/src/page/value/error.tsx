@@ -5,9 +5,19 @@ import { Value } from "./value.tsx";
 
 /** An error: its message, the positions in the user's own source first, what it carries, and what caused it. */
 
-export function ErrorBox({ error, title }: { readonly error: ErrorView; readonly title?: string }): JSX.Element {
-  const { name, message, frames, properties, cause, errors } = error;
-  const causes = [...(cause === null ? [] : [{ title: "Caused by", value: cause }]), ...errors.map((value) => ({ title: "With", value }))];
+export function ErrorBox({
+  error,
+  title,
+}: {
+  readonly error: ErrorView;
+  readonly title?: string;
+}): JSX.Element {
+  const { name, message, frames, cause, errors } = error;
+  const properties = error.properties.filter(([key]) => key !== "name");
+  const causes = [
+    ...(cause === null ? [] : [{ title: "Caused by", value: cause }]),
+    ...errors.map((value) => ({ title: "With", value })),
+  ];
   return (
     <div class="error">
       <p class="error-message">
@@ -19,9 +29,15 @@ export function ErrorBox({ error, title }: { readonly error: ErrorView; readonly
       {properties.length > 0 && (
         <dl class="error-properties">
           {properties.map(([key, value]) => (
-            <div key={key}>
+            <div key={key} class={typeof value === "object" && value !== null ? "error-large" : ""}>
               <dt>{key}</dt>
-              <dd>{typeof value === "object" && value !== null ? <Value label={key} view={{ value }} source={null} /> : String(value)}</dd>
+              <dd>
+                {typeof value === "object" && value !== null ? (
+                  <Value label={key} view={{ value }} source={null} />
+                ) : (
+                  String(value)
+                )}
+              </dd>
             </div>
           ))}
         </dl>
@@ -51,7 +67,7 @@ function Frames({ frames }: { readonly frames: readonly Frame[] }): JSX.Element 
               frame.text
             ) : (
               <>
-                <span class="frame-function">{frame.function ?? "(top level)"}</span>{" "}
+                <span class="frame-function">{frame.function ?? "(anonymous)"}</span>{" "}
                 <span class="frame-place">
                   {shortFile(frame.file)}:{frame.line}:{frame.column}
                 </span>

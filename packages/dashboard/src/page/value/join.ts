@@ -11,9 +11,12 @@ export function joined(before: Shown, after: Shown): Shown {
     return text.length < before.length ? { ...before, text } : text;
   }
   if (typeof after !== "object" || after === null) return after;
-  if (before.type === "array" && after.type === "array") return { ...before, items: [...before.items, ...after.items] };
-  if (before.type === "set" && after.type === "set") return { ...before, items: [...before.items, ...after.items] };
-  if (before.type === "map" && after.type === "map") return { ...before, entries: [...before.entries, ...after.entries] };
+  if (before.type === "array" && after.type === "array")
+    return { ...before, items: [...before.items, ...after.items] };
+  if (before.type === "set" && after.type === "set")
+    return { ...before, items: [...before.items, ...after.items] };
+  if (before.type === "map" && after.type === "map")
+    return { ...before, entries: [...before.entries, ...after.entries] };
   if (before.type === "object" && after.type === "object") {
     return { ...before, entries: [...before.entries, ...after.entries] };
   }

@@ -52,7 +52,14 @@ function add(lines: Line[], viewing: Viewing, given: Shown, path: Path, label: s
   const depth = path.length;
   const parts = partsOf(value);
   const isOpen = parts !== null && viewing.toggled.has(keyOf(path)) !== opensAtFirst(value, depth);
-  lines.push({ path, depth, label, ...summary(value, isOpen), open: parts === null ? null : isOpen, more: cutHere(value) });
+  lines.push({
+    path,
+    depth,
+    label,
+    ...summary(value, isOpen),
+    open: parts === null ? null : isOpen,
+    more: cutHere(value),
+  });
   if (parts === null || !isOpen) return;
   if (parts.texts !== undefined) {
     for (const text of parts.texts) {
@@ -117,7 +124,9 @@ function partsOf(value: Shown): Parts | null {
         items.push([index, `errors ${index}: `, one]);
       });
       const texts = [...piecesOf(error.message).slice(1), ...error.frames.map(({ text }) => text)];
-      return items.length + texts.length === 0 ? null : { items, texts, shown: items.length, length: items.length };
+      return items.length + texts.length === 0
+        ? null
+        : { items, texts, shown: items.length, length: items.length };
     }
     default:
       return null;
@@ -159,7 +168,11 @@ function summary(value: Shown, isOpen: boolean): Pick<Line, "text" | "look"> {
       const name = value.class === null ? "" : `${value.class} `;
       const keys = value.entries.slice(0, 4).map(([key]) => key);
       const inside = keys.length < value.length ? `${keys.join(", ")} …` : keys.join(", ");
-      return { text: value.length === 0 ? `${name}{}` : `${name}{ ${isOpen ? "" : inside} }`.replace("{  }", "{ … }"), look: "summary" };
+      return {
+        text:
+          value.length === 0 ? `${name}{}` : `${name}{ ${isOpen ? "" : inside} }`.replace("{  }", "{ … }"),
+        look: "summary",
+      };
     }
     case "map":
       return { text: `Map with ${entries(value.length)}`, look: "summary" };
@@ -188,7 +201,9 @@ function summary(value: Shown, isOpen: boolean): Pick<Line, "text" | "look"> {
 function textOf(text: string, length: number, isOpen: boolean): string {
   if (isOpen) return `a text of ${length.toLocaleString("en")} characters`;
   const [line = ""] = text.slice(0, TEXT_WIDTH).split("\n");
-  return line.length < length ? `${JSON.stringify(line)} … ${length.toLocaleString("en")} characters` : JSON.stringify(line);
+  return line.length < length
+    ? `${JSON.stringify(line)} … ${length.toLocaleString("en")} characters`
+    : JSON.stringify(line);
 }
 
 function items(length: number): string {
@@ -202,6 +217,8 @@ function entries(length: number): string {
 const HEX_BYTES = 24;
 
 function hex(base64: string): string {
-  const bytes = Array.from(atob(base64.slice(0, 64)), (char) => char.charCodeAt(0).toString(16).padStart(2, "0"));
+  const bytes = Array.from(atob(base64.slice(0, 64)), (char) =>
+    char.charCodeAt(0).toString(16).padStart(2, "0"),
+  );
   return `${bytes.slice(0, HEX_BYTES).join(" ")}${bytes.length > HEX_BYTES ? " …" : ""}`;
 }

@@ -44,7 +44,7 @@ export function Value({ view, label, source }: ValueProps): JSX.Element {
     if (source === null || busy) return;
     setBusy(true);
     try {
-      const part = await valueOf(source, { path: JSON.stringify(path), offset });
+      const part = await askFor(source, { path: JSON.stringify(path), offset });
       const before = offset === 0 ? null : partAt(view.value, loaded, path);
       const next = new Map(loaded);
       next.set(keyOf(path), before === null ? part.value : joined(before, part.value));
@@ -56,7 +56,7 @@ export function Value({ view, label, source }: ValueProps): JSX.Element {
   };
   const copy = async (): Promise<void> => {
     try {
-      const whole = view.cut === true && source !== null ? await valueOf(source, { size: "all" }) : view;
+      const whole = view.cut === true && source !== null ? await askFor(source, { size: "all" }) : view;
       await navigator.clipboard.writeText(JSON.stringify(jsonOf(whole.value), null, 2));
       say(`Copied ${label} as JSON.`);
     } catch (error) {
@@ -68,7 +68,13 @@ export function Value({ view, label, source }: ValueProps): JSX.Element {
     <div class="value">
       <div class="value-head">
         {view.bytes !== undefined && view.bytes !== null && <span class="muted">{size(view.bytes)}</span>}
-        <button type="button" class="icon-button" aria-label={`Copy ${label} as JSON`} title="Copy as JSON" onClick={copy}>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={`Copy ${label} as JSON`}
+          title="Copy as JSON"
+          onClick={copy}
+        >
           <Icon name="copy" />
         </button>
       </div>
@@ -110,7 +116,13 @@ function ValueLine(props: {
   const style = { paddingInlineStart: `${depth * 14 + 4}px` };
   if (open !== null) {
     return (
-      <button type="button" class="value-line" style={style} aria-expanded={open} onClick={() => toggle(path)}>
+      <button
+        type="button"
+        class="value-line"
+        style={style}
+        aria-expanded={open}
+        onClick={() => toggle(path)}
+      >
         <Icon name={open ? "down" : "right"} />
         {content}
       </button>
@@ -133,7 +145,7 @@ function ValueLine(props: {
   );
 }
 
-async function valueOf(
+async function askFor(
   source: ValueSource,
   wanted: { readonly path?: string; readonly offset?: number; readonly size?: string },
 ): Promise<ValueView> {
