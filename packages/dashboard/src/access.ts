@@ -14,18 +14,19 @@ export async function admit(
   connection: Connection,
   { authorize }: Terms,
 ): Promise<Response | null> {
-  if (authorize === undefined) {
-    if (process.env.NODE_ENV === "development" || isOfThisMachine(request, connection)) return null;
+  if (authorize === null) return null;
+  if (authorize === "loopback") {
+    if (isOfThisMachine(request, connection)) return null;
     throw new ApiFailure(
       403,
       "forbidden",
-      "This dashboard is only for the machine that it runs on: createDashboard() was given no authorize. Pass authorize: (request) => … to let " +
-        "others look.",
+      "This dashboard is only for the machine that it runs on. To let others look, pass createDashboard() a function as authorize.",
     );
   }
   const answer = await authorize(request);
-  if (answer instanceof Response) return answer;
   if (answer === true) return null;
+  // Not by its class: a server may bring a Response of its own.
+  if (typeof answer === "object" && answer !== null && "status" in answer) return answer;
   throw new ApiFailure(403, "forbidden", "You may not look at this dashboard.");
 }
 
@@ -33,7 +34,7 @@ export async function admit(
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
 /** Whether a request was sent on this machine, to a name of this machine: a page of another site can name it otherwise. */
-export function isOfThisMachine(request: Request, { remoteAddress }: Connection): boolean {
+function isOfThisMachine(request: Request, { remoteAddress }: Connection): boolean {
   const { hostname } = new URL(request.url);
   return (
     isLoopback(hostname) &&
@@ -43,7 +44,7 @@ export function isOfThisMachine(request: Request, { remoteAddress }: Connection)
 }
 
 /** Whether a host name or an address means the machine itself. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
   return (
     name === "localhost" ||

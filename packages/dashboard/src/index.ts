@@ -5,5 +5,5 @@ export { dashboardHono, type HonoContext } from "./adapters/hono.ts";
 export { dashboardNext, type NextHandlers } from "./adapters/next.ts";
 export { dashboardNode } from "./adapters/node.ts";
 export { createDashboard, type Dashboard } from "./dashboard.ts";
-export type { DashboardOptions } from "./options.ts";
+export type { Authorize, DashboardOptions } from "./options.ts";
 export type * from "./protocol.ts";

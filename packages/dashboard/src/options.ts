@@ -1,6 +1,9 @@
 import { getWorld } from "@perdure/core/runtime";
 import { checkOptionNames, type World } from "@perdure/core/world";
 
+/** Says whether a request may look and act. */
+export type Authorize = (request: Request) => boolean | Response | Promise<boolean | Response>;
+
 /** What `createDashboard` takes. */
 export interface DashboardOptions {
   /** The World whose runs it shows. Default: that of the process. It stays open: who made it closes it. */
@@ -10,9 +13,12 @@ export interface DashboardOptions {
   /**
    * Whether whoever sent the request may look, and act unless `readOnly`: `true` lets it pass, `false` is 403, a `Response` (a redirect to the
    * sign-in, 401 with a challenge) is sent as it is. It is asked for every request, those of the page's files included; what it throws is 500.
-   * Needed outside of `NODE_ENV=development`, but for requests of this machine to this machine.
+   *
+   * `"loopback"`: requests of this machine to a name of this machine pass, and no others: none that came by a proxy. That is what counts
+   * without it, too, except that everybody may look where `NODE_ENV` is `development`, and that there is no dashboard without it where
+   * `NODE_ENV` is `production`.
    */
-  readonly authorize?: (request: Request) => boolean | Response | Promise<boolean | Response>;
+  readonly authorize?: Authorize | "loopback";
   /** Refuses everything that changes something with 403. Default false. */
   readonly readOnly?: boolean;
 }
@@ -22,7 +28,8 @@ export interface Terms {
   readonly world: () => World;
   /** `""`, or a path that begins with a slash and ends without one. */
   readonly basePath: string;
-  readonly authorize: DashboardOptions["authorize"];
+  /** `null`: everybody may. */
+  readonly authorize: Authorize | "loopback" | null;
   readonly readOnly: boolean;
 }
 
@@ -40,19 +47,20 @@ export function termsOf(options: DashboardOptions): Terms {
       `createDashboard(): basePath must be a path such as "/admin/perdure", got ${JSON.stringify(basePath)}.`,
     );
   }
-  if (authorize !== undefined && typeof authorize !== "function") {
-    throw new TypeError("createDashboard(): authorize must be a function of the request.");
+  if (authorize !== undefined && authorize !== "loopback" && typeof authorize !== "function") {
+    throw new TypeError('createDashboard(): authorize must be a function of the request, or "loopback".');
   }
-  if (authorize === undefined && process.env.NODE_ENV === "production") {
+  const { NODE_ENV } = process.env;
+  if (authorize === undefined && NODE_ENV === "production") {
     throw new TypeError(
       "createDashboard(): who may look? Pass authorize: (request) => …, which tells by a session or a header whether the request may see and " +
-        "change runs. Without it a dashboard is served in development, and to this machine alone while NODE_ENV is not production.",
+        'change runs; "loopback" is for this machine alone. It may be left out only while NODE_ENV is not production.',
     );
   }
   return {
     world: () => world ?? getWorld(),
     basePath: basePath.replace(/\/$/, ""),
-    authorize,
+    authorize: authorize ?? (NODE_ENV === "development" ? null : "loopback"),
     readOnly,
   };
 }

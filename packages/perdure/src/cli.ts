@@ -234,9 +234,27 @@ storeCommand(
 
 storeCommand(
   "dev [files...]",
-  "Execute the workflows of these modules, and start again when they change.",
+  "Execute the workflows of these modules, start again when they change, and serve the dashboard.",
   "perdure dev src/workflows.ts",
-).action(async (files: string[], options) => (await import("./cli/dev.ts")).dev(files, options));
+)
+  .option("--port <port>", "where the dashboard is (default: the first free one from 4620 on)")
+  .action(async (files: string[], options) => {
+    const [{ dev }, { DashboardPart }] = await Promise.all([
+      import("./cli/dev.ts"),
+      import("./cli/dashboard.ts"),
+    ]);
+    await dev(files, options, [new DashboardPart(options, "may be made")]);
+  });
+
+storeCommand(
+  "dashboard",
+  "Serve the dashboard on this machine until a signal.",
+  "perdure dashboard --read-only",
+)
+  .option("--port <port>", "where it listens (default: the first free one from 4620 on)")
+  .option("--host <address>", "the address that it listens on (default: 127.0.0.1)")
+  .option("--read-only", "show, and change nothing")
+  .action(async (options) => (await import("./cli/dashboard.ts")).dashboard(options));
 
 storeCommand(
   "replay [file]",

@@ -56,7 +56,7 @@ export async function bulk({ store, request }: Call): Promise<BulkResult> {
 
 /** Where to go on, and when the first page was asked for: runs that the act makes, such as retries, are not acted on. */
 function placeIn(cursor: string | undefined): { readonly since: number; readonly cursor?: string } {
-  if (cursor === undefined) return { since: Date.now() + 1 };
+  if (cursor === undefined) return { since: Date.now() };
   const end = cursor.indexOf(";");
   const since = Number(cursor.slice(0, end));
   if (end < 1 || !Number.isFinite(since))

@@ -48,12 +48,14 @@ async function byId(store: Store, text: string): Promise<readonly (RunRecord | n
   if (beginning === undefined) return [];
   // An id begins with the time at which it was made.
   const time = beginning.toUpperCase().slice(0, 10);
-  const [createdFrom, last] = [timeOf(time.padEnd(10, "0")), timeOf(time.padEnd(10, "Z"))];
-  const { runs } = await store.ask((world) =>
-    world.listRuns({ createdFrom, createdBefore: last + 1, limit: 200 }),
-  );
+  const createdFrom = timeOf(time.padEnd(10, "0")) - AROUND;
+  const createdBefore = timeOf(time.padEnd(10, "Z")) + AROUND;
+  const { runs } = await store.ask((world) => world.listRuns({ createdFrom, createdBefore, limit: 1_000 }));
   return runs.filter(({ runId }) => runId.toLowerCase().startsWith(text.toLowerCase())).slice(0, MOST);
 }
+
+/** A run's id is made a moment before its row, in milliseconds. */
+const AROUND = 1_000;
 
 const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

@@ -5,6 +5,7 @@ import { nodeListener } from "@perdure/http/node";
 import { loadCode } from "./code.ts";
 import { CommandError } from "./errors.ts";
 import { openPlace, type PlaceOptions, project } from "./place.ts";
+import { untilSignal } from "./signals.ts";
 import { print } from "./terminal.ts";
 
 /** `perdure worker <files…>`: a process that executes the workflows of some modules until it is told to end. */
@@ -35,18 +36,6 @@ export async function worker(files: readonly string[], options: WorkerCommandOpt
   stopHealth();
   await shutdown();
   print("ended");
-}
-
-/** Resolves at the first signal. A second one ends the process as ever. */
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const signals = ["SIGTERM", "SIGINT"] as const;
-    const stop = (): void => {
-      for (const signal of signals) process.removeListener(signal, stop);
-      resolve();
-    };
-    for (const signal of signals) process.once(signal, stop);
-  });
 }
 
 async function serveHealth(made: Worker, port: number): Promise<() => void> {
