@@ -54,6 +54,7 @@ export function RunValues({ detail }: { readonly detail: RunDetail }): JSX.Eleme
     seq === null ? null : ({ runId: run.runId, of: "event", seq } as const);
   return (
     <aside class="panel" aria-label="Values of the run">
+      <h2 class="unseen">Values</h2>
       <ValueSection title="Arguments">
         <Value label="the arguments" view={args} source={event(argsSeq)} />
       </ValueSection>

@@ -49,21 +49,29 @@ export function RunPage({ runId }: { readonly runId: string }): JSX.Element {
     liveState,
   );
   const detail = data.value;
+  if (detail === null) {
+    return (
+      <>
+        <div class="page-head">
+          <h1>Run {runId}</h1>
+        </div>
+        {error.value === null ? (
+          <Loading what="the run" />
+        ) : (
+          <Trouble message={error.value} onRetry={reload} />
+        )}
+      </>
+    );
+  }
   if (gone.value) {
     return (
-      <Empty title="This run has been deleted.">
+      <Empty title={`Run ${runId} has been deleted.`}>
         <a class="button" href={base}>
           All runs
         </a>
       </Empty>
     );
   }
-  if (detail === null)
-    return error.value === null ? (
-      <Loading what="the run" />
-    ) : (
-      <Trouble message={error.value} onRetry={reload} />
-    );
   const shown = state.value === null ? detail : { ...detail, state: state.value };
   return (
     <>

@@ -35,6 +35,9 @@ const OPEN_DEPTH = 2;
 /** Longer ones are not. */
 const OPEN_LENGTH = 60;
 
+/** So much of a closed object is in its line. */
+const [FIRST_ENTRIES, ENTRY_WIDTH] = [4, 28];
+
 /** The key of a path in {@link Viewing}. */
 export function keyOf(path: Path): string {
   return JSON.stringify(path);
@@ -164,16 +167,8 @@ function summary(value: Shown, isOpen: boolean): Pick<Line, "text" | "look"> {
       return { text: textOf(value.text, value.length, isOpen), look: "text" };
     case "array":
       return { text: value.length === 0 ? "[]" : `[ ${items(value.length)} ]`, look: "summary" };
-    case "object": {
-      const name = value.class === null ? "" : `${value.class} `;
-      const keys = value.entries.slice(0, 4).map(([key]) => key);
-      const inside = keys.length < value.length ? `${keys.join(", ")} …` : keys.join(", ");
-      return {
-        text:
-          value.length === 0 ? `${name}{}` : `${name}{ ${isOpen ? "" : inside} }`.replace("{  }", "{ … }"),
-        look: "summary",
-      };
-    }
+    case "object":
+      return { text: objectText(value, isOpen), look: "summary" };
     case "map":
       return { text: `Map with ${entries(value.length)}`, look: "summary" };
     case "set":
@@ -196,6 +191,18 @@ function summary(value: Shown, isOpen: boolean): Pick<Line, "text" | "look"> {
         look: "absent",
       };
   }
+}
+
+/** A closed object shows its first entries. */
+function objectText(value: Extract<Shown, { type: "object" }>, isOpen: boolean): string {
+  const name = value.class === null ? "" : `${value.class} `;
+  if (value.length === 0) return `${name}{}`;
+  if (isOpen) return `${name}{ … }`;
+  const shown = value.entries.slice(0, FIRST_ENTRIES).map(([key, item]) => {
+    const { text } = summary(item, false);
+    return `${nameOf(key)}: ${text.length > ENTRY_WIDTH ? `${text.slice(0, ENTRY_WIDTH)}…` : text}`;
+  });
+  return `${name}{ ${shown.join(", ")}${shown.length < value.length ? ", …" : ""} }`;
 }
 
 function textOf(text: string, length: number, isOpen: boolean): string {
