@@ -24,7 +24,7 @@ export const PATHS = {
   liveRuns: "api/live/runs",
   /** GET {@link SearchResult}, with `?q=` */
   search: "api/search",
-  /** GET {@link RunDetail} */
+  /** GET {@link RunDetail}. With `?since=` a `seq`, its timeline has only what is open or has changed after that event. */
   run: "api/runs/:id",
   /** GET {@link JournalPage}, with a {@link JournalQuery} */
   journal: "api/runs/:id/journal",

@@ -14,7 +14,7 @@ import { countsOf } from "./runs.ts";
 
 const BUCKETS = 60;
 /** Runs that are read one after another before a range counts as much, and of each bucket then. */
-const [ALL, PAGE, OF_BUCKET] = [4_000, 1_000, 50];
+const [ALL, PAGE, OF_BUCKET] = [4_000, 1_000, 30];
 const LONGEST = 30 * 86_400_000;
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -98,6 +98,8 @@ async function endedRuns(
     if (cursor === null || last < from) {
       return { buckets: buckets.map((runs) => ({ runs, weight: 1 })), estimated: false };
     }
+    // As dense as they are, there are too many.
+    if (((read + PAGE) * (end - from)) / (end - last) > 2 * ALL) break;
   }
   return await estimate(store, filter, times, step);
 }

@@ -8,7 +8,7 @@ import { runRow } from "../views/run-row.ts";
 import { thrownView, timelineView } from "../views/timeline-view.ts";
 import { INLINE, valueView } from "../views/value-view.ts";
 import { hookRow } from "./names.ts";
-import { textIn } from "./read-query.ts";
+import { numberIn } from "./read-query.ts";
 import { eventAt, rowOf, stateView } from "./run-values.ts";
 
 /** One run in full, and its relatives. */
@@ -30,8 +30,10 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     besideOf(store, run),
   ]);
   const thrown = run.error === null ? null : decodeError(run.error);
-  const since = Number(textIn(query, "since") ?? 0);
-  const entries = timeline.entries.map(timelineView);
+  const since = numberIn(query, "since", { least: 0 }) ?? 0;
+  const entries = timeline.entries.filter(
+    ({ seq: asked, endSeq }) => asked > since || endSeq === null || endSeq > since,
+  );
   return {
     run: runRow(run),
     generation: run.generation,
@@ -45,7 +47,7 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     error: thrown === null ? null : thrownView(thrown),
     state: run.state === null ? null : stateView(run.state, INLINE),
     divergence: run.status === "diverged" ? divergenceOf(thrown) : null,
-    timeline: since > 0 ? entries.filter((entry) => Math.max(entry.seq, entry.endSeq ?? 0) > since) : entries,
+    timeline: entries.map(timelineView),
     timelineUntil: timeline.seq < seq ? timeline.seq : null,
     origin: second?.type === "run_forked" ? (originOf([second])?.runId ?? null) : null,
     ...beside,

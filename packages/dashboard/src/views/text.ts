@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 /** A value in at most so many characters; `null` for `undefined`. */
 export function lineOf(value: unknown, most: number): string | null {
   if (value === undefined) return null;
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
   const text =
     value instanceof Error
       ? `${value.name}: ${value.message}`
