@@ -249,7 +249,7 @@ describe("a run", () => {
     const result = page.getByRole("list", { name: "the result" });
     await result.getByRole("button", { name: /9,000 items/ }).click();
     await result.getByText("the item with the number").first().waitFor();
-    await result.evaluate("(box) => { box.scrollTop = box.scrollHeight; }");
+    await result.press("End");
     await result.getByRole("button", { name: /load/ }).first().click();
     await result.getByRole("button", { name: /load/ }).last().waitFor();
     expect(await result.getByRole("listitem").count()).toBeLessThan(80);

@@ -1,7 +1,10 @@
 import { type Signal, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-/** Server-sent events, as long as a component is shown. The browser connects again by itself. */
+/**
+ * Server-sent events, as long as a component is shown and its tab is in front: over HTTP/1.1 a browser has few connections for all tabs
+ * of a server. The browser connects again by itself.
+ */
 
 /** Whether changes arrive: `connecting` also while a broken connection is made anew. */
 export type LiveState = "connecting" | "live" | "ended";
@@ -25,7 +28,13 @@ export function useLive(url: string | null, handlers: Handlers, state?: Signal<L
     if (url === null) return;
     let events: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    const close = (): void => {
+      clearTimeout(timer);
+      events?.close();
+    };
     const open = (): void => {
+      close();
       events = new EventSource(url);
       if (state !== undefined) state.value = "connecting";
       events.onopen = () => {
@@ -40,15 +49,22 @@ export function useLive(url: string | null, handlers: Handlers, state?: Signal<L
         events.addEventListener(name, (event) => {
           latest.current[name]?.(JSON.parse(event.data || "null") as never);
           if (!LAST.includes(name)) return;
-          events?.close();
+          isOver = true;
+          close();
           if (state !== undefined) state.value = "ended";
         });
       }
     };
-    open();
+    const follow = (): void => {
+      if (isOver) return;
+      if (document.visibilityState === "visible") open();
+      else close();
+    };
+    follow();
+    document.addEventListener("visibilitychange", follow);
     return () => {
-      clearTimeout(timer);
-      events?.close();
+      document.removeEventListener("visibilitychange", follow);
+      close();
       if (state !== undefined) state.value = "ended";
     };
   }, [url, state]);

@@ -12,16 +12,26 @@ export interface Resource<Answer> {
   readonly reload: () => void;
 }
 
+/** How an answer that is there is brought up to date without asking for all of it again. */
+export interface Update<Answer> {
+  /** Where what has changed is. */
+  readonly url: (before: Answer) => string;
+  /** Both put together; `null`: that cannot be, and all is asked for again. */
+  readonly join: (before: Answer, changes: Answer) => Answer | null;
+}
+
 class Loader<Answer> implements Resource<Answer> {
   readonly data: Signal<Answer | null> = signal(null);
   readonly error: Signal<string | null> = signal(null);
   readonly loading: Signal<boolean> = signal(false);
   readonly #url: string;
+  readonly #update: Update<Answer> | undefined;
   readonly #gone = new AbortController();
   #again = false;
 
-  constructor(url: string) {
+  constructor(url: string, update: Update<Answer> | undefined) {
     this.#url = url;
+    this.#update = update;
   }
 
   reload = (): void => {
@@ -38,7 +48,7 @@ class Loader<Answer> implements Resource<Answer> {
     do {
       this.#again = false;
       try {
-        const answer = await get<Answer>(this.#url, this.#gone.signal);
+        const answer = (await this.#changed()) ?? (await get<Answer>(this.#url, this.#gone.signal));
         if (this.#gone.signal.aborted) return;
         this.data.value = answer;
         this.error.value = null;
@@ -49,11 +59,18 @@ class Loader<Answer> implements Resource<Answer> {
     } while (this.#again);
     this.loading.value = false;
   }
+
+  async #changed(): Promise<Answer | null> {
+    const before = this.data.value;
+    if (before === null || this.#update === undefined) return null;
+    const changes = await get<Answer>(this.#update.url(before), this.#gone.signal);
+    return this.#update.join(before, changes);
+  }
 }
 
 /** Loads an address of the API while the component is shown, and again when the address is another one. */
-export function useResource<Answer>(url: string): Resource<Answer> {
-  const loader = useMemo(() => new Loader<Answer>(url), [url]);
+export function useResource<Answer>(url: string, update?: Update<Answer>): Resource<Answer> {
+  const loader = useMemo(() => new Loader<Answer>(url, update), [url, update]);
   useEffect(() => {
     loader.reload();
     return () => loader.close();

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { EventRow, RunDetail, RunRow, TimelineEntry, ValueView } from "../../protocol.ts";
+import type { ApiError, EventRow, RunDetail, RunRow, TimelineEntry, ValueView } from "../../protocol.ts";
 import { pathOf } from "../api.ts";
 import { count } from "../format.ts";
 import { askToDeliver } from "../hooks-page.tsx";
@@ -12,6 +12,7 @@ import { Empty, Loading, Trouble } from "../parts/states.tsx";
 import { Ago } from "../parts/time.tsx";
 import { useResource } from "../resource.ts";
 import { ErrorBox } from "../value/error.tsx";
+import { detailUpdate } from "./detail-update.ts";
 import { EntryDetails, EventDetails, RunValues } from "./details.tsx";
 import { Difference } from "./divergence.tsx";
 import { Journal } from "./journal.tsx";
@@ -26,16 +27,18 @@ import { Waterfall } from "./waterfall.tsx";
 const RELOAD_EVERY = 1_000;
 
 export function RunPage({ runId }: { readonly runId: string }): JSX.Element {
-  const { data, error, reload } = useResource<RunDetail>(pathOf("run", { id: runId }));
+  const { data, error, reload } = useResource<RunDetail>(pathOf("run", { id: runId }), detailUpdate);
   const row = useSignal<RunRow | null>(null);
   const state = useSignal<ValueView | null>(null);
   const gone = useSignal(false);
+  const trouble = useSignal<string | null>(null);
   const reloadSoon = useThrottled(reload);
   useLive(
     pathOf("liveRun", { id: runId }),
     {
       run: (run: RunRow) => {
         row.value = run;
+        trouble.value = null;
         const known = data.value?.run;
         if (known !== undefined && (known.seq !== run.seq || known.status !== run.status)) reloadSoon();
       },
@@ -44,6 +47,9 @@ export function RunPage({ runId }: { readonly runId: string }): JSX.Element {
       },
       gone: () => {
         gone.value = true;
+      },
+      trouble: ({ error: { message } }: ApiError) => {
+        trouble.value = message;
       },
     },
     liveState,
@@ -76,6 +82,7 @@ export function RunPage({ runId }: { readonly runId: string }): JSX.Element {
   return (
     <>
       {error.value !== null && <Trouble message={error.value} onRetry={reload} />}
+      {error.value === null && trouble.value !== null && <Trouble message={trouble.value} />}
       <LoadedRun run={row.value ?? detail.run} detail={shown} />
     </>
   );

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { RunDetail, TimelineEntry } from "../../protocol.ts";
 import { counted, lengthOf } from "../format.ts";
 import { address } from "../navigation.ts";
@@ -35,7 +35,7 @@ export function Waterfall(props: {
   const { detail, selected, select } = props;
   const { run, timeline, children, timelineUntil } = detail;
   const time = hasEnded(run.status) ? (run.completedAt ?? run.createdAt) : now.value;
-  const bars = barsOf(run, timeline, children, time);
+  const bars = useMemo(() => barsOf(run, timeline, children, time), [run, timeline, children, time]);
   const whole = wholeOf(run, bars, time);
   const busy = busyOf(bars);
   const mayShorten = hidesWork(whole, busy);

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
-import type { SearchResult } from "../../protocol.ts";
+import type { ApiError, SearchResult } from "../../protocol.ts";
 import { pathOf } from "../api.ts";
 import { counted } from "../format.ts";
 import { mayAct } from "../info.ts";
@@ -39,7 +39,7 @@ function FilteredRuns(): JSX.Element {
       counts: (counts) => {
         list.counts.value = counts;
       },
-      trouble: ({ error }: { readonly error: { readonly message: string } }) => {
+      trouble: ({ error }: ApiError) => {
         list.trouble.value = error.message;
       },
     },
