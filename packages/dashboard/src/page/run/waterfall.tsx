@@ -44,11 +44,11 @@ export function Waterfall(props: {
   return (
     <section aria-label="Timeline" class="waterfall">
       <div class="waterfall-legend">
-        <Key look="queue" text="waits for a worker" />
-        <Key look="work" text="executed" />
-        <Key look="failed" text="failed" />
-        <Key look="retry" text="waits for the next attempt" />
-        <Key look="wait" text="sleeps, waits" />
+        <Key look="queue" text="queue" />
+        <Key look="work" text="execution" />
+        <Key look="failed" text="failed attempt" />
+        <Key look="retry" text="pause before a retry" />
+        <Key look="wait" text="sleep or wait" />
         {mayShorten && (
           <button
             type="button"

@@ -24,10 +24,11 @@ const PHONE_ROW = 64;
 
 export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
   const phone = usePhone();
+  const isBusy = runs.some(({ status }) => !hasEnded(status));
   return (
     <Rows
       as="table"
-      class="run-rows"
+      class={`run-rows ${isBusy ? "" : "run-rows-ended"}`}
       label={label}
       count={runs.length}
       height={phone ? PHONE_ROW : ROW}
@@ -38,7 +39,7 @@ export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
           <Column>{by === undefined ? "Attributes" : "Found by"}</Column>
           <Column>Created</Column>
           <Column class="end">Took</Column>
-          <Column>Now</Column>
+          <Column class="cell-now">Now</Column>
         </>
       }
       rowKey={(index) => runs[index]?.runId ?? String(index)}

@@ -5,6 +5,7 @@ import { pathOf } from "../api.ts";
 import { counted } from "../format.ts";
 import { mayAct } from "../info.ts";
 import { liveState, useLive } from "../live.ts";
+import { address } from "../navigation.ts";
 import { Empty, Loading, Trouble } from "../parts/states.tsx";
 import { useResource } from "../resource.ts";
 import { askForBulk } from "./bulk.tsx";
@@ -105,6 +106,7 @@ function FoundRuns({ search }: { readonly search: string }): JSX.Element {
     <>
       <p class="found" role="status">
         {counted(found.runs.length, "run")} found for <strong>{search}</strong>.{" "}
+        {search.includes("=") && <a href={address({ attribute: search })}>All runs with this attribute</a>}{" "}
         <button type="button" class="text-button" onClick={() => change({ search: "" })}>
           Back to the list
         </button>
