@@ -3,6 +3,7 @@
 import type { StandardSchema } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import type { World } from "@perdure/core/world";
+import type { Dashboard } from "@perdure/dashboard";
 
 declare global {
   const world: World;
@@ -29,6 +30,15 @@ declare global {
 
   const stripeClient: typeof stripe;
 
+  const dashboard: Dashboard;
+  /** An application of Express, Hono or Fastify. */
+  const app: {
+    use(path: string, handler: unknown): void;
+    all(path: string, handler: unknown): void;
+    route(route: object): void;
+  };
+  function authorize(request: Request): boolean;
+  function isAdmin(cookie: string | null): boolean;
   function isCharged(order: string): Promise<boolean>;
   function setCharged(order: string): Promise<void>;
   function spend(account: string, fence: number): Promise<void>;

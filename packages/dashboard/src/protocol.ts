@@ -599,10 +599,10 @@ export interface Charts {
   readonly backlog: readonly (number | null)[];
   /** How long the run has been due that is due longest. */
   readonly lag: readonly (number | null)[];
-  /** Now: runs by status, and the workers. */
+  /** Now: runs by status but for those that completed, which would be counted one by one; and the workers. */
   readonly now: {
     readonly at: number;
-    readonly counts: Readonly<Record<RunStatus, number>>;
+    readonly counts: Readonly<Record<Exclude<RunStatus, "completed">, number>>;
     readonly workers: number;
     readonly lag: number | null;
     readonly slots: { readonly limit: number; readonly inUse: number; readonly queued: number };

@@ -7,6 +7,7 @@ import type { Dashboard } from "../dashboard.ts";
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
  * createServer(dashboardNode(createDashboard())).listen(4318, "127.0.0.1");
  * ```
  */

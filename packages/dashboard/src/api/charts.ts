@@ -5,12 +5,15 @@ import type { Call } from "../routes.ts";
 import type { Store } from "../store.ts";
 import { workerRows } from "./names.ts";
 import { textIn } from "./read-query.ts";
-import { countsOf } from "./runs.ts";
+import { countsBy } from "./runs.ts";
 
 /**
  * Charts of what ended lately, from the index of ends: all of the range if that is not much, else the last runs of each bucket, so that a
  * look costs the same whatever there is.
  */
+
+/** Those that completed are nearly all that there is. */
+const COUNTED = ["pending", "running", "diverged", "failed", "cancelled"] as const;
 
 const BUCKETS = 60;
 /** Runs that are read one after another before a range counts as much, and of each bucket then. */
@@ -125,7 +128,7 @@ async function estimate(
 }
 
 async function nowOf(store: Store, filter: Filter): Promise<Charts["now"]> {
-  const [{ counts }, workers] = await Promise.all([countsOf(store, filter), workerRows(store)]);
+  const [{ counts }, workers] = await Promise.all([countsBy(store, filter, COUNTED), workerRows(store)]);
   const at = Date.now();
   const lags = workers.flatMap(({ lag }) => (lag === null ? [] : [lag]));
   const lag = lags.length === 0 ? null : Math.max(...lags);

@@ -14,19 +14,24 @@ export async function listRuns({ store, query }: Call): Promise<RunPage> {
 }
 
 /** How many runs fit, by status, as of a moment ago; whatever statuses the filter has. */
-export async function countsOf(store: Store, { statuses: _, ...filter }: RunFilter): Promise<Counts> {
-  return await store.kept.get(`counts ${JSON.stringify(filter)}`, async () => {
+export async function countsOf(store: Store, filter: RunFilter): Promise<Counts> {
+  const { counts, at } = await countsBy(store, filter, STATUSES);
+  return { counts, at };
+}
+
+/** {@link countsOf}, of some statuses only. */
+export async function countsBy<Status extends RunStatus>(
+  store: Store,
+  { statuses: _, ...filter }: RunFilter,
+  statuses: readonly Status[],
+): Promise<{ readonly counts: Readonly<Record<Status, number>>; readonly at: number }> {
+  return await store.kept.get(`counts ${statuses} ${JSON.stringify(filter)}`, async () => {
     const at = Date.now();
-    const counted = await store.ask((world) =>
-      Promise.all(
-        STATUSES.map(
-          async (status): Promise<[RunStatus, number]> => [
-            status,
-            await world.countRuns({ ...filter, statuses: [status] }),
-          ],
-        ),
-      ),
-    );
-    return { counts: Object.fromEntries(counted) as Record<RunStatus, number>, at };
+    const count = async (status: Status): Promise<[Status, number]> => [
+      status,
+      await store.ask((world) => world.countRuns({ ...filter, statuses: [status] })),
+    ];
+    const counted = await Promise.all(statuses.map(count));
+    return { counts: Object.fromEntries(counted) as Record<Status, number>, at };
   });
 }

@@ -41,7 +41,8 @@ export async function answerByNode(
  *
  * @example
  * ```ts
- * createServer(nodeListener(healthHandler(worker))).listen(8080);
+ * import { createServer } from "node:http";
+ * createServer(nodeListener(() => Response.json({ ok: true }))).listen(8080);
  * ```
  */
 export function nodeListener(
