@@ -6,4 +6,5 @@ export default preset({
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
   loader: "src/loader.ts",
+  next: "src/next.ts",
 });

@@ -13,6 +13,8 @@ export default preset({
   esbuild: "src/esbuild.ts",
   vite: "src/vite.ts",
   loader: "src/loader.ts",
+  next: "src/next.ts",
   compiled: "src/compiled.ts",
+  "compiled-copies": "src/compiled-copies.ts",
   cli: "src/cli.ts",
 });

@@ -9,6 +9,11 @@ export interface LoaderOptions {
   root?: string | undefined;
   /** The module to import the runtime from. Default: `perdure/compiled`, or `workflow/compiled` where only that resolves. */
   runtime?: string | undefined;
+  /**
+   * Whether one process may load a module several times, from several bundles of the build, as in Next.js: functions of one id are
+   * then the same function, and the last one counts. Default: no; two functions of one id are an error then.
+   */
+  copies?: boolean | undefined;
   /** Names of installed packages that stay as they are. Default: `perdure.exclude` in the `package.json` of the root. */
   exclude?: readonly string[] | undefined;
 }
@@ -49,6 +54,6 @@ function compile(code: string, context: LoaderContext): TransformResult | null {
   const { resourcePath: filename, resourceQuery = "", rootContext = process.cwd() } = context;
   // With a query it is a part of a file, or its text: no module of its own.
   if (!isSource(filename) || resourceQuery !== "") return null;
-  const { root = projectRoot(rootContext), runtime, exclude } = context.getOptions();
-  return transform(code, { filename, root, runtime, exclude });
+  const { root = projectRoot(rootContext), runtime, copies, exclude } = context.getOptions();
+  return transform(code, { filename, root, runtime, copies, exclude });
 }
