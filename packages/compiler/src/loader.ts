@@ -1,21 +1,16 @@
 /** The compiler as a loader of webpack's kind, for tools that take loaders and no plugins: Turbopack, and rules of one's own. */
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
+import type { PluginOptions } from "./plugin.ts";
 import { projectRoot } from "./project.ts";
 import { isSource, type SourceMap, type TransformResult, transform } from "./transform.ts";
 
-/** Settings of the loader: plain data, as Turbopack demands. None is needed in an ordinary project. */
-export interface LoaderOptions {
-  /** The folder that ids are relative to. Default: that of the nearest `package.json`, from the tool's root folder up. */
-  root?: string | undefined;
-  /** The module to import the runtime from. Default: `perdure/compiled`, or `workflow/compiled` where only that resolves. */
-  runtime?: string | undefined;
+/** Settings of the loader: plain data, as Turbopack demands. */
+export interface LoaderOptions extends PluginOptions {
   /**
    * Whether one process may load a module several times, from several bundles of the build, as in Next.js: functions of one id are
    * then the same function, and the last one counts. Default: no; two functions of one id are an error then.
    */
   copies?: boolean | undefined;
-  /** Names of installed packages that stay as they are. Default: `perdure.exclude` in the `package.json` of the root. */
-  exclude?: readonly string[] | undefined;
 }
 
 /** What the loader uses of the `this` that webpack, Rspack and Turbopack call it with. */

@@ -3,11 +3,10 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { excludedBy, markedDependencies, ownDependencies } from "./installed.ts";
-import type { LoaderOptions } from "./loader.ts";
+import type { PluginOptions } from "./plugin.ts";
 import { projectRoot } from "./project.ts";
 
-/** Settings of {@link withPerdure}. None is needed in an ordinary project. */
-export type NextOptions = Omit<LoaderOptions, "copies">;
+export type { PluginOptions };
 
 /** What is read and changed of Next's configuration. Its types must hold where Next is not installed. */
 interface NextConfig {
@@ -36,7 +35,7 @@ interface WebpackContext {
  *
  * export default withPerdure({ output: "standalone" });
  */
-export function withPerdure<C extends object>(nextConfig: C = {} as C, options: NextOptions = {}): C {
+export function withPerdure<C extends object>(nextConfig: C = {} as C, options: PluginOptions = {}): C {
   if (typeof nextConfig === "function") {
     const configure = nextConfig as unknown as (...args: unknown[]) => C | Promise<C>;
     return (async (...args: unknown[]) => withPerdure(await configure(...args), options)) as unknown as C;
@@ -44,7 +43,7 @@ export function withPerdure<C extends object>(nextConfig: C = {} as C, options: 
   return { ...nextConfig, ...additions(nextConfig, options) };
 }
 
-function additions(config: NextConfig, options: NextOptions): NextConfig {
+function additions(config: NextConfig, options: PluginOptions): NextConfig {
   const { root = projectRoot(process.cwd()), runtime, exclude } = options;
   const use = {
     loader: fileURLToPath(new URL("./loader.js", import.meta.url)),
