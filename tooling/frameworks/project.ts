@@ -36,7 +36,6 @@ export async function packAll(): Promise<ReadonlyMap<string, string>> {
 
 /** What a fixture is made of. */
 export interface Fixture {
-  readonly name: string;
   /** The folder under `fixtures`. */
   readonly from: string;
   /** Where the shared files go: `perdure.ts` and `workflows`. */
@@ -45,13 +44,15 @@ export interface Fixture {
   readonly versions?: Readonly<Record<string, string>>;
 }
 
+const installed = new Set<string>();
+
 /** Writes a project and installs it; gives its folder. */
 export async function makeProject(fixture: Fixture, tarballs: ReadonlyMap<string, string>): Promise<string> {
   const source = join(fixtures, fixture.from);
   const manifest = JSON.parse(await readFile(join(source, "package.json"), "utf8"));
   Object.assign(manifest.dependencies, fixture.versions);
   const third = createHash("sha256").update(JSON.stringify(manifest)).digest("hex").slice(0, 8);
-  const project = join(kept, `${fixture.name}-${third}`);
+  const project = join(kept, `${fixture.from}-${third}`);
   await emptyBut(project, "node_modules");
   await cp(source, project, { recursive: true });
   await cp(join(fixtures, "shared"), join(project, fixture.sources), { recursive: true });
@@ -61,6 +62,7 @@ export async function makeProject(fixture: Fixture, tarballs: ReadonlyMap<string
   manifest.dependencies = { ...manifest.dependencies, perdure, "acme-receipts": acme };
   manifest.overrides = { ...manifest.overrides, ...inner };
   await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
+  if (installed.has(project)) return project;
   // Of ours there is only one version: npm would take what it has for the same.
   for (const name of ["perdure", "@perdure", "acme-receipts", ".package-lock.json"]) {
     await rm(join(project, "node_modules", name), { recursive: true, force: true });
@@ -70,6 +72,7 @@ export async function makeProject(fixture: Fixture, tarballs: ReadonlyMap<string
     env: alone(),
     maxBuffer: 1 << 26,
   });
+  installed.add(project);
   return project;
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CompileError } from "../src/diagnostics.ts";
-import loader, { type LoaderContext, type PluginOptions } from "../src/loader.ts";
+import loader, { type LoaderContext, type LoaderOptions } from "../src/loader.ts";
 
 describe("the loader", () => {
   it("compiles a file, with ids from the tool's root folder on", () => {
@@ -40,7 +40,7 @@ interface Loaded {
 
 function load(
   source: string,
-  { map, options = {}, ...context }: Partial<LoaderContext> & { map?: object; options?: PluginOptions } = {},
+  { map, options = {}, ...context }: Partial<LoaderContext> & { map?: object; options?: LoaderOptions } = {},
 ): Loaded {
   const loaded: Loaded = { code: undefined, map: undefined, warnings: [] };
   loader.call(
