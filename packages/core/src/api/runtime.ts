@@ -65,7 +65,7 @@ function state(): RuntimeState {
 
 /**
  * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
- * `start`. The World is opened soon after, if a worker comes with it, and else when it is first used.
+ * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is opened soon after, if a worker comes with it, and else when it is first used.
  *
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
  */
@@ -81,8 +81,11 @@ export function configure(configuration: Configuration): void {
   checkVersion(world);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
+  const before = state().configuration?.world;
   state().configuration = configuration;
   setRetryDefaults(retry);
+  // A module that is evaluated again, by a development server or in a second bundle, must not leave a worker behind each time.
+  if (before !== undefined && before !== world) dismissOwnWorker(before);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -160,14 +163,21 @@ findStreamsBy(() => defaultClient().streams);
  */
 export function createWorker(options: WorkerOptions): Worker {
   const worker = localWorker(options);
-  const { configuration, ownWorkers, staffed } = state();
+  const { configuration, staffed } = state();
   staffed.add(options.world);
   // One that came without being asked for gives way.
-  const own = configuration?.worker === undefined ? ownWorkers.get(options.world) : undefined;
-  own?.worker.close().catch((error: unknown) => {
-    loggerOf(options.world).warn("The worker that came with the World could not be closed.", { error });
-  });
+  if (configuration?.worker === undefined) dismissOwnWorker(options.world);
   return worker;
+}
+
+/** Closes the worker that the process brought along for a World, without anybody who awaits it. */
+function dismissOwnWorker(world: World): void {
+  const { ownWorkers } = state();
+  const own = ownWorkers.get(world);
+  ownWorkers.delete(world);
+  own?.worker.close().catch((error: unknown) => {
+    loggerOf(world).warn("The worker that came with the World could not be closed.", { error });
+  });
 }
 
 function localWorker(options: WorkerOptions): Worker {
