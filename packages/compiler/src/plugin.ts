@@ -28,7 +28,7 @@ interface WebpackLike {
 }
 
 interface CompilationLike {
-  readonly modules: Parameters<typeof importsOfModules>[0];
+  readonly modules: Iterable<object>;
   readonly warnings: Error[];
 }
 
