@@ -2,7 +2,9 @@
 const NEEDED = "22.13";
 
 if (isOlder(process.versions.node, NEEDED)) {
-  const error = new Error(`perdure needs Node ${NEEDED} or later, and this is ${process.version}: update Node.`);
+  const error = new Error(
+    `perdure needs Node ${NEEDED} or later, and this is ${process.version}: update Node.`,
+  );
   // Where it was thrown would only bury that.
   error.stack = `${error.name}: ${error.message}`;
   throw error;

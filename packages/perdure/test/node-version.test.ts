@@ -13,7 +13,11 @@ process.getBuiltinModule("module").registerHooks = undefined;`.replaceAll("\n", 
 const said = "perdure needs Node 22.13 or later, and this is v20.1.0: update Node.";
 
 test.each(["index", "api", "runtime"])("an older Node says in one line what %s needs", async (entry) => {
-  const stderr = await failure("--input-type=module", "--eval", `import ${JSON.stringify(url(`dist/${entry}.js`))}`);
+  const stderr = await failure(
+    "--input-type=module",
+    "--eval",
+    `import ${JSON.stringify(url(`dist/${entry}.js`))}`,
+  );
   expect(stderr).toContain(`Error: ${said}`);
   expect(stderr).not.toMatch(/\n\s+at /);
 });

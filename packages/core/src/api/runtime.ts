@@ -85,7 +85,7 @@ function state(): RuntimeState {
 
 /**
  * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
- * `start`. The World is opened soon after, if a worker comes with it, and else when it is first used.
+ * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is opened soon after, if a worker comes with it, and else when it is first used.
  *
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range and for keys
  *   that are none
@@ -109,9 +109,12 @@ export function configure(configuration: Configuration): void {
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
   setClock(world, configuration.clock);
+  const before = state().configuration?.world;
   state().configuration = { ...configuration, world };
   setRetryDefaults(retry);
   configureInterceptors(interceptors);
+  // A module that is evaluated again, by a development server or in a second bundle, must not leave a worker behind each time.
+  if (before !== undefined && before !== world) dismissOwnWorker(before);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
   systemClock.turn(() => workOff(world));
 }
@@ -235,15 +238,21 @@ export function drainingWorker(options: WorkerOptions): EngineWorker {
 
 /** The program has a worker of its own for the World. */
 function staff(worker: EngineWorker): EngineWorker {
-  const { world } = worker;
-  const { configuration, ownWorkers, staffed } = state();
-  staffed.add(world);
+  const { configuration, staffed } = state();
+  staffed.add(worker.world);
   // One that came without being asked for gives way.
-  const own = configuration?.worker === undefined ? ownWorkers.get(world) : undefined;
+  if (configuration?.worker === undefined) dismissOwnWorker(worker.world);
+  return worker;
+}
+
+/** Closes the worker that the process brought along for a World, without anybody who awaits it. */
+function dismissOwnWorker(world: World): void {
+  const { ownWorkers } = state();
+  const own = ownWorkers.get(world);
+  ownWorkers.delete(world);
   own?.worker.close().catch((error: unknown) => {
     loggerOf(world).warn("The worker that came with the World could not be closed.", { error });
   });
-  return worker;
 }
 
 function localWorker({ encryption, ...options }: WorkerOptions, drains = false): EngineWorker {
