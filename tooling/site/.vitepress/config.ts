@@ -12,9 +12,7 @@ interface Listed {
   readonly section: string;
 }
 
-const pages = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../pages/pages.json"), "utf8"),
-) as Listed[];
+const pages = JSON.parse(readFileSync(join(import.meta.dirname, "../pages/pages.json"), "utf8")) as Listed[];
 const sections = [...SECTIONS.map(({ title }) => title), "More", "Errors by code"];
 const closed = new Set(["Errors by code", "Packages", "How it works", "Moving here"]);
 

@@ -14,7 +14,9 @@ export function brokenLinks(dist: string): string[] {
   const pages = globSync("**/*.html", { cwd: dist }).map((page) => page.replaceAll("\\", "/"));
   return pages.sort().flatMap((page) => {
     const targets = new Set(hrefsOf(readFileSync(join(dist, page), "utf8")));
-    return [...targets].filter((target) => !leadsSomewhere(dist, page, target, anchorsOf)).map((target) => `${page} -> ${target}`);
+    return [...targets]
+      .filter((target) => !leadsSomewhere(dist, page, target, anchorsOf))
+      .map((target) => `${page} -> ${target}`);
   });
 }
 
@@ -25,16 +27,24 @@ function leadsSomewhere(
   anchorsOf: (page: string) => ReadonlySet<string>,
 ): boolean {
   const [path = "", hash] = target.split("#");
-  const to = path === "" ? page : path.startsWith("/") ? path.slice(1) : posix.join(posix.dirname(page), path);
+  const to =
+    path === "" ? page : path.startsWith("/") ? path.slice(1) : posix.join(posix.dirname(page), path);
   const file = [to, `${to}.html`, posix.join(to, "index.html")].find(
     (candidate) => /\.\w+$/.test(candidate) && existsSync(join(dist, candidate)),
   );
   if (file === undefined) return false;
-  return hash === undefined || hash === "" || !file.endsWith(".html") || anchorsOf(file).has(decodeURIComponent(hash));
+  return (
+    hash === undefined ||
+    hash === "" ||
+    !file.endsWith(".html") ||
+    anchorsOf(file).has(decodeURIComponent(hash))
+  );
 }
 
 function hrefsOf(html: string): string[] {
-  const hrefs = [...html.matchAll(/<a\b[^>]*?\shref="([^"]+)"/g)].map(([, href = ""]) => href.replaceAll("&amp;", "&"));
+  const hrefs = [...html.matchAll(/<a\b[^>]*?\shref="([^"]+)"/g)].map(([, href = ""]) =>
+    href.replaceAll("&amp;", "&"),
+  );
   return hrefs.filter((href) => !/^(\w+:|\/\/)/.test(href));
 }
 

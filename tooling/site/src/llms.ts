@@ -3,7 +3,7 @@
 import type { Page } from "./pages.ts";
 
 const SUMMARY =
-  "Durable workflows for TypeScript on the database you already run: async functions marked `\"use workflow\"` and `\"use step\"`, " +
+  'Durable workflows for TypeScript on the database you already run: async functions marked `"use workflow"` and `"use step"`, ' +
   "whose steps' results are recorded once, with one id per step over all attempts. A library, no server; SQLite by default, Postgres, " +
   "Redis and MongoDB by adapter.";
 
@@ -21,6 +21,8 @@ export function llmsIndex(pages: readonly Page[]): string {
 
 /** All pages in one text. */
 export function llmsFull(pages: readonly Page[]): string {
-  const texts = pages.filter(({ section }) => section !== "").map(({ path, text }) => `<!-- /${path} -->\n\n${text.trim()}\n`);
+  const texts = pages
+    .filter(({ section }) => section !== "")
+    .map(({ path, text }) => `<!-- /${path} -->\n\n${text.trim()}\n`);
   return `# Perdure\n\n> ${SUMMARY}\n\n${texts.join("\n")}`;
 }

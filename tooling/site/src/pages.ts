@@ -65,16 +65,19 @@ function relinked(root: string, file: string, text: string, paths: ReadonlyMap<s
   const own = pathOf(file);
   const parts = text.split(/(^```.*?^```$)/ms);
   const relink = (prose: string): string =>
-    prose.replaceAll(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, image: string, label: string, target: string) => {
-      if (/^(https?:|mailto:|#|\/)/.test(target) || image !== "") return whole;
-      const [linked = "", hash] = target.split("#");
-      const to = posix.normalize(posix.join(posix.dirname(file), linked));
-      if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
-      const page = paths.get(to) ?? paths.get(posix.join(to, "README.md"));
-      if (page === undefined) return label;
-      const from = posix.relative(posix.dirname(own), page);
-      return `[${label}](${from.startsWith(".") ? from : `./${from}`}${hash === undefined ? "" : `#${hash}`})`;
-    });
+    prose.replaceAll(
+      /(!?)\[([^\]]*)\]\(([^)\s]+)\)/g,
+      (whole, image: string, label: string, target: string) => {
+        if (/^(https?:|mailto:|#|\/)/.test(target) || image !== "") return whole;
+        const [linked = "", hash] = target.split("#");
+        const to = posix.normalize(posix.join(posix.dirname(file), linked));
+        if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
+        const page = paths.get(to) ?? paths.get(posix.join(to, "README.md"));
+        if (page === undefined) return label;
+        const from = posix.relative(posix.dirname(own), page);
+        return `[${label}](${from.startsWith(".") ? from : `./${from}`}${hash === undefined ? "" : `#${hash}`})`;
+      },
+    );
   return parts.map((part) => (part.startsWith("```") ? part : relink(part))).join("");
 }
 

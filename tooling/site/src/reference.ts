@@ -42,7 +42,8 @@ export async function writeReference(root: string, out: string): Promise<void> {
   };
   const app = await Application.bootstrapWithPlugins(options as TypeDocOptions);
   const project = await app.convert();
-  if (project === undefined) throw new Error("typedoc could not read the declarations: build the packages first");
+  if (project === undefined)
+    throw new Error("typedoc could not read the declarations: build the packages first");
   // A module is named after the path of its declarations; users know it by what they import.
   for (const module of project.children ?? []) {
     const file = module.sources?.[0]?.fullFileName ?? "";

@@ -14,7 +14,8 @@ export async function writePages(): Promise<Page[]> {
   rmSync(PAGES, { recursive: true, force: true });
   const pages = pagesOf(ROOT);
   for (const { path, text } of pages) write(`${path}.md`, text);
-  for (const file of diagrams()) write(`diagrams/${file}`, readFileSync(join(ROOT, "docs/diagrams", file), "utf8"));
+  for (const file of diagrams())
+    write(`diagrams/${file}`, readFileSync(join(ROOT, "docs/diagrams", file), "utf8"));
   await writeReference(ROOT, join(PAGES, "reference"));
   write("public/llms.txt", llmsIndex(pages));
   write("public/llms-full.txt", llmsFull(pages));

@@ -1,0 +1,35 @@
+// The packages as they are published, for tests that install them.
+
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const packages = join(import.meta.dirname, "../../packages");
+
+/** What `perdure` installs. */
+export const PERDURE: readonly string[] = [
+  "core",
+  "compiler",
+  "http",
+  "transactions",
+  "world-sqlite",
+  "perdure",
+];
+
+/** Packs folders of `packages/` into a folder: the tarball of each package, by its name. */
+export async function pack(folders: readonly string[], into: string): Promise<Record<string, string>> {
+  await mkdir(into, { recursive: true });
+  const tarballs: Record<string, string> = {};
+  for (const folder of folders) {
+    const cwd = join(packages, folder);
+    const { name } = JSON.parse(await readFile(join(cwd, "package.json"), "utf8"));
+    await run("pnpm", ["pack", "--pack-destination", into], { cwd });
+    const stem = name.replace(/^@/, "").replace("/", "-");
+    const file = (await readdir(into)).find((each) => new RegExp(`^${stem}-\\d`).test(each));
+    if (file === undefined) throw new Error(`pnpm pack made no tarball of ${name}`);
+    tarballs[name] = join(into, file);
+  }
+  return tarballs;
+}
