@@ -17,6 +17,6 @@ export const TEMPLATES: Readonly<Record<TemplateName, Template>> = {
   hono: {
     label: "Hono",
     hint: "an HTTP server whose route starts workflows",
-    next: ["npm start", "curl -X POST http://localhost:3000/charges/order_1"],
+    next: ["npm start", "curl -X POST http://localhost:3000/charges/order_1   (in another terminal)"],
   },
 };
