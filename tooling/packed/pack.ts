@@ -1,6 +1,7 @@
 // The packages as they are published, for tests that install them.
 
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -32,4 +33,20 @@ export async function pack(folders: readonly string[], into: string): Promise<Re
     tarballs[name] = join(into, file);
   }
   return tarballs;
+}
+
+/** A package that is published. */
+export interface Published {
+  readonly folder: string;
+  readonly name: string;
+  /** The file of its main entry point. */
+  readonly main: string;
+}
+
+/** Every package that is published. */
+export function published(): Published[] {
+  return readdirSync(packages).map((folder) => {
+    const { name, exports } = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"));
+    return { folder, name, main: join(packages, folder, exports["."].default) };
+  });
 }
