@@ -3,6 +3,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { SECTIONS } from "./sections.ts";
+import { slugOf } from "./slug.ts";
 
 /** A page of the site. */
 export interface Page {
@@ -63,22 +64,45 @@ function titleOf(text: string, path: string): string {
 /** Links to pages lead to them on the site; those to other files of the repository become what they say. */
 function relinked(root: string, file: string, text: string, paths: ReadonlyMap<string, string>): string {
   const own = pathOf(file);
-  const parts = text.split(/(^```.*?^```$)/ms);
-  const relink = (prose: string): string =>
-    prose.replaceAll(
-      /(!?)\[([^\]]*)\]\(([^)\s]+)\)/g,
-      (whole, image: string, label: string, target: string) => {
-        if (/^(https?:|mailto:|#|\/)/.test(target) || image !== "") return whole;
-        const [linked = "", hash] = target.split("#");
-        const to = posix.normalize(posix.join(posix.dirname(file), linked));
-        if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
-        const page = paths.get(to) ?? paths.get(posix.join(to, "README.md"));
-        if (page === undefined) return label;
-        const from = posix.relative(posix.dirname(own), page);
-        return `[${label}](${from.startsWith(".") ? from : `./${from}`}${hash === undefined ? "" : `#${hash}`})`;
-      },
-    );
-  return parts.map((part) => (part.startsWith("```") ? part : relink(part))).join("");
+  return prose(text, (piece) =>
+    piece.replaceAll(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, image: string, label: string, target: string) => {
+      if (/^(https?:|mailto:|\/)/.test(target)) return whole;
+      const [linked = "", hash] = target.split("#");
+      const to = linked === "" ? file : posix.normalize(posix.join(posix.dirname(file), linked));
+      if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
+      if (image !== "") return whole;
+      const page = [to, posix.join(to, "README.md")].find((each) => paths.has(each));
+      if (hash !== undefined && !anchorsOf(readFileSync(join(root, page ?? to), "utf8")).has(hash)) {
+        throw new Error(`${file} links to ${target}: there is no such section.`);
+      }
+      if (linked === "") return whole;
+      if (page === undefined) return label;
+      const path = posix.relative(posix.dirname(own), paths.get(page) as string);
+      return `[${label}](${path.startsWith(".") ? path : `./${path}`}${hash === undefined ? "" : `#${hash}`})`;
+    }),
+  );
+}
+
+/** A text with what is no code replaced. */
+function prose(text: string, replace: (piece: string) => string): string {
+  return text
+    .split(/(^```.*?^```$)/ms)
+    .map((piece) => (piece.startsWith("```") ? piece : replace(piece)))
+    .join("");
+}
+
+/** The anchors of a page's headings. */
+function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  prose(text, (piece) => {
+    for (const [, heading = ""] of piece.matchAll(/^#{1,6} (.+)$/gm)) {
+      const slug = slugOf(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1"));
+      const repeated = [...anchors].filter((each) => each === slug || each.startsWith(`${slug}-`)).length;
+      anchors.add(anchors.has(slug) ? `${slug}-${repeated}` : slug);
+    }
+    return piece;
+  });
+  return anchors;
 }
 
 /** The folder of the repository. */
