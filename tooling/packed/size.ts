@@ -1,9 +1,9 @@
 // How large each package is: packed, unpacked, and what it adds to a bundle. `npm run size`, or `npm run size -- --json`.
 
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execFileSync } from "node:child_process";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { pack, published } from "./pack.ts";
@@ -23,11 +23,19 @@ export async function sizes(): Promise<PackageSize[]> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-size-"));
   try {
     const packages = published();
-    const tarballs = await pack(packages.map((each) => each.folder), folder);
+    const tarballs = await pack(
+      packages.map((each) => each.folder),
+      folder,
+    );
     return await Promise.all(
       packages.map(async ({ name, main }) => {
         const tarball = tarballs[name] as string;
-        return { name, packed: statSync(tarball).size, unpacked: unpackedSize(tarball), bundled: await bundledSize(main) };
+        return {
+          name,
+          packed: statSync(tarball).size,
+          unpacked: unpackedSize(tarball),
+          bundled: await bundledSize(main),
+        };
       }),
     );
   } finally {
@@ -58,7 +66,9 @@ async function bundledSize(main: string): Promise<number> {
         name: "ours only",
         setup(setup) {
           setup.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-            kind === "entry-point" || /^(@perdure\/|perdure(\/|$))/.test(path) ? undefined : { path, external: true },
+            kind === "entry-point" || /^(@perdure\/|perdure(\/|$))/.test(path)
+              ? undefined
+              : { path, external: true },
           );
         },
       },
@@ -73,7 +83,9 @@ if (import.meta.main) {
     console.log(JSON.stringify(all, null, 2));
   } else {
     const kb = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`.padStart(10);
-    console.log(`${"package".padEnd(26)}${"packed".padStart(10)}${"unpacked".padStart(10)}${"bundled".padStart(10)}`);
+    console.log(
+      `${"package".padEnd(26)}${"packed".padStart(10)}${"unpacked".padStart(10)}${"bundled".padStart(10)}`,
+    );
     for (const { name, packed, unpacked, bundled } of all) {
       console.log(`${name.padEnd(26)}${kb(packed)}${kb(unpacked)}${kb(bundled)}`);
     }

@@ -1,7 +1,7 @@
 /** The programs that can be made: each is a folder of `templates/`. */
 
 /** The name of a template. */
-export type TemplateName = "node" | "hono";
+export type TemplateName = "node" | "hono" | "next";
 
 /** What a template is, and how its first charge is made. */
 export interface Template {
@@ -18,5 +18,10 @@ export const TEMPLATES: Readonly<Record<TemplateName, Template>> = {
     label: "Hono",
     hint: "an HTTP server whose route starts workflows",
     next: ["npm start", "curl -X POST http://localhost:3000/charges/order_1   (in another terminal)"],
+  },
+  next: {
+    label: "Next.js",
+    hint: "route handlers that start workflows, a page that lists them",
+    next: ["npm run dev", "curl -X POST http://localhost:3000/charges/order_1   (in another terminal)"],
   },
 };

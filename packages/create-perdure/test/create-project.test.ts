@@ -113,7 +113,7 @@ test("the command takes flags and asks nothing without a terminal", async () => 
 });
 
 test.each([
-  [["--template", "rails"], /There is no template "rails": use node, hono/],
+  [["--template", "rails"], /There is no template "rails": use node, hono, next/],
   [["--world", "oracle"], /There is no world "oracle": use sqlite, postgres, redis, mongodb\./],
   [["--colour"], /Unknown option '--colour'.*Usage: npm create perdure/s],
 ])("%j is refused with one message and exit code 1", async (flags, message) => {

@@ -36,28 +36,38 @@ const templates: { template: string; firstCharge: FirstCharge }[] = [
   },
   {
     template: "hono",
-    firstCharge: async (cwd) => await served(cwd, "npm", ["start"], "charges/order_1", "runs"),
+    firstCharge: async (cwd) => await served(cwd, ["start"]),
+  },
+  {
+    template: "next",
+    firstCharge: async (cwd) => await served(cwd, ["run", "dev"]),
   },
 ];
 
-test.each(templates)("$template: from nothing to the first charge", async ({ template, firstCharge }) => {
-  const began = performance.now();
-  const command = join(folder, "node_modules/.bin/create-perdure");
-  await run(command, [template, "--template", template, "--yes", "--no-install"], {
-    cwd: folder,
-    env: alone(),
-  });
-  const cwd = join(folder, template);
-  await usePacked(cwd);
-  await install(cwd);
-  expect(await firstCharge(cwd)).toContain("completed");
-  const charges = Object.keys(JSON.parse(await readFile(join(cwd, "charges.json"), "utf8")));
-  expect(charges).toEqual([expect.stringMatching(/^step_/)]);
-  console.log(`${template}: ${((performance.now() - began) / 1000).toFixed(0)} s from nothing to the first charge`);
+test.each(templates)(
+  "$template: from nothing to the first charge",
+  async ({ template, firstCharge }) => {
+    const began = performance.now();
+    const command = join(folder, "node_modules/.bin/create-perdure");
+    await run(command, [template, "--template", template, "--yes", "--no-install"], {
+      cwd: folder,
+      env: alone(),
+    });
+    const cwd = join(folder, template);
+    await usePacked(cwd);
+    await install(cwd);
+    expect(await firstCharge(cwd)).toContain("completed");
+    const charges = Object.keys(JSON.parse(await readFile(join(cwd, "charges.json"), "utf8")));
+    expect(charges).toEqual([expect.stringMatching(/^step_/)]);
+    console.log(
+      `${template}: ${((performance.now() - began) / 1000).toFixed(0)} s from nothing to the first charge`,
+    );
 
-  const { stdout } = await run("npm", ["run", "types"], { cwd, env: alone() }).catch((error) => error);
-  expect(stdout).not.toMatch(/error TS/);
-}, 300_000);
+    const { stdout } = await run("npm", ["run", "types"], { cwd, env: alone() }).catch((error) => error);
+    expect(stdout).not.toMatch(/error TS/);
+  },
+  300_000,
+);
 
 async function install(cwd: string): Promise<void> {
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd, env: alone() });
@@ -75,9 +85,9 @@ async function usePacked(cwd: string): Promise<void> {
 }
 
 /** Starts a server, posts a charge, asks for its run until it has ended, and ends the server. */
-async function served(cwd: string, command: string, args: string[], charge: string, runs: string): Promise<string> {
+async function served(cwd: string, args: readonly string[]): Promise<string> {
   const port = await freePort();
-  const server = spawn(command, args, {
+  const server = spawn("npm", args, {
     cwd,
     env: { ...alone(), PORT: String(port) },
     stdio: "inherit",
@@ -89,7 +99,7 @@ async function served(cwd: string, command: string, args: string[], charge: stri
     await expect
       .poll(
         async () => {
-          const response = await fetch(`${base}/${charge}`, { method: "POST" }).catch(() => null);
+          const response = await fetch(`${base}/charges/order_1`, { method: "POST" }).catch(() => null);
           if (response?.ok) ({ runId } = (await response.json()) as { runId: string });
           return runId;
         },
@@ -98,7 +108,7 @@ async function served(cwd: string, command: string, args: string[], charge: stri
       .toMatch(/^wrun_/);
     let said = "";
     await expect
-      .poll(async () => (said = await (await fetch(`${base}/${runs}/${runId}`)).text()), {
+      .poll(async () => (said = await (await fetch(`${base}/runs/${runId}`)).text()), {
         timeout: 60_000,
         interval: 200,
       })

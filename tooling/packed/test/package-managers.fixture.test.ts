@@ -68,28 +68,32 @@ const managers: Manager[] = [
   },
 ];
 
-test.each(managers)("$name installs what runs", async ({ name, command, overrides, files = {} }) => {
-  const cwd = join(folder, name);
-  await mkdir(cwd);
-  const { perdure, ...packed } = Object.fromEntries(
-    Object.entries(tarballs).map(([each, file]) => [each, `file:${file}`]),
-  );
-  const manifest = { name: "shop", private: true, type: "module", dependencies: { perdure } };
-  await writeFile(join(cwd, "package.json"), JSON.stringify({ ...manifest, ...overrides(packed) }));
-  for (const [file, text] of Object.entries(files)) await writeFile(join(cwd, file), text);
-  await cp(join(import.meta.dirname, "fixtures/install.ts"), join(cwd, "app.ts"));
+test.each(managers)(
+  "$name installs what runs",
+  async ({ name, command, overrides, files = {} }) => {
+    const cwd = join(folder, name);
+    await mkdir(cwd);
+    const { perdure, ...packed } = Object.fromEntries(
+      Object.entries(tarballs).map(([each, file]) => [each, `file:${file}`]),
+    );
+    const manifest = { name: "shop", private: true, type: "module", dependencies: { perdure } };
+    await writeFile(join(cwd, "package.json"), JSON.stringify({ ...manifest, ...overrides(packed) }));
+    for (const [file, text] of Object.entries(files)) await writeFile(join(cwd, file), text);
+    await cp(join(import.meta.dirname, "fixtures/install.ts"), join(cwd, "app.ts"));
 
-  const [file, ...args] = command();
-  await run(file, args, { cwd, env: alone() });
+    const [file, ...args] = command();
+    await run(file, args, { cwd, env: alone() });
 
-  const charge = await run(node, ["--import", "perdure/register", "app.ts"], { cwd, env: alone() });
-  expect(charge.stdout).toBe("cus_1 step_ 1\n");
-  const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
-  const { stdout } = await run(join(cwd, "node_modules/.bin/perdure"), ["--version"], { cwd });
-  expect(stdout).toBe(`${version}\n`);
-  const page = await readFile(join(cwd, "node_modules/perdure/docs/errors/RUN_FAILED.md"), "utf8");
-  expect(page).toContain("WorkflowRunFailedError");
-}, 300_000);
+    const charge = await run(node, ["--import", "perdure/register", "app.ts"], { cwd, env: alone() });
+    expect(charge.stdout).toBe("cus_1 step_ 1\n");
+    const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
+    const { stdout } = await run(join(cwd, "node_modules/.bin/perdure"), ["--version"], { cwd });
+    expect(stdout).toBe(`${version}\n`);
+    const page = await readFile(join(cwd, "node_modules/perdure/docs/errors/RUN_FAILED.md"), "utf8");
+    expect(page).toContain("WorkflowRunFailedError");
+  },
+  300_000,
+);
 
 /** An environment in which nothing of this repository is found. */
 function alone(): NodeJS.ProcessEnv {

@@ -24,7 +24,9 @@ beforeAll(async () => {
   const tarballs = await pack([...PERDURE, ...SERVERS], join(folder, "tarballs"));
   const packed = Object.fromEntries(Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`]));
   const { perdure, ...others } = packed;
-  const compilers = Object.fromEntries(VERSIONS.map((version) => [`ts-${version}`, `npm:typescript@${version}`]));
+  const compilers = Object.fromEntries(
+    VERSIONS.map((version) => [`ts-${version}`, `npm:typescript@${version}`]),
+  );
   const manifest = {
     private: true,
     type: "module",
@@ -40,20 +42,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test.each(combinations)("TypeScript $version under $moduleResolution", async ({ version, moduleResolution }) => {
-  const compilerOptions = {
-    module: moduleResolution === "bundler" ? "esnext" : "nodenext",
-    moduleResolution,
-    target: "es2022",
-    lib: ["es2023"],
-    types: ["node"],
-    strict: true,
-    noEmit: true,
-    skipLibCheck: false,
-  };
-  const config = join(folder, `tsconfig.${version}.${moduleResolution}.json`);
-  await writeFile(config, JSON.stringify({ compilerOptions, files: ["perdure-types.ts"] }));
-  const tsc = join(folder, `node_modules/ts-${version}/bin/tsc`);
-  const { stdout } = await run(process.execPath, [tsc, "-p", config], { cwd: folder }).catch((error) => error);
-  expect(stdout).toBe("");
-}, 120_000);
+test.each(combinations)(
+  "TypeScript $version under $moduleResolution",
+  async ({ version, moduleResolution }) => {
+    const compilerOptions = {
+      module: moduleResolution === "bundler" ? "esnext" : "nodenext",
+      moduleResolution,
+      target: "es2022",
+      lib: ["es2023"],
+      types: ["node"],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+    };
+    const config = join(folder, `tsconfig.${version}.${moduleResolution}.json`);
+    await writeFile(config, JSON.stringify({ compilerOptions, files: ["perdure-types.ts"] }));
+    const tsc = join(folder, `node_modules/ts-${version}/bin/tsc`);
+    const { stdout } = await run(process.execPath, [tsc, "-p", config], { cwd: folder }).catch(
+      (error) => error,
+    );
+    expect(stdout).toBe("");
+  },
+  120_000,
+);

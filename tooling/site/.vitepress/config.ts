@@ -26,6 +26,8 @@ export default defineConfig({
   cleanUrls: true,
   lastUpdated: false,
   metaChunk: true,
+  // Diagrams stay files, so that the theme can turn them over in the dark.
+  vite: { build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 2000 } },
   markdown: { anchor: { slugify: slugOf }, theme: { light: "github-light", dark: "github-dark" } },
   themeConfig: {
     search: { provider: "local" },

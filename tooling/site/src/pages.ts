@@ -65,21 +65,24 @@ function titleOf(text: string, path: string): string {
 function relinked(root: string, file: string, text: string, paths: ReadonlyMap<string, string>): string {
   const own = pathOf(file);
   return prose(text, (piece) =>
-    piece.replaceAll(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g, (whole, image: string, label: string, target: string) => {
-      if (/^(https?:|mailto:|\/)/.test(target)) return whole;
-      const [linked = "", hash] = target.split("#");
-      const to = linked === "" ? file : posix.normalize(posix.join(posix.dirname(file), linked));
-      if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
-      if (image !== "") return whole;
-      const page = [to, posix.join(to, "README.md")].find((each) => paths.has(each));
-      if (hash !== undefined && !anchorsOf(readFileSync(join(root, page ?? to), "utf8")).has(hash)) {
-        throw new Error(`${file} links to ${target}: there is no such section.`);
-      }
-      if (linked === "") return whole;
-      if (page === undefined) return label;
-      const path = posix.relative(posix.dirname(own), paths.get(page) as string);
-      return `[${label}](${path.startsWith(".") ? path : `./${path}`}${hash === undefined ? "" : `#${hash}`})`;
-    }),
+    piece.replaceAll(
+      /(!?)\[([^\]]*)\]\(([^)\s]+)\)/g,
+      (whole, image: string, label: string, target: string) => {
+        if (/^(https?:|mailto:|\/)/.test(target)) return whole;
+        const [linked = "", hash] = target.split("#");
+        const to = linked === "" ? file : posix.normalize(posix.join(posix.dirname(file), linked));
+        if (!existsSync(join(root, to))) throw new Error(`${file} links to ${target}, which is not there.`);
+        if (image !== "") return whole;
+        const page = [to, posix.join(to, "README.md")].find((each) => paths.has(each));
+        if (hash !== undefined && !anchorsOf(readFileSync(join(root, page ?? to), "utf8")).has(hash)) {
+          throw new Error(`${file} links to ${target}: there is no such section.`);
+        }
+        if (linked === "") return whole;
+        if (page === undefined) return label;
+        const path = posix.relative(posix.dirname(own), paths.get(page) as string);
+        return `[${label}](${path.startsWith(".") ? path : `./${path}`}${hash === undefined ? "" : `#${hash}`})`;
+      },
+    ),
   );
 }
 

@@ -49,6 +49,9 @@ export async function writeReference(root: string, out: string): Promise<void> {
     const file = module.sources?.[0]?.fullFileName ?? "";
     module.name = specifiers.get(file) ?? module.name;
   }
+  // Where a declaration stands in `dist` helps nobody.
+  for (const reflection of Object.values(project.reflections))
+    delete (reflection as { sources?: unknown }).sources;
   await app.generateOutputs(project);
 }
 

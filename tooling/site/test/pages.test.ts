@@ -72,8 +72,10 @@ test("llms.txt lists every page, llms-full.txt has them", () => {
 
 test("links of the built site that lead nowhere are found, sections included", () => {
   const dist = folderOf({
-    "index.html": '<a class="x" href="/guides/a#here">a</a> <a href="/guides/a#gone">a</a> <a href="https://x.test/">x</a>',
-    "guides/a.html": '<h2 id="here">Here</h2> <a href="../index">back</a> <a href="./b">b</a> <a href="#here">up</a>',
+    "index.html":
+      '<a class="x" href="/guides/a#here">a</a> <a href="/guides/a#gone">a</a> <a href="https://x.test/">x</a>',
+    "guides/a.html":
+      '<h2 id="here">Here</h2> <a href="../index">back</a> <a href="./b">b</a> <a href="#here">up</a>',
   });
   expect(brokenLinks(dist)).toEqual(["guides/a.html -> ./b", "index.html -> /guides/a#gone"]);
 });

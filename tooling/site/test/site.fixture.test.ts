@@ -16,7 +16,13 @@ beforeAll(async () => {
 }, 600_000);
 
 test("has a page for each page of the repository, for each error and for each entry point", () => {
-  for (const page of ["index", "get-started", "packages/world-redis", "errors/LOCK_TIMEOUT", "reference/perdure/api"]) {
+  for (const page of [
+    "index",
+    "get-started",
+    "packages/world-redis",
+    "errors/LOCK_TIMEOUT",
+    "reference/perdure/api",
+  ]) {
     expect(existsSync(join(dist, `${page}.html`)), page).toBe(true);
   }
   expect(readFileSync(join(dist, "reference/perdure/api.html"), "utf8")).toContain("listRuns");
@@ -33,9 +39,11 @@ test("has the texts for language models, and each page as Markdown", () => {
 test("can be searched, and loads nothing from elsewhere", () => {
   expect(globSync("assets/chunks/*localSearchIndex*.js", { cwd: dist }).length).toBeGreaterThan(0);
   const loaded = globSync("**/*.html", { cwd: dist }).flatMap((page) =>
-    [...readFileSync(join(dist, page), "utf8").matchAll(/<(?:script|link|img)\b[^>]*?(?:src|href)="(https?:[^"]+)"/g)].map(
-      ([, address]) => `${page}: ${address}`,
-    ),
+    [
+      ...readFileSync(join(dist, page), "utf8").matchAll(
+        /<(?:script|link|img)\b[^>]*?(?:src|href)="(https?:[^"]+)"/g,
+      ),
+    ].map(([, address]) => `${page}: ${address}`),
   );
   expect(loaded).toEqual([]);
 });
