@@ -41,6 +41,8 @@ export interface StepContext {
   readonly logger: Logger;
   /** The keys that this attempt sends. */
   readonly keys: StepKeys;
+  /** The same with other keys. */
+  withKeys(keys: StepKeys): StepContext;
   /** The attempt is over although its body goes on: what it returns no longer counts. */
   readonly isOver: () => boolean;
   /** How many runs this attempt has started. */

@@ -10,10 +10,12 @@ const ESCAPE = "\u0001";
 // From a surrogate to the character that stands for it after an escape: one for private use.
 const TO_PRIVATE = 0xe000 - 0xd800;
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
+const UNUSUAL = /[\0\u0001]|\p{Surrogate}/u;
+
 /** The stored form of a string. */
 export function toStored(value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the two that need an escape.
-  return /[\0\u0001]|\p{Surrogate}/u.test(value) ? escaped(value) : value;
+  return UNUSUAL.test(value) ? escaped(value) : value;
 }
 
 /** {@link toStored} for a string that may be absent. */

@@ -9,6 +9,8 @@ export type Stored = string | Buffer;
 
 const UTF16 = 0xff;
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** The stored form of a string. */
 export function toStored(value: string): Stored {
   if (!hasLoneSurrogate(value)) return value;
@@ -22,7 +24,7 @@ export function toUtf16(value: string): Buffer {
 
 /** Tells whether UTF-8 has no form for a string. */
 export function hasLoneSurrogate(value: string): boolean {
-  return /\p{Surrogate}/u.test(value);
+  return LONE_SURROGATE.test(value);
 }
 
 /** {@link toStored} as bytes. */

@@ -36,7 +36,7 @@ export class Connection implements Operations {
   readonly #commit: StatementSync;
   readonly #dataVersion: StatementSync;
   #files: OpenFiles | undefined;
-  /** What a transaction saw of {@link dataVersion} since it was last asked for. */
+  /** What the first transaction since {@link dataVersion} was last asked for saw of it. */
   #versionSeen: number | undefined;
   #crashed = false;
 
@@ -218,7 +218,7 @@ export class Connection implements Operations {
   #transaction<T>(work: () => T): T {
     this.operation("begin");
     this.#begin.run();
-    this.#versionSeen = this.#readVersion();
+    this.#versionSeen ??= this.#readVersion();
     try {
       const result = work();
       this.operation("commit");

@@ -7,9 +7,11 @@
 /** What a column of any string holds. */
 export type StoredText = string | Uint8Array;
 
+const UNUSUAL = /\0|\p{Surrogate}/u;
+
 /** The stored form of a string: equal strings, and only those, have equal forms. */
 export function toStored(value: string): StoredText {
-  return value.includes("\0") || /\p{Surrogate}/u.test(value) ? Buffer.from(value, "utf16le") : value;
+  return UNUSUAL.test(value) ? Buffer.from(value, "utf16le") : value;
 }
 
 /** {@link toStored} for a string that may be absent. */

@@ -63,6 +63,8 @@ export class Execution {
   readonly #options: ExecutionOptions;
   readonly #counts: Map<string, number> = new Map();
   readonly #states: Map<unknown, KindState> = new Map();
+  /** What {@link KindState.awaited} is, where a kind has it: asked at every tick. */
+  readonly #awaited: (() => boolean)[] = [];
   /** Requests whose answer the store has not given. */
   readonly #unanswered: Set<string> = new Set();
   /** Answers that the code has not heard. */
@@ -129,6 +131,7 @@ export class Execution {
     if (state === undefined) {
       state = make(this);
       this.#states.set(make, state);
+      if (state.awaited !== undefined) this.#awaited.push(state.awaited);
     }
     return state;
   }
@@ -295,6 +298,7 @@ export class Execution {
     this.#ended = true;
     this.pending.clear();
     this.#states.clear();
+    this.#awaited.length = 0;
   }
 
   /**
@@ -323,8 +327,7 @@ export class Execution {
   get stalled(): boolean {
     if (this.#ended || this.pending.size > 0 || this.requests.length > 0) return false;
     if (this.#answers.length > 0 || this.#unanswered.size > 0) return false;
-    for (const { awaited } of this.#states.values()) if (awaited?.() === true) return false;
-    return true;
+    return !this.#awaited.some((awaited) => awaited());
   }
 
   /** How often the code has asked for something: the same number means that it has not gone on. */

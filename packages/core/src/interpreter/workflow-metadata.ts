@@ -1,12 +1,16 @@
 import type { WorkflowMetadata } from "../metadata.ts";
 import { publicUrl } from "../public-address.ts";
+import type { Attributes } from "../world/index.ts";
 import type { Execution } from "./execution.ts";
 import { attributesOf } from "./kinds/attributes.ts";
 
-/** What the workflow of an execution, and its steps, may know of their run. */
-export function workflowMetadata(execution: Execution): WorkflowMetadata {
+/** What the workflow of an execution, and its steps, may know of their run; of its attributes, as they are or were. */
+export function workflowMetadata(
+  execution: Execution,
+  attributes: Attributes = attributesOf(execution),
+): WorkflowMetadata {
   const { runId, workflow, startedAt } = execution;
-  const own = Object.entries(attributesOf(execution)).filter(([name]) => !name.startsWith("$"));
+  const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
   return {
     workflowName: workflow,
     workflowRunId: runId,

@@ -108,7 +108,9 @@ export async function runStep<Args extends unknown[], Result>(
     runner.start(
       { ...asked, id: stepId ?? asked.id, attempt },
       {
-        metadata: workflowMetadata(execution),
+        runId: run.runId,
+        workflow: WORKFLOW,
+        metadata: () => workflowMetadata(execution),
         signals: signalsOf(execution),
         largestValue: execution.largestValue,
       },

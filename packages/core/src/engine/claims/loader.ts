@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
@@ -18,6 +19,7 @@ import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
 import type { Logger } from "../../logger.ts";
+import { outside } from "../../outside.ts";
 import type { ClaimedRun, JournalEvent, NewEvent, RunRecord, World } from "../../world/index.ts";
 import { EVENT_PAGE } from "./claim-loop.ts";
 import { poisonOf } from "./poison.ts";
@@ -46,9 +48,20 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const { workflow } = options;
   const fn = functionOf(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
-  const enter = <T>(execution: Execution, call: () => T): T =>
-    contexts.run({ kind: "workflow", execution, signals: signalsOf(execution) } satisfies Context, call);
-  return new Execution({ ...options, fn, admission, input: events[0]?.data ?? null, enter, sleep: sleepIn });
+  const input = events[0]?.data ?? null;
+  return new Execution({ ...options, fn, admission, input, enter: entrance(), sleep: sleepIn });
+}
+
+/** The way into an execution's context, which is made once: to make one costs more than to enter it. */
+function entrance(): <T>(execution: Execution, call: () => T) => T {
+  let inside: AsyncResource | null = null;
+  return (execution, call) => {
+    inside ??= outside(() => {
+      const context: Context = { kind: "workflow", execution, signals: signalsOf(execution) };
+      return contexts.run(context, () => new AsyncResource("perdure", { requireManualDestroy: true }));
+    });
+    return inside.runInAsyncScope(call);
+  };
 }
 
 /**

@@ -40,6 +40,7 @@ export class LeaseKeeper {
   /** The main thread is not blocked. */
   beat(): void {
     Atomics.add(this.#heartbeat, 0, 1);
+    this.#tell();
   }
 
   take(lease: Lease): void {
@@ -53,8 +54,15 @@ export class LeaseKeeper {
     if (this.#held.delete(runId)) this.#released.push(runId);
   }
 
-  /** Tells the thread what changed. Called before any code of the user runs under a new lease. */
+  /**
+   * Tells the thread of new leases. Called before any code of the user runs under one. What was released can wait for the next ones,
+   * or the next beat: the store refuses to renew it.
+   */
   flush(): void {
+    if (this.#taken.length > 0) this.#tell();
+  }
+
+  #tell(): void {
     if (this.#taken.length === 0 && this.#released.length === 0) return;
     // A lease that was taken and released since the last time must not stay: releases come last, but not those of runs
     // that are held again.

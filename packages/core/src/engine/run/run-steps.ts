@@ -81,8 +81,8 @@ export class RunSteps {
 
   /** Takes those that may start, but for those whose `step_created` is not written yet. */
   takeStarts(unwritten?: ReadonlySet<string | null>): readonly PendingStep[] {
-    if (regainsLocks(this.#execution)) return [];
     const starts = this.#toStart;
+    if (starts.length === 0 || regainsLocks(this.#execution)) return [];
     if (unwritten === undefined) {
       this.#toStart = [];
       return starts;

@@ -20,9 +20,10 @@ export class RunSystemSteps {
   }
 
   /** Takes those that may start, but for those whose `system_step_created` is not written yet. */
-  take(unwritten: ReadonlySet<string | null> = new Set()): readonly PendingSystemStep[] {
-    const taken = this.#toStart.filter(({ id }) => !unwritten.has(id));
-    this.#toStart = this.#toStart.filter(({ id }) => unwritten.has(id));
+  take(unwritten?: ReadonlySet<string | null>): readonly PendingSystemStep[] {
+    if (this.#toStart.length === 0) return [];
+    const taken = this.#toStart.filter(({ id }) => unwritten?.has(id) !== true);
+    this.#toStart = this.#toStart.filter(({ id }) => unwritten?.has(id) === true);
     for (const step of taken) this.#underWay.add(step);
     return taken;
   }

@@ -24,7 +24,10 @@ export interface AttemptListener {
 
 /** What an attempt has from the execution that asked for it. */
 export interface StepOwner {
-  readonly metadata: WorkflowMetadata;
+  readonly runId: string;
+  readonly workflow: string;
+  /** What the body may know of the run, as it was when the attempt was asked for. */
+  readonly metadata: () => WorkflowMetadata;
   readonly signals: Pick<Signals, "listen">;
   readonly largestValue: number;
 }

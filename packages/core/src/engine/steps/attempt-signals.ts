@@ -31,6 +31,12 @@ interface Tied {
   told: boolean;
 }
 
+/** Signals that have a name in a run. */
+interface Ties {
+  readonly byName: Map<string, ReadSignal & Tied>;
+  readonly names: Map<AbortSignal, Pick<Tied, "run" | "id">>;
+}
+
 /**
  * The abort signals of one attempt: its own, made when the body asks for it, and those that it was given. A given one is aborted with
  * the workflow's, and with the attempt; where the body aborts one, its run is told by mail.
@@ -39,8 +45,8 @@ export class AttemptSignals implements SignalHost {
   readonly #owner: SignalOwner;
   #controller: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
-  readonly #byName: Map<string, ReadSignal & Tied> = new Map();
-  readonly #names: Map<AbortSignal, Pick<Tied, "run" | "id">> = new Map();
+  /** Most attempts are given none. */
+  #ties: Ties | null = null;
   readonly #given: AbortSignal[] = [];
   /** Called when the attempt is over. */
   #leave: (() => void)[] = [];
@@ -70,14 +76,14 @@ export class AttemptSignals implements SignalHost {
     if (this.#aborted !== null) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
-    for (const tied of this.#byName.values()) {
+    for (const tied of this.#ties?.byName.values() ?? []) {
       tied.told = true;
       tied.controller?.abort(reason);
     }
   }
 
   write(signal: AbortSignal, _controller: AbortController | null): SignalData {
-    let name = this.#names.get(signal);
+    let name = this.#ties?.names.get(signal);
     if (name === undefined) {
       if (signal.aborted) return snapshot(signal);
       const { runId, stepId, attempt } = this.#owner;
@@ -94,13 +100,12 @@ export class AttemptSignals implements SignalHost {
       return read;
     }
     const run = data.run ?? this.#owner.runId;
-    const known = this.#byName.get(`${run}/${data.id}`);
+    const known = this.#ties?.byName.get(`${run}/${data.id}`);
     if (known !== undefined) return known;
     const { signal, controller } = detached({ ...data, aborted: false });
     const tied = { run, id: data.id, signal, controller, told: data.aborted };
-    this.#byName.set(`${run}/${data.id}`, tied);
     this.#given.push(signal);
-    this.#tie(tied);
+    this.#tie(tied).byName.set(`${run}/${data.id}`, tied);
     // The abort of a workflow is told in the workflow's context, and what listens here is the step's.
     const inStep = AsyncLocalStorage.snapshot();
     const abort = (reason: unknown): void => {
@@ -134,14 +139,17 @@ export class AttemptSignals implements SignalHost {
 
   /** The attempt is over: nothing is told to its body any more. */
   end(): void {
+    if (this.#leave.length === 0) return;
     for (const leave of this.#leave) leave();
     this.#leave = [];
   }
 
-  #tie(tied: ReadSignal & Tied): void {
+  #tie(tied: ReadSignal & Tied): Ties {
     const { run, id, signal } = tied;
-    this.#names.set(signal, { run, id });
+    this.#ties ??= { byName: new Map(), names: new Map() };
+    this.#ties.names.set(signal, { run, id });
     signal.addEventListener("abort", () => !tied.told && this.#tell(run, id, signal.reason), { once: true });
+    return this.#ties;
   }
 
   #tell(run: string, id: string, reason: unknown): void {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { FatalError } from "../../errors/index.ts";
+import type { StreamOutlet } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
 import { encodeChunk } from "../../streams/chunk-format.ts";
 import { type AttemptWriter, laterAttemptsStream, writerOfAttempt } from "../../streams/names.ts";
@@ -18,8 +19,9 @@ export class AttemptStreams implements AttemptAccess {
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
-  readonly #writers: Map<string, StreamWriter> = new Map();
-  readonly #toClose: Set<StreamWriter> = new Set();
+  /** By stream; most attempts write to none. */
+  #writers: Map<string, StreamWriter> | null = null;
+  readonly #toClose: StreamWriter[] = [];
   readonly #feeds: Promise<void>[] = [];
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
@@ -47,7 +49,7 @@ export class AttemptStreams implements AttemptAccess {
       },
       close: async () => {
         await writer.flushed().catch(fatal);
-        this.#toClose.add(writer);
+        if (!this.#toClose.includes(writer)) this.#toClose.push(writer);
       },
     };
   }
@@ -68,23 +70,23 @@ export class AttemptStreams implements AttemptAccess {
   /** What the body returned, for the journal: at once, or when all that it wrote is in the store, and closed where it is to be. */
   succeeded(result: unknown, largest: number): AttemptResult | Promise<AttemptResult> {
     const { runId } = this.#writer;
-    const passed = new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false });
-    const stored = resultOf(result, largest, passed);
-    if (stored instanceof Promise || passed.any || this.written) return this.#stored(stored, passed);
+    const outlet = new LateOutlet(
+      () => new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false }),
+    );
+    const stored = resultOf(result, largest, outlet);
+    if (stored instanceof Promise || outlet.passed !== null || this.written)
+      return this.#stored(stored, outlet);
     return stored;
   }
 
   /** The body has written something, or passed it. */
   get written(): boolean {
-    return this.#feeds.length > 0 || this.#writers.size > 0;
+    return this.#feeds.length > 0 || this.#writers !== null;
   }
 
-  async #stored(
-    result: AttemptResult | Promise<AttemptResult>,
-    passed: PassedStreams,
-  ): Promise<AttemptResult> {
+  async #stored(result: AttemptResult | Promise<AttemptResult>, outlet: LateOutlet): Promise<AttemptResult> {
     const stored = await result;
-    if (passed.any) this.feed(passed, this.#writer.runId);
+    if (outlet.passed !== null) this.feed(outlet.passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
     for (const { address } of this.#toClose) await this.#streams.close(address);
@@ -93,7 +95,7 @@ export class AttemptStreams implements AttemptAccess {
 
   /** Resolves when what was written is in the store, as far as that is possible. */
   async failed(): Promise<void> {
-    if (this.#writers.size > 0) await this.#flushed().catch(() => {});
+    await this.#flushed().catch(() => {});
   }
 
   /** The attempt is over, or is to end soon: nothing more is fed. */
@@ -102,16 +104,18 @@ export class AttemptStreams implements AttemptAccess {
   }
 
   async #flushed(): Promise<void> {
-    if (this.#writers.size === 0) return;
+    const writers = this.#writers;
+    if (writers === null) return;
     do {
       // A `WritableStream` hands its chunks on one by one, in microtasks.
       await new Promise<void>((resolve) => this.#clock.turn(resolve));
-      await Promise.all([...this.#writers.values()].map((writer) => writer.flushed().catch(fatal)));
-    } while ([...this.#writers.values()].some(({ idle }) => !idle));
+      await Promise.all([...writers.values()].map((writer) => writer.flushed().catch(fatal)));
+    } while ([...writers.values()].some(({ idle }) => !idle));
   }
 
   #writerOf(address: StreamAddress): StreamWriter {
     const key = `${address.runId}/${address.name}`;
+    this.#writers ??= new Map();
     let writer = this.#writers.get(key);
     if (writer === undefined) {
       writer = this.#newWriter(address);
@@ -145,6 +149,22 @@ export class AttemptStreams implements AttemptAccess {
       chunks: [new Uint8Array()],
     });
     return true;
+  }
+}
+
+/** Takes the streams of a value that hardly ever has one. */
+class LateOutlet implements StreamOutlet {
+  readonly #make: () => PassedStreams;
+  /** `null`: it has none. */
+  passed: PassedStreams | null = null;
+
+  constructor(make: () => PassedStreams) {
+    this.#make = make;
+  }
+
+  adopt(stream: ReadableStream | WritableStream): object {
+    this.passed ??= this.#make();
+    return this.passed.adopt(stream);
   }
 }
 

@@ -39,7 +39,7 @@ async function ask(
     const asks = async (): Promise<unknown> => await reconcile(step.id, args);
     if (context?.kind !== "step") return await asks();
     // With keys of its own: the body's must be those of the attempt before.
-    return await contexts.run({ ...context, keys: new StepKeys(`${step.id}-ask`) }, asks);
+    return await contexts.run(context.withKeys(new StepKeys(`${step.id}-ask`)), asks);
   } catch (error) {
     if (FatalError.is(error) || RetryableError.is(error)) throw error;
     throw new StepOutcomeUnknownError(facts, error);

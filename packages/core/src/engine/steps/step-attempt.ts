@@ -4,13 +4,13 @@ import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { decode } from "../../serialization/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
+import { AttemptContext } from "./attempt-context.ts";
 import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
 import type { RunningBody } from "./running-bodies.ts";
 import type { Slot } from "./slots.ts";
-import { stepContext } from "./step-context.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
 
 /**
@@ -41,9 +41,9 @@ export class StepAttempt implements Attempt {
     this.attempt = step.attempt;
     this.#owner = owner;
     this.#listener = listener;
-    const { metadata, signals } = owner;
+    const { runId, signals } = owner;
     this.#signals = new AttemptSignals({
-      runId: metadata.workflowRunId,
+      runId,
       stepId: step.id,
       attempt: step.attempt,
       signals,
@@ -100,7 +100,7 @@ export class StepAttempt implements Attempt {
 
   #enqueue(waited: boolean): void {
     let late = waited;
-    this.#leaveQueue = this.#host.slots.request(this.#owner.metadata.workflowRunId, (slot) => {
+    this.#leaveQueue = this.#host.slots.request(this.#owner.runId, (slot) => {
       this.#begin(slot, late);
     });
     late = true;
@@ -149,10 +149,10 @@ export class StepAttempt implements Attempt {
     this.#cancelTimeout();
     if (phase === "waiting") this.#leaveQueue();
     if (phase !== "running" || this.#slot === null || !this.#host.bodies.has(this.step.id)) return;
-    const { metadata } = this.#owner;
+    const { runId, workflow } = this.#owner;
     const body = {
-      runId: metadata.workflowRunId,
-      workflow: metadata.workflowName,
+      runId,
+      workflow,
       step: this.step.definition.id,
       stepId: this.step.id,
       attempt: this.attempt,
@@ -172,12 +172,11 @@ export class StepAttempt implements Attempt {
 
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
-    const { metadata, largestValue } = this.#owner;
+    const { runId, metadata, largestValue } = this.#owner;
     const signals = this.#signals;
-    const writer = { runId: metadata.workflowRunId, stepId: step.id, attempt: this.attempt };
-    const streams = new AttemptStreams(this.#host, writer);
+    const streams = new AttemptStreams(this.#host, { runId, stepId: step.id, attempt: this.attempt });
     this.#streams = streams;
-    const context = stepContext({
+    const context = new AttemptContext({
       pending: step,
       attempt: this.attempt,
       startedAt: this.#startedAt ?? 0,

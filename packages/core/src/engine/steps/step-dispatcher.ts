@@ -1,4 +1,5 @@
 import { FatalError } from "../../errors/index.ts";
+import { attributesOf } from "../../interpreter/kinds/attributes.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
@@ -101,8 +102,11 @@ function causeOf(error: unknown): string | undefined {
 }
 
 function ownerOf({ execution }: LiveRun): StepOwner {
+  const attributes = attributesOf(execution);
   return {
-    metadata: workflowMetadata(execution),
+    runId: execution.runId,
+    workflow: execution.workflow,
+    metadata: () => workflowMetadata(execution, attributes),
     signals: signalsOf(execution),
     largestValue: execution.largestValue,
   };

@@ -61,8 +61,7 @@ export class StepRunner {
     return attempt;
   }
 
-  #warn(step: PendingStep, { metadata }: StepOwner, awaitedRunId: string): void {
-    const { workflowName: workflow, workflowRunId: runId } = metadata;
+  #warn(step: PendingStep, { runId, workflow }: StepOwner, awaitedRunId: string): void {
     if (this.#warned.has(workflow)) return;
     this.#warned.add(workflow);
     this.#logger.warn(
