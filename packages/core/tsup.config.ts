@@ -9,5 +9,6 @@ export default preset({
   observability: "src/observability.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
+  "compiled-copies": "src/compiled-copies.ts",
   transactions: "src/transactions.ts",
 });
