@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { pack, published } from "./pack.ts";
 
 /** Sizes of a package, in bytes. */
-export interface PackageSize {
+interface PackageSize {
   readonly name: string;
   /** The tarball that is downloaded. */
   readonly packed: number;
@@ -19,7 +19,7 @@ export interface PackageSize {
 }
 
 /** The sizes of all published packages. */
-export async function sizes(): Promise<PackageSize[]> {
+async function sizes(): Promise<PackageSize[]> {
   const folder = mkdtempSync(join(tmpdir(), "perdure-size-"));
   try {
     const packages = published();
@@ -77,17 +77,15 @@ async function bundledSize(main: string): Promise<number> {
   return outputFiles.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0);
 }
 
-if (import.meta.main) {
-  const all = await sizes();
-  if (process.argv.includes("--json")) {
-    console.log(JSON.stringify(all, null, 2));
-  } else {
-    const kb = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`.padStart(10);
-    console.log(
-      `${"package".padEnd(26)}${"packed".padStart(10)}${"unpacked".padStart(10)}${"bundled".padStart(10)}`,
-    );
-    for (const { name, packed, unpacked, bundled } of all) {
-      console.log(`${name.padEnd(26)}${kb(packed)}${kb(unpacked)}${kb(bundled)}`);
-    }
+const all = await sizes();
+if (process.argv.includes("--json")) {
+  console.log(JSON.stringify(all, null, 2));
+} else {
+  const kb = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`.padStart(10);
+  console.log(
+    `${"package".padEnd(26)}${"packed".padStart(10)}${"unpacked".padStart(10)}${"bundled".padStart(10)}`,
+  );
+  for (const { name, packed, unpacked, bundled } of all) {
+    console.log(`${name.padEnd(26)}${kb(packed)}${kb(unpacked)}${kb(bundled)}`);
   }
 }

@@ -65,8 +65,8 @@ test("a charge", async () => {
   // #endregion
   // #region a charge by a route
   async function postCharge(request: Request): Promise<Response> {
-    const { orderId, customer, amount } = await request.json();
-    const run = await start(chargeOrder, [customer, amount], { idempotencyKey: orderId });
+    const order = (await request.json()) as { id: string; customer: string; amount: number };
+    const run = await start(chargeOrder, [order.customer, order.amount], { idempotencyKey: order.id });
     return Response.json({ runId: run.runId }, { status: 202 });
   }
 
@@ -76,7 +76,7 @@ test("a charge", async () => {
     return Response.json({ status, charge: status === "completed" ? await run.returnValue : null });
   }
   // #endregion
-  const body = JSON.stringify({ orderId: "order_1", customer: "cus_1", amount: 4200 });
+  const body = JSON.stringify({ id: "order_1", customer: "cus_1", amount: 4200 });
   const posts = await Promise.all(
     [1, 2].map(() => postCharge(new Request("http://localhost", { method: "POST", body }))),
   );

@@ -54,6 +54,7 @@ test("a package that is published says what it needs: a licence, engines, public
       publishConfig: { access: "public" },
       files: expect.arrayContaining(["dist"]),
     });
-    for (const file of ["LICENSE", "README.md"]) expect(existsSync(join(dir, file)), `${name}: ${file}`).toBe(true);
+    for (const file of ["LICENSE", "README.md"])
+      expect(existsSync(join(dir, file)), `${name}: ${file}`).toBe(true);
   }
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig } from "vitepress";
+import type { DefaultTheme, UserConfig } from "vitepress";
 import { SECTIONS } from "../src/sections.ts";
 import { slugOf } from "../src/slug.ts";
 
@@ -16,7 +16,7 @@ const pages = JSON.parse(readFileSync(join(import.meta.dirname, "../pages/pages.
 const sections = [...SECTIONS.map(({ title }) => title), "More", "Errors by code"];
 const closed = new Set(["Errors by code", "Packages", "How it works", "Moving here"]);
 
-export default defineConfig({
+const config: UserConfig<DefaultTheme.Config> = {
   title: "Perdure",
   description: "Durable workflows for TypeScript on the database you already run",
   lang: "en",
@@ -51,4 +51,6 @@ export default defineConfig({
       { text: "API reference", link: "/reference/" },
     ],
   },
-});
+};
+
+export default config;
