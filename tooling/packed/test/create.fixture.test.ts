@@ -2,15 +2,15 @@ import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { alone } from "../alone.ts";
 import { PERDURE, pack } from "../pack.ts";
 
 // `npm create perdure` as a user has it: the packed command writes a program, npm installs it, and it makes its first charge.
 
 const run = promisify(execFile);
-const root = join(import.meta.dirname, "../../..");
 let folder: string;
 let tarballs: Record<string, string>;
 
@@ -125,10 +125,4 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number };
   await new Promise((closed) => server.close(closed));
   return port;
-}
-
-/** An environment in which nothing of this repository is found. */
-function alone(): NodeJS.ProcessEnv {
-  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
-  return { ...process.env, NODE_PATH: "", PATH: [join(process.execPath, ".."), ...dirs].join(delimiter) };
 }

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { alone } from "../alone.ts";
 import { PERDURE, pack } from "../pack.ts";
 
 // The packed packages, installed by each package manager into an empty project, run a charge and bring their command.
@@ -94,12 +95,6 @@ test.each(managers)(
   },
   300_000,
 );
-
-/** An environment in which nothing of this repository is found. */
-function alone(): NodeJS.ProcessEnv {
-  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
-  return { ...process.env, NODE_PATH: "", PATH: dirs.join(delimiter) };
-}
 
 /** The package with Bun's binary for this machine: the package `bun` itself would fetch it in a script. */
 function bunPackage(): string {

@@ -35,7 +35,7 @@ beforeAll(async () => {
   };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: folder });
-  await cp(join(import.meta.dirname, "fixtures/perdure-types.ts"), join(folder, "perdure-types.ts"));
+  await cp(join(import.meta.dirname, "fixtures/types.ts"), join(folder, "types.ts"));
 }, 600_000);
 
 afterAll(async () => {
@@ -56,7 +56,7 @@ test.each(combinations)(
       skipLibCheck: false,
     };
     const config = join(folder, `tsconfig.${version}.${moduleResolution}.json`);
-    await writeFile(config, JSON.stringify({ compilerOptions, files: ["perdure-types.ts"] }));
+    await writeFile(config, JSON.stringify({ compilerOptions, files: ["types.ts"] }));
     const tsc = join(folder, `node_modules/ts-${version}/bin/tsc`);
     const { stdout } = await run(process.execPath, [tsc, "-p", config], { cwd: folder }).catch(
       (error) => error,

@@ -9,7 +9,7 @@ const SUMMARY =
 
 /** The list of all pages, by section, each with its address from the root of the site. */
 export function llmsIndex(pages: readonly Page[]): string {
-  const sections = [...new Set(pages.map(({ section }) => section))].filter((section) => section !== "");
+  const sections = [...new Set(pages.map(({ section }) => section))];
   const lists = sections.map((section) => {
     const links = pages
       .filter((page) => page.section === section)
@@ -21,8 +21,6 @@ export function llmsIndex(pages: readonly Page[]): string {
 
 /** All pages in one text. */
 export function llmsFull(pages: readonly Page[]): string {
-  const texts = pages
-    .filter(({ section }) => section !== "")
-    .map(({ path, text }) => `<!-- /${path} -->\n\n${text.trim()}\n`);
+  const texts = pages.map(({ path, text }) => `<!-- /${path} -->\n\n${text.trim()}\n`);
   return `# Perdure\n\n> ${SUMMARY}\n\n${texts.join("\n")}`;
 }

@@ -18,8 +18,6 @@ export interface Page {
   readonly text: string;
 }
 
-const HOME = "docs/index.md";
-
 /** Every page, in reading order. Throws where a link leads nowhere. */
 export function pagesOf(root: string): Page[] {
   const files = filesOf(root);
@@ -35,14 +33,13 @@ function filesOf(root: string): { file: string; section: string }[] {
   const named = SECTIONS.flatMap(({ title, files }) =>
     files.filter((file) => existsSync(join(root, file))).map((file) => ({ file, section: title })),
   );
-  const known = new Set([HOME, ...named.map(({ file }) => file)]);
+  const known = new Set(named.map(({ file }) => file));
   const others = globSync("docs/**/*.md", { cwd: root })
     .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => !known.has(file))
     .sort();
   const isError = (file: string): boolean => file.startsWith("docs/errors/");
   return [
-    ...(existsSync(join(root, HOME)) ? [{ file: HOME, section: "" }] : []),
     ...named,
     ...others.filter((file) => !isError(file)).map((file) => ({ file, section: "More" })),
     ...others.filter(isError).map((file) => ({ file, section: "Errors by code" })),

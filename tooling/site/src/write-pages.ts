@@ -2,6 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { HOME } from "./home.ts";
 import { llmsFull, llmsIndex } from "./llms.ts";
 import { type Page, pagesOf, ROOT } from "./pages.ts";
 import { writeReference } from "./reference.ts";
@@ -13,6 +14,7 @@ export const PAGES: string = join(import.meta.dirname, "../pages");
 export async function writePages(): Promise<Page[]> {
   rmSync(PAGES, { recursive: true, force: true });
   const pages = pagesOf(ROOT);
+  write("index.md", HOME);
   for (const { path, text } of pages) write(`${path}.md`, text);
   for (const file of diagrams())
     write(`diagrams/${file}`, readFileSync(join(ROOT, "docs/diagrams", file), "utf8"));

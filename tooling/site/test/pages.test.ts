@@ -66,7 +66,7 @@ test("llms.txt lists every page, llms-full.txt has them", () => {
   const pages = pagesOf(ROOT);
   const index = llmsIndex(pages);
   expect(index).toMatch(/^# Perdure\n\n> /);
-  for (const { path, section } of pages) if (section !== "") expect(index).toContain(`](/${path}.md)`);
+  for (const { path } of pages) expect(index).toContain(`](/${path}.md)`);
   expect(llmsFull(pages)).toContain("# LOCK_TIMEOUT");
 });
 
