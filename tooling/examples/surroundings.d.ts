@@ -65,5 +65,17 @@ declare global {
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
   /** What keeps a serverless function alive after its response. */
   function waitUntil(work: Promise<unknown>): void;
+  function chargeOrder(customer: string, amount: number): Promise<{ chargeId: string }>;
+  function askManager(token: string): Promise<void>;
+  function payOut(expense: string): Promise<string>;
+  function resize(image: string): Promise<void>;
+  function bookFlight(trip: string): Promise<void>;
+  function cancelFlight(trip: string): Promise<void>;
+  function bookHotel(trip: string): Promise<void>;
+  function cancelHotel(trip: string): Promise<void>;
+  function pay(trip: string): Promise<void>;
+  function remind(at: Date): Promise<void>;
+  function sendReport(day: string): Promise<void>;
+  function reportOf(day: string): Promise<void>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }
