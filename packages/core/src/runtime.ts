@@ -1,7 +1,6 @@
 /** `perdure/runtime`: Worlds and workers of a process. */
 export { type DrainOptions, type DrainResult, drain } from "./api/drain.ts";
 export {
-  type Configuration,
   configure,
   createWorker,
   getWorld,
@@ -11,6 +10,7 @@ export {
   shutdown,
   worldInUse,
 } from "./api/runtime.ts";
+export type { Configuration } from "./api/runtime-state.ts";
 export type { EncryptionKey, EncryptionOptions, KeyFunction } from "./encryption/index.ts";
 export { type ColdReplay, type ColdReplayOptions, coldReplay } from "./engine/cold-replay.ts";
 export type { WorkerHealth } from "./engine/health.ts";

@@ -1,91 +1,29 @@
 import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
-import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
-import { type EncryptionOptions, encrypted, plainWorld } from "../encryption/index.ts";
+import { checkRetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
+import { encrypted, plainWorld } from "../encryption/index.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
-import { checkInterceptor, configureInterceptors, type Interceptor } from "../interceptors/index.ts";
+import { checkInterceptor, configureInterceptors } from "../interceptors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-address.ts";
 import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
 import { findRunsBy, type RunAccess } from "./run-access.ts";
+import { type Configuration, state } from "./runtime-state.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
-/** What {@link configure} takes. */
-export interface Configuration {
-  /** The World of `start`, `getRun`, `resumeHook` … in this process. */
-  readonly world: World;
-  /**
-   * Whether, and how, runs are executed in this process too. Default: yes with default options if the World is embedded
-   * and the program creates no worker for it, else no.
-   *
-   * Such a worker starts as soon as the program has touched Perdure (`configure`, `getWorld`, `start`, `getRun(…).status` …)
-   * and has a workflow or a step loaded, and works off what is due: also what an earlier process of the program has left. It does not
-   * keep the process alive by itself, only while it executes something. If it cannot start, the logger is told, and the next
-   * use tries again. `false` leaves all runs to other processes.
-   */
-  readonly worker?: boolean | Omit<WorkerOptions, "world">;
-  /**
-   * Where this program is reached from outside, such as `https://example.com`: the URLs of webhooks begin with it. It counts in
-   * the processes that execute workflows. Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
-   */
-  readonly url?: string;
-  /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
-  readonly webhookPath?: string;
-  /**
-   * Encrypts arguments, results, payloads, errors and all other values before they are stored. Default: as `encryption` of `worker`, if that
-   * says so, else they are stored as they are. It counts for everything that this process does with the World: a worker that is created for
-   * the World without an `encryption` of its own has this one.
-   */
-  readonly encryption?: EncryptionOptions;
-  /** How the steps of this process are retried where they have no options of their own. */
-  readonly retry?: RetryDefaults;
-  /** For tests: the time that all in this process goes by which uses the World: `start`, runs, workers, drains. */
-  readonly clock?: Clock;
-  /** What is called beside starts, executions, steps and ends of runs in this process; `registerInterceptor` adds more. */
-  readonly interceptors?: readonly Interceptor[];
-}
-
-interface RuntimeState {
-  configuration: Configuration | null;
-  makeDefaultWorld: (() => World) | null;
-  readonly clients: WeakMap<World, Client>;
-  readonly clocks: WeakMap<World, Clock>;
-  /** The worker that the process brings along, and its start. */
-  readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
-  /** Worlds for which the program has created a worker, which may have been closed since. */
-  readonly staffed: WeakSet<World>;
-  /** As which World, with encryption, the first worker that was given keys knows a World. */
-  readonly encryptedBy: WeakMap<World, World>;
-  /** The workers that were created and not closed. */
-  readonly workers: Set<EngineWorker>;
-}
-
-function state(): RuntimeState {
-  return processWide("runtime", () => ({
-    configuration: null,
-    makeDefaultWorld: null,
-    clients: new WeakMap(),
-    clocks: new WeakMap(),
-    ownWorkers: new WeakMap(),
-    staffed: new WeakSet(),
-    encryptedBy: new WeakMap(),
-    workers: new Set(),
-  }));
-}
-
 /**
  * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
- * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is opened soon after, if a worker comes with it, and else when it is first used.
+ * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is
+ * opened soon after, if a worker comes with it, and else when it is first used.
  *
  * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range and for keys
  *   that are none

@@ -28,7 +28,6 @@ import { Tick } from "./tick.ts";
 import { StoreWatch } from "./upkeep/store-watch.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
-
 export class RunPool {
   readonly #options: RunPoolOptions;
   readonly #residents: Residents;
@@ -57,14 +56,14 @@ export class RunPool {
 
   constructor(options: RunPoolOptions) {
     this.#options = options;
-    const { world, clock, logger } = options;
+    const { clock, logger } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
-    const unreadable = this.#unreadable;
+    const unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
+    this.#unreadable = unreadable;
     this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
     this.#afterWork = new AfterWork({ ...options, store, unreadable });
     this.#tick = new Tick({
@@ -116,7 +115,7 @@ export class RunPool {
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
-    this.#store = new StoreWatch({ world: world.name, clock, logger, pause: options.pollInterval });
+    this.#store = new StoreWatch({ world: options.world.name, clock, logger, pause: options.pollInterval });
     this.#claims = new ClaimLoop({
       ...options,
       store: this.#store,
@@ -244,10 +243,7 @@ export class RunPool {
     await this.#unreadable.close();
     this.#phase = "closed";
     this.#unsubscribe();
-    this.#arrivals.close();
-    this.#renewal.close();
-    this.#commits.close();
-    this.#alarm.close();
+    for (const part of [this.#arrivals, this.#renewal, this.#commits, this.#alarm]) part.close();
     await this.#residents.keeper?.close();
     this.#residents.clear();
   }

@@ -1,22 +1,12 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
-import type { Execution } from "../../interpreter/execution.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import { outside } from "../../outside.ts";
-import { largestValue } from "../../serialization/index.ts";
-import {
-  type ClaimedRun,
-  isTerminal,
-  type JournalEvent,
-  type Lease,
-  type NewEvent,
-  type RunRecord,
-} from "../../world/index.ts";
+import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
-import { LiveRun } from "../run/live-run.ts";
-import { FailureFences } from "../steps/failure-fences.ts";
+import type { LiveRun } from "../run/live-run.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
 import { tellOfLag } from "./claim-lag.ts";
-import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { firstEvents, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { newLiveRun } from "./new-live-run.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
 import { whyUnreadable } from "./unreadable-runs.ts";
@@ -62,7 +52,7 @@ export class Arrivals {
   created(lease: Lease, workflow: string, events: readonly NewEvent[], leaseUntil: number): void {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
-    const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
+    const run = newLiveRun(this.#options, { runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
     this.#hold(run, { firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
@@ -109,7 +99,7 @@ export class Arrivals {
       );
       return;
     }
-    const fresh = this.#newRun(row, events);
+    const fresh = newLiveRun(this.#options, row, events);
     const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
     if (suspect && quarantine.active) {
       quarantine.refuse(claimed, lease);
@@ -139,7 +129,7 @@ export class Arrivals {
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
-      const run = this.#newRun(claimed.run, events);
+      const run = newLiveRun(this.#options, claimed.run, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
@@ -223,36 +213,6 @@ export class Arrivals {
     } else {
       onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
     }
-  }
-
-  #newRun(
-    { runId, workflow, generation }: Pick<RunRecord, "runId" | "workflow" | "generation">,
-    events: readonly Pick<JournalEvent, "data">[],
-  ): LiveRun {
-    const { world, clock, ids, logger, random, touch } = this.#options;
-    const execution: Execution = newExecution({
-      runId,
-      workflow,
-      generation,
-      events,
-      largestValue: largestValue(world),
-      clock: () => clock.now(),
-      // The guard would answer a workflow's call from what others can know.
-      newToken: () => outside(() => ids.token()),
-      onActivity: () => {
-        if (run.lease.held && run.turn.settled) touch(run);
-      },
-      onStray: (error) => {
-        if (!run.lease.held) return;
-        logger.warn(
-          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
-          { runId, workflow, error },
-        );
-      },
-    });
-    const fences = new FailureFences({ runId, workflow, clock, logger, onRaised: () => touch(run) });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random, fences });
-    return run;
   }
 }
 
