@@ -13,4 +13,7 @@ export default preset({
   farm: "src/farm.ts",
   bun: "src/bun.ts",
   loader: "src/loader.ts",
+  next: "src/next.ts",
+  nitro: "src/nitro.ts",
+  nuxt: "src/nuxt.ts",
 });

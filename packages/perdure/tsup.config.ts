@@ -5,6 +5,7 @@ export default preset({
   api: "src/api.ts",
   errors: "src/errors.ts",
   http: "src/http.ts",
+  otel: "src/otel.ts",
   transactions: "src/transactions.ts",
   runtime: "src/runtime.ts",
   observability: "src/observability.ts",
@@ -20,6 +21,10 @@ export default preset({
   farm: "src/farm.ts",
   bun: "src/bun.ts",
   loader: "src/loader.ts",
+  next: "src/next.ts",
+  nitro: "src/nitro.ts",
+  nuxt: "src/nuxt.ts",
   compiled: "src/compiled.ts",
+  "compiled-copies": "src/compiled-copies.ts",
   cli: "src/cli.ts",
 });

@@ -5,14 +5,21 @@ import type { PluginOptions } from "./plugin.ts";
 import { projectRoot } from "./project.ts";
 import { isSource, type TransformResult, transform } from "./transform.ts";
 
-export type { PluginOptions };
+/** Settings of the loader: plain data, as Turbopack demands. */
+export interface LoaderOptions extends PluginOptions {
+  /**
+   * Whether one process may load a module several times, from several bundles of the build, as in Next.js: functions of one id are
+   * then the same function, and the last one counts. Default: no; two functions of one id are an error then.
+   */
+  copies?: boolean | undefined;
+}
 
 /** What the loader uses of the `this` that webpack, Rspack and Turbopack call it with. */
 export interface LoaderContext {
   readonly resourcePath: string;
   readonly resourceQuery?: string;
   readonly rootContext?: string;
-  getOptions(): PluginOptions;
+  getOptions(): LoaderOptions;
   emitWarning(warning: Error): void;
   callback(error: null, code?: string, map?: SourceMap | string | object | null): void;
 }
@@ -43,6 +50,6 @@ function compile(code: string, context: LoaderContext): TransformResult | null {
   const { resourcePath: filename, resourceQuery = "", rootContext = process.cwd() } = context;
   // With a query it is a part of a file, or its text: no module of its own.
   if (!isSource(filename) || resourceQuery !== "") return null;
-  const { root = projectRoot(rootContext), runtime, exclude } = context.getOptions();
-  return transform(code, { filename, root, runtime, exclude });
+  const { root = projectRoot(rootContext), runtime, copies, exclude } = context.getOptions();
+  return transform(code, { filename, root, runtime, copies, exclude });
 }

@@ -24,6 +24,8 @@ export interface TransformOptions {
   root?: string | undefined;
   /** The module to import the runtime functions from. Default: the first that resolves, see `spec.md`. */
   runtime?: string | undefined;
+  /** Whether one process may load a module several times, from several bundles of one build. Default: no. */
+  copies?: boolean | undefined;
   /** Installed packages whose files stay as they are. Default: `perdure.exclude` of the root's `package.json`. */
   exclude?: readonly string[] | undefined;
   /** Whether CommonJS is compiled too, with a `require` of the runtime. Default `false`: an error, since bundlers want ES modules. */
@@ -110,7 +112,7 @@ export function transform(code: string, options: TransformOptions): TransformRes
     classes,
     closures: findClosures(marks, scopes),
     directives: directives.statements,
-    runtime: runtime ?? runtimeSpecifier(filename),
+    runtime: runtime ?? runtimeSpecifier(filename) + (options.copies ? "-copies" : ""),
     format,
   });
   const { version, sources, sourcesContent, names, mappings } = edited.generateMap({

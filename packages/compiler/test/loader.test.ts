@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CompileError } from "../src/diagnostics.ts";
-import loader, { type LoaderContext, type PluginOptions } from "../src/loader.ts";
+import loader, { type LoaderContext, type LoaderOptions } from "../src/loader.ts";
 
 describe("the loader", () => {
   it("compiles a file, with ids from the tool's root folder on", () => {
@@ -15,6 +15,11 @@ describe("the loader", () => {
     const { code } = load(`export async function charge() { "use step"; }`, { options });
     expect(code).toContain(`"step//./charge//charge"`);
     expect(code).toContain(`from "shop/runtime"`);
+  });
+
+  it("imports the runtime of copies where one process may load a module several times", () => {
+    const { code } = load(`export async function charge() { "use step"; }`, { options: { copies: true } });
+    expect(code).toMatch(/from "[\w@/]+\/compiled-copies"/);
   });
 
   it("hands on what it has nothing to do with, and the map that came with it", () => {
@@ -40,7 +45,7 @@ interface Loaded {
 
 function load(
   source: string,
-  { map, options = {}, ...context }: Partial<LoaderContext> & { map?: object; options?: PluginOptions } = {},
+  { map, options = {}, ...context }: Partial<LoaderContext> & { map?: object; options?: LoaderOptions } = {},
 ): Loaded {
   const loaded: Loaded = { code: undefined, map: undefined, warnings: [] };
   loader.call(
