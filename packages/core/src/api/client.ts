@@ -22,6 +22,7 @@ import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
+import { plainStart } from "./plain-start.ts";
 import { releaseKey } from "./release-key.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
@@ -79,6 +80,7 @@ export class Client implements RunAccess {
     const { world, clock = systemClock } = options;
     const logger = resolveLogger(options.logger);
     this.world = world;
+    world.useStarts?.(plainStart);
     this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;
@@ -86,12 +88,7 @@ export class Client implements RunAccess {
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
-    this.#unattended = new UnattendedRuns({
-      world,
-      clock,
-      logger,
-      workers: this.workers,
-    });
+    this.#unattended = new UnattendedRuns({ world, clock, logger, workers: this.workers });
     this.streams = new ClientStreams({
       open: async () => {
         await this.open();

@@ -16,6 +16,7 @@ import type {
   ListRunsQuery,
   ListStreamsQuery,
   Mail,
+  MakeStart,
   Message,
   NamePage,
   ReadChunks,
@@ -148,6 +149,12 @@ export class EncryptedWorld implements World {
         await joined.deliver(sealed, now);
       },
     };
+  }
+
+  useStarts(make: MakeStart): void {
+    this.plain.useStarts?.(
+      async (start) => await this.#cipher.seal(await make(start), (run, seal) => startValues(run, seal)),
+    );
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
