@@ -51,7 +51,7 @@ import {
   startResultValues,
   startValues,
 } from "./places.ts";
-import { SEAL_OVERHEAD } from "./sealed-bytes.ts";
+import { SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 
 /** What batches hold at most of what the World says: the values in them grow when they are encrypted. */
 const BATCH_SHARE = 0.7;
@@ -155,6 +155,21 @@ export class EncryptedWorld implements World {
     this.plain.useStarts?.(
       async (start) => await this.#cipher.seal(await make(start), (run, seal) => startValues(run, seal)),
     );
+  }
+
+  /** A text that is kept outside of the World, encrypted; it opens under the same id only. */
+  async sealText(text: string, id: string): Promise<string> {
+    return await this.#cipher.seal(text, (plain, seal) =>
+      textOfSealed(seal(Buffer.from(plain, "utf8"), ["record", id])),
+    );
+  }
+
+  /** The text that {@link sealText} was given; as it is where it is not encrypted, or cannot be opened. */
+  async openText(text: string, id: string): Promise<string> {
+    const sealed = sealedOfText(text);
+    if (sealed === null) return text;
+    const opened = await this.#cipher.open(sealed, (bytes, open) => open(bytes, ["record", id]));
+    return opened === sealed ? text : Buffer.from(opened).toString("utf8");
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {
