@@ -36,7 +36,7 @@ import type {
 } from "../world/index.ts";
 import { CONTRACT_VERSION, type World } from "../world/world.ts";
 import { Cipher } from "./cipher.ts";
-import type { EncryptionTerms } from "./options.ts";
+import { areSame, type EncryptionTerms } from "./options.ts";
 import {
   chunkValues,
   claimedValues,
@@ -66,15 +66,21 @@ export class EncryptedWorld implements World {
   readonly contractVersion: typeof CONTRACT_VERSION = CONTRACT_VERSION;
   /** The World with the store. */
   readonly plain: World;
-  readonly terms: EncryptionTerms;
+  /** Not to be seen where the World is printed. */
+  readonly #terms: EncryptionTerms;
   readonly #cipher: Cipher;
   #capabilities: { readonly of: WorldCapabilities; readonly here: WorldCapabilities } | undefined;
 
   constructor(plain: World, terms: EncryptionTerms) {
     this.name = plain.name;
     this.plain = plain;
-    this.terms = terms;
+    this.#terms = terms;
     this.#cipher = new Cipher(terms);
+  }
+
+  /** Whether it encrypts in the same way. */
+  isOf(terms: EncryptionTerms): boolean {
+    return areSame(this.#terms, terms);
   }
 
   get capabilities(): WorldCapabilities {
