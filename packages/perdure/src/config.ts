@@ -1,5 +1,6 @@
 import type { EncryptionOptions, WorkerOptions } from "@perdure/core/runtime";
 import type { World } from "@perdure/core/world";
+import type { DashboardOptions } from "@perdure/dashboard";
 
 /** `perdure.config.ts`: what the command line goes by in a project. */
 
@@ -13,6 +14,8 @@ export interface PerdureConfig {
   readonly encryption?: EncryptionOptions;
   /** Options of the worker that `worker` and `dev` run. */
   readonly worker?: Omit<WorkerOptions, "world" | "signals" | "keepAlive">;
+  /** Who may look at the dashboard that `dashboard` and `dev` serve, and whether they may act. Default: this machine, which may. */
+  readonly dashboard?: Pick<DashboardOptions, "authorize" | "readOnly">;
 }
 
 /**

@@ -102,10 +102,11 @@ async function readable(
 }
 
 function runEvent({ seq, type, at, id, name, data }: JournalEvent): RunEvent {
-  return { seq, type, at: new Date(at), id, name, ...decoded(type, data) };
+  return { seq, type, at: new Date(at), id, name, ...readEventValue(type, data) };
 }
 
-function decoded(type: string, data: Uint8Array | null): Pick<RunEvent, "value" | "error"> {
+/** The value of an event, as much of it as can be read here, and why that is not all. */
+export function readEventValue(type: string, data: Uint8Array | null): Pick<RunEvent, "value" | "error"> {
   if (data !== null && isRefusal(type)) return { value: new TextDecoder().decode(data), error: null };
   try {
     return { value: decode(data), error: null };

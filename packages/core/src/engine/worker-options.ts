@@ -56,6 +56,11 @@ export interface WorkerOptions {
    * Default false: the journal's are used, and a warning names the place where they differ.
    */
   readonly strictReplay?: boolean;
+  /**
+   * For tests: whether each run's journal is replayed cold whenever it has grown, as after a crash, with `strictReplay`. A workflow that
+   * does something else the second time diverges at once. Its code is called once more for each commit. Default false.
+   */
+  readonly alwaysReplay?: boolean;
   /** From how many events on a run's journal is warned of: each replay reads all of it. Default 10 000. */
   readonly journalWarning?: number;
   /**
@@ -146,6 +151,7 @@ const WORKER_OPTIONS: OptionNames<WorkerOptions> = {
   pollInterval: true,
   divergenceRetry: true,
   strictReplay: true,
+  alwaysReplay: true,
   journalWarning: true,
   journalLimit: true,
   retention: true,

@@ -12,6 +12,7 @@ import type {
   World,
 } from "../world/index.ts";
 import { entityKey, idOf, type Origin } from "./identity.ts";
+import { type Headers, headersGiven } from "./kinds/headers.ts";
 import { namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
 import type { EventRole, RequestRole } from "./kinds/kind.ts";
 import { unreleased } from "./kinds/lock.ts";
@@ -44,6 +45,8 @@ export interface ForkTerms {
   readonly world: Pick<World, "getNames" | "listEvents">;
   readonly runId: string;
   readonly now: number;
+  /** What travels with the new run. */
+  readonly headers: Headers;
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
 }
 
@@ -176,7 +179,14 @@ async function create(
     queue: old.workflow,
     ...row,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...recorded, ...lost],
+    events: [
+      { ...runCreated(old.workflow, args, now) },
+      forked,
+      ...events,
+      ...recorded,
+      ...lost,
+      ...headersGiven(making.headers, now),
+    ],
     names: [...making.names, ...singleton, ...names],
     mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
     dueAt: now,

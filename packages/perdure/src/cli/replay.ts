@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { EncryptionError, ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
 import { coldReplay } from "@perdure/core/runtime";
-import type { JournalEvent, RunStatus } from "@perdure/core/world";
+import { readJournalFile, type StoredJournal } from "@perdure/core/testing";
+import type { RunStatus } from "@perdure/core/world";
 import { loadCode } from "./code.ts";
 import { CommandError, EXIT } from "./errors.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
@@ -18,13 +18,6 @@ export interface ReplayOptions extends PlaceOptions {
   readonly workflow?: string;
   readonly strict?: boolean;
   readonly json?: boolean;
-}
-
-interface Journal {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly generation: number;
-  readonly events: readonly JournalEvent[];
 }
 
 type Finding =
@@ -59,7 +52,7 @@ export async function replay(file: string | undefined, options: ReplayOptions): 
 }
 
 /** How to read each journal: one at a time, for a store may have many. */
-async function fromStore(options: ReplayOptions): Promise<(() => Promise<Journal | null>)[]> {
+async function fromStore(options: ReplayOptions): Promise<(() => Promise<StoredJournal | null>)[]> {
   const last = options.last === undefined ? Number.POSITIVE_INFINITY : Number(options.last);
   if (!(last >= 1)) throw new CommandError("--last: write a whole number from 1 on.");
   const { workflow } = options;
@@ -90,42 +83,19 @@ async function fromStore(options: ReplayOptions): Promise<(() => Promise<Journal
   });
 }
 
-/** What `perdure run <id> --journal --json` prints, as far as it is read. */
-interface JournalFile {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly generation?: number;
-  readonly journal: readonly (Omit<JournalEvent, "at" | "data"> & {
-    readonly at: string;
-    readonly data: string | null;
-  })[];
-}
-
 /** A journal as `perdure run <id> --journal --json` prints it. */
-function readJournal(file: string): Journal {
-  let text: string;
+function readJournal(file: string): StoredJournal {
   try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    throw new CommandError(`${file} cannot be read.`);
-  }
-  try {
-    const { runId, workflow, generation = 0, journal } = JSON.parse(text) as JournalFile;
-    const events = journal.map(({ seq, type, at, id, name, data }) => ({
-      ...{ seq, type, id, name },
-      at: new Date(at).getTime(),
-      data: data === null ? null : new Uint8Array(Buffer.from(data, "base64")),
-    }));
-    if (typeof runId !== "string" || typeof workflow !== "string") throw new TypeError();
-    return { runId, workflow, generation, events };
-  } catch {
-    throw new CommandError(
-      `${file} is no journal. Write one with: perdure run <id> --journal --json > ${file}`,
-    );
+    return readJournalFile(file);
+  } catch (error) {
+    throw new CommandError(error instanceof TypeError ? error.message : `${file} cannot be read.`);
   }
 }
 
-async function check({ runId, workflow, generation, events }: Journal, strict: boolean): Promise<Finding> {
+async function check(
+  { runId, workflow, generation, events }: StoredJournal,
+  strict: boolean,
+): Promise<Finding> {
   try {
     await coldReplay({ runId, workflow, generation }, events, undefined, { strict });
     return { runId, workflow, result: "follows" };

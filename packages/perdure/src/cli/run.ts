@@ -1,13 +1,12 @@
 import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
 import { EncryptionError } from "@perdure/core/errors";
-import { decodeError } from "@perdure/core/testing";
+import { decodeError, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
 import { attributes, between, full, length, short, time } from "./format.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
 import { runsThatFit } from "./selection.ts";
 import { cut, lineWidth, oneLine, paint, paintStatus, print, printJson } from "./terminal.ts";
-import { type Entry, timelineOf } from "./timeline.ts";
 
 /** `perdure run <id>`: what one run did, why it ended, and what it waits for. */
 
@@ -39,7 +38,7 @@ export async function run(runId: string, options: RunOptions): Promise<void> {
 interface Facts {
   readonly row: RunRecord;
   readonly events: readonly RunEvent[];
-  readonly timeline: readonly Entry[];
+  readonly timeline: readonly TimelineEntry[];
   readonly children: readonly {
     readonly runId: string;
     readonly workflowName: string;
@@ -176,7 +175,7 @@ const MARKS: Readonly<Record<string, readonly [mark: string, style: "green" | "r
   open: ["…", "cyan"],
 };
 
-function entryLines(entry: Entry, created: Date | undefined): string[] {
+function entryLines(entry: TimelineEntry, created: Date | undefined): string[] {
   const { kind, name, id, at, endedAt, outcome, failedAttempts, input, output } = entry;
   const [mark, style] = MARKS[outcome] ?? ["•", "yellow"];
   const since =

@@ -52,26 +52,29 @@ export class AfterWork {
     this.#options = options;
   }
 
-  /** Does what a claimed run that has ended owes. */
-  take(claimed: ClaimedRun): void {
+  /** Whether something is under way. */
+  get busy(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  /** Does what a claimed run that has ended owes. Resolves when it is done, or could not be. */
+  take(claimed: ClaimedRun): Promise<void> {
     const { logger, unreadable } = this.#options;
     const { runId, workflow } = claimed.run;
-    const work = this.#do(claimed).catch((error: unknown) => {
-      if (EncryptionError.is(error)) {
-        unreadable.leave(claimed, error);
-        return;
-      }
-      logger.warn(
-        "what a run owes after its end could not be done: a worker does it when its lease is over",
-        {
-          runId,
-          workflow,
-          error,
-        },
-      );
-    });
+    const work = this.#do(claimed)
+      .catch((error: unknown) => {
+        if (EncryptionError.is(error)) {
+          unreadable.leave(claimed, error);
+          return;
+        }
+        logger.warn(
+          "what a run owes after its end could not be done: a worker does it when its lease is over",
+          { runId, workflow, error },
+        );
+      })
+      .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
-    void work.finally(() => this.#underWay.delete(work));
+    return work;
   }
 
   /** Resolves when nothing is under way. */

@@ -1,21 +1,12 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
-import type { Execution } from "../../interpreter/execution.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import { outside } from "../../outside.ts";
-import { largestValue } from "../../serialization/index.ts";
-import {
-  type ClaimedRun,
-  isTerminal,
-  type JournalEvent,
-  type Lease,
-  type NewEvent,
-  type RunRecord,
-} from "../../world/index.ts";
+import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
-import { LiveRun } from "../run/live-run.ts";
-import { FailureFences } from "../steps/failure-fences.ts";
+import type { LiveRun } from "../run/live-run.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
-import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { tellOfLag } from "./claim-lag.ts";
+import { firstEvents, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { newLiveRun } from "./new-live-run.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
 import { whyUnreadable } from "./unreadable-runs.ts";
@@ -42,6 +33,11 @@ export class Arrivals {
     return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
   }
 
+  /** Whether a claimed run is on its way to the residents. */
+  get busy(): boolean {
+    return this.#onTheirWay.size > 0;
+  }
+
   /** Resolves when no claimed run is on its way to the residents. */
   async settled(): Promise<void> {
     await Promise.all(this.#onTheirWay);
@@ -56,10 +52,10 @@ export class Arrivals {
   created(lease: Lease, workflow: string, events: readonly NewEvent[], leaseUntil: number): void {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
-    const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
+    const run = newLiveRun(this.#options, { runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
-    run.hold({ firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    this.#hold(run, { firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
@@ -85,8 +81,9 @@ export class Arrivals {
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      parked.hold(row, 0);
+      this.#hold(parked, row, 0);
       parked.schedule(() => false, now);
+      tellOfLag(parked, claimed, claimNow, this.#options.logger);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -102,7 +99,7 @@ export class Arrivals {
       );
       return;
     }
-    const fresh = this.#newRun(row, events);
+    const fresh = newLiveRun(this.#options, row, events);
     const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
     if (suspect && quarantine.active) {
       quarantine.refuse(claimed, lease);
@@ -132,7 +129,7 @@ export class Arrivals {
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
-      const run = this.#newRun(claimed.run, events);
+      const run = newLiveRun(this.#options, claimed.run, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
@@ -156,7 +153,7 @@ export class Arrivals {
     const began = journal.some(({ type }) => type === "run_started");
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
-    run.hold(row, lastAt);
+    this.#hold(run, row, lastAt);
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const terminate = mail.find(({ type }) => type === TERMINATE);
     const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
@@ -179,6 +176,7 @@ export class Arrivals {
       }
       run.receiveMail(mail);
     }
+    tellOfLag(run, claimed, now, this.#options.logger);
     touch(run);
   }
 
@@ -192,6 +190,11 @@ export class Arrivals {
       "the journal of a run could not be read: a worker takes the run up again when its lease is over",
       { runId: claimed.run.runId, error },
     );
+  }
+
+  #hold(run: LiveRun, row: Parameters<LiveRun["hold"]>[0], lastAt: number): void {
+    run.hold(row, lastAt);
+    this.#options.residents.executions.begin(run);
   }
 
   /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
@@ -210,36 +213,6 @@ export class Arrivals {
     } else {
       onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
     }
-  }
-
-  #newRun(
-    { runId, workflow, generation }: Pick<RunRecord, "runId" | "workflow" | "generation">,
-    events: readonly Pick<JournalEvent, "data">[],
-  ): LiveRun {
-    const { world, clock, ids, logger, random, touch } = this.#options;
-    const execution: Execution = newExecution({
-      runId,
-      workflow,
-      generation,
-      events,
-      largestValue: largestValue(world),
-      clock: () => clock.now(),
-      // The guard would answer a workflow's call from what others can know.
-      newToken: () => outside(() => ids.token()),
-      onActivity: () => {
-        if (run.lease.held && run.turn.settled) touch(run);
-      },
-      onStray: (error) => {
-        if (!run.lease.held) return;
-        logger.warn(
-          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
-          { runId, workflow, error },
-        );
-      },
-    });
-    const fences = new FailureFences({ runId, workflow, clock, logger, onRaised: () => touch(run) });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random, fences });
-    return run;
   }
 }
 

@@ -35,6 +35,8 @@ export interface ClaimLoopOptions {
   readonly beforeClaim: () => Promise<boolean>;
   /** No run is held. */
   readonly idle: () => boolean;
+  /** A claim is over. `quiet`: no run was held when it began, it brought none, and none is due. */
+  readonly onLooked: (quiet: boolean) => void;
   /** A new claim id. */
   readonly newClaimId: () => string;
   readonly onClaimed: (claimed: ClaimedRun, leaseUntil: number, now: number) => void;
@@ -53,6 +55,7 @@ export class ClaimLoop {
   #asked = 0;
   #askingSince: number | null = null;
   #oldestDue: number | null = null;
+  #nextDueAt: number | null = null;
   /** How many claims there were. */
   #turn = 0;
   /** The last claim was kept small, or not made, for want of room. */
@@ -78,6 +81,11 @@ export class ClaimLoop {
   /** Since when a run is due that the last claim found and did not take, or `null`. */
   get oldestDue(): number | null {
     return this.#oldestDue;
+  }
+
+  /** When the next run is due that this worker would take, as far as the last claim and what was given back since tell; or `null`. */
+  get nextDueAt(): number | null {
+    return this.#nextDueAt;
   }
 
   /** Runs may be due, or there is room again. */
@@ -110,7 +118,13 @@ export class ClaimLoop {
     this.wake();
   }
 
-  /** A run will be due at this time. */
+  /** A run was given back, and is due at this time. */
+  parked(dueAt: number): void {
+    this.#nextDueAt = Math.min(this.#nextDueAt ?? dueAt, dueAt);
+    this.noteDue(dueAt);
+  }
+
+  /** It is time for a look then, at the latest. */
   noteDue(at: number): void {
     if (this.#closed || at >= this.#timerAt) return;
     this.#cancelTimer?.();
@@ -144,6 +158,8 @@ export class ClaimLoop {
     if (upToDate && queues.length > 0 && limit > 0) {
       this.#asked = limit;
       this.#askingSince = now;
+      this.#nextDueAt = null;
+      const idle = this.#options.idle();
       try {
         const result = await world.claim({
           queues: this.#inTurn(queues),
@@ -167,6 +183,13 @@ export class ClaimLoop {
         this.#warnOfClock();
         // Before the answer the clock may have been wrong by any time.
         next = clock.now() + pause;
+        if (result.nextDueAt !== null) {
+          const dueAt = clock.now() + result.nextDueAt - result.now;
+          this.#nextDueAt = Math.min(this.#nextDueAt ?? dueAt, dueAt);
+        }
+        this.#options.onLooked(
+          idle && result.runs.length === 0 && (this.#nextDueAt === null || this.#nextDueAt > clock.now()),
+        );
         for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;
         if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;

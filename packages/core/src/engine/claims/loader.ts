@@ -11,6 +11,7 @@ import {
   WorkflowNotRegisteredError,
   WorldError,
 } from "../../errors/index.ts";
+import { measured, measures } from "../../interceptors/index.ts";
 import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
@@ -165,6 +166,7 @@ export async function replayClaimed(
   { world, clock, logger, strictReplay: strict }: ReplayTerms,
 ): Promise<Replayed> {
   const { run: row, damage } = claimed;
+  const from = measures() ? clock.elapsed() : null;
   let journal: readonly JournalEvent[] = [];
   try {
     if (damage !== null) throw new DamagedRunError(row.runId, damage.message, { cause: damage });
@@ -182,6 +184,11 @@ export async function replayClaimed(
   try {
     checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
+    if (from !== null && journal.some(({ type }) => type === "run_started")) {
+      const duration = clock.elapsed() - from;
+      const { workflow: workflowName } = row;
+      measured(logger, { type: "replay", workflowName, events: journal.length, duration });
+    }
     return { journal, obstacle: null };
   } catch (error) {
     return { journal, obstacle: error };
