@@ -24,7 +24,6 @@ import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
 import { OutsideSignals, type SignalTerms } from "./outside-signals.ts";
-import { plainStart } from "./plain-start.ts";
 import { releaseKey } from "./release-key.ts";
 import { Run } from "./run.ts";
 import type { RunAccess } from "./run-access.ts";
@@ -84,7 +83,6 @@ export class Client implements RunAccess {
     const logger = resolveLogger(options.logger);
     this.#logger = logger;
     this.world = world;
-    world.useStarts?.(plainStart);
     this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
     this.#prepare = options.prepare;

@@ -18,6 +18,6 @@ export async function plainStart(start: PlainStart): Promise<JoinedRun> {
     ...(attributes !== null && { attributes }),
   });
   const run: NewRun = { ...asked, runId, key: keyAt(at) };
-  const { lease: __, ...request } = createRunRequest(run, { at, lease: null, mail: [] });
+  const { lease: __, ...request } = createRunRequest(run, { at, lease: null, headers: {}, mail: [] });
   return { ...request, dueAt: startAt ?? at };
 }
