@@ -1,57 +1,21 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { alone, packedProject } from "./packed-project.ts";
 
 // What a user gets: the packages as they are packed, installed by npm under the alias "workflow", running the guide's code, and
 // workflows in the shapes that the Workflow SDK documents.
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
-const packages = [
-  "core",
-  "compiler",
-  "http",
-  "simulator",
-  "transactions",
-  "world-sqlite",
-  "perdure",
-] as const;
 let project: string;
 
 beforeAll(async () => {
-  project = await mkdtemp(join(tmpdir(), "perdure packed "));
-  const tarballs = join(project, "tarballs");
-  await mkdir(tarballs);
-  for (const folder of packages) {
-    await run("pnpm", ["pack", "--pack-destination", tarballs], { cwd: join(root, "packages", folder) });
-  }
-  const files = await readdir(tarballs);
-  const tarball = (name: string): string => {
-    const file = files.find((candidate) => new RegExp(`^${name}-\\d`).test(candidate));
-    if (file === undefined) throw new Error(`No tarball of ${name} among ${files.join(", ")}`);
-    return `file:./tarballs/${file}`;
-  };
-  const manifest = {
-    name: "scratch",
-    private: true,
-    type: "module",
-    dependencies: { workflow: tarball("perdure") },
-    overrides: {
-      "@perdure/core": tarball("perdure-core"),
-      "@perdure/compiler": tarball("perdure-compiler"),
-      "@perdure/http": tarball("perdure-http"),
-      "@perdure/simulator": tarball("perdure-simulator"),
-      "@perdure/transactions": tarball("perdure-transactions"),
-      "@perdure/world-sqlite": tarball("perdure-world-sqlite"),
-    },
-  };
-  await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
-  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
+  project = await packedProject((tarball) => ({ workflow: tarball("perdure") }));
 
   const guide = await readFile(join(root, "apps/charging/src/workflows/charge-customer.ts"), "utf8");
   await writeFile(join(project, "charge.ts"), guide.replace('from "perdure"', 'from "workflow"'));
@@ -62,12 +26,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(project, { recursive: true, force: true });
 });
-
-/** An environment in which nothing of this repository is found. */
-function alone(): NodeJS.ProcessEnv {
-  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
-  return { ...process.env, NODE_PATH: "", PATH: dirs.join(delimiter) };
-}
 
 test("the guide's samples run on the packed package, installed as workflow", async () => {
   const requests: string[] = [];
