@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
-import { cp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { alone, packedProject } from "./packed-project.ts";
+import { alone } from "../alone.ts";
+import { PERDURE, pack } from "../pack.ts";
 
 // What a user gets: the packages as they are packed, installed by npm under the alias "workflow", running the guide's code, and
 // workflows in the shapes that the Workflow SDK documents.
@@ -15,7 +17,19 @@ const root = join(import.meta.dirname, "../../..");
 let project: string;
 
 beforeAll(async () => {
-  project = await packedProject((tarball) => ({ workflow: tarball("perdure") }));
+  project = await mkdtemp(join(tmpdir(), "perdure packed "));
+  const tarballs = await pack(PERDURE, join(project, "tarballs"));
+  const packed = Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`] as const);
+  const { perdure: workflow, ...overrides } = Object.fromEntries(packed);
+  const manifest = {
+    name: "scratch",
+    private: true,
+    type: "module",
+    dependencies: { workflow },
+    overrides,
+  };
+  await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
 
   const guide = await readFile(join(root, "apps/charging/src/workflows/charge-customer.ts"), "utf8");
   await writeFile(join(project, "charge.ts"), guide.replace('from "perdure"', 'from "workflow"'));
@@ -162,35 +176,3 @@ test("the packed package brings the command", async () => {
   const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
   expect(stdout).toBe(`${version}\n`);
 });
-
-test.each(["typescript", "typescript-5.9"])(
-  "the types hold alone under %s, declarations checked too",
-  async (compiler) => {
-    // @types/node is what a program on Node has; esbuild and Vite are not there.
-    const types = join(project, "node_modules/@types/node");
-    await symlink(join(root, "node_modules/@types/node"), types).catch(() => undefined);
-    for (const module of ["nodenext", "esnext"]) {
-      const compilerOptions = {
-        module,
-        moduleResolution: module === "esnext" ? "bundler" : module,
-        target: "es2023",
-        lib: ["es2023"],
-        types: ["node"],
-        strict: true,
-        noEmit: true,
-        skipLibCheck: false,
-      };
-      await cp(join(import.meta.dirname, "fixtures/types.ts"), join(project, "types.ts"));
-      await writeFile(
-        join(project, "tsconfig.json"),
-        JSON.stringify({ compilerOptions, files: ["types.ts"] }),
-      );
-      const tsc = join(root, "node_modules", compiler, "bin/tsc");
-      const { stdout } = await run(process.execPath, [tsc, "-p", "."], { cwd: project }).catch(
-        (error) => error,
-      );
-      expect(stdout).toBe("");
-    }
-  },
-  120_000,
-);

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { alone, packedProject } from "./packed-project.ts";
+import { alone } from "../alone.ts";
+import { PERDURE, pack } from "../pack.ts";
 
 // What docs/testing.md shows for node:test and for Jest, on the packed packages.
 
@@ -36,11 +38,19 @@ function shown(heading: string, language: string, n = 0): string {
 
 beforeAll(async () => {
   page = await readFile(join(import.meta.dirname, "../../../docs/testing.md"), "utf8");
-  project = await packedProject((tarball) => ({
-    perdure: tarball("perdure"),
-    "@perdure/compiler": tarball("perdure-compiler"),
-    jest: "30.5.2",
-  }));
+  project = await mkdtemp(join(tmpdir(), "perdure runners "));
+  const tarballs = await pack(PERDURE, join(project, "tarballs"));
+  const packed = Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`] as const);
+  const { perdure, "@perdure/compiler": compiler, ...overrides } = Object.fromEntries(packed);
+  const manifest = {
+    name: "scratch",
+    private: true,
+    type: "module",
+    dependencies: { perdure, "@perdure/compiler": compiler, jest: "30.5.2" },
+    overrides,
+  };
+  await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
   await writeFile(join(project, "charging.ts"), CHARGING);
 }, 300_000);
 

@@ -8,6 +8,7 @@ import { parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
+import { UnreadableRuns } from "./claims/unreadable-runs.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
 import { DrainWatch } from "./drain-watch.ts";
@@ -27,7 +28,6 @@ import { Tick } from "./tick.ts";
 import { StoreWatch } from "./upkeep/store-watch.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
-
 export class RunPool {
   readonly #options: RunPoolOptions;
   readonly #residents: Residents;
@@ -50,19 +50,22 @@ export class RunPool {
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
   readonly #store: StoreWatch;
+  readonly #unreadable: UnreadableRuns;
   #phase: "open" | "closing" | "closed" = "open";
   #unsubscribe: () => void = () => {};
 
   constructor(options: RunPoolOptions) {
     this.#options = options;
-    const { world, clock, logger } = options;
+    const { clock, logger } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#systemSteps = new SystemStepRunner({ clock, logger, store, onDiverged, onEnded: touch });
-    this.#afterWork = new AfterWork({ ...options, store });
+    const unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
+    this.#unreadable = unreadable;
+    this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
+    this.#afterWork = new AfterWork({ ...options, store, unreadable });
     this.#tick = new Tick({
       clock,
       keeps: (run) => this.#handOver.keeps(run),
@@ -85,8 +88,7 @@ export class RunPool {
       touch,
     });
     this.#residents = new Residents({
-      maxRuns: options.maxRuns,
-      keepProcessAlive: options.keepProcessAlive,
+      ...options,
       onTaken: (run) => {
         this.drain.took(run.runId);
         this.#mail.taken(run);
@@ -107,20 +109,20 @@ export class RunPool {
     });
     this.#arrivals = new Arrivals({
       ...options,
-      residents: this.#residents,
-      quarantine: this.#quarantine,
+      ...{ residents: this.#residents, quarantine: this.#quarantine, unreadable },
       touch,
       onEnded: (claimed) => void this.#afterWork.take(claimed).then(() => this.drain.left()),
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
-    this.#store = new StoreWatch({ world: world.name, clock, logger, pause: options.pollInterval });
+    this.#store = new StoreWatch({ world: options.world.name, clock, logger, pause: options.pollInterval });
     this.#claims = new ClaimLoop({
       ...options,
       store: this.#store,
       owner: options.workerId,
       room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
+      leavesRuns: () => unreadable.any,
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
@@ -145,7 +147,7 @@ export class RunPool {
     });
     const [residents, claims, others] = [this.#residents, this.#claims, [this.#arrivals, this.#afterWork]];
     this.drain = new DrainWatch({ ...options, residents, claims, others });
-    this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
+    this.#mail = new MailReader({ ...options, residents, claims, unreadable, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
@@ -193,11 +195,8 @@ export class RunPool {
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
     return healthOf({
-      slots: this.#steps.slots,
-      detached: this.#steps.detached,
+      ...{ steps: this.#steps, store: this.#store, claims: this.#claims },
       heldRuns: this.#residents.heldCount,
-      store: this.#store,
-      claims: this.#claims,
       commitsStuck: this.#commits.stuck,
       now: this.#options.clock.now(),
       patience: this.#options.leaseTtl,
@@ -208,8 +207,8 @@ export class RunPool {
     this.#residents.keeper = leaseKeeperOf(this.#options) ?? undefined;
     await this.#residents.keeper?.ready;
     this.#unsubscribe = this.#options.world.subscribe((hint) => {
-      if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
       if (hint.type === "mail") this.#mail.hinted(hint.runId);
+      else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
     });
     this.#renewal.start();
     this.#claims.wake();
@@ -241,12 +240,10 @@ export class RunPool {
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     await this.#handOver.close(timeout, arrived);
+    await this.#unreadable.close();
     this.#phase = "closed";
     this.#unsubscribe();
-    this.#arrivals.close();
-    this.#renewal.close();
-    this.#commits.close();
-    this.#alarm.close();
+    for (const part of [this.#arrivals, this.#renewal, this.#commits, this.#alarm]) part.close();
     await this.#residents.keeper?.close();
     this.#residents.clear();
   }

@@ -32,6 +32,8 @@ import {
 export interface Worker {
   /** Names the worker in leases. */
   readonly id: string;
+  /** Where its runs are. */
+  readonly world: World;
   /**
    * Opens the World and begins to execute runs. Idempotent; may be called again if the World could not be opened.
    *
@@ -110,15 +112,8 @@ export class EngineWorker implements Worker {
     this.#retention = new RetentionLoop({ ...upkeep, limits: retentionLimits(options.retention) });
     const visible = options.clock === undefined && !drains;
     const interval = options.heartbeat ?? (visible ? DEFAULTS.heartbeat : null);
-    this.#sign =
-      interval === null
-        ? null
-        : new SignOfLife({
-            ...upkeep,
-            interval,
-            workflows: () => this.#workflows(),
-            health: () => this.health(),
-          });
+    const facts = { workflows: () => this.#workflows(), health: () => this.health() };
+    this.#sign = interval === null ? null : new SignOfLife({ ...upkeep, interval, ...facts });
   }
 
   start(): Promise<void> {

@@ -1,4 +1,4 @@
-import { ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
+import { EncryptionError, ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
 import { coldReplay } from "@perdure/core/runtime";
 import { readJournalFile, type StoredJournal } from "@perdure/core/testing";
 import type { RunStatus } from "@perdure/core/world";
@@ -21,7 +21,7 @@ export interface ReplayOptions extends PlaceOptions {
 }
 
 type Finding =
-  | { readonly runId: string; readonly workflow: string; readonly result: "follows" | "no code" }
+  | { readonly runId: string; readonly workflow: string; readonly result: "follows" | "no code" | "no key" }
   | {
       readonly runId: string;
       readonly workflow: string;
@@ -101,6 +101,7 @@ async function check(
     return { runId, workflow, result: "follows" };
   } catch (error) {
     if (WorkflowNotRegisteredError.is(error)) return { runId, workflow, result: "no code" };
+    if (EncryptionError.is(error)) return { runId, workflow, result: "no key" };
     const message = error instanceof Error ? error.message : String(error);
     const seq = ReplayDivergenceError.is(error) ? error.seq : null;
     return { runId, workflow, result: "diverges", seq, message };
@@ -110,7 +111,8 @@ async function check(
 function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   const diverging = findings.filter((finding) => finding.result === "diverges");
   const without = findings.filter(({ result }) => result === "no code");
-  if (diverging.length > 0) process.exitCode = EXIT.bad;
+  const unread = findings.filter(({ result }) => result === "no key");
+  if (diverging.length + unread.length > 0) process.exitCode = EXIT.bad;
   if (json === true) {
     printJson(findings);
     return;
@@ -120,10 +122,15 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
     print(differenceIn(message).map((line) => `    ${paint(line.startsWith("-") ? "red" : "green", line)}`));
   }
   const names = [...new Set(without.map(({ workflow }) => oneLine(workflow)))];
-  const passed = findings.length - diverging.length - without.length;
+  const passed = findings.length - diverging.length - without.length - unread.length;
   print(`${passed} of ${findings.length} journals are followed, ${diverging.length} diverge.`);
   if (names.length > 0) {
     print(`${without.length} could not be replayed: no module here has ${names.join(", ")}.`);
+  }
+  if (unread.length > 0) {
+    print(
+      `${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`,
+    );
   }
 }
 

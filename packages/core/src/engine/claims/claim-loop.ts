@@ -28,6 +28,8 @@ export interface ClaimLoopOptions {
   readonly journalRoom: () => number;
   /** Steps wait for a slot here, so other workers have the first try at what becomes due. */
   readonly busy: () => boolean;
+  /** Runs were left to other workers, which have the first try at them when they are due again. */
+  readonly leavesRuns: () => boolean;
   readonly cached: ReadonlyMap<string, CachedRun>;
   /** Before a claim: renews leases that may have run out while this process stood still. False if it could not. */
   readonly beforeClaim: () => Promise<boolean>;
@@ -41,7 +43,7 @@ export interface ClaimLoopOptions {
 }
 
 const LARGEST_CLAIM = 100;
-/** So long a busy worker leaves due runs to others, in milliseconds. */
+/** So long a worker that is busy, or has left runs to others, leaves due ones to them, in milliseconds. */
 const COURTESY = 100;
 /** Events that come with a claimed run; more are read page by page. */
 export const EVENT_PAGE = 1000;
@@ -88,7 +90,8 @@ export class ClaimLoop {
 
   /** Runs may be due, or there is room again. */
   wake(): void {
-    if (this.#options.busy()) this.noteDue(this.#options.clock.now() + COURTESY);
+    if (this.#options.busy() || this.#options.leavesRuns())
+      this.noteDue(this.#options.clock.now() + COURTESY);
     else this.#claimSoon();
   }
 
@@ -192,7 +195,7 @@ export class ClaimLoop {
         if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;
         // A store whose clock is behind ours would make us ask again and again: wait by its clock.
         else if (result.nextDueAt !== null)
-          next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
+          next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1) + this.#courtesy);
       } catch (error) {
         next = clock.now() + this.#options.store.failed(error) * (0.75 + 0.25 * random());
       }
@@ -200,6 +203,10 @@ export class ClaimLoop {
       this.#askingSince = null;
     }
     this.noteDue(next);
+  }
+
+  get #courtesy(): number {
+    return this.#options.leavesRuns() ? COURTESY : 0;
   }
 
   /**

@@ -1,5 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { LeaseLostError } from "../../errors/index.ts";
+import { measured, measures, tellOfEnd } from "../../interceptors/index.ts";
+import { headersOf } from "../../interpreter/kinds/headers.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
@@ -48,17 +50,24 @@ export class CommitResults {
 
   take(commit: OutgoingCommit, result: CommitResult): void {
     const { run } = commit;
-    const { world, residents } = this.#options;
+    const { world, logger, residents } = this.#options;
     const ending = result.outcome === "committed" ? endingOf(commit) : null;
+    // The execution forgets them with its end.
+    const headers = ending === null ? {} : headersOf(run.execution);
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
-      if (ending !== null) completions(world).finished(ending);
+      if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
+        completions(world).finished(ending);
+      }
     } else if (result.outcome !== "committed") {
       this.#refused(run, result);
     } else {
       const told = this.#tell(commit, result);
       this.#durable(commit, result.mailSeq, told);
       if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
+        residents.executions.ended(run, ending.status);
         residents.release(run);
         completions(world).finished(ending);
       }
@@ -68,6 +77,8 @@ export class CommitResults {
 
   /** The store does not answer for this lease any more. */
   lose(run: LiveRun): void {
+    const { runId, workflow: workflowName } = run;
+    if (measures()) measured(this.#options.logger, { type: "lease_lost", runId, workflowName });
     this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
   }
 

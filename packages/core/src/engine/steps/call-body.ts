@@ -2,7 +2,8 @@ import { currentContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
 import { stubs } from "../../define/stubs.ts";
-import { FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
+import { ContextError, FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
+import { aroundStep, type StepCall, wrapsSteps } from "../../interceptors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
 import { stepFacts } from "./step-outcome.ts";
@@ -26,7 +27,16 @@ export async function callBody(
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;
   }
-  return { value: await (stubs.get(id) ?? fn).apply(step.thisArg, args) };
+  const body = async (): Promise<unknown> => await (stubs.get(id) ?? fn).apply(step.thisArg, args);
+  return { value: await (wrapsSteps() ? aroundStep(stepCall(step), body) : body()) };
+}
+
+/** What the interceptors know of the attempt. */
+function stepCall({ id: stepId, attempt, definition }: PendingStep): StepCall {
+  const context = currentContext();
+  if (context?.kind !== "step") throw new ContextError("The body of a step", "a step");
+  const { workflowRunId: runId, workflowName } = context.workflow;
+  return { runId, workflowName, stepName: definition.id, stepId, attempt, headers: context.headers };
 }
 
 async function ask(
