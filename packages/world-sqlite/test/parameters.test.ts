@@ -14,3 +14,10 @@ test("values of parameters that are in order stay as they are", () => {
     expect(withPlainParameters(sql).arrange(values)).toBe(values);
   }
 });
+
+test("no bytes are bound as no bytes on every Node, and not as NULL", () => {
+  const { arrange } = withPlainParameters("INSERT INTO a VALUES (?, ?)");
+  const [bytes] = arrange([new Uint8Array(0), null]);
+  expect(bytes).toEqual(new Uint8Array(0));
+  expect((bytes as Uint8Array).buffer.byteLength).toBeGreaterThan(0);
+});
