@@ -9,44 +9,54 @@ export interface Framework extends Fixture {
   readonly start: readonly string[];
   /** Whether the server goes on with its runs before anybody calls it. */
   readonly resumesAlone: boolean;
+  /** The folder of the build that is taken elsewhere before the server starts: nothing else of the project is found there. */
+  readonly moved?: string;
+  /** Whether its page has a form with a server action. */
+  readonly form?: boolean;
+  /** The command of the development server, where modules are evaluated again that were edited. */
+  readonly dev?: readonly string[];
   /** The command of the fixture's own tests. */
   readonly tests?: readonly string[];
 }
 
+const next = {
+  from: "next",
+  sources: ".",
+  start: ["next", "start", "-p", "PORT"],
+  resumesAlone: true,
+  form: true,
+};
+
 export const frameworks: readonly Framework[] = [
   {
+    ...next,
     name: "next-16-turbopack",
-    from: "next",
-    sources: ".",
     build: [["next", "build"]],
-    start: ["next", "start", "-p", "PORT"],
-    resumesAlone: true,
+    dev: ["next", "dev", "-p", "PORT"],
   },
   {
-    name: "next-16-webpack",
-    from: "next",
-    sources: ".",
+    ...next,
+    name: "next-16-webpack-standalone",
+    env: { NEXT_OUTPUT: "standalone" },
     build: [["next", "build", "--webpack"]],
-    start: ["next", "start", "-p", "PORT"],
-    resumesAlone: true,
+    start: ["node", "server.js"],
+    moved: ".next/standalone",
   },
   {
-    name: "next-15-turbopack",
-    from: "next",
-    sources: ".",
+    ...next,
+    name: "next-15-turbopack-standalone",
     versions: { next: "15.5.29" },
+    env: { NEXT_OUTPUT: "standalone" },
     build: [["next", "build", "--turbopack"]],
-    start: ["next", "start", "-p", "PORT"],
-    resumesAlone: true,
+    start: ["node", "server.js"],
+    moved: ".next/standalone",
   },
   {
+    ...next,
     name: "next-15-webpack",
-    from: "next",
-    sources: ".",
     versions: { next: "15.5.29" },
     build: [["next", "build"]],
-    start: ["next", "start", "-p", "PORT"],
-    resumesAlone: true,
+    dev: ["next", "dev", "-p", "PORT"],
   },
   ...["hono", "express", "fastify", "koa"].map((name) => ({
     name,

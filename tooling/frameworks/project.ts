@@ -76,8 +76,20 @@ export async function makeProject(fixture: Fixture, tarballs: ReadonlyMap<string
   return project;
 }
 
+/** Copies what a build has made to a place where nothing else of the project is found; gives the folder. */
+export async function moveAway(project: string, output: string): Promise<string> {
+  const folder = `${project}-moved`;
+  await rm(folder, { recursive: true, force: true });
+  await cp(join(project, output), folder, { recursive: true, verbatimSymlinks: true });
+  return folder;
+}
+
 /** Runs a program of the project to its end; what it said is in the error if it failed. */
-export async function command(project: string, line: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+export async function command(
+  project: string,
+  line: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<string> {
   const [name = "", ...args] = line;
   const { stdout, stderr } = await run(join(project, "node_modules/.bin", name), args, {
     cwd: project,
@@ -90,7 +102,9 @@ export async function command(project: string, line: readonly string[], env: Nod
 /** An environment in which nothing of this repository is found, and whose Node is the one that executes the tests. */
 export function alone(): NodeJS.ProcessEnv {
   const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
-  const env = Object.entries(process.env).filter(([name]) => !/^(VITEST|npm_|NODE_ENV$|NODE_PATH$|TEST$|DEV$|PROD$)/.test(name));
+  const env = Object.entries(process.env).filter(
+    ([name]) => !/^(VITEST|npm_|NODE_ENV$|NODE_PATH$|TEST$|DEV$|PROD$)/.test(name),
+  );
   return {
     ...Object.fromEntries(env),
     PATH: [dirname(process.execPath), ...dirs].join(delimiter),

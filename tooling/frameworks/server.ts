@@ -25,7 +25,14 @@ export async function startServer(
   const child = spawn(file, args, {
     cwd: project,
     detached: true,
-    env: { ...alone(), NODE_ENV: "production", HOST: "127.0.0.1", HOSTNAME: "127.0.0.1", PORT: String(port), ...env },
+    env: {
+      ...alone(),
+      NODE_ENV: "production",
+      HOST: "127.0.0.1",
+      HOSTNAME: "127.0.0.1",
+      PORT: String(port),
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let said = "";

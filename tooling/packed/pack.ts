@@ -8,16 +8,20 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const packages = join(import.meta.dirname, "../../packages");
+const OURS = "@perdure/";
 
-/** What `perdure` installs. */
-export const PERDURE: readonly string[] = [
-  "core",
-  "compiler",
-  "http",
-  "transactions",
-  "world-sqlite",
-  "perdure",
-];
+/** What `perdure` installs: the folders of it and of the packages of ours that it depends on. */
+export const PERDURE: readonly string[] = [...withDependencies("perdure", new Set())];
+
+function withDependencies(folder: string, found: Set<string>): Set<string> {
+  if (found.has(folder)) return found;
+  found.add(folder);
+  const { dependencies = {} } = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"));
+  for (const name of Object.keys(dependencies)) {
+    if (name.startsWith(OURS)) withDependencies(name.slice(OURS.length), found);
+  }
+  return found;
+}
 
 /** Packs folders of `packages/` into a folder: the tarball of each package, by its name. */
 export async function pack(folders: readonly string[], into: string): Promise<Record<string, string>> {

@@ -48,15 +48,11 @@ export function importsOfBundle(bundle: Bundle): string[] {
     .filter((path) => !(path in bundle));
 }
 
-/** What webpack and Rspack say of a module; one that is external keeps what was asked for. */
-interface Module {
-  readonly externalType?: string;
-  readonly userRequest?: string;
-}
-
-/** The external imports of a webpack or Rspack build. */
-export function importsOfModules(modules: Iterable<Module>): string[] {
-  return [...modules].flatMap(({ externalType, userRequest }) =>
-    externalType !== undefined && userRequest !== undefined ? userRequest : [],
+/** The external imports of a webpack or Rspack build: such a module keeps what was asked for. */
+export function importsOfModules(modules: Iterable<object>): string[] {
+  return [...modules].flatMap((module) =>
+    "externalType" in module && "userRequest" in module && typeof module.userRequest === "string"
+      ? module.userRequest
+      : [],
   );
 }

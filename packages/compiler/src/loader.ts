@@ -1,8 +1,9 @@
 /** The compiler as a loader of webpack's kind, for tools that take loaders and no plugins: Turbopack, and rules of one's own. */
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
+import type { SourceMap } from "./origin.ts";
 import type { PluginOptions } from "./plugin.ts";
 import { projectRoot } from "./project.ts";
-import { isSource, type SourceMap, type TransformResult, transform } from "./transform.ts";
+import { isSource, type TransformResult, transform } from "./transform.ts";
 
 /** Settings of the loader: plain data, as Turbopack demands. */
 export interface LoaderOptions extends PluginOptions {

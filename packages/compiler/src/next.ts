@@ -104,7 +104,12 @@ function turbopackRules(
 const compiledByTurbopack = {
   all: [
     "node",
-    { any: [{ not: "foreign" }, { content: /["']use (step|workflow)["']|workflow-serialize|WORKFLOW_SERIALIZE/ }] },
+    {
+      any: [
+        { not: "foreign" },
+        { content: /["']use (step|workflow)["']|workflow-serialize|WORKFLOW_SERIALIZE/ },
+      ],
+    },
   ],
 };
 

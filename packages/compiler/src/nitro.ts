@@ -27,9 +27,8 @@ export interface NitroModule {
  * Compiles directives in a Nitro server, installed packages that ship marked functions included.
  *
  * @example
- * import { defineConfig } from "nitro";
- *
- * export default defineConfig({ modules: ["perdure/nitro"] });
+ * // nitro.config.ts
+ * export default { modules: ["perdure/nitro"] };
  */
 const nitroModule: NitroModule = {
   name: "perdure",

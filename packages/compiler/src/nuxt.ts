@@ -10,9 +10,8 @@ interface Nuxt {
  * Compiles directives in the server of a Nuxt project.
  *
  * @example
- * import { defineNuxtConfig } from "nuxt/config";
- *
- * export default defineNuxtConfig({ modules: ["perdure/nuxt"] });
+ * // nuxt.config.ts
+ * export default { modules: ["perdure/nuxt"] };
  */
 export default function nuxtModule(_options: unknown, { options: { nitro } }: Nuxt): void {
   nitro.modules = [...(nitro.modules ?? []), nitroModule];

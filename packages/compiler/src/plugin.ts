@@ -28,7 +28,7 @@ interface WebpackLike {
 }
 
 interface CompilationLike {
-  readonly modules: Parameters<typeof importsOfModules>[0];
+  readonly modules: Iterable<object>;
   readonly warnings: Error[];
 }
 
@@ -63,7 +63,8 @@ export const factory: UnpluginFactory<PluginOptions | undefined, false> = (optio
         const result = transform(code, { filename: id, root, runtime, exclude: options.exclude });
         if (!result) return null;
         if (report(this, result.diagnostics) || !result.map) return null;
-        return { code: result.code, map: result.map };
+        // It registers its functions, so it is kept where it is imported for that alone. Rollup's kind of bundlers take this.
+        return { code: result.code, map: result.map, moduleSideEffects: true };
       },
     },
     esbuild: {

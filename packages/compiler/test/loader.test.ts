@@ -17,6 +17,11 @@ describe("the loader", () => {
     expect(code).toContain(`from "shop/runtime"`);
   });
 
+  it("imports the runtime of copies where one process may load a module several times", () => {
+    const { code } = load(`export async function charge() { "use step"; }`, { options: { copies: true } });
+    expect(code).toMatch(/from "[\w@/]+\/compiled-copies"/);
+  });
+
   it("hands on what it has nothing to do with, and the map that came with it", () => {
     const map = { version: 3 };
     expect(load("export const a = 1;", { map })).toEqual({ code: "export const a = 1;", map, warnings: [] });

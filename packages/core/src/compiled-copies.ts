@@ -7,7 +7,9 @@ import { asCopy } from "./define/origin.ts";
  */
 export { registerClass, registerIfStored } from "./compiled.ts";
 
-export const step: typeof compiled.step = Object.assign(copied<typeof compiled.step>(compiled.step), { code: compiled.step.code });
+export const step: typeof compiled.step = Object.assign(copied<typeof compiled.step>(compiled.step), {
+  code: compiled.step.code,
+});
 export const workflow: typeof compiled.workflow = copied(compiled.workflow);
 export const methods: typeof compiled.methods = copied(compiled.methods);
 

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { bunBinary, killAll, launch, makeProject, run, says } from "./project.ts";
+import { ended, killedAndEnded, source } from "./orders.ts";
+import { bunBinary, killAll, launch, makeProject, run } from "./project.ts";
 
 // The same program, as its source under `perdure/register` and as each bundler's output: minified, split, with source maps. One
 // process is killed in the middle of a run, and the other ends it, both ways: so the two are one program to the store.
@@ -25,16 +26,6 @@ const bundlers: Readonly<Record<string, Bundler>> = {
   farm: { build: ["farm", "build"], watch: ["farm", "watch"] },
   bun: { build: [bunBinary(), "build.mjs"] },
 };
-
-const source = ["--import", "perdure/register", "src/main.ts"];
-const ids = [
-  "workflow//./src/orders//order",
-  "step//./src/ledger//write",
-  "step//./src/orders//order/label",
-  "step//./src/orders//Warehouse.pack",
-  "step//./src/orders//refuse",
-  "step//./src/ledger//entries",
-];
 
 describe.each(Object.entries(bundlers))("%s", (name, { build, watch, main = "dist/main.js" }) => {
   test("builds what goes on with a run of the source, and the source with its own", async () => {
@@ -68,27 +59,6 @@ describe.each(Object.entries(bundlers))("%s", (name, { build, watch, main = "dis
       expect(await killedAndEnded(folder, "a", output, output)).toEqual(ended("orders.ts:43"));
     });
 });
-
-function ended(refusedAt: string): unknown {
-  return { value: { customer: "Ada", label: "parcel of Ada", parcels: 1, refusedAt }, ids };
-}
-
-/** Starts a run with one program, kills it in the middle of a step, and ends the run with the other. */
-async function killedAndEnded(
-  folder: string,
-  store: string,
-  first: readonly string[],
-  second: readonly string[],
-): Promise<unknown> {
-  const files = [`${store}.db`, `${store}.txt`];
-  const child = launch(folder, ["node", ...first, "start", ...files]);
-  await says(child, "packing");
-  killAll(child);
-  writeFileSync(join(folder, `${store}.txt.open`), "");
-  const { stdout, stderr } = await run(folder, ["node", ...second, "end", ...files]);
-  const line = stdout.split("\n").find((text) => text.startsWith("{"));
-  return line === undefined ? stdout + stderr : JSON.parse(line);
-}
 
 function outputOf(folder: string): string {
   return filesOf(folder)

@@ -24,6 +24,7 @@ const PAGES = [
   "docs/retry-and-fork.md",
   "docs/runs.md",
   "docs/start-keys.md",
+  "docs/telemetry.md",
 ];
 
 test.each(PAGES)("the samples of %s are regions of files that run", (page) => {

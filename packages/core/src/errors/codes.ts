@@ -24,6 +24,7 @@ export const ERROR_KINDS = {
   LOCK_TIMEOUT: { name: "LockTimeoutError", retryable: true },
   DEADLOCK: { name: "DeadlockError", retryable: true },
   SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },
+  ENCRYPTION_FAILED: { name: "EncryptionError", retryable: false },
   WRONG_CONTEXT: { name: "ContextError", retryable: false },
   NON_DETERMINISM: { name: "NonDeterminismError", retryable: false },
   RUNTIME_ERROR: { name: "WorkflowRuntimeError", retryable: false },
