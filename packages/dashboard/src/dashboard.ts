@@ -104,22 +104,27 @@ async function answerApi(
   }
 }
 
-function answerPage({ method }: Request, basePath: string, path: string): Response {
+function answerPage({ method, url, headers: asked }: Request, basePath: string, path: string): Response {
   if (method !== "GET" && method !== "HEAD") {
     return safe(null, 405, { allow: "GET, HEAD" });
   }
   const file = pageFile(path === "" ? "index.html" : path);
   if (file === null) throw new ApiFailure(404, "not_found", "There is no such page.");
-  const { type, body, immutable } = file;
+  const { type, body, gzip, immutable } = file;
   const headers = {
     "content-type": type,
     "cache-control": immutable ? "private, max-age=31536000, immutable" : "no-cache",
+    vary: "accept-encoding",
   };
   if (method === "HEAD") return safe(null, 200, headers);
-  // The page's own addresses are relative to the dashboard, and its routes are of any depth.
-  const isPage = type.startsWith("text/html");
-  const text = isPage
-    ? new TextDecoder().decode(body).replaceAll(/\b(src|href)="\.\//g, `$1="${basePath}/`)
-    : null;
-  return safe(text ?? body, 200, headers);
+  if (path === "" && !new URL(url).pathname.endsWith("/"))
+    return safe(fromAbove(body, basePath), 200, headers);
+  if (!/\bgzip\b/.test(asked.get("accept-encoding") ?? "")) return safe(body, 200, headers);
+  return safe(gzip, 200, { ...headers, "content-encoding": "gzip" });
+}
+
+/** The page under an address without a slash at its end, where some servers redirect to: its files are one folder further down. */
+function fromAbove(body: Uint8Array, basePath: string): string {
+  const folder = basePath.slice(basePath.lastIndexOf("/") + 1);
+  return new TextDecoder().decode(body).replaceAll(/\b(src|href)="\.\//g, `$1="./${folder}/`);
 }

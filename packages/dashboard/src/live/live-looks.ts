@@ -33,6 +33,9 @@ interface Watched {
   due: boolean;
 }
 
+/** The event that says that the store does not answer. */
+const TROUBLE = "trouble";
+
 /** Between two looks without a hint, in milliseconds: where the store tells of changes, and where it does not. */
 const [POLL, POLL_WITHOUT_HINTS] = [2_000, 1_000];
 /** A look follows a hint after so many milliseconds, for hints come in crowds. */
@@ -131,7 +134,10 @@ export class LiveLooks {
 async function ask(watched: Watched): Promise<void> {
   watched.due = false;
   const { question, viewers, last } = watched;
-  for (const { event, data } of await question.look()) {
+  const events = await question.look();
+  // When it is over, all is told again: viewers show trouble until they hear something else.
+  if (last.has(TROUBLE) && !events.some(({ event }) => event === TROUBLE)) last.clear();
+  for (const { event, data } of events) {
     const text = JSON.stringify(data);
     if (last.get(event) === text) continue;
     last.set(event, text);
