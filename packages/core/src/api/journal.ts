@@ -1,9 +1,9 @@
 import { EncryptionError, WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isRefusal } from "../interpreter/kinds/index.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { decode } from "../serialization/index.ts";
+import { decode, decodeError } from "../serialization/index.ts";
 import type { JournalEvent, World } from "../world/index.ts";
-import { EncryptedValue } from "./encrypted-value.ts";
+import { EncryptedValue, shown } from "./encrypted-value.ts";
 
 /** The journal of a run as programs read it: decoded, page by page, with what cannot be read named in its place. */
 
@@ -117,6 +117,11 @@ export function readEventValue(type: string, data: Uint8Array | null): Pick<RunE
     if (EncryptionError.is(error)) return { value: new EncryptedValue(error.keyId), error };
     return { value: asFarAsKnown(data), error: error instanceof Error ? error : new Error(String(error)) };
   }
+}
+
+/** The error that is stored so; where it is encrypted with a key that is not here, what stands for it. */
+export function readStoredError(data: Uint8Array): unknown {
+  return shown(() => decodeError(data));
 }
 
 /** Instances of unknown classes are their data. */

@@ -1,5 +1,5 @@
 import { ReplayDivergenceError } from "@perdure/core/errors";
-import { decodeError, hooksOf, originOf, PARENT, successorName } from "@perdure/core/inspect";
+import { hooksOf, PARENT, readStoredError, successorName } from "@perdure/core/inspect";
 import { isTerminal, type RunRecord } from "@perdure/core/world";
 import type { Divergence, RunDetail, RunTree, TreeNode } from "../protocol.ts";
 import type { Call } from "../routes.ts";
@@ -29,7 +29,7 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     ended ? eventAt(store, runId, seq) : null,
     besideOf(store, run),
   ]);
-  const thrown = run.error === null ? null : decodeError(run.error);
+  const thrown = run.error === null ? null : readStoredError(run.error);
   const since = numberIn(query, "since", { least: 0 }) ?? 0;
   const entries = timeline.entries.filter(
     ({ seq: asked, endSeq }) => asked > since || endSeq === null || endSeq > since,
@@ -49,7 +49,7 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     divergence: run.status === "diverged" ? divergenceOf(thrown) : null,
     timeline: entries.map(timelineView),
     timelineUntil: timeline.seq < seq ? timeline.seq : null,
-    origin: second?.type === "run_forked" ? (originOf([second])?.runId ?? null) : null,
+    origin: second?.type === "run_forked" ? second.id : null,
     ...beside,
   };
 }
