@@ -86,7 +86,7 @@ async function answerApi(
   const found = routeFor(api, path);
   if (found === null) throw new ApiFailure(404, "not_found", `There is no ${path} here.`);
   const { route, params } = found;
-  const method = request.method === "HEAD" ? "GET" : request.method;
+  const { method } = request;
   const endpoint = method === "GET" || method === "POST" ? route[method] : undefined;
   if (endpoint === undefined) {
     const allow = (["GET", "POST"] as const).filter((one) => route[one] !== undefined).join(", ");

@@ -24,7 +24,10 @@ export interface RunEvent {
   readonly at: Date | undefined;
   /** The step, sleep or hook that it is about, such as a `stepId`; `null` for the run itself. */
   readonly id: string | null;
-  /** What belongs to it, such as the id of the step's function; or `null`. */
+  /**
+   * What belongs to it, such as the id of the step's function; or `null`. Of the end of a step's attempt, when its body was called, in
+   * milliseconds since the epoch.
+   */
   readonly name: string | null;
   /**
    * Its value: arguments, a result, the error of a step that failed, a payload, the time at which a sleep ends. With an

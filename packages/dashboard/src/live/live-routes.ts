@@ -66,7 +66,9 @@ function watched(store: Store, question: Question): Response {
       return [{ event: "trouble", data: apiError(failureOf(error)) }];
     }
   };
-  return eventStream((sink) => store.looks.watch({ ...question, look }, sink.send));
+  return eventStream((sink) =>
+    store.looks.watch({ ...question, look }, (event, text) => sink.send(event, text)),
+  );
 }
 
 /** GET `api/runs/:id/stream` */
