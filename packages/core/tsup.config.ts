@@ -10,5 +10,6 @@ export default preset({
   inspect: "src/inspect.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
+  "compiled-copies": "src/compiled-copies.ts",
   transactions: "src/transactions.ts",
 });

@@ -28,6 +28,10 @@ declare global {
     };
   };
 
+  const createServer: typeof import("node:http").createServer;
+  const PrometheusExporter: typeof import("@opentelemetry/exporter-prometheus").PrometheusExporter;
+  const MeterProvider: typeof import("@opentelemetry/sdk-metrics").MeterProvider;
+
   const stripeClient: typeof stripe;
 
   const dashboard: Dashboard;
@@ -44,6 +48,7 @@ declare global {
   function spend(account: string, fence: number): Promise<void>;
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function chargeInvoice(invoiceId: string): Promise<{ id: string }>;
+  function fetchKey(id: string): Promise<Uint8Array | null>;
   function fetchRates(day: string): Promise<string>;
   function importDay(day: string): Promise<string>;
   function report(customer: string, version: number): Promise<number>;
@@ -58,5 +63,19 @@ declare global {
   }
   function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
+  /** What keeps a serverless function alive after its response. */
+  function waitUntil(work: Promise<unknown>): void;
+  function chargeOrder(customer: string, amount: number): Promise<{ chargeId: string }>;
+  function askManager(token: string): Promise<void>;
+  function payOut(expense: string): Promise<string>;
+  function resize(image: string): Promise<void>;
+  function bookFlight(trip: string): Promise<void>;
+  function cancelFlight(trip: string): Promise<void>;
+  function bookHotel(trip: string): Promise<void>;
+  function cancelHotel(trip: string): Promise<void>;
+  function pay(trip: string): Promise<void>;
+  function remind(at: Date): Promise<void>;
+  function sendReport(day: string): Promise<void>;
+  function reportOf(day: string): Promise<void>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

@@ -2,6 +2,7 @@
  * The command `perdure`: what it takes, and how it ends. What went wrong is one line on stderr, without the password of a URL; the exit
  * codes are in `cli/errors.ts`.
  */
+import "./node-version.ts";
 import { readFileSync } from "node:fs";
 import { shutdown } from "@perdure/core/runtime";
 import { withoutPasswords } from "@perdure/core/world";

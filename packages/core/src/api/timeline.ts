@@ -1,4 +1,5 @@
 import { decodeError } from "../serialization/index.ts";
+import { EncryptedValue } from "./encrypted-value.ts";
 import type { RunEvent } from "./journal.ts";
 
 /** What a run did, from its journal: one entry for each step, sleep, hook and system step, with its attempts and its end. */
@@ -59,7 +60,7 @@ export function timelineOf(events: Iterable<RunEvent>): TimelineEntry[] {
       };
       entries.set(id, { ...open, seq, kind, id, name, at, input: value, failedAttempts: [] });
     } else if (type.endsWith("_retrying")) {
-      entry.failedAttempts.push(attemptOf(event));
+      entry.failedAttempts.push(attemptOf(event, entry.failedAttempts.length + 1));
     } else if (type.startsWith(`${entry.kind}_`)) {
       entry.outcome = type.slice(entry.kind.length + 1);
       entry.endSeq = seq;
@@ -71,7 +72,12 @@ export function timelineOf(events: Iterable<RunEvent>): TimelineEntry[] {
   return [...entries.values()];
 }
 
-function attemptOf({ at, name, value }: RunEvent): EarlierAttempt {
+/** @param place which attempt it is, where the value does not tell */
+function attemptOf({ at, name, value }: RunEvent, place: number): EarlierAttempt {
+  if (value instanceof EncryptedValue) {
+    const times = { startedAt: beginning(name), endedAt: at, retryAt: undefined };
+    return { ...times, attempt: place, reason: "error", error: value };
+  }
   const { attempt = 0, reason = "error", error, retryAt } = (value ?? {}) as Partial<Record<string, unknown>>;
   return {
     attempt: Number(attempt),

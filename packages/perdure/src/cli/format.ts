@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { EncryptedValue } from "@perdure/core/api";
 import { userStack } from "@perdure/core/inspect";
 import { paint } from "./terminal.ts";
 
@@ -30,6 +31,7 @@ export function between(from: Date | undefined, to: Date | undefined): string {
 /** A value on one line. */
 export function short(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, {
     depth: 2,
     breakLength: Number.POSITIVE_INFINITY,
@@ -42,6 +44,7 @@ export function short(value: unknown): string {
 export function full(value: unknown): string {
   const colors = paint("red", "") !== "";
   if (value instanceof Error) return `${userStack(value)}${causeOf(value)}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, { depth: 8, maxStringLength: 10_000, maxArrayLength: 200, colors });
 }
 

@@ -1,4 +1,5 @@
 import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
+import { EncryptionError } from "@perdure/core/errors";
 import { decodeError, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
@@ -83,8 +84,16 @@ async function journalFile(world: World, row: RunRecord, events: readonly RunEve
 }
 
 function errorOf(row: RunRecord, events: readonly RunEvent[]): unknown {
-  if (row.status === "diverged" && row.error !== null) return decodeError(row.error);
+  if (row.status === "diverged" && row.error !== null) return errorFrom(row.error);
   return events.findLast(({ type }) => type === "run_failed" || type === "run_cancelled")?.value;
+}
+
+function errorFrom(bytes: Uint8Array): unknown {
+  try {
+    return decodeError(bytes);
+  } catch (error) {
+    return error;
+  }
 }
 
 function dateOf(ms: number | null): Date | undefined {
@@ -131,13 +140,30 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
     lines.push(...locks.map(({ key, waiting }) => `  ${oneLine(key)}  ${waiting} wait for it`));
   }
   if (error !== undefined) lines.push("", paint("red", "error"), ...indented(full(error)));
+  const missing = missingKeys(events);
+  if (missing.length > 0) {
+    lines.push(
+      "",
+      paint(
+        "yellow",
+        "Values are encrypted, and these keys do not open them here. Give the right ones in perdure.config.ts, as encryption:",
+      ),
+    );
+    lines.push(...missing.map((keyId) => `  ${oneLine(keyId)}`));
+  }
   return lines;
+}
+
+/** The keys that it takes to read the values, and that are not here. */
+function missingKeys(events: readonly RunEvent[]): readonly string[] {
+  const errors: readonly unknown[] = events.map(({ error }) => error);
+  return [...new Set(errors.filter(EncryptionError.is).map(({ keyId }) => keyId))];
 }
 
 function valueText(value: unknown, error: Error | null): string {
   const width = Math.max(lineWidth() - 11, 20);
   const text = cut(oneLine(short(value)), width);
-  return error === null ? text : `${text} (${oneLine(error.message)})`;
+  return error === null || EncryptionError.is(error) ? text : `${text} (${oneLine(error.message)})`;
 }
 
 const MARKS: Readonly<Record<string, readonly [mark: string, style: "green" | "red" | "yellow" | "cyan"]>> = {
@@ -190,7 +216,7 @@ const ATTEMPT_END = /^step_(completed|failed|retrying)$/;
 function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string {
   const about = [ATTEMPT_END.test(type) ? null : name, id].filter((text) => text !== null).map((text) => oneLine(text as string));
   const text = value === undefined ? "" : `  ${cut(oneLine(short(value)), Math.max(lineWidth() - 60, 40))}`;
-  const why = error === null ? "" : `  (${oneLine(error.message)})`;
+  const why = error === null || EncryptionError.is(error) ? "" : `  (${oneLine(error.message)})`;
   return `${String(seq).padStart(5)}  ${at?.toISOString() ?? "-"}  ${paint("bold", type)}  ${about.join("  ")}${text}${why}`;
 }
 

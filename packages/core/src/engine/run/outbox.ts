@@ -125,7 +125,7 @@ export class Outbox {
 
   /** A run is cancelled whose code does not hear of it. */
   endUnheard(reason: string | undefined, now: number): void {
-    const record: CancelRecord = { reason, finishing: [], until: now };
+    const record: CancelRecord = { reason, finishing: [], until: now, unheard: true };
     this.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
     this.endCancelled(reason, now);
   }
