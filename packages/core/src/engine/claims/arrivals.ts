@@ -11,6 +11,7 @@ import {
   type NewEvent,
   type RunRecord,
 } from "../../world/index.ts";
+import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
 import { LiveRun } from "../run/live-run.ts";
 import { FailureFences } from "../steps/failure-fences.ts";
@@ -74,7 +75,10 @@ export class Arrivals {
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
     // Our own lease ran out and came back to us: the old incarnation is another's.
-    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
+    if (known !== undefined) {
+      tellOfLostLease(known, logger);
+      residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
+    }
     const parked = residents.unpark(row.runId);
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
@@ -123,7 +127,7 @@ export class Arrivals {
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
     const { world, logger, residents } = this.#options;
-    const { runId } = claimed.run;
+    const { runId, workflow } = claimed.run;
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
@@ -134,7 +138,7 @@ export class Arrivals {
     } catch (error) {
       logger.warn(
         "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
+        { runId, workflow, error },
       );
     }
   }
@@ -146,10 +150,10 @@ export class Arrivals {
     try {
       replayed = await replayClaimed(run.execution, claimed, this.#options);
     } catch (error) {
-      const { runId } = row;
+      const { runId, workflow } = row;
       logger.warn(
         "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
+        { runId, workflow, error },
       );
       residents.drop(run);
       return;
