@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
-const packages = ["core", "compiler", "http", "transactions", "world-sqlite", "perdure"] as const;
+const packages = ["core", "compiler", "http", "otel", "transactions", "world-sqlite", "perdure"] as const;
 let project: string;
 
 beforeAll(async () => {
@@ -37,6 +37,7 @@ beforeAll(async () => {
       "@perdure/core": tarball("perdure-core"),
       "@perdure/compiler": tarball("perdure-compiler"),
       "@perdure/http": tarball("perdure-http"),
+      "@perdure/otel": tarball("perdure-otel"),
       "@perdure/transactions": tarball("perdure-transactions"),
       "@perdure/world-sqlite": tarball("perdure-world-sqlite"),
     },
