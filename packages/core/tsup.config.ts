@@ -7,7 +7,9 @@ export default preset({
   runtime: "src/runtime.ts",
   world: "src/world/index.ts",
   observability: "src/observability.ts",
+  inspect: "src/inspect.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
+  "compiled-copies": "src/compiled-copies.ts",
   transactions: "src/transactions.ts",
 });

@@ -1,6 +1,7 @@
 /** Finds classes that say how their instances are stored, so that every process that loads the file can read them. */
 import type { Class, ClassBody, Node, Program } from "oxc-parser";
 import type { Reporter } from "./diagnostics.ts";
+import { nameKeptFor } from "./kept-names.ts";
 import { declarationOf, importOf, initialValue, type Scopes } from "./scopes.ts";
 import { ancestorsOf, isFunction, staticKey, walk } from "./syntax.ts";
 
@@ -157,7 +158,7 @@ function isRegistered({ body }: Class, code: string): boolean {
 }
 
 function nameOf(node: Class): string | undefined {
-  if (node.id) return node.id.name;
+  if (node.id) return nameKeptFor(node.id.name, node);
   for (const outer of ancestorsOf(node)) {
     if (outer.type === "VariableDeclarator")
       return outer.id.type === "Identifier" ? outer.id.name : undefined;

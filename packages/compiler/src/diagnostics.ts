@@ -20,6 +20,7 @@ export type DiagnosticCode =
   | "nondeterministic-call"
   | "node-builtin"
   | "process-env"
+  | "unmapped-output"
   | "unused-file-directive"
   | "commonjs-module"
   | "syntax-error";
@@ -149,6 +150,13 @@ const complaints: Record<DiagnosticCode, Complaint> = {
     severity: "warning",
     message: () => "`process.env` in a workflow may differ at replay, on another machine or after a deploy.",
     fix: () => "Read it in a step, or pass the value as an argument of the run.",
+  },
+  "unmapped-output": {
+    severity: "warning",
+    message: () =>
+      "This looks like the output of a compiler, and no source map names its source: its ids are others than those of the source.",
+    fix: () =>
+      "Let the compiler write source maps (tsc: `sourceMap`, swc: `sourceMaps`), or compile with a plugin of `perdure`.",
   },
   "unused-file-directive": {
     severity: "warning",

@@ -1,5 +1,6 @@
 /** Finds the directives of a file and what each marks, and complains about those that mark nothing. */
 import type { ExpressionStatement, Node, Program } from "oxc-parser";
+import { commonJsExports } from "./commonjs.ts";
 import type { Reporter } from "./diagnostics.ts";
 import { directiveOf, exactKind, type Kind, resemblesDirective } from "./directive.ts";
 import { type AnyFunction, isFunction, walk, withoutTypes } from "./syntax.ts";
@@ -128,7 +129,7 @@ function complainIfMeant(statement: ExpressionStatement, code: string, reporter:
 /** Marks every exported async function of the file. */
 function markExports(program: Program, kind: Kind, marked: Map<AnyFunction, Kind>, reporter: Reporter): void {
   let found = false;
-  for (const value of exportedValues(program)) {
+  for (const value of [...exportedValues(program), ...commonJsExports(program, localsOf(program))]) {
     const fn = withoutTypes(value);
     if (!isFunction(fn) || !fn.async || fn.generator) continue;
     found = true;
@@ -140,14 +141,7 @@ function markExports(program: Program, kind: Kind, marked: Map<AnyFunction, Kind
 
 /** The functions and initial values behind the exports of a module, as far as its own text shows them. */
 function* exportedValues(program: Program): Generator<Node> {
-  const locals = new Map<string, Node>();
-  for (const statement of program.body) {
-    const declaration =
-      statement.type === "ExportNamedDeclaration" || statement.type === "ExportDefaultDeclaration"
-        ? statement.declaration
-        : statement;
-    for (const [name, value] of declaredValues(declaration)) locals.set(name, value);
-  }
+  const locals = localsOf(program);
   for (const statement of program.body) {
     if (statement.type === "ExportDefaultDeclaration") {
       const { declaration } = statement;
@@ -160,6 +154,19 @@ function* exportedValues(program: Program): Generator<Node> {
       if (value) yield value;
     }
   }
+}
+
+/** The functions and initial values of the module's own names. */
+function localsOf(program: Program): Map<string, Node> {
+  const locals = new Map<string, Node>();
+  for (const statement of program.body) {
+    const declaration =
+      statement.type === "ExportNamedDeclaration" || statement.type === "ExportDefaultDeclaration"
+        ? statement.declaration
+        : statement;
+    for (const [name, value] of declaredValues(declaration)) locals.set(name, value);
+  }
+  return locals;
 }
 
 function declaredValues(declaration: Node | null): [name: string, value: Node][] {

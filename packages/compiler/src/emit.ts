@@ -19,11 +19,12 @@ export interface Emission {
   directives: readonly ExpressionStatement[];
   /** The module that exports the runtime functions. */
   runtime: string;
+  format: "module" | "commonjs";
 }
 
 /** Wraps the marked functions and returns the edited source. */
 export function emit(emission: Emission): MagicString {
-  const { code, program, marks, classes, closures, directives, runtime } = emission;
+  const { code, program, marks, classes, closures, directives, runtime, format } = emission;
   const edited = new MagicString(code);
   const used = new Map<RuntimeName, string>();
   const call = (name: RuntimeName): string => {
@@ -85,11 +86,12 @@ export function emit(emission: Emission): MagicString {
   for (const [scope, statements] of assignments) {
     if (scope !== program) insertAtTop(edited, scope, statements.join(" "), code, directives);
   }
-  const names = [...used].map(([name, local]) => `${name} as ${local}`);
-  const top = [
-    `import { ${names.join(", ")} } from ${JSON.stringify(runtime)};`,
-    ...(assignments.get(program) ?? []),
-  ];
+  const names = (as: string): string => [...used].map(([name, local]) => `${name}${as} ${local}`).join(", ");
+  const load =
+    format === "module"
+      ? `import { ${names(" as")} } from ${JSON.stringify(runtime)};`
+      : `const { ${names(":")} } = require(${JSON.stringify(runtime)});`;
+  const top = [load, ...(assignments.get(program) ?? [])];
   insertAtTop(edited, program, top.join(" "), code, directives);
   return edited;
 }

@@ -65,6 +65,17 @@ export function markedDependencies(root: string, exclude: readonly string[]): st
   return [...found];
 }
 
+/** The names by which a project depends on this program's own packages: `workflow` too, where that is another name of `perdure`. */
+export function ownDependencies(root: string): string[] {
+  const { dependencies, devDependencies, optionalDependencies } = manifestIn(root) ?? {};
+  const names = Object.keys({ ...devDependencies, ...optionalDependencies, ...dependencies });
+  const installed = (name: string): string | undefined => {
+    const at = folderOfDependency(root, name);
+    return at === undefined ? undefined : manifestIn(at)?.name;
+  };
+  return ["perdure", ...names.filter((name) => name !== "perdure" && isOwnPackage(installed(name) ?? name))];
+}
+
 /** Whether the package of this name, as a file in the folder would import it, ships marked functions. */
 export function shipsMarkedCode(folder: string, name: string): boolean {
   const at = isOwnPackage(name) ? undefined : dependencyFolder(folder, name);
@@ -99,12 +110,18 @@ function shipsMarked(folder: string): boolean {
   return found;
 }
 
+/** The folder of a package that is a dependency; nothing for a linked one of the same repository: it is source, as the project's own. */
 function dependencyFolder(folder: string, name: string): string | undefined {
+  const at = folderOfDependency(folder, name);
+  return at !== undefined && isInstalled(at) ? at : undefined;
+}
+
+/** Looks where an import in the folder would. */
+function folderOfDependency(folder: string, name: string): string | undefined {
   const at = join(folder, "node_modules", name);
-  // A linked package of the same repository is source, and compiled like the project's own.
-  if (existsSync(join(at, "package.json"))) return isInstalled(realPath(at)) ? realPath(at) : undefined;
+  if (existsSync(join(at, "package.json"))) return realPath(at);
   const parent = dirname(folder);
-  return parent === folder ? undefined : dependencyFolder(parent, name);
+  return parent === folder ? undefined : folderOfDependency(parent, name);
 }
 
 function manifestIn(folder: string): Manifest | undefined {

@@ -1,5 +1,6 @@
 /** How functions are named: the name JavaScript infers, and the path of names that an id ends with. */
 import type { Node } from "oxc-parser";
+import { nameKeptAround, nameKeptFor } from "./kept-names.ts";
 import { type AnyFunction, ancestorsOf, isFunction, staticKey, withTypes } from "./syntax.ts";
 
 /** The `name` that JavaScript gives an anonymous function for where it stands, or `undefined` where it gives none. */
@@ -33,7 +34,7 @@ export function localName(fn: AnyFunction): string | undefined {
 
 /** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
 function plainName(fn: AnyFunction): string | undefined {
-  return fn.id?.name ?? boundName(fn);
+  return fn.id ? nameKeptFor(fn.id.name, fn) : boundName(fn);
 }
 
 /** `Class#key` of an instance's method, and a setter's name with `=` behind it. */
@@ -75,14 +76,15 @@ export function enclosingNames(fn: AnyFunction): string[] {
 
 /** The name of what a value is bound to where it stands. */
 function boundName(value: Node): string | undefined {
-  const outer = withTypes(value);
+  const kept = nameKeptAround(value);
+  const outer = withTypes(kept === undefined || !value.parent ? value : value.parent);
   const parent = outer.parent;
   switch (parent?.type) {
     case "VariableDeclarator":
-      return identifierName(parent.id);
+      return kept ?? identifierName(parent.id);
     case "AssignmentExpression":
     case "AssignmentPattern":
-      return parent.right === outer ? chainName(parent.left) : undefined;
+      return parent.right === outer ? withoutExports(chainName(parent.left)) : undefined;
     case "Property":
       return parent.value === outer ? memberOf(parent.parent && ownerName(parent.parent), parent) : undefined;
     case "MethodDefinition":
@@ -104,6 +106,9 @@ function ownerName(object: Node): string | undefined {
     case "CallExpression":
     case "NewExpression":
       return ownerName(parent);
+    case "AssignmentExpression":
+      // What `module.exports = { charge }` exports is `charge`, no member of anything.
+      return isAllExports(chainName(parent.left)) ? undefined : boundName(outer);
     default:
       return boundName(outer);
   }
@@ -117,7 +122,7 @@ function memberOf(owner: string | undefined, member: { key: Node; computed: bool
 function className(member: Node): string | undefined {
   const owner = member.parent?.parent;
   if (owner?.type !== "ClassDeclaration" && owner?.type !== "ClassExpression") return undefined;
-  return owner.id?.name ?? boundName(owner);
+  return owner.id ? nameKeptFor(owner.id.name, owner) : boundName(owner);
 }
 
 function identifierName(node: Node): string | undefined {
@@ -131,4 +136,13 @@ function chainName(node: Node): string | undefined {
   const owner = chainName(node.object);
   const key = staticKey({ key: node.property, computed: node.computed });
   return owner === undefined || key === undefined ? undefined : `${owner}.${key}`;
+}
+
+function isAllExports(chain: string | undefined): boolean {
+  return chain === "exports" || chain === "module.exports";
+}
+
+/** The name of what CommonJS exports under that chain: `charge` for `exports.charge`. */
+function withoutExports(chain: string | undefined): string | undefined {
+  return isAllExports(chain) ? "default" : chain?.replace(/^(?:module\.)?exports\./, "");
 }

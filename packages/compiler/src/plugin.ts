@@ -1,7 +1,8 @@
-/** The one bundler plugin; `esbuild.ts` and `vite.ts` give it the shape that each bundler wants. */
+/** The one bundler plugin; `esbuild.ts`, `vite.ts` and their like give it the shape that each bundler wants. */
 import type { UnpluginContext, UnpluginFactory } from "unplugin";
 import { type Diagnostic, formatDiagnostic } from "./diagnostics.ts";
-import { excludedBy, markedDependencies, packageOf, shipsMarkedCode } from "./installed.ts";
+import { importsOfBundle, importsOfModules, importsOfOutputs, warningsFor } from "./external.ts";
+import { excludedBy, markedDependencies } from "./installed.ts";
 import { projectRoot, realPath } from "./project.ts";
 import { transform } from "./transform.ts";
 
@@ -18,14 +19,40 @@ export interface PluginOptions {
   exclude?: readonly string[] | undefined;
 }
 
+/** What the plugin uses of a webpack or Rspack compiler. */
+interface WebpackLike {
+  readonly context: string;
+  readonly hooks: {
+    readonly afterCompile: { tap(name: string, listener: (compilation: CompilationLike) => void): void };
+  };
+}
+
+interface CompilationLike {
+  readonly modules: Iterable<object>;
+  readonly warnings: Error[];
+}
+
 /** Makes the plugin for any bundler that unplugin knows. */
 export const factory: UnpluginFactory<PluginOptions | undefined, false> = (options = {}) => {
   const { runtime } = options;
   let root = options.root === undefined ? projectRoot(process.cwd()) : realPath(options.root);
-  const excluded = (): readonly string[] => options.exclude ?? excludedBy(root);
+  const externals = (imports: readonly string[]): string[] => warningsFor(imports, root, options.exclude);
   const startAt = (folder: string): void => {
     if (options.root === undefined) root = projectRoot(folder);
   };
+  function warnAtEnd(
+    this: { warn(message: string): void },
+    _: unknown,
+    bundle: Parameters<typeof importsOfBundle>[0],
+  ): void {
+    for (const warning of externals(importsOfBundle(bundle))) this.warn(warning);
+  }
+  function setUp(compiler: WebpackLike): void {
+    startAt(compiler.context);
+    compiler.hooks.afterCompile.tap("perdure", ({ modules, warnings }) => {
+      for (const warning of externals(importsOfModules(modules))) warnings.push(new Error(warning));
+    });
+  }
   return {
     name: "perdure",
     // Directives and positions must be the user's own, so nothing may rewrite the file before.
@@ -36,7 +63,8 @@ export const factory: UnpluginFactory<PluginOptions | undefined, false> = (optio
         const result = transform(code, { filename: id, root, runtime, exclude: options.exclude });
         if (!result) return null;
         if (report(this, result.diagnostics) || !result.map) return null;
-        return { code: result.code, map: result.map };
+        // It registers its functions, so it is kept where it is imported for that alone. Rollup's kind of bundlers take this.
+        return { code: result.code, map: result.map, moduleSideEffects: true };
       },
     },
     esbuild: {
@@ -45,17 +73,24 @@ export const factory: UnpluginFactory<PluginOptions | undefined, false> = (optio
       setup(build) {
         build.initialOptions.metafile = true;
         build.onEnd(({ metafile }) => ({
-          warnings: externalPackages(metafile?.outputs ?? {})
-            .filter((name) => !excluded().includes(name) && shipsMarkedCode(root, name))
-            .map((name) => ({ text: externalWarning(name) })),
+          warnings: externals(importsOfOutputs(metafile?.outputs ?? {})).map((text) => ({ text })),
         }));
       },
     },
+    rollup: { generateBundle: warnAtEnd },
+    rolldown: {
+      buildStart: ({ cwd }: { cwd?: string }) => startAt(cwd ?? process.cwd()),
+      generateBundle: warnAtEnd,
+    },
+    webpack: setUp,
+    rspack: setUp,
+    rsbuild: { setup: ({ context }: { context: { rootPath: string } }) => startAt(context.rootPath) },
+    farm: { configResolved: ({ root: folder }: { root?: string }) => startAt(folder ?? process.cwd()) },
     vite: {
       config(config) {
         startAt(config.root ?? process.cwd());
         // Vite leaves installed packages to Node on the server, and bundles them beforehand for the browser: unseen by plugins.
-        const marked = markedDependencies(root, excluded());
+        const marked = markedDependencies(root, options.exclude ?? excludedBy(root));
         return marked.length === 0 ? {} : { ssr: { noExternal: marked }, optimizeDeps: { exclude: marked } };
       },
       configResolved: (config) => startAt(config.root),
@@ -65,26 +100,6 @@ export const factory: UnpluginFactory<PluginOptions | undefined, false> = (optio
 
 // No query: `?raw` and parts of single-file components are not modules of their own.
 const sourceFile = /^[^?]+\.[cm]?[jt]sx?$/;
-
-/** The names of the packages that the outputs of a build import. */
-function externalPackages(
-  outputs: Readonly<
-    Record<string, { readonly imports: readonly { readonly path: string; readonly external?: boolean }[] }>
-  >,
-): string[] {
-  const names = Object.values(outputs).flatMap(({ imports }) =>
-    imports.flatMap(({ path, external }) => (external && packageOf(path)) || []),
-  );
-  return [...new Set(names)];
-}
-
-function externalWarning(name: string): string {
-  return (
-    `The package ${name} ships functions marked "use step" or "use workflow" and is external, so this build does not compile ` +
-    "it: its steps would be plain calls. Bundle it (tsup: `noExternal`), run the output with `node --import perdure/register`, " +
-    `or add "${name}" to \`exclude\` if that is meant.`
-  );
-}
 
 /** Hands the diagnostics to the bundler; tells whether the build must stop. */
 function report(context: UnpluginContext, diagnostics: readonly Diagnostic[]): boolean {

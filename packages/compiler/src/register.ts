@@ -7,16 +7,20 @@ import { readFileSync } from "node:fs";
 import module from "node:module";
 import { dirname, extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import remapping from "@jridgewell/remapping";
 import { CompileError, formatDiagnostic } from "./diagnostics.ts";
-import { isInstalled } from "./installed.ts";
+import { originOf, type SourceMap } from "./origin.ts";
 import { projectRoot, realPath } from "./project.ts";
-import { isSource, transform } from "./transform.ts";
+import { isSource, type TransformResult, transform } from "./transform.ts";
 
 // Not a named import: on an older Node that would fail to link, with a message that helps nobody.
 if (typeof module.registerHooks !== "function") {
-  throw new Error(
-    `perdure/register needs Node 22.15 or later, and this is ${process.version}. Update Node, or build with the esbuild or Vite plugin.`,
+  const error = new Error(
+    `perdure/register needs Node 22.15 or later, and this is ${process.version}: update Node, or build with the plugin of a bundler.`,
   );
+  // Where it was thrown would only bury that.
+  error.stack = `${error.name}: ${error.message}`;
+  throw error;
 }
 
 const root = projectRoot(startFolder());
@@ -26,22 +30,25 @@ module.registerHooks({
     const filename = url.startsWith("file:") ? fileURLToPath(url) : undefined;
     if (filename === undefined || !isSource(filename)) return nextLoad(url, context);
     const loaded = orExplain(filename, () => nextLoad(url, context));
-    if (loaded.source == null) {
-      // CommonJS of a package, which Node reads by itself: only said, since it cannot be compiled.
-      if (isInstalled(filename)) compile(readFileSync(filename, "utf8"), filename);
-      return loaded;
-    }
-    const code = typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source);
+    const code = textOf(loaded.source, filename);
     const compiled = compile(code, filename);
     if (compiled === undefined) return loaded;
-    // A file without `import` and `export` counts as CommonJS until the runtime's import is in it.
-    return { ...loaded, format: loaded.format?.replace("commonjs", "module"), source: compiled };
+    // A file that neither imports nor exports, and requires nothing, counts as CommonJS until the runtime's import is in it.
+    const format =
+      compiled.format === "module" ? loaded.format?.replace("commonjs", "module") : loaded.format;
+    return { ...loaded, format, source: compiled.code };
   },
 });
 
+/** The source as text; Node reads some CommonJS by itself and gives none. */
+function textOf(source: module.LoadFnOutput["source"], filename: string): string {
+  if (source == null) return readFileSync(filename, "utf8");
+  return typeof source === "string" ? source : new TextDecoder().decode(source);
+}
+
 /** The compiled source with its map, or `undefined` if the file stays as it is. */
-function compile(code: string, filename: string): string | undefined {
-  const result = transform(code, { filename, root });
+function compile(code: string, filename: string): Pick<TransformResult, "code" | "format"> | undefined {
+  const result = transform(code, { filename, root, commonjs: true });
   if (!result) return undefined;
   const errors = result.diagnostics.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new CompileError(errors);
@@ -49,8 +56,23 @@ function compile(code: string, filename: string): string | undefined {
     process.emitWarning(formatDiagnostic(warning), { type: "PerdureWarning", code: warning.code });
   }
   if (!result.map) return undefined;
-  const map = Buffer.from(JSON.stringify(result.map)).toString("base64");
-  return `${result.code}\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,${map}`;
+  const map = Buffer.from(JSON.stringify(mapToSource(result.map, code, filename))).toString("base64");
+  const comment = `//# sourceMappingURL=data:application/json;charset=utf-8;base64,${map}`;
+  return { code: `${result.code}\n${comment}`, format: result.format };
+}
+
+/** The map to the file, or through the map that another compiler has left in it to the file's own source. */
+function mapToSource(map: SourceMap, code: string, filename: string): object {
+  const origin = originOf(code, filename);
+  return origin
+    ? remapping(
+        [
+          { ...map, version: 3 },
+          { ...origin.map, version: 3 },
+        ],
+        () => null,
+      )
+    : map;
 }
 
 /** The main script's folder, which does not change with the directory one starts it from; else the working directory. */

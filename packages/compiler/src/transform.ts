@@ -1,18 +1,19 @@
 /** The transform itself: one source file in, the same file with its marked functions wrapped out. */
 import { basename, extname } from "node:path";
-import type { Program } from "oxc-parser";
 import { checkCaptured } from "./checks/captured.ts";
 import { checkDeterminism } from "./checks/determinism.ts";
 import { mayContainStoredClass, namesStoredClass, StoredClasses } from "./classes.ts";
 import { findClosures } from "./closures.ts";
+import { isCommonJs } from "./commonjs.ts";
 import { type Diagnostic, Reporter } from "./diagnostics.ts";
 import { containsDirective, mayContainDirective } from "./directive.ts";
 import { findDirectives } from "./directives.ts";
 import { emit } from "./emit.ts";
 import { excludedBy, installedPackage, isInstalled, isOwnPackage } from "./installed.ts";
 import { findMarks } from "./marks.ts";
+import { originOf, type SourceMap } from "./origin.ts";
 import { type Installed, idPath, projectRoot, runtimeSpecifier } from "./project.ts";
-import { analyzeScopes, type Scopes } from "./scopes.ts";
+import { analyzeScopes } from "./scopes.ts";
 import { parse } from "./syntax.ts";
 
 /** Where a source file stands. */
@@ -23,25 +24,25 @@ export interface TransformOptions {
   root?: string | undefined;
   /** The module to import the runtime functions from. Default: the first that resolves, see `spec.md`. */
   runtime?: string | undefined;
+  /** Whether one process may load a module several times, from several bundles of one build. Default: no. */
+  copies?: boolean | undefined;
   /** Installed packages whose files stay as they are. Default: `perdure.exclude` of the root's `package.json`. */
   exclude?: readonly string[] | undefined;
-}
-
-/** A source map, version 3. */
-export interface SourceMap {
-  version: number;
-  sources: string[];
-  sourcesContent?: (string | null)[];
-  names: string[];
-  mappings: string;
+  /** Whether CommonJS is compiled too, with a `require` of the runtime. Default `false`: an error, since bundlers want ES modules. */
+  commonjs?: boolean | undefined;
 }
 
 /** What became of a source file. */
 export interface TransformResult {
   /** The new source; the old one if there are errors or nothing is marked. */
   code: string;
-  /** Maps the new source to the old, exact for every token; `null` if the source did not change. */
+  /**
+   * Maps the new source to the old, exact for every token; `null` if the source did not change. Where another compiler made the old
+   * one, its map is not in it.
+   */
   map: SourceMap | null;
+  /** The kind of module that the new source is. */
+  format: "module" | "commonjs";
   /** Errors and warnings, in the order of the source. */
   diagnostics: Diagnostic[];
 }
@@ -58,7 +59,7 @@ export interface TransformResult {
  * console.log(result?.code ?? source);
  */
 export function transform(code: string, options: TransformOptions): TransformResult | null {
-  const { filename, runtime } = options;
+  const { filename, runtime, commonjs = false } = options;
   const foreign = isInstalled(filename);
   if (
     foreign
@@ -72,7 +73,9 @@ export function transform(code: string, options: TransformOptions): TransformRes
   if (foreign && (!installed || staysAsItIs(installed, options.exclude ?? excludedBy(root)))) return null;
   const reporter = new Reporter(filename, code, installed?.name);
   const unchanged = (): TransformResult | null =>
-    reporter.diagnostics.length === 0 ? null : { code, map: null, diagnostics: reporter.sorted() };
+    reporter.diagnostics.length === 0
+      ? null
+      : { code, map: null, format: "module", diagnostics: reporter.sorted() };
 
   const parsed = parse(filename, code);
   if (!parsed.ok) {
@@ -81,17 +84,22 @@ export function transform(code: string, options: TransformOptions): TransformRes
   }
   const { program } = parsed;
   const directives = findDirectives(program, code, reporter);
-  const path = idPath(filename, root, installed);
+  const origin = installed ? undefined : originOf(code, filename);
+  const path = idPath(origin?.filename ?? filename, root, installed);
   const scopes = analyzeScopes(program);
   const stored = new StoredClasses(program, code, scopes);
   const marks = findMarks(directives.marked, path, stored, reporter);
-  const isModule = !isCommonJs(filename, parsed, scopes);
+  const format = isCommonJs(filename, parsed, scopes) ? "commonjs" : "module";
+  const refused = format === "commonjs" && !commonjs;
   // What perhaps is no such class is no reason to complain.
-  const classes = stored.find(path, reporter).filter(({ perhaps }) => isModule || !perhaps);
+  const classes = stored.find(path, reporter).filter(({ perhaps }) => !refused || !perhaps);
   if (directives.marked.length === 0 && classes.length === 0) return unchanged();
-  if (!isModule) {
+  if (refused) {
     reporter.report("commonjs-module", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
     if (installed) return unchanged();
+  }
+  if (!installed && !origin && looksBuilt(path, filename)) {
+    reporter.report("unmapped-output", directives.marked[0]?.fn.start ?? classes[0]?.body.start ?? 0);
   }
   checkCaptured(marks, scopes, reporter);
   checkDeterminism(marks, scopes, reporter);
@@ -104,7 +112,8 @@ export function transform(code: string, options: TransformOptions): TransformRes
     classes,
     closures: findClosures(marks, scopes),
     directives: directives.statements,
-    runtime: runtime ?? runtimeSpecifier(filename),
+    runtime: runtime ?? runtimeSpecifier(filename) + (options.copies ? "-copies" : ""),
+    format,
   });
   const { version, sources, sourcesContent, names, mappings } = edited.generateMap({
     source: basename(filename),
@@ -114,6 +123,7 @@ export function transform(code: string, options: TransformOptions): TransformRes
   return {
     code: edited.toString(),
     map: { version, sources, names, mappings, ...(sourcesContent && { sourcesContent }) },
+    format,
     diagnostics: reporter.sorted(),
   };
 }
@@ -122,17 +132,9 @@ function staysAsItIs({ name }: Installed, exclude: readonly string[]): boolean {
   return isOwnPackage(name) || exclude.includes(name);
 }
 
-function isCommonJs(
-  filename: string,
-  { program, hasModuleSyntax }: { program: Program; hasModuleSyntax: boolean },
-  scopes: Scopes,
-): boolean {
-  if (/^\.c[jt]s$/.test(extname(filename))) return true;
-  const names = new Set(["require", "module", "exports"]);
-  return (
-    !hasModuleSyntax &&
-    scopes.mentionsIn(program).some(({ variable, node }) => !variable && names.has(node.name))
-  );
+/** Whether a file is JavaScript in a folder of the project that compilers write to. */
+function looksBuilt(path: string, filename: string): boolean {
+  return /\/(dist|build|out)\//.test(path) && /^\.m?jsx?$/.test(extname(filename));
 }
 
 /** Whether a path is one that the compiler looks at: JavaScript or TypeScript. */

@@ -54,16 +54,18 @@ describe("the Node hook", () => {
     expect(reportOf(await node(root, ...hook, "src/installed.ts"))).toEqual({ ...compiled, ids: [] });
   });
 
-  it("says of CommonJS that it is not compiled", async () => {
+  it("compiles CommonJS too", async () => {
     const root = makeProject();
     const folder = join(root, "node_modules/old");
     mkdirSync(folder);
     writeFileSync(join(folder, "package.json"), '{ "name": "old", "version": "1.0.0" }');
     writeFileSync(join(folder, "index.js"), 'exports.pay = async function pay() { "use step"; return 1; };');
-    writeFileSync(join(root, "src/old.ts"), 'import { pay } from "old"; console.log(await pay());');
-    const { code, stderr } = await node(root, ...hook, "src/old.ts");
-    expect(code, stderr).toBe(0);
-    expect(stderr).toMatch(/old[\\/]index\.js:1:\d+ warning commonjs-module: .* add "old" to `exclude`/);
+    writeFileSync(
+      join(root, "src/old.ts"),
+      'import { pay } from "old"; import { marked } from "perdure/compiled"; console.log(await pay(), marked);',
+    );
+    const { stdout, stderr } = await node(root, ...hook, "src/old.ts");
+    expect(stdout, stderr).toContain("1 [ 'step//old@1/index//pay' ]");
   });
 });
 

@@ -1,6 +1,6 @@
 /** `perdure/runtime`: Worlds and workers of a process. */
+export { type DrainOptions, type DrainResult, drain } from "./api/drain.ts";
 export {
-  type Configuration,
   configure,
   createWorker,
   getWorld,
@@ -8,7 +8,10 @@ export {
   setDefaultWorld,
   setWorld,
   shutdown,
+  worldInUse,
 } from "./api/runtime.ts";
+export type { Configuration } from "./api/runtime-state.ts";
+export type { EncryptionKey, EncryptionOptions, KeyFunction } from "./encryption/index.ts";
 export { type ColdReplay, type ColdReplayOptions, coldReplay } from "./engine/cold-replay.ts";
 export type { WorkerHealth } from "./engine/health.ts";
 export type { Retention } from "./engine/upkeep/retention.ts";

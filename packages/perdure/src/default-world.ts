@@ -1,3 +1,4 @@
+import "./node-version.ts";
 import { setDefaultWorld } from "@perdure/core/runtime";
 import { sqliteWorld } from "@perdure/world-sqlite";
 

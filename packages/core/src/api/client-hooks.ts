@@ -12,6 +12,7 @@ import { decode, encode, largestValue, storable, withOutlet } from "../serializa
 import { PassedStreams } from "../streams/passed-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, HeldName, Message, World } from "../world/index.ts";
 import type { ClientStreams } from "./client-streams.ts";
+import { shown } from "./encrypted-value.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
 import { refuseTied } from "./joined-start.ts";
@@ -166,6 +167,6 @@ export function hookInfo(token: string, hook: HeldName | null | undefined): Hook
     hookId: hook.id,
     runId: hook.runId,
     createdAt: new Date(hook.createdAt),
-    metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
+    metadata: shown(() => (isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data))),
   };
 }

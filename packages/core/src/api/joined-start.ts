@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { refuseSealedText } from "../encryption/sealed-bytes.ts";
 import { IdempotencyConflictError, IdempotencyMismatchError } from "../errors/index.ts";
 import { childRunId, type IdSource } from "../ids.ts";
 import { intercepted } from "../interceptors/index.ts";
@@ -92,6 +93,7 @@ function joinedAccess(
     const [held] = await world.getNames([name], clock.now());
     if (held === null || held === undefined) return null;
     if (key === null || held.runId === run.runId) return held.runId;
+    refuseSealedText(held.fingerprint);
     if (held.fingerprint !== key.fingerprint) {
       throw new IdempotencyMismatchError(workflow, key.key, held.runId);
     }

@@ -13,6 +13,24 @@ export interface Origin {
   readonly position: string;
   /** The place as stacks show it. */
   readonly place: string;
+  /** It was made by {@link asCopy}. */
+  readonly copy: boolean;
+}
+
+let copying = false;
+
+/**
+ * Defines functions of a build that may hold one module several times: two of one id are then the same, and the last one counts.
+ * Their texts may differ, as each bundle has names of its own for what it imports.
+ */
+export function asCopy<T>(define: () => T): T {
+  const before = copying;
+  copying = true;
+  try {
+    return define();
+  } finally {
+    copying = before;
+  }
 }
 
 /** The origin of a function for which `define` was called from there. */
@@ -27,14 +45,16 @@ export function originOf(fn: (...args: never[]) => unknown, define: (...args: ne
     file,
     script: site?.getScriptHash() ?? "",
     position,
+    copy: copying,
     get place() {
       return frame();
     },
   };
 }
 
-/** Whether one is the other's module loaded again, as it was or edited. */
+/** Whether one is the other's module loaded again, as it was or edited, or another copy of it. */
 export function isReload(one: Origin, other: Origin): boolean {
+  if (one.copy && other.copy) return true;
   if (one.file !== other.file || one.file === "") return false;
   return one.script !== other.script || (one.position === other.position && one.text === other.text);
 }

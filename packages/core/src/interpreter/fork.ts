@@ -1,3 +1,4 @@
+import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
@@ -250,6 +251,7 @@ async function wholeJournal(
   for (let last = firstSeq - 1; last < seq; last = events.at(-1)?.seq ?? seq) {
     const page = await world.listEvents(runId, last, PAGE);
     if (page.length === 0) throw new WorkflowRunNotFoundError(runId);
+    refuseSealed(page);
     events.push(...page);
   }
   return events;

@@ -8,7 +8,7 @@ import {
 } from "@perdure/core/errors";
 import { configure, createWorker, getWorld, shutdown } from "@perdure/core/runtime";
 import { Client, memoryWorld } from "@perdure/core/testing";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { cluster } from "./cluster.ts";
 
 // Starting runs: keys, options, bad arguments, and where a new run begins.
@@ -182,6 +182,18 @@ it("does not bring a worker along where the program has one, also when that has 
   await new Promise((resolve) => setImmediate(resolve));
   expect(await run.status).toBe("pending");
   expect((await world.getRuns([run.runId]))[0]?.epoch).toBe(0);
+  await shutdown();
+});
+
+it("has one worker where it is configured again, as by a module that is evaluated again", async () => {
+  const { state } = cluster();
+  const flow = workflow("configured again", async () => "done");
+  configure({ world: memoryWorld({ state }), worker: { signals: ["SIGUSR2"] } });
+  expect(await (await start(flow)).returnValue).toBe("done");
+  expect(process.listenerCount("SIGUSR2")).toBe(1);
+  configure({ world: memoryWorld({ state }), worker: { signals: [] } });
+  expect(await (await start(flow)).returnValue).toBe("done");
+  await vi.waitFor(() => expect(process.listenerCount("SIGUSR2")).toBe(0));
   await shutdown();
 });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { step, workflow } from "@perdure/core";
 import { methods } from "@perdure/core/compiled";
+import * as copies from "@perdure/core/compiled-copies";
 import { WorkflowRuntimeError } from "@perdure/core/errors";
 import { deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
@@ -104,4 +105,18 @@ it("takes a module that is loaded again, as it was or edited, and refuses the sa
   // The code of the first load is that of the last by now.
   expect(await until((await client.start<string>(first.flow, [])).returnValue)).toBe("three");
   await expect(load("b.mjs", 1, "three and a half")).rejects.toThrow(/Two functions.*\n.*a\.mjs.*\n.*b\.mjs/);
+});
+
+it("takes functions of one id for the same where a build holds a module in several bundles, and the last one counts", async () => {
+  const { client, process, until } = cluster();
+  const one = copies.step("copied step", async () => "one");
+  const flow = copies.workflow("copied", async () => await one());
+  const again = copies.step("copied step", async () => `two`);
+  copies.workflow("copied", async () => `${await again()} in the second bundle`);
+  copies.methods({ pay: async () => 1 }, { pay: ["step", "copied method"] });
+  copies.methods({ pay: async () => 2 }, { pay: ["step", "copied method"] });
+  await process();
+  expect(await until((await client.start(flow, [])).returnValue)).toBe("two in the second bundle");
+  // What another build has compiled is another function.
+  refusalOf(() => workflow("copied", async () => "another"));
 });

@@ -1,25 +1,16 @@
-import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
-import type { Execution } from "../../interpreter/execution.ts";
+import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import { outside } from "../../outside.ts";
-import { largestValue } from "../../serialization/index.ts";
-import {
-  type ClaimedRun,
-  isTerminal,
-  type JournalEvent,
-  type Lease,
-  type NewEvent,
-  type RunRecord,
-} from "../../world/index.ts";
+import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
-import { LiveRun } from "../run/live-run.ts";
-import { FailureFences } from "../steps/failure-fences.ts";
+import type { LiveRun } from "../run/live-run.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
 import { tellOfLag } from "./claim-lag.ts";
-import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { firstEvents, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { newLiveRun } from "./new-live-run.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
+import { whyUnreadable } from "./unreadable-runs.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
 
@@ -43,6 +34,11 @@ export class Arrivals {
     return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
   }
 
+  /** Whether a claimed run is on its way to the residents. */
+  get busy(): boolean {
+    return this.#onTheirWay.size > 0;
+  }
+
   /** Resolves when no claimed run is on its way to the residents. */
   async settled(): Promise<void> {
     await Promise.all(this.#onTheirWay);
@@ -57,7 +53,7 @@ export class Arrivals {
   created(lease: Lease, workflow: string, events: readonly NewEvent[], leaseUntil: number): void {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
-    const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
+    const run = newLiveRun(this.#options, { runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
     this.#hold(run, { firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
@@ -66,9 +62,10 @@ export class Arrivals {
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, logger, residents, quarantine, touch } = this.#options;
+    const { clock, logger, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
-    if (isTerminal(row.status)) {
+    const obstacle = whyUnreadable(claimed);
+    if (isTerminal(row.status) && obstacle === null) {
       this.#options.onEnded(claimed);
       return;
     }
@@ -80,6 +77,11 @@ export class Arrivals {
       residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
     }
     const parked = residents.unpark(row.runId);
+    if (obstacle !== null) {
+      parked?.end();
+      unreadable.leave(claimed, obstacle);
+      return;
+    }
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
@@ -101,7 +103,7 @@ export class Arrivals {
       );
       return;
     }
-    const fresh = this.#newRun(row, events);
+    const fresh = newLiveRun(this.#options, row, events);
     const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
     if (suspect && quarantine.active) {
       quarantine.refuse(claimed, lease);
@@ -126,36 +128,28 @@ export class Arrivals {
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
-    const { world, logger, residents } = this.#options;
-    const { runId, workflow } = claimed.run;
+    const { world, residents } = this.#options;
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
-      const run = this.#newRun(claimed.run, events);
+      const run = newLiveRun(this.#options, claimed.run, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, workflow, error },
-      );
+      this.#unread(claimed, error);
     }
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { clock, logger, residents, touch } = this.#options;
+    const { clock, residents, touch } = this.#options;
     const { run: row, mail } = claimed;
     let replayed: Replayed;
     try {
       replayed = await replayClaimed(run.execution, claimed, this.#options);
     } catch (error) {
-      const { runId, workflow } = row;
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, workflow, error },
-      );
       residents.drop(run);
+      this.#unread(claimed, error);
       return;
     }
     if (run.lease.ended) return;
@@ -186,8 +180,21 @@ export class Arrivals {
       }
       run.receiveMail(mail);
     }
-    tellOfLag(run, claimed, now, logger);
+    tellOfLag(run, claimed, now, this.#options.logger);
     touch(run);
+  }
+
+  #unread(claimed: ClaimedRun, error: unknown): void {
+    const { logger, unreadable } = this.#options;
+    if (EncryptionError.is(error)) {
+      unreadable.leave(claimed, error);
+      return;
+    }
+    const { runId, workflow } = claimed.run;
+    logger.warn(
+      "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+      { runId, workflow, error },
+    );
   }
 
   #hold(run: LiveRun, row: Parameters<LiveRun["hold"]>[0], lastAt: number): void {
@@ -211,36 +218,6 @@ export class Arrivals {
     } else {
       onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
     }
-  }
-
-  #newRun(
-    { runId, workflow, generation }: Pick<RunRecord, "runId" | "workflow" | "generation">,
-    events: readonly Pick<JournalEvent, "data">[],
-  ): LiveRun {
-    const { world, clock, ids, logger, random, touch } = this.#options;
-    const execution: Execution = newExecution({
-      runId,
-      workflow,
-      generation,
-      events,
-      largestValue: largestValue(world),
-      clock: () => clock.now(),
-      // The guard would answer a workflow's call from what others can know.
-      newToken: () => outside(() => ids.token()),
-      onActivity: () => {
-        if (run.lease.held && run.turn.settled) touch(run);
-      },
-      onStray: (error) => {
-        if (!run.lease.held) return;
-        logger.warn(
-          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
-          { runId, workflow, error },
-        );
-      },
-    });
-    const fences = new FailureFences({ runId, workflow, clock, logger, onRaised: () => touch(run) });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random, fences });
-    return run;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { functionOf } from "../../define/built-ins.ts";
+import { refuseSealed } from "../../encryption/sealed-bytes.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -69,7 +70,8 @@ function entrance(): <T>(execution: Execution, call: () => T) => T {
  * The whole journal of a run, given its row and the beginning.
  *
  * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; {@link LeaseLostError} if another
- *   worker has written it since; what else the store throws, as it is
+ *   worker has written it since; {@link EncryptionError} if it cannot be read
+ *   here; what else the store throws, as it is
  */
 export async function readJournal(
   world: World,
@@ -116,7 +118,9 @@ export async function firstEvents(
 
 async function pageOf(world: World, runId: string, after: number): Promise<readonly JournalEvent[]> {
   try {
-    return await world.listEvents(runId, after, EVENT_PAGE);
+    const events = await world.listEvents(runId, after, EVENT_PAGE);
+    refuseSealed(events);
+    return events;
   } catch (error) {
     // Such as a file that was deleted: that says nothing of the run.
     if (!WorldError.is(error) || !error.damaged) throw error;

@@ -10,6 +10,7 @@ import type { Quarantine } from "../claims/quarantine.ts";
 import type { Residents } from "../claims/residents.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
+import { AlwaysReplay } from "./always-replay.ts";
 import { completions, type RunEnding } from "./completions.ts";
 import { JournalLength, type JournalLengthOptions } from "./journal-length.ts";
 
@@ -21,6 +22,8 @@ export interface CommitResultsOptions extends JournalLengthOptions {
   readonly logger: Logger;
   readonly residents: Residents;
   readonly quarantine: Quarantine;
+  /** Whether every journal is replayed cold when it has grown. */
+  readonly alwaysReplay: boolean;
   /** Whether this worker goes on with the run. */
   readonly keeps: (run: LiveRun) => boolean;
   /** A step of which the journal knows may start. */
@@ -38,10 +41,12 @@ export interface CommitResultsOptions extends JournalLengthOptions {
 export class CommitResults {
   readonly #options: CommitResultsOptions;
   readonly #length: JournalLength;
+  readonly #replays: AlwaysReplay | null;
 
   constructor(options: CommitResultsOptions) {
     this.#options = options;
     this.#length = new JournalLength(options);
+    this.#replays = options.alwaysReplay ? new AlwaysReplay(options) : null;
   }
 
   take(commit: OutgoingCommit, result: CommitResult): void {
@@ -67,6 +72,7 @@ export class CommitResults {
         residents.release(run);
         completions(world).finished(ending);
       }
+      this.#replays?.look(commit);
     }
   }
 

@@ -1,6 +1,7 @@
 import { currentContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
+import { stubs } from "../../define/stubs.ts";
 import { ContextError, FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
 import { aroundStep, type StepCall, wrapsSteps } from "../../interceptors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
@@ -26,8 +27,8 @@ export async function callBody(
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;
   }
-  if (!wrapsSteps()) return { value: await fn.apply(step.thisArg, args) };
-  return { value: await aroundStep(stepCall(step), async () => await fn.apply(step.thisArg, args)) };
+  const body = async (): Promise<unknown> => await (stubs.get(id) ?? fn).apply(step.thisArg, args);
+  return { value: await (wrapsSteps() ? aroundStep(stepCall(step), body) : body()) };
 }
 
 /** What the interceptors know of the attempt. */

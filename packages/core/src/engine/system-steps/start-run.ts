@@ -1,4 +1,5 @@
 import { RELEASE_KEY } from "../../define/built-ins.ts";
+import { refuseSealedText } from "../../encryption/sealed-bytes.ts";
 import {
   HookConflictError,
   IdempotencyConflictError,
@@ -104,6 +105,7 @@ async function tryToStart(
     const ended = isTerminal(holder.status);
     if (holder.workflow === RELEASE_KEY && !ended) return awaits;
     if (onConflict !== "replace") {
+      refuseSealedText(name.fingerprint);
       if (name.fingerprint !== key.fingerprint) {
         throw new IdempotencyMismatchError(workflow, key.key, name.runId);
       }

@@ -1,0 +1,2 @@
+/** `perdure/nuxt`: the compiler as a module of Nuxt. */
+export { default } from "@perdure/compiler/nuxt";
