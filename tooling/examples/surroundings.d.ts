@@ -33,6 +33,8 @@ declare global {
   const MeterProvider: typeof import("@opentelemetry/sdk-metrics").MeterProvider;
 
   const stripeClient: typeof stripe;
+  /** Bun's bundler. */
+  const Bun: { build(options: object): Promise<unknown> };
 
   const dashboard: Dashboard;
   /** An application of Express, Hono or Fastify. */

@@ -31,7 +31,14 @@ export function launch(folder: string, [command, ...args]: readonly string[]): C
   const env = Object.fromEntries(Object.entries(rest).filter(([key]) => !/^VITEST|^NODE_/.test(key)));
   env.PATH = [dirname(process.execPath), join(modules, ".bin"), PATH].join(delimiter);
   // A group of its own, since tools have processes of their own.
-  const child = spawn(command ?? "node", args, { cwd: folder, env, stdio: "pipe", detached: true });
+  const child = spawn(command ?? "node", args, {
+    cwd: folder,
+    env,
+    stdio: "pipe",
+    detached: true,
+    timeout: 120_000,
+    killSignal: "SIGKILL",
+  });
   onTestFinished(() => killAll(child));
   return child;
 }
@@ -73,5 +80,6 @@ export async function says(child: ChildProcess, words: string): Promise<void> {
 /** Bun's binary: the package's own command is there only where its install script may run. */
 export function bunBinary(): string {
   const bun = createRequire(join(modules, "bun/package.json"));
-  return bun.resolve(`@oven/bun-${process.platform}-${process.arch}/bin/bun`);
+  const arch = process.arch === "arm64" ? "aarch64" : process.arch;
+  return bun.resolve(`@oven/bun-${process.platform}-${arch}/bin/bun`);
 }
