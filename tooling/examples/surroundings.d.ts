@@ -28,6 +28,8 @@ declare global {
   };
 
   const stripeClient: typeof stripe;
+  /** Bun's bundler. */
+  const Bun: { build(options: object): Promise<unknown> };
 
   function isCharged(order: string): Promise<boolean>;
   function setCharged(order: string): Promise<void>;

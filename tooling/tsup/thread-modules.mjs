@@ -44,7 +44,11 @@ export const threadModules = {
       const text = JSON.stringify(outputFiles[0]?.text);
       return {
         loader: "ts",
-        contents: source.replace(location, () => `"data:text/javascript," + encodeURIComponent(${text})`),
+        // Base64, as Bun takes what follows the last dot of a `data:` URL for the extension of a file.
+        contents: source.replace(
+          location,
+          () => `"data:text/javascript;base64," + Buffer.from(${text}).toString("base64")`,
+        ),
       };
     });
   },

@@ -16,7 +16,9 @@ import { isSource, type TransformResult, transform } from "./transform.ts";
 // Not a named import: on an older Node that would fail to link, with a message that helps nobody.
 if (typeof module.registerHooks !== "function") {
   const error = new Error(
-    `perdure/register needs Node 22.15 or later, and this is ${process.version}: update Node, or build with the plugin of a bundler.`,
+    process.versions.bun === undefined
+      ? `perdure/register needs Node 22.15 or later, and this is ${process.version}: update Node, or build with the plugin of a bundler.`
+      : "perdure/register is not for Bun, which has no `registerHooks` of node:module: build with `Bun.build` and perdure/bun.",
   );
   // Where it was thrown would only bury that.
   error.stack = `${error.name}: ${error.message}`;

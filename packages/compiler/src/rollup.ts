@@ -14,14 +14,8 @@ export interface RollupPlugin {
  *
  * @example
  * import perdure from "@perdure/compiler/rollup";
- * import typescript from "@rollup/plugin-typescript";
  *
- * export default {
- *   input: "src/app.ts",
- *   plugins: [perdure(), typescript()],
- *   external: /^[^./]/,
- *   output: { dir: "dist" },
- * };
+ * export default { input: "src/app.js", plugins: [perdure()], external: /^[^./]/, output: { dir: "dist" } };
  */
 const perdure: (options?: PluginOptions) => RollupPlugin = createUnplugin(factory).rollup;
 

@@ -21,6 +21,7 @@ const bundlers: Readonly<Record<string, Bundler>> = {
   rollup: { build: ["rollup", "-c"], watch: ["rollup", "-c", "--watch"] },
   rolldown: { build: ["rolldown", "-c"], watch: ["rolldown", "-c", "--watch"] },
   webpack: { build: ["webpack"], watch: ["webpack", "--watch"], main: "dist/main.mjs" },
+  loader: { build: ["webpack"], main: "dist/main.mjs" },
   rspack: { build: ["rspack", "build"], watch: ["rspack", "build", "--watch"], main: "dist/main.mjs" },
   rsbuild: { build: ["rsbuild", "build"], watch: ["rsbuild", "build", "--watch"] },
   farm: { build: ["farm", "build"], watch: ["farm", "watch"] },

@@ -60,7 +60,10 @@ describe("a CommonJS program with decorators, which Node does not run itself", (
 
   test("runs under ts-node, in either order", async () => {
     const folder = makeProject("decorators");
-    const [tsNode, register] = [["-r", "ts-node/register"], ["-r", "perdure/register"]];
+    const [tsNode, register] = [
+      ["-r", "ts-node/register"],
+      ["-r", "perdure/register"],
+    ];
     for (const hooks of [
       [...tsNode, ...register],
       [...register, ...tsNode],

@@ -37,4 +37,3 @@ export async function killedAndEnded(
   const line = stdout.split("\n").find((text) => text.startsWith("{"));
   return line === undefined ? stdout + stderr : JSON.parse(line);
 }
-

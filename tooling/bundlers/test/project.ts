@@ -73,5 +73,6 @@ export async function says(child: ChildProcess, words: string): Promise<void> {
 /** Bun's binary: the package's own command is there only where its install script may run. */
 export function bunBinary(): string {
   const bun = createRequire(join(modules, "bun/package.json"));
-  return bun.resolve(`@oven/bun-${process.platform}-${process.arch}/bin/bun`);
+  const arch = process.arch === "arm64" ? "aarch64" : process.arch;
+  return bun.resolve(`@oven/bun-${process.platform}-${arch}/bin/bun`);
 }

@@ -43,7 +43,7 @@ export function originOf(fn: (...args: never[]) => unknown, define: (...args: ne
     // A bound function shows no text of its own.
     text: text.endsWith("{ [native code] }") ? `${file}:${position}` : text,
     file,
-    script: site?.getScriptHash() ?? "",
+    script: site?.getScriptHash?.() ?? "",
     position,
     copy: copying,
     get place() {
