@@ -39,6 +39,11 @@ const commands = {
     runs: (args) => [packageScript("tooling/testbed", "test:postgres", args)],
   },
   build: { says: "everything is built", runs: () => [] },
+  "docs:build": {
+    says: "building the documentation site",
+    runs: (args) => [packageScript("tooling/site", "docs:build", args)],
+  },
+  size: { says: "measuring the packages", runs: (args) => [packageScript("tooling/packed", "size", args)] },
   types: { says: "checking types", runs: () => [{ args: [...turbo, "types", "types:root"] }] },
   check: {
     says: "checking format, lint, types and packages",

@@ -7,6 +7,7 @@ export default preset({
   runtime: "src/runtime.ts",
   world: "src/world/index.ts",
   observability: "src/observability.ts",
+  inspect: "src/inspect.ts",
   testing: "src/testing/index.ts",
   compiled: "src/compiled.ts",
   "compiled-copies": "src/compiled-copies.ts",

@@ -5,6 +5,7 @@ export default preset({
   api: "src/api.ts",
   errors: "src/errors.ts",
   http: "src/http.ts",
+  otel: "src/otel.ts",
   transactions: "src/transactions.ts",
   runtime: "src/runtime.ts",
   observability: "src/observability.ts",

@@ -3,6 +3,7 @@
 import type { StandardSchema } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
 import type { World } from "@perdure/core/world";
+import type { Dashboard } from "@perdure/dashboard";
 
 declare global {
   const world: World;
@@ -27,15 +28,29 @@ declare global {
     };
   };
 
+  const createServer: typeof import("node:http").createServer;
+  const PrometheusExporter: typeof import("@opentelemetry/exporter-prometheus").PrometheusExporter;
+  const MeterProvider: typeof import("@opentelemetry/sdk-metrics").MeterProvider;
+
   const stripeClient: typeof stripe;
   /** Bun's bundler. */
   const Bun: { build(options: object): Promise<unknown> };
 
+  const dashboard: Dashboard;
+  /** An application of Express, Hono or Fastify. */
+  const app: {
+    use(path: string, handler: unknown): void;
+    all(path: string, handler: unknown): void;
+    route(route: object): void;
+  };
+  function authorize(request: Request): boolean;
+  function isAdmin(cookie: string | null): boolean;
   function isCharged(order: string): Promise<boolean>;
   function setCharged(order: string): Promise<void>;
   function spend(account: string, fence: number): Promise<void>;
   function createCharge(of: string | typeof order): Promise<{ id: string }>;
   function chargeInvoice(invoiceId: string): Promise<{ id: string }>;
+  function fetchKey(id: string): Promise<Uint8Array | null>;
   function fetchRates(day: string): Promise<string>;
   function importDay(day: string): Promise<string>;
   function report(customer: string, version: number): Promise<number>;
@@ -50,5 +65,19 @@ declare global {
   }
   function updateBalance(of: string, fence: number): Promise<string>;
   function chargeCustomer(customerId: string, amount: number): Promise<string>;
+  /** What keeps a serverless function alive after its response. */
+  function waitUntil(work: Promise<unknown>): void;
+  function chargeOrder(customer: string, amount: number): Promise<{ chargeId: string }>;
+  function askManager(token: string): Promise<void>;
+  function payOut(expense: string): Promise<string>;
+  function resize(image: string): Promise<void>;
+  function bookFlight(trip: string): Promise<void>;
+  function cancelFlight(trip: string): Promise<void>;
+  function bookHotel(trip: string): Promise<void>;
+  function cancelHotel(trip: string): Promise<void>;
+  function pay(trip: string): Promise<void>;
+  function remind(at: Date): Promise<void>;
+  function sendReport(day: string): Promise<void>;
+  function reportOf(day: string): Promise<void>;
   function myWorkflow(of: typeof payload): Promise<void>;
 }

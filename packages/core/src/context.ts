@@ -2,6 +2,7 @@ import { contexts } from "./contexts.ts";
 import type { StepOptions } from "./define/retry-policy.ts";
 import { ContextError, NonDeterminismError } from "./errors/index.ts";
 import type { Execution } from "./interpreter/execution.ts";
+import type { Headers } from "./interpreter/kinds/headers.ts";
 import type { Logger } from "./logger.ts";
 import type { StepMetadata, WorkflowMetadata } from "./metadata.ts";
 import type { StepKeys } from "./outbound/step-keys.ts";
@@ -32,6 +33,8 @@ export interface StepContext {
   readonly signals: SignalHost;
   /** The World of the run. */
   readonly world: World;
+  /** What travels with the run. */
+  readonly headers: Headers;
   /** What the attempt writes to streams. */
   readonly streams: AttemptAccess;
   /** What the step may do to the store by itself. */
@@ -56,6 +59,7 @@ export interface StepStore extends Pick<World, "getNames" | "listEvents" | "list
   getRun(runId: string): Promise<RunRecord | null>;
   /** A message of its own to a run; durable when it resolves. */
   send(runId: string, type: string, data: Uint8Array | null): Promise<void>;
+  readonly logger: Logger;
   now(): number;
 }
 

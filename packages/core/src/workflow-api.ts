@@ -2,7 +2,7 @@ import { type Chunks, type WorkflowWritableStreamOptions, writableOptions } from
 import { currentContext, currentExecution } from "./context.ts";
 import { contexts } from "./contexts.ts";
 import type { Duration } from "./duration.ts";
-import { ContextError } from "./errors/index.ts";
+import { ContextError, FatalError } from "./errors/index.ts";
 import { checkAttributes, SET_ATTRIBUTES, setAttributesIn } from "./interpreter/kinds/attributes.ts";
 import { giveUpWaits } from "./interpreter/kinds/lock.ts";
 import { setStateIn } from "./interpreter/kinds/state.ts";
@@ -95,10 +95,11 @@ export interface SetAttributesOptions {
 
 /**
  * Sets attributes of the run, by which `listRuns` finds it; `undefined` takes one away. At most 64 of them, names and values of
- * at most 255 characters; names that begin with `$` are perdure's own. In a step they are durable when it resolves, and the
+ * at most 256 characters; names that begin with `$` are perdure's own. In a step they are durable when it resolves, and the
  * workflow sees them soon after.
  *
- * @throws {ContextError} outside a workflow and its steps, `TypeError` for what cannot be an attribute
+ * @throws {ContextError} outside a workflow and its steps
+ * @throws {FatalError} for what cannot be an attribute: another attempt of the step would meet the same
  * @example
  * ```ts
  * await setAttributes({ customer: "cus_1", stage: "charged" });
@@ -116,10 +117,20 @@ export async function setAttributes(
   }
   const context = currentContext();
   if (context === undefined) throw new ContextError("setAttributes()", "a workflow or a step");
-  const changes = checkAttributes(attributes, "setAttributes()");
-  if (context.kind === "workflow") setAttributesIn(context.execution, changes);
+  const changes = orFatal(() => checkAttributes(attributes, "setAttributes()"));
+  if (context.kind === "workflow") orFatal(() => setAttributesIn(context.execution, changes));
   else
     await context.store.send(context.workflow.workflowRunId, SET_ATTRIBUTES, encode(changes, "attributes"));
+}
+
+/** What is refused now will be refused again. */
+function orFatal<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TypeError) throw new FatalError(error.message, { cause: error });
+    throw error;
+  }
 }
 
 /**

@@ -7,10 +7,12 @@ import {
   FatalError,
   IdempotencyConflictError,
   LeaseLostError,
+  LockTimeoutError,
   ReplayDivergenceError,
   RetryableError,
   retryAt,
   StepInterruptedError,
+  ThrottleError,
   WorkflowError,
   WorkflowNotRegisteredError,
   WorkflowRunCancelledError,
@@ -136,18 +138,30 @@ describe("RetryableError", () => {
 });
 
 describe("messages", () => {
+  it("end in the address of their code's page, once, and not those that programs word", () => {
+    const inner = new LockTimeoutError("account", 5);
+    expect(inner.message).toMatch(/without\. \(perdure\/docs\/errors\/LOCK_TIMEOUT\.md\)$/);
+    const outer = new WorkflowRunFailedError("wrun_1", inner);
+    expect(outer.message).toMatch(/go on without\. \(perdure\/docs\/errors\/RUN_FAILED\.md\)$/);
+    expect(new FatalError("card declined").message).toBe("card declined");
+    expect(new ThrottleError("slower").message).toBe("slower");
+  });
+
   it("name run, workflow, step and attempt of a failure", () => {
     const cause = Object.assign(new FatalError("card declined"), { stepName: "createCharge", attempt: 4 });
     const error = new WorkflowRunFailedError("wrun_1", cause, "charge");
     expect(error.message).toBe(
-      'Workflow run "wrun_1" of "charge" failed: card declined (step "createCharge", attempt 4)',
+      'Workflow run "wrun_1" of "charge" failed: card declined (step "createCharge", attempt 4) ' +
+        "(perdure/docs/errors/RUN_FAILED.md)",
     );
     expect(error.cause).toBe(cause);
   });
 
   it("keep a thrown value that is no error", () => {
     const error = new WorkflowRunFailedError("wrun_1", "out of stock");
-    expect(error.message).toBe('Workflow run "wrun_1" failed: The workflow threw "out of stock"');
+    expect(error.message).toBe(
+      'Workflow run "wrun_1" failed: The workflow threw "out of stock" (perdure/docs/errors/RUN_FAILED.md)',
+    );
     expect(error.cause).toBe("out of stock");
   });
 

@@ -1,4 +1,5 @@
 /** `perdure/http`: Perdure for HTTP servers. */
+export { type DrainHandlerOptions, drainHandler } from "./drain.ts";
 export { healthHandler } from "./health.ts";
 
 export { type ExpressRequest, idempotentExpress } from "./idempotency/adapters/express.ts";

@@ -81,11 +81,16 @@ function bulkCommand(usage: string, description: string, example: string): Comma
     .option(...json);
 }
 
+/** Acts on runs, and what those are: loaded when they are needed. */
+function acting(): Promise<[typeof import("./cli/acts.ts"), typeof import("@perdure/core/inspect")]> {
+  return Promise.all([import("./cli/acts.ts"), import("@perdure/core/inspect")]);
+}
+
 bulkCommand("cancel [runs...]", "Ask runs to end.", "perdure cancel --workflow nightly --since 2h --yes")
   .option("--reason <text>", "why; those who wait for the run see it")
   .option("--terminate", "end them at once, without their code")
   .action(async (runs: string[], options) => {
-    const { act, cancelling } = await import("./cli/acts.ts");
+    const [{ act }, { cancelling }] = await acting();
     await act(runs, options, cancelling(options));
   });
 
@@ -96,8 +101,8 @@ bulkCommand(
 )
   .option("--new-keys", "give the step that failed another stepId")
   .action(async (runs: string[], options) => {
-    const { act, retrying } = await import("./cli/acts.ts");
-    await act(runs, options, retrying(options));
+    const [{ act }, { retrying }] = await acting();
+    await act(runs, options, retrying({ keys: options.newKeys === true ? "new" : "keep" }));
   });
 
 storeCommand(
@@ -121,7 +126,7 @@ storeCommand(
 
 bulkCommand("wake [runs...]", "End the sleeps of runs now.", "perdure wake wrun_01JG2…").action(
   async (runs: string[], options) => {
-    const { act, waking } = await import("./cli/acts.ts");
+    const [{ act }, { waking }] = await acting();
     await act(runs, options, waking);
   },
 );
@@ -131,7 +136,7 @@ bulkCommand(
   "Delete runs that have ended, with all that belongs to them.",
   "perdure delete wrun_01JG2…",
 ).action(async (runs: string[], options) => {
-  const { act, deleting } = await import("./cli/acts.ts");
+  const [{ act }, { deleting }] = await acting();
   await act(runs, options, deleting);
 });
 
@@ -230,9 +235,27 @@ storeCommand(
 
 storeCommand(
   "dev [files...]",
-  "Execute the workflows of these modules, and start again when they change.",
+  "Execute the workflows of these modules, start again when they change, and serve the dashboard.",
   "perdure dev src/workflows.ts",
-).action(async (files: string[], options) => (await import("./cli/dev.ts")).dev(files, options));
+)
+  .option("--port <port>", "where the dashboard is (default: the first free one from 4620 on)")
+  .action(async (files: string[], options) => {
+    const [{ dev }, { DashboardPart }] = await Promise.all([
+      import("./cli/dev.ts"),
+      import("./cli/dashboard.ts"),
+    ]);
+    await dev(files, options, [new DashboardPart(options, "may be made")]);
+  });
+
+storeCommand(
+  "dashboard",
+  "Serve the dashboard on this machine until a signal.",
+  "perdure dashboard --read-only",
+)
+  .option("--port <port>", "where it listens (default: the first free one from 4620 on)")
+  .option("--host <address>", "the address that it listens on (default: 127.0.0.1)")
+  .option("--read-only", "show, and change nothing")
+  .action(async (options) => (await import("./cli/dashboard.ts")).dashboard(options));
 
 storeCommand(
   "replay [file]",

@@ -1,2 +1,3 @@
-/** `perdure/testing`: a World in memory and a clock that a test moves. */
+/** `perdure/testing`: Worlds in memory, time that a test moves, and clusters that are simulated, for tests of workflows. */
 export * from "@perdure/core/testing";
+export * from "@perdure/simulator";

@@ -91,6 +91,10 @@ test("dev starts the worker again when a file changes; replay names the run that
     .toBe(2);
   await invoice(perdure, "in_50");
   await dev.line("to in_50: hello");
+  const at = await dashboardOf(dev);
+  const { runs } = (await (await fetch(`${at}api/runs`)).json()) as { runs: { runId: string }[] };
+  expect(runs).toHaveLength(2);
+  expect(runs[1]?.runId).toBe(id);
   dev.signal("SIGTERM");
   expect(await dev.ended()).toBe(0);
 
@@ -106,4 +110,48 @@ test("dev starts the worker again when a file changes; replay names the run that
   expect(await perdure("replay", "journal.json", "--code", "billing.ts")).toMatchObject({ code: 2 });
   writeFileSync(file, source);
   expect(await perdure("replay", "journal.json", "--code", "billing.ts")).toMatchObject({ code: 0 });
+});
+
+/** Where a command says that its dashboard is. */
+async function dashboardOf({ line }: ReturnType<ReturnType<typeof projectFolder>["start"]>): Promise<string> {
+  const said = await line((text) => text.includes("The dashboard of"));
+  return /http:\S+/.exec(said)?.[0] ?? "";
+}
+
+test("the dashboard is for this machine; for others somebody has to say who may look", {
+  timeout: 60_000,
+}, async () => {
+  const { folder, perdure, start } = projectFolder();
+  expect(await perdure("dashboard")).toMatchObject({
+    code: 1,
+    error: expect.stringContaining("no database"),
+  });
+  const runId = await invoice(perdure, "in_1");
+  const server = start("dashboard", "--port", "0", "--read-only");
+  const at = await dashboardOf(server);
+  expect(((await (await fetch(`${at}api/runs/${runId}`)).json()) as { run: object }).run).toMatchObject({
+    runId,
+  });
+  const act = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
+  expect((await fetch(`${at}api/runs/${runId}/cancel`, act)).status).toBe(403);
+  expect((await fetch(`${at}api/runs`, { headers: { "x-forwarded-for": "203.0.113.9" } })).status).toBe(403);
+  const taken = await perdure("dashboard", "--port", new URL(at).port);
+  expect(taken.error).toMatch(/^Port \d+ is in use\. Choose another one with --port\.\n$/);
+  server.signal("SIGTERM");
+  expect(await server.ended()).toBe(0);
+
+  const open = await perdure("dashboard", "--host", "0.0.0.0");
+  expect(open).toMatchObject({ code: 1, error: expect.stringContaining("Who may look?") });
+  writeFileSync(
+    join(folder, "perdure.config.ts"),
+    `import { defineConfig } from "perdure/runtime";
+     export default defineConfig({ dashboard: { authorize: (request) => request.headers.get("x-key") === "hush" } });`,
+  );
+  const guarded = start("dashboard", "--host", "0.0.0.0", "--port", "0");
+  const { port } = new URL(await dashboardOf(guarded));
+  const status = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/api/info`, { headers })).status;
+  expect([await status({}), await status({ "x-key": "hush" })]).toEqual([403, 200]);
+  guarded.signal("SIGINT");
+  expect(await guarded.ended()).toBe(0);
 });

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { check, type Example, examplesOf, type Surroundings } from "../examples.ts";
 
 const root = join(import.meta.dirname, "../../..");
-const pages = ["README.md", "docs/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"];
+const pages = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"];
 const examples = globSync(pages, { cwd: root }).flatMap((file) => examplesOf(join(root, file)));
 
 const wrong = (line: number, code: string): Example => ({ file: join(root, "wrong.md"), line, code });

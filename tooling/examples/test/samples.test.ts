@@ -12,6 +12,11 @@ const PAGES = [
   "docs/cancellation.md",
   "docs/children.md",
   "docs/continue-as-new.md",
+  "docs/guides/approvals.md",
+  "docs/guides/charging.md",
+  "docs/guides/from-bullmq.md",
+  "docs/guides/sagas.md",
+  "docs/guides/schedules.md",
   "docs/idempotency.md",
   "docs/locks.md",
   "docs/once.md",
@@ -19,6 +24,7 @@ const PAGES = [
   "docs/retry-and-fork.md",
   "docs/runs.md",
   "docs/start-keys.md",
+  "docs/telemetry.md",
 ];
 
 test.each(PAGES)("the samples of %s are regions of files that run", (page) => {

@@ -1,45 +1,32 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { alone } from "../alone.ts";
+import { PERDURE, pack } from "../pack.ts";
 
 // What a user gets: the packages as they are packed, installed by npm under the alias "workflow", running the guide's code, and
 // workflows in the shapes that the Workflow SDK documents.
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
-const packages = ["core", "compiler", "http", "transactions", "world-sqlite", "perdure"] as const;
 let project: string;
 
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "perdure packed "));
-  const tarballs = join(project, "tarballs");
-  await mkdir(tarballs);
-  for (const folder of packages) {
-    await run("pnpm", ["pack", "--pack-destination", tarballs], { cwd: join(root, "packages", folder) });
-  }
-  const files = await readdir(tarballs);
-  const tarball = (name: string): string => {
-    const file = files.find((candidate) => new RegExp(`^${name}-\\d`).test(candidate));
-    if (file === undefined) throw new Error(`No tarball of ${name} among ${files.join(", ")}`);
-    return `file:./tarballs/${file}`;
-  };
+  const tarballs = await pack(PERDURE, join(project, "tarballs"));
+  const packed = Object.entries(tarballs).map(([name, file]) => [name, `file:${file}`] as const);
+  const { perdure: workflow, ...overrides } = Object.fromEntries(packed);
   const manifest = {
     name: "scratch",
     private: true,
     type: "module",
-    dependencies: { workflow: tarball("perdure") },
-    overrides: {
-      "@perdure/core": tarball("perdure-core"),
-      "@perdure/compiler": tarball("perdure-compiler"),
-      "@perdure/http": tarball("perdure-http"),
-      "@perdure/transactions": tarball("perdure-transactions"),
-      "@perdure/world-sqlite": tarball("perdure-world-sqlite"),
-    },
+    dependencies: { workflow },
+    overrides,
   };
   await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
@@ -53,12 +40,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(project, { recursive: true, force: true });
 });
-
-/** An environment in which nothing of this repository is found. */
-function alone(): NodeJS.ProcessEnv {
-  const dirs = (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(root));
-  return { ...process.env, NODE_PATH: "", PATH: dirs.join(delimiter) };
-}
 
 test("the guide's samples run on the packed package, installed as workflow", async () => {
   const requests: string[] = [];
@@ -195,35 +176,3 @@ test("the packed package brings the command", async () => {
   const { version } = JSON.parse(await readFile(join(root, "packages/perdure/package.json"), "utf8"));
   expect(stdout).toBe(`${version}\n`);
 });
-
-test.each(["typescript", "typescript-5.9"])(
-  "the types hold alone under %s, declarations checked too",
-  async (compiler) => {
-    // @types/node is what a program on Node has; esbuild and Vite are not there.
-    const types = join(project, "node_modules/@types/node");
-    await symlink(join(root, "node_modules/@types/node"), types).catch(() => undefined);
-    for (const module of ["nodenext", "esnext"]) {
-      const compilerOptions = {
-        module,
-        moduleResolution: module === "esnext" ? "bundler" : module,
-        target: "es2023",
-        lib: ["es2023"],
-        types: ["node"],
-        strict: true,
-        noEmit: true,
-        skipLibCheck: false,
-      };
-      await cp(join(import.meta.dirname, "fixtures/types.ts"), join(project, "types.ts"));
-      await writeFile(
-        join(project, "tsconfig.json"),
-        JSON.stringify({ compilerOptions, files: ["types.ts"] }),
-      );
-      const tsc = join(root, "node_modules", compiler, "bin/tsc");
-      const { stdout } = await run(process.execPath, [tsc, "-p", "."], { cwd: project }).catch(
-        (error) => error,
-      );
-      expect(stdout).toBe("");
-    }
-  },
-  120_000,
-);

@@ -1,10 +1,9 @@
+import type { Scheduler, Trace } from "@perdure/simulator/cluster";
+import { currentProcess, type SimProcess } from "@perdure/simulator/cluster";
 import { Effects } from "./effects.ts";
 import { LawBroken } from "./failure.ts";
-import { currentProcess, type SimProcess } from "./process.ts";
 import type { StepSpec } from "./program.ts";
-import type { Scheduler } from "./scheduler.ts";
 import type { Store } from "./store.ts";
-import type { Trace } from "./trace.ts";
 import type { BodyObserver } from "./workflow.ts";
 
 export interface BodiesOptions {

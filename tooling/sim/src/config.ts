@@ -1,22 +1,15 @@
-import { type Random, randomOf } from "./random.ts";
+import {
+  FAULTS as CLUSTER_FAULTS,
+  type ClusterConfig,
+  type Fault as ClusterFault,
+  randomOf,
+} from "@perdure/simulator/cluster";
 
 /** What a seed decides about a cluster before it starts. */
 
 /** Faults that can be left out, to see which one a failure needs. */
-export const FAULTS = [
-  "kill",
-  "freeze",
-  "lost",
-  "latency",
-  "duplicate",
-  "hints",
-  "close",
-  "cancel",
-  "deploy",
-  "poison",
-  "clock",
-] as const;
-export type Fault = (typeof FAULTS)[number];
+export type Fault = ClusterFault | "cancel" | "deploy" | "poison";
+export const FAULTS: readonly Fault[] = [...CLUSTER_FAULTS, "cancel", "deploy", "poison"];
 
 /** Planted bugs in what runs that talk are made of. */
 export const TALK_PLANTS = [
@@ -69,29 +62,17 @@ export interface SimOptions {
 }
 
 /** The settings of one simulated cluster. */
-export interface ClusterConfig {
-  readonly workers: number;
-  readonly clients: number;
+export interface SimConfig extends ClusterConfig {
   readonly programs: number;
-  readonly leaseTtl: number;
-  readonly maxRuns: number;
-  readonly concurrency: number;
-  /** How many batches of one worker may be under way. */
-  readonly commitsInFlight: number;
-  readonly pollInterval: number;
   /** Virtual time from the start after which no more faults happen. */
   readonly faultsEnd: number;
-  /** Mean time between two kills, freezes or closings of workers. */
-  readonly disturbance: number;
-  /** Probability of a fault at one call of the World. */
-  readonly callFaults: number;
   /** When code is deployed that does not follow the journals, and for how long, ms after the start; or `null`. */
   readonly badDeploy: { readonly at: number; readonly for: number } | null;
   /** The program whose steps end the processes that execute them, and until when, ms after the start; or `null`. */
   readonly poison: { readonly program: number; readonly until: number } | null;
 }
 
-export function configOf({ seed, workers }: SimOptions): ClusterConfig {
+export function configOf({ seed, workers }: SimOptions): SimConfig {
   const random = randomOf(seed, "config");
   const poison = randomOf(seed, "poison");
   return {
@@ -109,12 +90,4 @@ export function configOf({ seed, workers }: SimOptions): ClusterConfig {
     badDeploy: random.chance(0.2) ? { at: random.int(500, 6000), for: random.int(100, 10_000) } : null,
     poison: poison.chance(0.2) ? { program: poison.int(0, 2), until: poison.int(1_000, 120_000) } : null,
   };
-}
-
-/** Milliseconds that something of the network or the machine takes. */
-export function latency(random: Random, slow: boolean, leaseTtl: number): number {
-  const kind = slow ? random.next() : 0;
-  if (kind < 0.8) return random.int(0, 5);
-  if (kind < 0.98) return random.int(0, 200);
-  return random.int(0, leaseTtl * 3);
 }

@@ -3,7 +3,7 @@ import type { JournalEvent, RunRecord } from "@perdure/core/world";
 import { mayReturn, mayThrow } from "./expected.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
-import { isTerminated, isUnheard, payloadIn } from "./payloads.ts";
+import { isUnheard, payloadIn } from "./payloads.ts";
 import { awaitedCleanups, hooksOf, type Node, type StepSpec } from "./program.ts";
 import type { Play } from "./stage.ts";
 import type { Store } from "./store.ts";
@@ -32,8 +32,8 @@ export async function checkEnded(store: Store, run: MemoryRun, mayDiverge: boole
   for (const [generation, before] of generations.slice(0, -1).entries()) {
     await checkContinued({ ...row, generation }, before, generations[generation + 1] ?? []);
   }
-  // A run that cannot follow its journal is cancelled without executing its code; one that is terminated as well.
-  if (isUnheard(run) && (mayDiverge || isTerminated(run))) return;
+  // A run that cannot follow its journal is cancelled without executing its code.
+  if (mayDiverge && isUnheard(journal)) return;
   await checkReplay(root, row, journal);
 }
 
@@ -177,7 +177,7 @@ async function checkReplay(root: Node, row: RunRecord, journal: readonly Journal
   } finally {
     observeCleanups(null);
   }
-  if (row.status !== "cancelled") return;
+  if (row.status !== "cancelled" || isUnheard(journal)) return;
   // A block beside the main path, such as in the loser of a race, may be left behind; and a request that comes while the
   // cleanup step is under way ends that too.
   const asked = stepsBeforeCancel(journal);

@@ -297,6 +297,8 @@ export class RunFold {
         this.#lift(id);
         if (this.locks.has(id) && isLockedOut(this.#decode(event.data))) this.locks.delete(id);
         return;
+      case "headers_given":
+        return;
       case "attributes_given":
         if (this.#begun) this.#refuse(event, "the run has begun");
         this.attributes = this.#decode(event.data) as Record<string, string>;

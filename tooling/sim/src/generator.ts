@@ -1,5 +1,5 @@
+import type { Random } from "@perdure/simulator/cluster";
 import type { Node, Program, StepSpec } from "./program.ts";
-import type { Random } from "./random.ts";
 
 /** Makes seeded programs. */
 

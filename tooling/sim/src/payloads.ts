@@ -1,6 +1,5 @@
-import type { WorkflowRunCancelledError } from "@perdure/core/errors";
-import { decode, decodeError, type MemoryRun, type MemoryState } from "@perdure/core/testing";
-import type { CreateRun, Mail, Message } from "@perdure/core/world";
+import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
+import type { CreateRun, JournalEvent, Mail, Message } from "@perdure/core/world";
 import type { Checks } from "./checks.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
@@ -36,16 +35,11 @@ export function payloadIn({
 }
 
 /** The run was ended without that its code heard of it. */
-export function isUnheard({ row, journal }: MemoryRun): boolean {
-  return (
-    row.status === "cancelled" && (journal.at(-2)?.type === "run_cancel_requested" || isTerminated({ row }))
+export function isUnheard(journal: readonly JournalEvent[]): boolean {
+  return journal.some(
+    ({ type, data }) =>
+      type === "run_cancel_requested" && (decode(data) as { readonly unheard?: true }).unheard === true,
   );
-}
-
-/** The run was terminated by a client. */
-export function isTerminated({ row: { status, error } }: Pick<MemoryRun, "row">): boolean {
-  if (status !== "cancelled" || error === null) return false;
-  return (decodeError(error) as WorkflowRunCancelledError).reason === TERMINATED;
 }
 
 export class Payloads {
@@ -133,7 +127,9 @@ export class Payloads {
     const { runId } = run.row;
     const end = this.#checks.readAtEnd(runId);
     // Its code was not executed to its end, so nobody knows what it would have taken.
-    const unheard = isUnheard(run);
+    const cancelledAtOnce =
+      run.row.status === "cancelled" && run.journal.at(-2)?.type === "run_cancel_requested";
+    const unheard = cancelledAtOnce || isUnheard(run.journal);
     // What one hook has not read is for the next one with its token.
     const byToken = (counts: Iterable<readonly [string, number]>): Map<string, number> => {
       const sums = new Map<string, number>();

@@ -7,13 +7,13 @@ import {
   WorldError,
 } from "@perdure/core/errors";
 import { isTerminal } from "@perdure/core/world";
+import type { Random } from "@perdure/simulator/cluster";
+import { pause } from "@perdure/simulator/cluster";
 import { isOver } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer } from "./finale.ts";
 import { TERMINATED } from "./payloads.ts";
-import { pause } from "./process.ts";
 import { allHooksOf, type HookSpec, hooksOf, type Program, watchedBy } from "./program.ts";
-import type { Random } from "./random.ts";
 import { PATIENCE, type Play, type Stage, untilAnswered } from "./stage.ts";
 import { forkOnce, retryTwice } from "./successors.ts";
 import { type Arguments, simulated, type Value } from "./workflow.ts";

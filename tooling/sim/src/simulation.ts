@@ -1,24 +1,31 @@
 import type { MemoryRun } from "@perdure/core/testing";
 import type { RunRecord } from "@perdure/core/world";
+import {
+  Cluster,
+  type EngineLaw,
+  enterProcess,
+  Network,
+  type Random,
+  randomOf,
+  Scheduler,
+  type SimProcess,
+  START,
+  Trace,
+} from "@perdure/simulator/cluster";
 import { Actors } from "./actors/actors.ts";
 import { isActor } from "./actors/loop.ts";
 import { isOver } from "./after-end.ts";
 import { Bodies } from "./bodies.ts";
-import { Cluster } from "./cluster.ts";
 import { configOf, type Fault, type SimOptions } from "./config.ts";
+import { deploy } from "./deploy.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer, checkEnded } from "./finale.ts";
 import { newProgram, SHARED } from "./generator.ts";
-import { Network } from "./network.ts";
 import { operate, play, sendShared } from "./play.ts";
-import { enterProcess, type SimProcess } from "./process.ts";
-import { type Random, randomOf } from "./random.ts";
-import { Scheduler, START } from "./scheduler.ts";
 import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
 import { abandon, sendOrStart } from "./talk.ts";
-import { Trace } from "./trace.ts";
-import { deployBadVersion, mend, observeBodies, plantInPrograms } from "./workflow.ts";
+import { deployBadVersion, mend, observeBodies, plantInPrograms, simulated } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
 
@@ -76,7 +83,10 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   });
   let cluster: Cluster | null = null;
   let actors: Actors | null = null;
+  const lawBroken = (law: EngineLaw, message: string, runId: string | null): Error =>
+    new LawBroken(law, message, runId);
   const network = new Network({
+    lawBroken,
     scheduler,
     trace,
     config,
@@ -86,7 +96,12 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     kill: (process) => void (actors?.kill(process) || cluster?.kill(process)),
     freeze: (process, ms) => cluster?.freeze(process, ms),
   });
-  const members = new Cluster({ seed, scheduler, network, store, trace, config, on, fail, mayDiverge });
+  const members = new Cluster({
+    ...{ seed, scheduler, network, trace, config, on, fail, lawBroken, mayDiverge },
+    world: store.world,
+    workflows: [simulated],
+    onFrozen: (until) => store.checks.frozenUntil(until),
+  });
   cluster = members;
   const others = new Actors({ seed, scheduler, network, store, trace, config, on, fail });
   actors = others;
@@ -127,7 +142,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   begin(() => operate(stage));
   begin(() => others.begin());
   begin(() => members.disturb());
-  begin(() => members.deploy());
+  begin(() => deploy(members.driver, { config, on, trace, scheduler }));
 
   const onRejection = (error: unknown): void => {
     fail(

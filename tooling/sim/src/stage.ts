@@ -1,7 +1,6 @@
 import { WorldError } from "@perdure/core/errors";
-import type { Cluster, Member } from "./cluster.ts";
+import type { Cluster, Member, Random } from "@perdure/simulator/cluster";
 import type { Program } from "./program.ts";
-import type { Random } from "./random.ts";
 import type { Store } from "./store.ts";
 import type { Value } from "./workflow.ts";
 

@@ -1,6 +1,6 @@
 import { HookConflictError, WorldError } from "@perdure/core/errors";
+import { pause } from "@perdure/simulator/cluster";
 import { LawBroken } from "./failure.ts";
-import { pause } from "./process.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
 import { mend } from "./workflow.ts";
 

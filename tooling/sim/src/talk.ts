@@ -1,9 +1,9 @@
 import { isTerminal } from "@perdure/core/world";
+import type { Random } from "@perdure/simulator/cluster";
+import { pause } from "@perdure/simulator/cluster";
 import { LawBroken } from "./failure.ts";
 import { TERMINATED } from "./payloads.ts";
-import { pause } from "./process.ts";
 import type { CollectNode } from "./program.ts";
-import type { Random } from "./random.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
 import { type Arguments, abandoned, simulated } from "./workflow.ts";
 

@@ -23,8 +23,8 @@ import {
   WorkflowRunFailedError,
   WorkflowRunNotFoundError,
 } from "@perdure/core/errors";
+import { currentProcess, pause } from "@perdure/simulator/cluster";
 import type { Plant } from "./config.ts";
-import { currentProcess, pause } from "./process.ts";
 import type { ChildNode, CollectNode, HookSpec, LockedNode, Node, StepKind, StepSpec } from "./program.ts";
 
 /** The one workflow and the few steps that every simulated program is made of. */

@@ -5,6 +5,8 @@
 import { type Browser, chromium } from "playwright-core";
 import { findProgram } from "./programs.ts";
 
+export type { Browser, Page as BrowserPage } from "playwright-core";
+
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /**

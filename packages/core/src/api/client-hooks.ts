@@ -6,11 +6,13 @@ import { type IdSource, keyedMessageId } from "../ids.ts";
 import type { OrStart } from "../interpreter/kinds/or-start.ts";
 import type { NewRun } from "../interpreter/new-run.ts";
 import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
+import type { Logger } from "../logger.ts";
 import { hookName } from "../names.ts";
 import { decode, encode, largestValue, storable, withOutlet } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, HeldName, Message, World } from "../world/index.ts";
 import type { ClientStreams } from "./client-streams.ts";
+import { shown } from "./encrypted-value.ts";
 import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { resumeOptions } from "./hooks.ts";
 import { refuseTied } from "./joined-start.ts";
@@ -26,6 +28,7 @@ export interface ClientHooksOptions {
   readonly world: World;
   readonly clock: Clock;
   readonly ids: IdSource;
+  readonly logger: Logger;
   /** Opens the World. */
   readonly open: () => Promise<void>;
   /** Does what a caller awaits. */
@@ -141,15 +144,15 @@ export class ClientHooks {
     }
     const { keyAt, terms: _, ...asked } = startRequest(fn, args, options, signals);
     checkKey(token, "token");
-    const { world, clock, ids, open, awaited, create, deliver, signalTerms } = this.#options;
+    const { world, clock, ids, open, awaited, create, deliver, logger, signalTerms } = this.#options;
     const { runId, hookId } = await awaited(async () => {
       await open();
       const now = clock.now();
       const start: NewRun = { ...asked, runId: ids.runId(now), key: keyAt(now), hookToken: token };
       const data = encode({ payload, start } satisfies OrStart, "payload");
       storable(data, "payload", largestValue(world));
-      const store = { createRun: create, deliver, now: () => clock.now() };
-      return await resumeOrStart({ messageId, token, data, start }, store);
+      const store = { createRun: create, deliver, logger, now: () => clock.now() };
+      return await resumeOrStart({ messageId, token, data, start }, null, store);
     });
     signals?.sentTo(runId, signalTerms);
     return { token, hookId, runId };
@@ -164,6 +167,6 @@ export function hookInfo(token: string, hook: HeldName | null | undefined): Hook
     hookId: hook.id,
     runId: hook.runId,
     createdAt: new Date(hook.createdAt),
-    metadata: isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data),
+    metadata: shown(() => (isWebhookId(hook.id) ? webhookFacts(hook.data).metadata : decode(hook.data))),
   };
 }

@@ -10,6 +10,7 @@ import { type IdSource, systemIds } from "../ids.ts";
 import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
+import type { Logger } from "../logger.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
 import { hookName, successorName } from "../names.ts";
 import { encode, largestBatch, largestValue, sizesInBatch, storable } from "../serialization/index.ts";
@@ -18,6 +19,7 @@ import { streamsOf } from "../streams/run-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, Message, RunRecord, World } from "../world/index.ts";
 import { ClientHooks, hookInfo } from "./client-hooks.ts";
 import { ClientStreams } from "./client-streams.ts";
+import { forkFromProgram } from "./forking.ts";
 import type { HookInfo, ResumedHook, ResumeOptions } from "./hooks.ts";
 import { joinStart, refuseTied } from "./joined-start.ts";
 import { withinOneTurn } from "./one-delivery.ts";
@@ -63,6 +65,7 @@ export class Client implements RunAccess {
   readonly streams: ClientStreams;
   readonly #clock: Clock;
   readonly #ids: IdSource;
+  readonly #logger: Logger;
   readonly #watcher: RunWatcher;
   readonly #hooks: ClientHooks;
   readonly #create: (request: CreateRun) => Promise<CreateRunResult>;
@@ -78,6 +81,7 @@ export class Client implements RunAccess {
   constructor(options: ClientOptions) {
     const { world, clock = systemClock } = options;
     const logger = resolveLogger(options.logger);
+    this.#logger = logger;
     this.world = world;
     this.#clock = clock;
     this.#ids = options.ids ?? systemIds();
@@ -86,12 +90,7 @@ export class Client implements RunAccess {
     this.#watcher = new RunWatcher(world, clock, (runId) =>
       [...this.workers].some((worker) => worker.holds(runId)),
     );
-    this.#unattended = new UnattendedRuns({
-      world,
-      clock,
-      logger,
-      workers: this.workers,
-    });
+    this.#unattended = new UnattendedRuns({ world, clock, logger, workers: this.workers });
     this.streams = new ClientStreams({
       open: async () => {
         await this.open();
@@ -99,7 +98,7 @@ export class Client implements RunAccess {
       },
       awaited: this.#awaited,
       newToken: () => this.#ids.token(),
-      logger: resolveLogger(options.logger),
+      logger,
     });
     const largest = (): number => largestBatch(world);
     this.#signalTerms = {
@@ -129,6 +128,7 @@ export class Client implements RunAccess {
     this.#calls = {
       createRun: this.#create,
       deliver: this.#deliver,
+      logger,
       getRun: async (runId) => (await world.getRuns([runId]))[0] ?? null,
       getNames: (names, now) => world.getNames(names, now),
       listEvents: (runId, after, limit) => world.listEvents(runId, after, limit),
@@ -138,6 +138,7 @@ export class Client implements RunAccess {
       world,
       clock,
       ids: this.#ids,
+      logger,
       open: () => this.open(),
       awaited: this.#awaited,
       create: this.#create,
@@ -197,7 +198,7 @@ export class Client implements RunAccess {
       await this.open();
       storable(request.args, "args", largestValue(this.world));
       const { runId, access } = await joinStart(this, request, {
-        ...{ world: this.world, clock: this.#clock, ids: this.#ids, tx, callId },
+        ...{ world: this.world, clock: this.#clock, ids: this.#ids, logger: this.#logger, tx, callId },
       });
       return new Run<T>(access, runId);
     });
@@ -268,7 +269,7 @@ export class Client implements RunAccess {
     refuseInWorkflow("run.retry()");
     if ((await this.#toRun(runId, "wake", null)) === "delivered") return runId;
     const run = await this.getRecord(runId);
-    if (run?.status === "failed") return await this.#fork((terms) => retryRun(run, keys, terms));
+    if (run?.status === "failed") return await this.#fork(run, (terms) => retryRun(run, keys, terms));
     throw new WorkflowRuntimeError(
       `Workflow run "${runId}" has ended (${run?.status ?? "and was deleted"}), so there is nothing to retry: retry() is ` +
         "for failed and diverged runs. To do its work again, start() a new run, or fork() this one.",
@@ -278,14 +279,12 @@ export class Client implements RunAccess {
   async fork(runId: string, options: ForkOptions): Promise<string> {
     const run = await this.getRecord(runId);
     if (run === null) throw new WorkflowRunNotFoundError(runId);
-    return await this.#fork((terms) => forkRun(run, options, terms));
+    return await this.#fork(run, (terms) => forkRun(run, options, terms));
   }
 
-  async #fork(work: (terms: ForkTerms) => Promise<string>): Promise<string> {
-    return await this.#awaited(async () => {
-      const now = this.#clock.now();
-      return await work({ world: this.world, runId: this.#ids.runId(now), now, create: this.#create });
-    });
+  async #fork(run: RunRecord, make: (terms: ForkTerms) => Promise<string>): Promise<string> {
+    const means = { world: this.world, clock: this.#clock, ids: this.#ids, create: this.#create };
+    return await this.#awaited(() => forkFromProgram(run, make, { ...means, logger: this.#logger }));
   }
 
   async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {

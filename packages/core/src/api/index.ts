@@ -44,6 +44,7 @@ export type {
   WorkflowReadableStream,
 } from "../streams/readable.ts";
 export type { CancelOptions, CancelOptions as CancelRunOptions } from "./cancel-options.ts";
+export { EncryptedValue } from "./encrypted-value.ts";
 export type { RunEvent, RunEvent as Event, RunEventsOptions } from "./journal.ts";
 export {
   type RunCompletedHookParams,

@@ -1,7 +1,10 @@
 import type { Clock } from "../clock.ts";
+import { refuseSealedText } from "../encryption/sealed-bytes.ts";
 import { IdempotencyConflictError, IdempotencyMismatchError } from "../errors/index.ts";
 import { childRunId, type IdSource } from "../ids.ts";
+import { intercepted } from "../interceptors/index.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
+import type { Logger } from "../logger.ts";
 import { callClaim, startName } from "../names.ts";
 import type { World } from "../world/index.ts";
 import type { RunAccess } from "./run-access.ts";
@@ -17,6 +20,7 @@ export interface JoinedStartOptions {
   readonly world: World;
   readonly clock: Pick<Clock, "now" | "setTimer">;
   readonly ids: IdSource;
+  readonly logger: Logger;
   /** What {@link World.joining} takes. */
   readonly tx: unknown;
   /** The call in a step that starts it: another attempt of the step gets the same run. */
@@ -39,13 +43,19 @@ export async function joinStart(
         "commit. Leave them out, or start without tx.",
     );
   }
-  const { world, clock, ids, tx, callId } = options;
+  const { world, clock, ids, logger, tx, callId } = options;
   const at = clock.now();
   const runId = callId === undefined ? ids.runId(at) : childRunId(callId, at);
   const run: NewRun = { ...asked, runId, key: keyAt(at) };
   const beginning = { at, lease: null, mail: [], ...(callId !== undefined && { callId }) };
-  const { lease: _, ...request } = createRunRequest(run, beginning);
-  await world.joining(tx).createRuns([request], at);
+  await intercepted(
+    { runId, workflowName: run.workflow, callerRunId: null, logger },
+    async (headers) => {
+      const { lease: _, ...request } = createRunRequest(run, { ...beginning, headers });
+      await world.joining(tx).createRuns([request], at);
+    },
+    () => ({ type: "pending" }),
+  );
   return { runId, access: joinedAccess(access, run, terms.onConflict === "reject", options) };
 }
 
@@ -83,6 +93,7 @@ function joinedAccess(
     const [held] = await world.getNames([name], clock.now());
     if (held === null || held === undefined) return null;
     if (key === null || held.runId === run.runId) return held.runId;
+    refuseSealedText(held.fingerprint);
     if (held.fingerprint !== key.fingerprint) {
       throw new IdempotencyMismatchError(workflow, key.key, held.runId);
     }

@@ -1,8 +1,9 @@
-import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
+import { EncryptionError, WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isRefusal } from "../interpreter/kinds/index.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { decode } from "../serialization/index.ts";
 import type { JournalEvent, World } from "../world/index.ts";
+import { EncryptedValue } from "./encrypted-value.ts";
 
 /** The journal of a run as programs read it: decoded, page by page, with what cannot be read named in its place. */
 
@@ -28,10 +29,10 @@ export interface RunEvent {
   readonly name: string | null;
   /**
    * Its value: arguments, a result, the error of a step that failed, a payload, the time at which a sleep ends. With an
-   * {@link error} as much of it as can be read.
+   * {@link error} as much of it as can be read; an {@link EncryptedValue} where it is encrypted with a key that is not here.
    */
   readonly value: unknown;
-  /** Why it cannot be read as it was written: a class that this process does not know, damaged bytes. `null` for none. */
+  /** Why it cannot be read as it was written: a class or a key that this process does not know, damaged bytes. `null` for none. */
   readonly error: Error | null;
 }
 
@@ -101,14 +102,16 @@ async function readable(
 }
 
 function runEvent({ seq, type, at, id, name, data }: JournalEvent): RunEvent {
-  return { seq, type, at: new Date(at), id, name, ...decoded(type, data) };
+  return { seq, type, at: new Date(at), id, name, ...readEventValue(type, data) };
 }
 
-function decoded(type: string, data: Uint8Array | null): Pick<RunEvent, "value" | "error"> {
+/** The value of an event, as much of it as can be read here, and why that is not all. */
+export function readEventValue(type: string, data: Uint8Array | null): Pick<RunEvent, "value" | "error"> {
   if (data !== null && isRefusal(type)) return { value: new TextDecoder().decode(data), error: null };
   try {
     return { value: decode(data), error: null };
   } catch (error) {
+    if (EncryptionError.is(error)) return { value: new EncryptedValue(error.keyId), error };
     return { value: asFarAsKnown(data), error: error instanceof Error ? error : new Error(String(error)) };
   }
 }

@@ -1,11 +1,8 @@
-import { currentContext } from "../context.ts";
-import { onEveryEnding, type RunEnding } from "../engine/commits/completions.ts";
-import { NonDeterminismError, WorkflowRunFailedError } from "../errors/index.ts";
+import { WorkflowRunFailedError } from "../errors/index.ts";
+import { refuseHere, registerInterceptor } from "../interceptors/index.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { outside } from "../outside.ts";
-import type { World } from "../world/index.ts";
-import { type Run, resultOf } from "./run.ts";
-import { clientOf, loggerOf } from "./runtime.ts";
+import type { Run } from "./run.ts";
+import { clientOf } from "./runtime.ts";
 
 /** Functions that hear of the runs which a worker of this process has ended. The names are those of the Workflow SDK. */
 
@@ -43,40 +40,19 @@ export interface WorkflowLifecycleHooks {
  * ```
  */
 export function registerLifecycleHooks(hooks: WorkflowLifecycleHooks): () => void {
-  const context = currentContext();
-  if (context?.kind === "workflow") {
-    throw new NonDeterminismError(
-      "registerLifecycleHooks()",
-      context.execution.describe,
-      "Call it where the program starts.",
-    );
-  }
+  refuseHere("registerLifecycleHooks()");
   checkOptionNames<WorkflowLifecycleHooks>("registerLifecycleHooks()", hooks, {
     onRunCompleted: true,
     onRunFailed: true,
   });
   const { onRunCompleted, onRunFailed } = hooks;
-  return onEveryEnding((world, ending) => {
-    const { runId, workflow: workflowName, status } = ending;
-    const call = (name: string, hook: ((params: never) => unknown) | undefined, more: object): void => {
-      if (hook === undefined) return;
-      const params = { run: clientOf(world).getRun(runId), workflowName, ...more } as never;
-      // Nobody waits for it, and what it keeps in the async context is its own.
-      void outside(async () => await hook(params)).catch((error: unknown) => {
-        loggerOf(world).warn(`${name} of registerLifecycleHooks() threw`, { runId, workflowName, error });
-      });
-    };
-    if (status === "completed") call("onRunCompleted", onRunCompleted, {});
-    if (status === "failed") call("onRunFailed", onRunFailed, { error: failureOf(world, ending) });
+  return registerInterceptor({
+    async onRunEnd({ world, runId, workflowName, status, error }) {
+      const about = () => ({ run: clientOf(world).getRun(runId) as Run, workflowName });
+      if (status === "completed") await onRunCompleted?.(about());
+      if (status === "failed") {
+        await onRunFailed?.({ ...about(), error: new WorkflowRunFailedError(runId, error, workflowName) });
+      }
+    },
   });
-}
-
-function failureOf(world: World, ending: RunEnding): unknown {
-  try {
-    return resultOf(ending);
-  } catch (error) {
-    if (!WorkflowRunFailedError.is(error))
-      loggerOf(world).warn("the error of a run cannot be read", { error });
-    return error;
-  }
 }

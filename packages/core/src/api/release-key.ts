@@ -62,7 +62,7 @@ export async function releaseKey({ world, clock, ids, calls, runId }: ReleaseTer
     const claimId = ids.token();
     const run = { runId: newId, workflow: RELEASE_KEY, args: encode([], "args"), attributes: {}, key: null };
     const lease = { owner: `release_${ids.token()}`, claimId, ttl: TTL };
-    const request = createRunRequest({ ...run, hookToken: null }, { at: now, lease, mail: [] });
+    const request = createRunRequest({ ...run, hookToken: null }, { at: now, lease, headers: {}, mail: [] });
     const name = {
       name: startName(workflow, key),
       id: "key",

@@ -1,73 +1,32 @@
-import { keptAlive, systemClock } from "../clock.ts";
+import { type Clock, keptAlive, systemClock } from "../clock.ts";
 import { currentContext, refuseInWorkflow } from "../context.ts";
 import { registry } from "../define/registry.ts";
-import { checkRetryDefaults, type RetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
+import { checkRetryDefaults, setRetryDefaults } from "../define/retry-policy.ts";
+import { encrypted, plainWorld } from "../encryption/index.ts";
 import { EngineWorker, type Worker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { checkInterceptor, configureInterceptors } from "../interceptors/index.ts";
 import type { Logger } from "../logger.ts";
 import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { processWide } from "../process-wide.ts";
 import { setPublicUrl } from "../public-address.ts";
 import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
 import { findRunsBy, type RunAccess } from "./run-access.ts";
+import { type Configuration, state } from "./runtime-state.ts";
 
 /** The process's default World, its client, and the worker that an embedded World brings along. */
 
-/** What {@link configure} takes. */
-export interface Configuration {
-  /** The World of `start`, `getRun`, `resumeHook` … in this process. */
-  readonly world: World;
-  /**
-   * Whether, and how, runs are executed in this process too. Default: yes with default options if the World is embedded
-   * and the program creates no worker for it, else no.
-   *
-   * Such a worker starts as soon as the program has touched Perdure (`configure`, `getWorld`, `start`, `getRun(…).status` …)
-   * and has a workflow or a step loaded, and works off what is due: also what an earlier process of the program has left. It does not
-   * keep the process alive by itself, only while it executes something. If it cannot start, the logger is told, and the next
-   * use tries again. `false` leaves all runs to other processes.
-   */
-  readonly worker?: boolean | Omit<WorkerOptions, "world">;
-  /**
-   * Where this program is reached from outside, such as `https://example.com`: the URLs of webhooks begin with it. It counts in
-   * the processes that execute workflows. Default: the environment variable `PERDURE_URL`, else `http://localhost:3000`.
-   */
-  readonly url?: string;
-  /** The path at which `webhookHandler` is, before the token. Default `/.well-known/workflow/v1/webhook`. */
-  readonly webhookPath?: string;
-  /** How the steps of this process are retried where they have no options of their own. */
-  readonly retry?: RetryDefaults;
-}
-
-interface RuntimeState {
-  configuration: Configuration | null;
-  makeDefaultWorld: (() => World) | null;
-  readonly clients: WeakMap<World, Client>;
-  /** The worker that the process brings along, and its start. */
-  readonly ownWorkers: WeakMap<World, { readonly worker: Worker; readonly opened: Promise<void> }>;
-  /** Worlds for which the program has created a worker, which may have been closed since. */
-  readonly staffed: WeakSet<World>;
-}
-
-function state(): RuntimeState {
-  return processWide("runtime", () => ({
-    configuration: null,
-    makeDefaultWorld: null,
-    clients: new WeakMap(),
-    ownWorkers: new WeakMap(),
-    staffed: new WeakSet(),
-  }));
-}
-
 /**
  * Says where this process keeps its runs, whether it executes them, and how steps are retried. Call it before the first
- * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is opened soon after, if a worker comes with it, and else when it is first used.
+ * `start`. Called again it counts anew: the worker that the process brought along for the World before is closed. The World is
+ * opened soon after, if a worker comes with it, and else when it is first used.
  *
- * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range
+ * @throws {WorkflowRuntimeError} for a World of another contract version, `TypeError` for `retry` options out of range and for keys
+ *   that are none
  */
 export function configure(configuration: Configuration): void {
   checkOptionNames<Configuration>("configure()", configuration, {
@@ -76,14 +35,22 @@ export function configure(configuration: Configuration): void {
     retry: true,
     url: true,
     webhookPath: true,
+    clock: true,
+    encryption: true,
+    interceptors: true,
   });
-  const { world, retry, url, webhookPath } = configuration;
-  checkVersion(world);
+  const { retry, url, webhookPath, worker, interceptors = [] } = configuration;
+  checkVersion(configuration.world);
+  for (const interceptor of interceptors) checkInterceptor("configure({ interceptors })", interceptor);
+  const { encryption = typeof worker === "object" ? worker.encryption : undefined } = configuration;
+  const world = encryption === undefined ? configuration.world : encrypted(configuration.world, encryption);
   if (retry !== undefined) checkRetryDefaults(retry);
   setPublicUrl(url, webhookPath);
+  setClock(world, configuration.clock);
   const before = state().configuration?.world;
-  state().configuration = configuration;
+  state().configuration = { ...configuration, world };
   setRetryDefaults(retry);
+  configureInterceptors(interceptors);
   // A module that is evaluated again, by a development server or in a second bundle, must not leave a worker behind each time.
   if (before !== undefined && before !== world) dismissOwnWorker(before);
   // In a later turn: the modules that are being loaded register their workflows, or create a worker themselves.
@@ -95,7 +62,7 @@ export function setWorld(world: World): void {
   configure({ world });
 }
 
-/** The World of this process: the configured one, or the default one. */
+/** The World of this process: the configured one, with its encryption, or the default one. */
 export function getWorld(): World {
   const runtime = state();
   if (runtime.configuration === null) {
@@ -114,13 +81,50 @@ export function setDefaultWorld(make: () => World): void {
   state().makeDefaultWorld ??= make;
 }
 
+/** The clock that this process goes by on a World, if a test has set one. */
+export function configuredClock(world: World): Clock | undefined {
+  return state().clocks.get(plainWorld(world));
+}
+
+/** Sets the clock that this process goes by on a World; `undefined`: the machine's. */
+export function setClock(world: World, clock: Clock | undefined): void {
+  const { clocks, clients } = state();
+  const plain = plainWorld(world);
+  // A client that was made before goes by another one.
+  if (clocks.get(plain) !== clock) for (const each of [world, worldInUse(plain)]) clients.delete(each);
+  if (clock === undefined) clocks.delete(plain);
+  else clocks.set(plain, clock);
+}
+
+function clockOf(world: World): { readonly clock?: Clock } {
+  const clock = configuredClock(world);
+  return clock === undefined ? {} : { clock };
+}
+
+/** A World as this process uses it: with the encryption that `configure`, or else a worker, was given for it. */
+export function worldInUse(world: World): World {
+  return configured(world) ?? state().encryptedBy.get(world) ?? world;
+}
+
+/** The World of {@link configure}, if it is this one. */
+function configured(world: World): World | undefined {
+  const known = state().configuration?.world;
+  return known !== undefined && plainWorld(known) === world ? known : undefined;
+}
+
 /** The client of a World, one per World and process. */
-export function clientOf(world: World): Client {
+export function clientOf(given: World): Client {
   const { clients } = state();
+  const world = worldInUse(given);
   let client = clients.get(world);
   if (client === undefined) {
     checkVersion(world);
-    client = new Client({ world, logger: loggerOf(world), prepare: () => ensureWorker(world) });
+    client = new Client({
+      world,
+      ...clockOf(world),
+      logger: loggerOf(world),
+      prepare: () => ensureWorker(world),
+    });
     clients.set(world, client);
   }
   return client;
@@ -162,11 +166,20 @@ findStreamsBy(() => defaultClient().streams);
  * ```
  */
 export function createWorker(options: WorkerOptions): Worker {
-  const worker = localWorker(options);
+  return staff(localWorker(options));
+}
+
+/** A worker that works off what is due and no more; new runs of this process may begin in it meanwhile. */
+export function drainingWorker(options: WorkerOptions): EngineWorker {
+  return staff(localWorker(options, true));
+}
+
+/** The program has a worker of its own for the World. */
+function staff(worker: EngineWorker): EngineWorker {
   const { configuration, staffed } = state();
-  staffed.add(options.world);
+  staffed.add(worker.world);
   // One that came without being asked for gives way.
-  if (configuration?.worker === undefined) dismissOwnWorker(options.world);
+  if (configuration?.worker === undefined) dismissOwnWorker(worker.world);
   return worker;
 }
 
@@ -180,17 +193,36 @@ function dismissOwnWorker(world: World): void {
   });
 }
 
-function localWorker(options: WorkerOptions): Worker {
+function localWorker({ encryption, ...options }: WorkerOptions, drains = false): EngineWorker {
   checkVersion(options.world);
-  const worker = new EngineWorker(options);
-  const { workers } = clientOf(options.world);
-  workers.add(worker);
+  const world =
+    encryption === undefined
+      ? (configured(options.world) ?? options.world)
+      : encrypted(options.world, encryption);
+  const worker = new EngineWorker({ ...clockOf(world), ...options, world }, drains);
+  const { encryptedBy } = state();
+  if (world !== options.world && !encryptedBy.has(options.world)) encryptedBy.set(options.world, world);
+  const registers = [clientOf(world).workers, state().workers];
+  for (const register of registers) register.add(worker);
   const close = worker.close.bind(worker);
   worker.close = (closeOptions) => {
-    workers.delete(worker);
+    for (const register of registers) register.delete(worker);
     return close(closeOptions);
   };
   return worker;
+}
+
+/**
+ * The workers of this process that are at work, those included that a World brought along: for whoever looks at all of them, such as
+ * a metrics exporter.
+ *
+ * @example
+ * ```ts
+ * const slotsInUse = openWorkers().reduce((sum, worker) => sum + worker.health().slots.inUse, 0);
+ * ```
+ */
+export function openWorkers(): readonly Worker[] {
+  return [...state().workers].filter(({ open }) => open);
 }
 
 /** Closes what this process opened by itself: the worker in process and the default World. */
@@ -202,9 +234,11 @@ export function shutdown(): Promise<void> {
     await runtime.ownWorkers.get(world)?.worker.close();
     runtime.ownWorkers.delete(world);
     runtime.clients.delete(world);
+    runtime.encryptedBy.delete(plainWorld(world));
     runtime.configuration = null;
     setRetryDefaults(undefined);
     setPublicUrl(undefined, undefined);
+    configureInterceptors([]);
     await world.close();
   });
 }

@@ -56,7 +56,7 @@ export interface StartOptions {
    */
   readonly hook?: { readonly token: string };
   /**
-   * What the run is searched by, name → text. At most 64, names and texts of at most 255 characters; names that begin with `$`
+   * What the run is searched by, name → text. At most 64, names and texts of at most 256 characters; names that begin with `$`
    * are perdure's own.
    */
   readonly attributes?: Readonly<Record<string, string>>;
@@ -66,6 +66,8 @@ export interface StartOptions {
    * adapters of `perdure/transactions` make of those of other libraries. Not in a workflow.
    */
   readonly tx?: unknown;
+  /** As in the Workflow SDK. A run is always executed by whichever worker has its workflow, so there is no other deployment to name. */
+  readonly deploymentId?: "latest" | undefined;
   /** The World of the run. Default: that of the process; in a workflow or a step, which can name no other, its own. */
   readonly world?: World;
 }
@@ -79,6 +81,7 @@ const START_OPTIONS: OptionNames<StartOptions> = {
   hook: true,
   attributes: true,
   tx: true,
+  deploymentId: true,
   world: true,
 };
 
@@ -87,7 +90,6 @@ export const ONE_WORLD =
   "a run that a run starts is in the same World. Leave it out, or start it from a program that is told to.";
 
 const ELSEWHERE = {
-  deploymentId: "A run is executed by whichever worker has its workflow: leave it out.",
   specVersion: "Leave it out.",
   region: "Runs are where their World is: leave it out, or pass the World of that region as world.",
   allowReservedAttributes: "Attributes that begin with $ are perdure's own: choose other names.",
@@ -119,6 +121,11 @@ export function startRequest(
   outlet: StreamOutlet | null = null,
 ): StartRequest {
   checkOptionNames("start()", options, START_OPTIONS, ELSEWHERE);
+  if (options.deploymentId !== undefined && options.deploymentId !== "latest") {
+    throw new TypeError(
+      `start({ deploymentId }): a run is executed by whichever worker has its workflow: pass "latest" or leave it out, got ${JSON.stringify(options.deploymentId)}.`,
+    );
+  }
   const workflow = workflowOf(fn, "start()");
   if (!Array.isArray(list)) throw new TypeError(`args: must be an array, got ${typeof list}.`);
   const args = withOutlet(outlet, () => encode(list, "args", signals));

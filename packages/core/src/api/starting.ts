@@ -3,6 +3,7 @@ import { type StartCalls, type Started, startRunIn } from "../engine/system-step
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
+import type { RunHeaders } from "../interceptors/index.ts";
 import { createRunRequest, type NewRun } from "../interpreter/new-run.ts";
 import type { CreateRunResult } from "../world/index.ts";
 import type { StartRequest } from "./start-request.ts";
@@ -28,7 +29,8 @@ export async function startFromProgram(
   const { clock, ids, calls, ended } = means;
   const now = clock.now();
   const run: NewRun = { ...asked, runId: ids.runId(now), key: keyAt(now) };
-  const create = (from: string | null): Promise<CreateRunResult> => createHere(run, from, means);
+  const create = (from: string | null, headers: RunHeaders): Promise<CreateRunResult> =>
+    createHere(run, from, headers, means);
   for (;;) {
     const started = await startRunIn({ run, ...terms }, null, { ...calls, create });
     if (started.type !== "awaits") return started;
@@ -42,12 +44,13 @@ export async function startFromProgram(
 async function createHere(
   run: NewRun,
   from: string | null,
+  headers: RunHeaders,
   { clock, ids, calls, workers }: StartingMeans,
 ): Promise<CreateRunResult> {
   const worker = [...workers].find((candidate) => candidate.accepts(run.workflow));
   const lease =
     worker === undefined ? null : { owner: worker.id, claimId: ids.token(), ttl: worker.leaseTtl };
-  const request = createRunRequest(run, { at: clock.now(), lease, mail: [], from });
+  const request = createRunRequest(run, { at: clock.now(), lease, headers, mail: [], from });
   const leaseUntil = worker?.leaseEnd() ?? 0;
   const release = worker?.reserve();
   try {

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
+import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import type { RequestDifference } from "../interpreter/replay.ts";
 import { decodeError } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
@@ -28,7 +29,7 @@ export interface ColdReplayOptions {
 /**
  * Runs a workflow against the journal of a generation as a worker does after a crash, without a store and without executing steps.
  *
- * @throws {ReplayDivergenceError} if code and journal disagree
+ * @throws {ReplayDivergenceError} if code and journal disagree, {@link EncryptionError} for a journal that is still encrypted
  */
 export async function coldReplay(
   run: { readonly runId: string; readonly workflow: string; readonly generation?: number },
@@ -36,6 +37,7 @@ export async function coldReplay(
   clock: Clock = systemClock,
   { strict = true, onDifference = () => {} }: ColdReplayOptions = {},
 ): Promise<ColdReplay> {
+  refuseSealed(journal);
   const execution = newExecution({
     generation: 0,
     ...run,

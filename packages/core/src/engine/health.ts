@@ -36,8 +36,7 @@ export interface WorkerHealth {
 
 /** What is told of a worker. */
 export interface HealthFacts {
-  readonly slots: Slots;
-  readonly detached: DetachedBodies;
+  readonly steps: { readonly slots: Slots; readonly detached: DetachedBodies };
   readonly heldRuns: number;
   readonly store: StoreWatch;
   readonly claims: { readonly askingSince: number | null; readonly oldestDue: number | null };
@@ -50,7 +49,8 @@ export interface HealthFacts {
 
 /** The health of a worker. */
 export function healthOf(facts: HealthFacts): WorkerHealth {
-  const { slots, detached, heldRuns, store, claims, commitsStuck, now, patience } = facts;
+  const { heldRuns, store, claims, commitsStuck, now, patience } = facts;
+  const { slots, detached } = facts.steps;
   const { count, limit } = detached;
   const { trouble, answeredAt } = store;
   const reasons: string[] = [];

@@ -1,7 +1,9 @@
+import { sealedAmong } from "../encryption/sealed-bytes.ts";
 import type { Logger } from "../logger.ts";
-import type { World } from "../world/index.ts";
+import type { Mail, World } from "../world/index.ts";
 import type { ClaimLoop } from "./claims/claim-loop.ts";
 import type { Residents } from "./claims/residents.ts";
+import type { UnreadableRuns } from "./claims/unreadable-runs.ts";
 import type { LiveRun } from "./run/live-run.ts";
 
 /** Reading the mailboxes of held runs when the store, or a hint, says that there is something. */
@@ -13,6 +15,7 @@ export interface MailReaderOptions {
   readonly claims: Pick<ClaimLoop, "asked">;
   /** The run may have something to deliver. */
   readonly onRead: (run: LiveRun) => void;
+  readonly unreadable: Pick<UnreadableRuns, "leaveHeld">;
 }
 
 export class MailReader {
@@ -53,7 +56,7 @@ export class MailReader {
     if (!run.mail.beginFetch()) return;
     try {
       const [mail] = await world.listMail([{ runId: run.runId, after: run.mail.read }]);
-      run.receiveMail(mail ?? []);
+      this.#take(run, mail ?? []);
     } catch (error) {
       logger.warn(
         "messages for a run could not be read: the next commit or renewal tries again. Check that the store can be reached",
@@ -64,5 +67,13 @@ export class MailReader {
     if (!run.lease.held) return;
     if (again) void this.#fetch(run);
     onRead(run);
+  }
+
+  /** What comes after a message that cannot be read stays where it is, too. */
+  #take(run: LiveRun, mail: readonly Mail[]): void {
+    const end = mail.findIndex((message) => sealedAmong([message]) !== null);
+    run.receiveMail(end < 0 ? mail : mail.slice(0, end));
+    const error = sealedAmong(mail);
+    if (error !== null) this.#options.unreadable.leaveHeld(run, error);
   }
 }

@@ -22,7 +22,10 @@ export interface RunPoolOptions {
   readonly journalWarning: number;
   readonly journalLimit: number;
   readonly strictReplay: boolean;
+  readonly alwaysReplay: boolean;
   readonly keepProcessAlive: () => () => void;
+  /** Whether it works off what is due and no more. */
+  readonly drains: boolean;
   /** Whether a thread may renew leases while the event loop is blocked; not under a clock of a test. */
   readonly keeperThread: boolean;
 }

@@ -1,5 +1,5 @@
 import type { PendingSystemStep } from "../interpreter/kinds/system-step.ts";
-import type { Hint, Lease, NewEvent } from "../world/index.ts";
+import type { Lease, NewEvent } from "../world/index.ts";
 import { AfterWork } from "./after-end/after-work.ts";
 import { Arrivals } from "./claims/arrivals.ts";
 import { ClaimLoop } from "./claims/claim-loop.ts";
@@ -8,8 +8,10 @@ import { parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
+import { UnreadableRuns } from "./claims/unreadable-runs.ts";
 import { CommitLoop } from "./commits/commit-loop.ts";
 import { CommitResults } from "./commits/commit-results.ts";
+import { DrainWatch } from "./drain-watch.ts";
 import { healthOf, type WorkerHealth } from "./health.ts";
 import { giveBack } from "./leases/give-back.ts";
 import { leaseKeeperOf } from "./leases/lease-keeper.ts";
@@ -26,7 +28,6 @@ import { Tick } from "./tick.ts";
 import { StoreWatch } from "./upkeep/store-watch.ts";
 
 /** All runs that one worker has in memory, and the wiring of the loops that find, move, write and keep them. */
-
 export class RunPool {
   readonly #options: RunPoolOptions;
   readonly #residents: Residents;
@@ -43,23 +44,28 @@ export class RunPool {
   readonly #tick: Tick;
   /** How many more runs may be taken. */
   readonly room: Room;
+  /** Whether there is anything to do. */
+  readonly drain: DrainWatch;
   readonly #stalls: Stalls;
   readonly #quarantine: Quarantine;
   readonly #handOver: HandOver;
   readonly #store: StoreWatch;
+  readonly #unreadable: UnreadableRuns;
   #phase: "open" | "closing" | "closed" = "open";
   #unsubscribe: () => void = () => {};
 
   constructor(options: RunPoolOptions) {
     this.#options = options;
-    const { world, clock, logger } = options;
+    const { clock, logger } = options;
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
     const onDiverged = (run: LiveRun, error: unknown): void =>
       parkDiverged(run, { error, lost: false, retryAt: null }, options);
-    this.#systemSteps = new SystemStepRunner({ clock, logger, store, onDiverged, onEnded: touch });
-    this.#afterWork = new AfterWork({ ...options, store });
+    const unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
+    this.#unreadable = unreadable;
+    this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
+    this.#afterWork = new AfterWork({ ...options, store, unreadable });
     this.#tick = new Tick({
       clock,
       keeps: (run) => this.#handOver.keeps(run),
@@ -82,9 +88,9 @@ export class RunPool {
       touch,
     });
     this.#residents = new Residents({
-      maxRuns: options.maxRuns,
-      keepProcessAlive: options.keepProcessAlive,
+      ...options,
       onTaken: (run) => {
+        this.drain.took(run.runId);
         this.#mail.taken(run);
         if (this.#quarantine.active) this.#handOver.add(run);
       },
@@ -92,6 +98,7 @@ export class RunPool {
         this.#quarantine.check();
         this.#claims.roomFreed();
         this.#handOver.check();
+        this.drain.left();
       },
     });
     this.#quarantine = new Quarantine({
@@ -102,20 +109,20 @@ export class RunPool {
     });
     this.#arrivals = new Arrivals({
       ...options,
-      residents: this.#residents,
-      quarantine: this.#quarantine,
+      ...{ residents: this.#residents, quarantine: this.#quarantine, unreadable },
       touch,
-      onEnded: (claimed) => this.#afterWork.take(claimed),
+      onEnded: (claimed) => void this.#afterWork.take(claimed).then(() => this.drain.left()),
       onLoaded: () => this.#claims.roomFreed(),
       onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
     });
-    this.#store = new StoreWatch({ world: world.name, clock, logger, pause: options.pollInterval });
+    this.#store = new StoreWatch({ world: options.world.name, clock, logger, pause: options.pollInterval });
     this.#claims = new ClaimLoop({
       ...options,
       store: this.#store,
       owner: options.workerId,
       room: () => this.room.forClaims,
       busy: () => this.#steps.slots.queued > 0,
+      leavesRuns: () => unreadable.any,
       journalRoom: () => this.#arrivals.journalRoom,
       cached: this.#residents.parked,
       newClaimId: () => options.ids.token(),
@@ -123,7 +130,8 @@ export class RunPool {
         this.#mail.claimBegins();
         return this.#renewal.catchUp();
       },
-      idle: () => this.#residents.heldCount === 0,
+      idle: () => this.drain.idle,
+      onLooked: (quiet) => this.drain.looked(quiet),
       onClaimed: (claimed, leaseUntil, now) => this.#arrivals.claimed(claimed, leaseUntil, now),
     });
     this.#renewal = new LeaseRenewal({
@@ -137,8 +145,9 @@ export class RunPool {
       },
       onLost: (run) => this.#results.lose(run),
     });
-    const [residents, claims] = [this.#residents, this.#claims];
-    this.#mail = new MailReader({ world, logger, residents, claims, onRead: touch });
+    const [residents, claims, others] = [this.#residents, this.#claims, [this.#arrivals, this.#afterWork]];
+    this.drain = new DrainWatch({ ...options, residents, claims, others });
+    this.#mail = new MailReader({ ...options, residents, claims, unreadable, onRead: touch });
     this.#stalls = new Stalls({ clock, logger, touch });
     this.#alarm = new RunAlarm({ clock, held: () => this.#residents.held(), onDue: touch });
     this.#steps = new StepDispatcher({
@@ -168,7 +177,7 @@ export class RunPool {
       onStep: (run, step) => this.#steps.start(run, step),
       onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
-      onParked: (dueAt) => this.#claims.noteDue(dueAt),
+      onParked: (dueAt) => this.#claims.parked(dueAt),
       onDiverged,
       touch,
     });
@@ -185,13 +194,9 @@ export class RunPool {
 
   /** What {@link Worker.health} tells. */
   get health(): WorkerHealth {
-    const { slots, detached } = this.#steps;
     return healthOf({
-      slots,
-      detached,
+      ...{ steps: this.#steps, store: this.#store, claims: this.#claims },
       heldRuns: this.#residents.heldCount,
-      store: this.#store,
-      claims: this.#claims,
       commitsStuck: this.#commits.stuck,
       now: this.#options.clock.now(),
       patience: this.#options.leaseTtl,
@@ -199,10 +204,12 @@ export class RunPool {
   }
 
   async start(): Promise<void> {
-    const keeper = leaseKeeperOf(this.#options);
-    if (keeper !== null) this.#residents.keeper = keeper;
-    await keeper?.ready;
-    this.#unsubscribe = this.#options.world.subscribe((hint) => this.#onHint(hint));
+    this.#residents.keeper = leaseKeeperOf(this.#options) ?? undefined;
+    await this.#residents.keeper?.ready;
+    this.#unsubscribe = this.#options.world.subscribe((hint) => {
+      if (hint.type === "mail") this.#mail.hinted(hint.runId);
+      else if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
+    });
     this.#renewal.start();
     this.#claims.wake();
   }
@@ -233,18 +240,11 @@ export class RunPool {
     const suspect = this.#quarantine.takeWaiting();
     if (suspect !== null) this.#residents.drop(suspect);
     await this.#handOver.close(timeout, arrived);
+    await this.#unreadable.close();
     this.#phase = "closed";
     this.#unsubscribe();
-    this.#arrivals.close();
-    this.#renewal.close();
-    this.#commits.close();
-    this.#alarm.close();
+    for (const part of [this.#arrivals, this.#renewal, this.#commits, this.#alarm]) part.close();
     await this.#residents.keeper?.close();
     this.#residents.clear();
-  }
-
-  #onHint(hint: Hint): void {
-    if (hint.type === "due" || hint.type === "changed") this.#claims.wake();
-    if (hint.type === "mail") this.#mail.hinted(hint.runId);
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { workflowIdOf } from "../define/registry.ts";
+import type { EncryptionOptions } from "../encryption/index.ts";
 import { WorkflowNotRegisteredError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
 import type { LoggerChoice } from "../logger-choice.ts";
@@ -55,6 +56,11 @@ export interface WorkerOptions {
    * Default false: the journal's are used, and a warning names the place where they differ.
    */
   readonly strictReplay?: boolean;
+  /**
+   * For tests: whether each run's journal is replayed cold whenever it has grown, as after a crash, with `strictReplay`. A workflow that
+   * does something else the second time diverges at once. Its code is called once more for each commit. Default false.
+   */
+  readonly alwaysReplay?: boolean;
   /** From how many events on a run's journal is warned of: each replay reads all of it. Default 10 000. */
   readonly journalWarning?: number;
   /**
@@ -67,6 +73,11 @@ export interface WorkerOptions {
    * small batches, with all that belongs to them, start keys included; never one whose parent has not ended. Default: all stay.
    */
   readonly retention?: Retention;
+  /**
+   * The keys with which values are encrypted before they are stored. Default: those of `configure`, if that has this World; else values
+   * are stored as they are. Runs that are encrypted with other keys are left to other workers.
+   */
+  readonly encryption?: EncryptionOptions;
   /**
    * How often the worker writes the sign of life by which `listWorkers` knows it, in milliseconds. Default 10 000; none under a `clock`
    * of a test.
@@ -140,10 +151,12 @@ const WORKER_OPTIONS: OptionNames<WorkerOptions> = {
   pollInterval: true,
   divergenceRetry: true,
   strictReplay: true,
+  alwaysReplay: true,
   journalWarning: true,
   journalLimit: true,
   retention: true,
   heartbeat: true,
+  encryption: true,
   signals: true,
   keepAlive: true,
   logger: true,

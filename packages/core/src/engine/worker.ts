@@ -9,6 +9,7 @@ import { resolveLogger } from "../logger-choice.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { outside } from "../outside.ts";
 import type { Lease, NewEvent, World } from "../world/index.ts";
+import type { DrainWatch } from "./drain-watch.ts";
 import { ENGINE_QUEUE } from "./engine-queue.ts";
 import type { WorkerHealth } from "./health.ts";
 import { StoreClock } from "./leases/store-clock.ts";
@@ -31,6 +32,8 @@ import {
 export interface Worker {
   /** Names the worker in leases. */
   readonly id: string;
+  /** Where its runs are. */
+  readonly world: World;
   /**
    * Opens the World and begins to execute runs. Idempotent; may be called again if the World could not be opened.
    *
@@ -64,7 +67,8 @@ export class EngineWorker implements Worker {
   #closing: Promise<void> | undefined;
   #undo: (() => void)[] = [];
 
-  constructor(options: WorkerOptions) {
+  /** `drains`: it works off what is due and no more, without a thread that keeps leases and without signs of life. */
+  constructor(options: WorkerOptions, drains = false) {
     checkOptions(options);
     const ids = options.ids ?? systemIds();
     this.id = `worker_${ids.token()}`;
@@ -80,7 +84,7 @@ export class EngineWorker implements Worker {
       ids,
       random: options.random ?? systemRandom,
       logger: resolveLogger(options.logger),
-      queues: () => [...this.#workflows(), ...workflowsOfSteps(), ENGINE_QUEUE],
+      queues: () => this.queues,
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       maxDetached:
         options.maxDetached ?? Math.max(options.concurrency ?? DEFAULTS.concurrency, DEFAULTS.leastDetached),
@@ -92,7 +96,9 @@ export class EngineWorker implements Worker {
       journalWarning: options.journalWarning ?? DEFAULTS.journalWarning,
       journalLimit: options.journalLimit ?? DEFAULTS.journalLimit,
       strictReplay: options.strictReplay ?? false,
-      keeperThread: options.clock === undefined,
+      alwaysReplay: options.alwaysReplay ?? false,
+      drains,
+      keeperThread: options.clock === undefined && !drains,
       keepProcessAlive: options.clock === undefined ? keepProcessAlive : () => () => {},
     });
     const upkeep = {
@@ -104,16 +110,10 @@ export class EngineWorker implements Worker {
       workerId: this.id,
     };
     this.#retention = new RetentionLoop({ ...upkeep, limits: retentionLimits(options.retention) });
-    const interval = options.heartbeat ?? (options.clock === undefined ? DEFAULTS.heartbeat : null);
-    this.#sign =
-      interval === null
-        ? null
-        : new SignOfLife({
-            ...upkeep,
-            interval,
-            workflows: () => this.#workflows(),
-            health: () => this.health(),
-          });
+    const visible = options.clock === undefined && !drains;
+    const interval = options.heartbeat ?? (visible ? DEFAULTS.heartbeat : null);
+    const facts = { workflows: () => this.#workflows(), health: () => this.health() };
+    this.#sign = interval === null ? null : new SignOfLife({ ...upkeep, interval, ...facts });
   }
 
   start(): Promise<void> {
@@ -134,6 +134,16 @@ export class EngineWorker implements Worker {
     checkOptionNames<CloseOptions>("worker.close()", options, { timeout: true });
     this.#closing ??= this.#attended(() => this.#close(options.timeout ?? DEFAULTS.closeTimeout));
     return this.#closing;
+  }
+
+  /** The queues that it serves. */
+  get queues(): readonly string[] {
+    return [...this.#workflows(), ...workflowsOfSteps(), ENGINE_QUEUE];
+  }
+
+  /** Whether there is anything to do. */
+  get drain(): DrainWatch {
+    return this.#pool.drain;
   }
 
   /** Whether a new run of this workflow can be taken without a claim. */

@@ -4,7 +4,7 @@
  * The brand sits on the prototypes, under a global symbol: it survives subclassing, works across realms, and two
  * copies of this package in one process recognise each other's errors.
  */
-import { ERROR_KINDS, type ErrorCode } from "./codes.ts";
+import { ERROR_KINDS, type ErrorCode, withAddress } from "./codes.ts";
 
 const BRAND = Symbol.for("perdure.error");
 
@@ -37,8 +37,8 @@ export class WorkflowError extends Error {
   readonly retryable: boolean;
 
   constructor(message: string, options: WorkflowErrorOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
-    const code = brandOf(this) ?? "WORKFLOW_ERROR";
+    const code = brandOf(new.target.prototype) ?? "WORKFLOW_ERROR";
+    super(withAddress(message, code), "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.retryable = options.retryable ?? ERROR_KINDS[code].retryable;
   }

@@ -24,6 +24,7 @@ export const ERROR_KINDS = {
   LOCK_TIMEOUT: { name: "LockTimeoutError", retryable: true },
   DEADLOCK: { name: "DeadlockError", retryable: true },
   SERIALIZATION_FAILED: { name: "SerializationError", retryable: false },
+  ENCRYPTION_FAILED: { name: "EncryptionError", retryable: false },
   WRONG_CONTEXT: { name: "ContextError", retryable: false },
   NON_DETERMINISM: { name: "NonDeterminismError", retryable: false },
   RUNTIME_ERROR: { name: "WorkflowRuntimeError", retryable: false },
@@ -45,3 +46,29 @@ export const ERROR_KINDS = {
 
 /** The stable code of one of this package's error classes. */
 export type ErrorCode = keyof typeof ERROR_KINDS;
+
+/** Codes of errors that programs make, or that are never made here: their messages stay as they are given. */
+const WORDED_BY_PROGRAMS: ReadonlySet<ErrorCode> = new Set([
+  "WORKFLOW_ERROR",
+  "FATAL",
+  "RETRYABLE",
+  "WORKFLOW_WORLD_ERROR",
+  "ENTITY_CONFLICT",
+  "PRECONDITION_FAILED",
+  "RUN_EXPIRED",
+  "THROTTLED",
+  "TOO_EARLY",
+]);
+
+/** The addresses of pages in a message that quotes others. */
+const ADDRESSES = /\s\(perdure\/docs\/errors\/[A-Z_]+\.md\)/g;
+
+/**
+ * A message of ours, with the address of the page about its code at its end. The path is that of a file of the package `perdure`,
+ * and of the repository.
+ */
+export function withAddress(message: string, code: ErrorCode): string {
+  if (WORDED_BY_PROGRAMS.has(code)) return message;
+  const own = message.replaceAll(ADDRESSES, "");
+  return `${own}${own.includes("\n") ? "\n" : " "}(perdure/docs/errors/${code}.md)`;
+}

@@ -3,6 +3,7 @@
  */
 export { WorkflowError, type WorkflowErrorOptions } from "./base.ts";
 export type { ErrorCode } from "./codes.ts";
+export { EncryptionError, type EncryptionObstacle } from "./encryption.ts";
 export { HookConflictError, HookNotFoundError, HookPayloadError, type PayloadIssue } from "./hook.ts";
 export { IdempotencyConflictError, IdempotencyMismatchError } from "./idempotency.ts";
 export { ContextError, NonDeterminismError, SerializationError } from "./input.ts";

@@ -46,6 +46,10 @@ export interface Divergence {
 export class ReplayDivergenceError extends WorkflowRuntimeError {
   readonly runId: string;
   readonly seq: number;
+  /** What the journal has there, in words. */
+  readonly journal: string;
+  /** What the code asked for, in words. */
+  readonly requested: string;
 
   constructor({ runId, workflowName, seq, journal, requested }: Divergence) {
     super(
@@ -58,6 +62,8 @@ export class ReplayDivergenceError extends WorkflowRuntimeError {
     );
     this.runId = runId;
     this.seq = seq;
+    this.journal = journal;
+    this.requested = requested;
   }
 
   static override is(value: unknown): value is ReplayDivergenceError {

@@ -63,12 +63,11 @@ export class Execution {
   readonly #options: ExecutionOptions;
   readonly #counts: Map<string, number> = new Map();
   readonly #states: Map<unknown, KindState> = new Map();
-  /** What {@link KindState.awaited} is, where a kind has it: asked at every tick. */
   readonly #awaited: (() => boolean)[] = [];
   /** Requests whose answer the store has not given. */
   readonly #unanswered: Set<string> = new Set();
   /** Answers that the code has not heard. */
-  #answers: (() => void)[] = [];
+  readonly #answers: (() => void)[] = [];
   #now = 0;
   #startedAt = 0;
   #random: (() => number) | null = null;
@@ -298,7 +297,6 @@ export class Execution {
     this.#ended = true;
     this.pending.clear();
     this.#states.clear();
-    this.#awaited.length = 0;
   }
 
   /**
@@ -317,8 +315,7 @@ export class Execution {
   /** Tells the code of all answers at once; true if there were any. */
   deliverAnswers(): boolean {
     if (this.#answers.length === 0) return false;
-    const answers = this.#answers;
-    this.#answers = [];
+    const answers = this.#answers.splice(0);
     for (const tell of answers) tell();
     return true;
   }
@@ -326,7 +323,7 @@ export class Execution {
   /** The code has not ended, asked for nothing, and waits for nothing durable. */
   get stalled(): boolean {
     if (this.#ended || this.pending.size > 0 || this.requests.length > 0) return false;
-    if (this.#answers.length > 0 || this.#unanswered.size > 0) return false;
+    if (this.hasAnswers || this.awaitsAnswer) return false;
     return !this.#awaited.some((awaited) => awaited());
   }
 

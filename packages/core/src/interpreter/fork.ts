@@ -1,3 +1,4 @@
+import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
@@ -11,6 +12,7 @@ import type {
   World,
 } from "../world/index.ts";
 import { entityKey, idOf, type Origin } from "./identity.ts";
+import { type Headers, headersGiven } from "./kinds/headers.ts";
 import { namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
 import type { EventRole, RequestRole } from "./kinds/kind.ts";
 import { unreleased } from "./kinds/lock.ts";
@@ -43,6 +45,8 @@ export interface ForkTerms {
   readonly world: Pick<World, "getNames" | "listEvents">;
   readonly runId: string;
   readonly now: number;
+  /** What travels with the new run. */
+  readonly headers: Headers;
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
 }
 
@@ -175,7 +179,14 @@ async function create(
     queue: old.workflow,
     ...row,
     idempotencyKey: making.names.some(({ id }) => id === "start") ? old.idempotencyKey : null,
-    events: [{ ...runCreated(old.workflow, args, now) }, forked, ...events, ...recorded, ...lost],
+    events: [
+      { ...runCreated(old.workflow, args, now) },
+      forked,
+      ...events,
+      ...recorded,
+      ...lost,
+      ...headersGiven(making.headers, now),
+    ],
     names: [...making.names, ...singleton, ...names],
     mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
     dueAt: now,
@@ -240,6 +251,7 @@ async function wholeJournal(
   for (let last = firstSeq - 1; last < seq; last = events.at(-1)?.seq ?? seq) {
     const page = await world.listEvents(runId, last, PAGE);
     if (page.length === 0) throw new WorkflowRunNotFoundError(runId);
+    refuseSealed(page);
     events.push(...page);
   }
   return events;

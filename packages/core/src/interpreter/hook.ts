@@ -1,6 +1,7 @@
 import { isShielded } from "../contexts.ts";
 import type { Contender, Contention, Offer } from "../determinism/index.ts";
 import { HookConflictError, HookNotFoundError } from "../errors/index.ts";
+import { registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "../serialization/index.ts";
 import type { NewEvent } from "../world/index.ts";
 import { type Deferred, deferred, rejected } from "./deferred.ts";
 
@@ -199,3 +200,13 @@ export class WorkflowHook<T = unknown, Owner = unknown>
     return new HookConflictError(this.token, conflict.runId);
   }
 }
+
+/**
+ * A hook crosses into a step as what others reach it by: an object with its token. The steps of a run have nothing of the run's own to
+ * wait for.
+ */
+Object.defineProperties(WorkflowHook, {
+  [WORKFLOW_SERIALIZE]: { value: ({ token }: WorkflowHook) => ({ token }) },
+  [WORKFLOW_DESERIALIZE]: { value: (reach: unknown) => reach },
+});
+registerClass("perdure/Hook", WorkflowHook);

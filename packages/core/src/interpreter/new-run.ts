@@ -2,6 +2,7 @@ import { entityId } from "../ids.ts";
 import { callClaim, hookClaim, singletonClaim, startClaim } from "../names.ts";
 import type { Attributes, CreateRun, FirstClaim, FirstMail, NewEvent } from "../world/index.ts";
 import { attributesGiven } from "./kinds/attributes.ts";
+import { type Headers, headersGiven } from "./kinds/headers.ts";
 import { hookHeld } from "./kinds/hook.ts";
 import { runCreated } from "./kinds/run.ts";
 
@@ -31,6 +32,8 @@ export interface StartKey {
 export interface Beginning {
   readonly at: number;
   readonly lease: CreateRun["lease"];
+  /** What travels with it. */
+  readonly headers: Headers;
   /** Messages to its hook. */
   readonly mail: readonly Omit<FirstMail, "id">[];
   /** The call in a step that starts it: another attempt of the step gets the same run. */
@@ -42,7 +45,7 @@ export interface Beginning {
 /** The request that makes the run. */
 export function createRunRequest(
   run: NewRun,
-  { at, lease, mail, callId, from = null }: Beginning,
+  { at, lease, headers, mail, callId, from = null }: Beginning,
 ): CreateRun {
   const { runId, workflow, args, attributes, key, hookToken, singleton } = run;
   const hookId = firstHookId(runId);
@@ -59,7 +62,12 @@ export function createRunRequest(
     attributes,
     state: null,
     idempotencyKey: key?.key ?? null,
-    events: [runCreated(workflow, args, at), ...attributesGiven(attributes, at), ...held],
+    events: [
+      runCreated(workflow, args, at),
+      ...headersGiven(headers, at),
+      ...attributesGiven(attributes, at),
+      ...held,
+    ],
     names,
     mail: mail.map((message) => ({ ...message, id: hookId })),
     dueAt: at,

@@ -1,4 +1,4 @@
-import { decode } from "../serialization/index.ts";
+import { decode, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "../serialization/index.ts";
 import { type HookParts, WorkflowHook } from "./hook.ts";
 
 /** Webhooks: hooks whose payloads are requests. What the HTTP side must know of one is what is shown of it, {@link WebhookFacts}. */
@@ -54,3 +54,10 @@ export class WorkflowWebhook<T = unknown, Owner = unknown> extends WorkflowHook<
     return hook instanceof WorkflowWebhook ? hook.#verify : undefined;
   }
 }
+
+// As a hook does, with its URL.
+Object.defineProperties(WorkflowWebhook, {
+  [WORKFLOW_SERIALIZE]: { value: ({ token, url }: WorkflowWebhook) => ({ token, url }) },
+  [WORKFLOW_DESERIALIZE]: { value: (reach: unknown) => reach },
+});
+registerClass("perdure/Webhook", WorkflowWebhook);

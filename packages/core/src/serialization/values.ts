@@ -35,7 +35,7 @@ export function encode(value: unknown, where: string, signals: SignalHost = sign
 /**
  * The value of bytes that `encode` made: a copy that shares nothing with the original.
  *
- * @throws {SerializationError} if the bytes are of an unknown format or contain an instance of a class that is not
+ * @throws {EncryptionError} if they are still encrypted, {@link SerializationError} if they are of an unknown format or contain an instance of a class that is not
  *   registered in this process
  */
 export function decode(bytes: Uint8Array | null, options?: ReadOptions): unknown {

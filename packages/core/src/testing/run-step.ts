@@ -72,7 +72,7 @@ export async function runStep<Args extends unknown[], Result>(
   const at = clock.now();
   const run = { runId: ids.runId(at), workflow: WORKFLOW, args: encode([], "args"), attributes: {} };
   await world.createRuns(
-    [createRunRequest({ ...run, key: null, hookToken: null }, { at, lease: null, mail: [] })],
+    [createRunRequest({ ...run, key: null, hookToken: null }, { at, lease: null, headers: {}, mail: [] })],
     at,
   );
   const execution = new Execution({
@@ -101,7 +101,7 @@ export async function runStep<Args extends unknown[], Result>(
     logger: silentLogger,
     concurrency: 1,
     maxDetached: 1,
-    store: storeCalls({ world, clock, ids, random: systemRandom }),
+    store: storeCalls({ world, clock, ids, logger: silentLogger, random: systemRandom }),
     onRoom: () => {},
   });
   const result = await new Promise<AttemptResult>((resolve) => {
@@ -113,6 +113,7 @@ export async function runStep<Args extends unknown[], Result>(
         metadata: () => workflowMetadata(execution),
         signals: signalsOf(execution),
         largestValue: execution.largestValue,
+        headers: {},
       },
       { mayBegin: () => true, onPostponed: () => {}, onEnd: resolve },
     );

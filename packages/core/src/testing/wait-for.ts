@@ -1,5 +1,6 @@
 import type { Run } from "../api/run.ts";
 import { systemElapsed, systemSetTimeout } from "../clock.ts";
+import { stepReferenceOf } from "../define/registry.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 
@@ -27,6 +28,22 @@ export interface PendingHook {
   readonly token: string;
   readonly hookId: string;
   readonly runId: string;
+}
+
+/** Options of {@link waitForStep}. */
+export interface WaitForStepOptions extends WaitOptions {
+  /** Only this step: its function or its id. Default: whichever comes. */
+  // biome-ignore lint/suspicious/noExplicitAny: any step function.
+  readonly step?: string | ((...args: any[]) => unknown);
+  /** `created`: the run waits for it. `completed`, `failed`: it has ended so. Default `created`. */
+  readonly state?: "created" | "completed" | "failed";
+}
+
+/** A step of a run. */
+export interface FoundStep {
+  readonly stepId: string;
+  /** The id of its function. */
+  readonly stepName: string;
 }
 
 const WAIT_OPTIONS: OptionNames<WaitOptions> = { timeout: true, pollInterval: true };
@@ -77,6 +94,43 @@ export async function waitForHook(run: Run, options: WaitForHookOptions = {}): P
     }
     const found = [...hooks.values()];
     return options.token === undefined ? found[0] : found.find(({ token }) => token === options.token);
+  });
+}
+
+/**
+ * Waits until a step of the run is in a state: by default until the run waits for it.
+ *
+ * @returns the first that is
+ * @throws {WorkflowRuntimeError} if the run ends, or the time is over, before one is
+ * @example
+ * ```ts
+ * const { stepId } = await waitForStep(run, { step: createCharge, state: "completed" });
+ * ```
+ */
+export async function waitForStep(run: Run, options: WaitForStepOptions = {}): Promise<FoundStep> {
+  checkOptionNames<WaitForStepOptions>("waitForStep()", options, {
+    ...{ ...WAIT_OPTIONS, step: true, state: true },
+  });
+  const { step, state = "created" } = options;
+  const wanted = typeof step === "function" ? stepReferenceOf(step)?.id : step;
+  if (step !== undefined && wanted === undefined) {
+    throw new TypeError("waitForStep({ step }): must be a step function, or the id of one.");
+  }
+  const what = `${wanted === undefined ? "a step" : `the step "${wanted}"`}${state === "created" ? "" : ` to be ${state}`}`;
+  return await waitFor(run, what, options, (events) => {
+    const created = new Map<string, FoundStep>();
+    for (const { type, id, name } of events) {
+      if (id === null) continue;
+      if (type === "step_created" && name !== null && (wanted === undefined || name === wanted)) {
+        created.set(id, { stepId: id, stepName: name });
+      }
+      const ended = type === "step_completed" ? "completed" : type === "step_failed" ? "failed" : null;
+      const found = created.get(id);
+      if (ended === null || found === undefined) continue;
+      if (ended === state) return found;
+      created.delete(id);
+    }
+    return state === "created" ? created.values().next().value : undefined;
   });
 }
 

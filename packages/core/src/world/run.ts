@@ -20,8 +20,8 @@ export type Attributes = Readonly<Record<string, string>>;
 /** What the core takes of attributes: how many a run has at most, and how long names and values are, in characters. */
 export const ATTRIBUTE_LIMITS: { readonly count: number; readonly name: number; readonly value: number } = {
   count: 64,
-  name: 255,
-  value: 255,
+  name: 256,
+  value: 256,
 };
 
 /** One run as the World keeps it. */

@@ -1,7 +1,7 @@
 import { createHook, getStepMetadata, shield, sleep, step, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { WorkflowRunCancelledError } from "@perdure/core/errors";
-import { Client, memoryWorld } from "@perdure/core/testing";
+import { Client, coldReplay, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -114,6 +114,38 @@ it("terminates a run that is executed, without its code", async () => {
   await run.cancel({ mode: "terminate" });
   stuck.open();
 });
+
+it.each([false, true])(
+  "follows the journal of a run that was terminated, asked before: %s",
+  async (asked) => {
+    const { process, client, clock, until, settle, journal, types } = cluster();
+    const work = step("waits for its time", async () => {});
+    const flow = workflow(`is followed ${asked}`, async () => {
+      try {
+        await sleep("1 day");
+      } finally {
+        await shield(async () => await sleep("1 day"));
+        await work();
+      }
+    });
+    await process();
+    const run = await client.start(flow, []);
+    await settle();
+    if (asked) {
+      await run.cancel();
+      await settle();
+    }
+    await until(run.cancel({ mode: "terminate" }));
+    await settle();
+    expect(types(run.runId).filter((type) => type === "run_cancel_requested")).toHaveLength(asked ? 2 : 1);
+    const replayed = await coldReplay(
+      { runId: run.runId, workflow: `is followed ${asked}` },
+      journal(run.runId),
+      clock,
+    );
+    expect(replayed).toMatchObject({ outcome: "cancelled", unmatched: [] });
+  },
+);
 
 it("terminates a run that nobody executes, one that is parked, and one whose owner is dead", async () => {
   const { process, client, clock, until, settle, row } = cluster();

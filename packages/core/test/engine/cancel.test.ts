@@ -56,7 +56,9 @@ it("wakes a sleeping run: its finally blocks run, with their steps", async () =>
   const started = clock.now();
   const error = await until(cancellation(run));
   expect(error.reason).toBeUndefined();
-  expect(error.message).toBe(`Workflow run "${run.runId}" was cancelled`);
+  expect(error.message).toBe(
+    `Workflow run "${run.runId}" was cancelled (perdure/docs/errors/RUN_CANCELLED.md)`,
+  );
   expect(undone).toEqual(["first", "second"]);
   expect(clock.now() - started).toBeLessThan(120_000);
   expect(types(run.runId).at(-1)).toBe("run_cancelled");

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, WorkerOptions } from "@perdure/core/runtime";
+import type { EncryptionOptions, LogFields, Logger, WorkerOptions } from "@perdure/core/runtime";
 import {
   Client,
   type Clock,
@@ -11,6 +11,7 @@ import {
 } from "@perdure/core/testing";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { onTestFinished } from "vitest";
+import { encrypted } from "../../src/encryption/index.ts";
 
 /** A whole cluster in one test: a store, a clock that the test moves, clients and workers on them, and their faults. */
 
@@ -56,14 +57,19 @@ export interface Cluster {
 /** The lease length of the workers, in ms, unless a test says otherwise. */
 export const LEASE = 15_000;
 
-/** @param options.storeClock the store judges by a clock of its own, as a database server does */
-export function cluster(options: { readonly storeClock?: boolean } = {}): Cluster {
+/**
+ * @param options.storeClock the store judges by a clock of its own, as a database server does
+ * @param options.encryption the keys that the client has; those of a process are its own
+ */
+export function cluster(
+  options: { readonly storeClock?: boolean; readonly encryption?: EncryptionOptions } = {},
+): Cluster {
   // Each test is a program of its own.
   deploy();
   const clock = virtualClock();
   const state = new MemoryState();
   const store = { state, ...(options.storeClock === true && { clock: () => clock.now() }) };
-  const world = memoryWorld(store);
+  const world = withKeys(memoryWorld(store), options.encryption);
   const client = new Client({ world, clock, logger: "silent" });
 
   async function until<T>(promise: PromiseLike<T>): Promise<T> {
@@ -90,7 +96,7 @@ export function cluster(options: { readonly storeClock?: boolean } = {}): Cluste
     state,
     world,
     client,
-    async process(options = {}) {
+    async process({ encryption, ...options } = {}) {
       let killed = false;
       let fault: Fault | null = null;
       const logs: LogEntry[] = [];
@@ -98,10 +104,9 @@ export function cluster(options: { readonly storeClock?: boolean } = {}): Cluste
         (level: keyof Logger) =>
         (message: string, fields: LogFields = {}) =>
           void logs.push({ level, message, fields });
-      const own = memoryWorld({
-        ...store,
-        beforeOperation: (operation) => (killed ? new Promise<never>(() => {}) : fault?.(operation)),
-      });
+      const beforeOperation = (operation: string) =>
+        killed ? new Promise<never>(() => {}) : fault?.(operation);
+      const own = withKeys(memoryWorld({ ...store, beforeOperation }), encryption);
       const worker = new EngineWorker({
         world: own,
         clock,
@@ -134,6 +139,10 @@ export function cluster(options: { readonly storeClock?: boolean } = {}): Cluste
     journal,
     types: (runId) => journal(runId).map(({ type }) => type),
   };
+}
+
+function withKeys(world: World, encryption: EncryptionOptions | undefined): World {
+  return encryption === undefined ? world : encrypted(world, encryption);
 }
 
 /** The clock of a machine whose time of day is set wrong by `ms()`; its monotonic time is right. */

@@ -42,7 +42,7 @@ it("sends what the schema makes of a payload, and nothing that it does not take"
   const refused = payment.resume("payment", { amount: "a lot" });
   await expect(refused).rejects.toSatisfy(HookPayloadError.is);
   await expect(refused).rejects.toThrow(
-    /was not sent:\n {2}- amount\[0\]\.of: must be a number\n {2}- payload: is no payment$/,
+    /was not sent:\n {2}- amount\[0\]\.of: must be a number\n {2}- payload: is no payment\n\(perdure\/docs\/errors\/HOOK_PAYLOAD_INVALID\.md\)$/,
   );
   expect(await payment.resume("payment", { amount: "12" })).toMatchObject({ runId: run.runId });
   expect(await run.returnValue).toEqual({ amount: 12 });

@@ -131,15 +131,19 @@ describe("options of the Workflow SDK", () => {
     expect((await other.getRuns([elsewhere.runId]))[0]?.workflow).toBe("options/quick");
     await process();
     const run = await client.start(waits, []);
+    await expect(start(quick, [], { deploymentId: "latest" })).resolves.toBeDefined();
     await run.cancel({ cancelReason: "no longer needed" });
     await expect(until(run.returnValue)).rejects.toThrow("no longer needed");
   });
 
   it("that mean nothing here are named, with what to do", async () => {
     here();
-    await expect(start(quick, [], untyped({ deploymentId: "latest" }))).rejects.toThrow(
-      "start(): the option deploymentId of the Workflow SDK is not one here. A run is executed by",
+    await expect(start(quick, [], untyped({ specVersion: 2 }))).rejects.toThrow(
+      "start(): the option specVersion of the Workflow SDK is not one here. Leave it out.",
     );
-    await expect(start(quick, [], untyped({ deploymentId: undefined }))).resolves.toBeDefined();
+    await expect(start(quick, [], untyped({ specVersion: undefined }))).resolves.toBeDefined();
+    await expect(start(quick, [], untyped({ deploymentId: "dpl_1" }))).rejects.toThrow(
+      'start({ deploymentId }): a run is executed by whichever worker has its workflow: pass "latest" or leave it out, got "dpl_1".',
+    );
   });
 });

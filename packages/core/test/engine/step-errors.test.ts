@@ -44,7 +44,8 @@ it("names workflow, run, step and attempt", async () => {
   );
   const error = await failureOf("names all", charge);
   expect(error.message).toBe(
-    `Workflow run "${error.runId}" of "names all" failed: Step "charge" failed after 1 retry: connection reset`,
+    `Workflow run "${error.runId}" of "names all" failed: Step "charge" failed after 1 retry: connection reset ` +
+      "(perdure/docs/errors/RUN_FAILED.md)",
   );
   expect(error.cause).toMatchObject({
     stepName: "charge",
@@ -109,12 +110,12 @@ it("takes what is thrown that is no error, and what cannot be stored", async () 
     throw "no error at all";
   });
   expect(text).toMatchObject({ cause: "no error at all", errorCode: "USER_ERROR" });
-  expect(text.message).toMatch(/failed: The workflow threw "no error at all"$/);
+  expect(text.message).toMatch(/failed: The workflow threw "no error at all" \(perdure/);
   const nothing = await failureOf("nothing", async () => {
     throw undefined;
   });
   expect(nothing.cause).toBe(undefined);
-  expect(nothing.message).toMatch(/failed: The workflow threw undefined$/);
+  expect(nothing.message).toMatch(/failed: The workflow threw undefined \(perdure/);
   const frozen = step(
     "frozen",
     async () => {

@@ -132,7 +132,10 @@ it("parks a run that the store cannot read, with the reason, and goes on with th
   expect(await until(good.returnValue)).toBe(4);
   await when(() => row(bad.runId).status === "diverged");
   const error = decodeError(row(bad.runId).error as Uint8Array) as Error;
-  expect(error).toMatchObject({ name: "DamagedRunError", cause: { message: "page 7 is damaged" } });
+  expect(error).toMatchObject({
+    name: "DamagedRunError",
+    cause: { message: expect.stringContaining("page 7 is damaged") },
+  });
 });
 
 for (const damaged of [true, false]) {

@@ -158,7 +158,7 @@ it("tells what does not pass as an error, once", async () => {
   ]);
   expect(worker.health().reasons).toEqual([
     expect.stringMatching(
-      /^The store refuses this worker, which does not pass by itself, for \d+ s now: The store is read-only\.$/,
+      /^The store refuses this worker, which does not pass by itself, for \d+ s now: The store is read-only\. \(perdure\/docs\/errors\/WORLD_ERROR\.md\)$/,
     ),
   ]);
 });

@@ -277,3 +277,21 @@ it("gives the run that has the token as a Run, and keeps a token for a time afte
   const third = await c.client.start(asks, []);
   expect(await c.until(third.returnValue)).toBeNull();
 });
+
+it("crosses into a step as its token and URL, and a hook as its token", async () => {
+  const c = cluster();
+  const tell = step("tell", async (webhook: { token: string; url: string }, hook: { token: string }) => [
+    { ...webhook },
+    Object.keys(hook),
+    hook.token,
+  ]);
+  const run = await started(c, "told webhook", async () => {
+    const webhook = createWebhook({ token: "told" });
+    return await tell(webhook, createHook({ token: "also told" }));
+  });
+  expect(await c.until(run.returnValue)).toEqual([
+    { token: "told", url: "http://localhost:3000/.well-known/workflow/v1/webhook/told" },
+    ["token"],
+    "also told",
+  ]);
+});

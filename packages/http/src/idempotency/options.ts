@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Length } from "@perdure/core";
-import { getWorld, type Logger, type LoggerChoice, resolveLogger } from "@perdure/core/runtime";
+import { getWorld, type Logger, type LoggerChoice, resolveLogger, worldInUse } from "@perdure/core/runtime";
 import { type Clock, checkOptionNames, lengthMs, type World } from "@perdure/core/world";
 import { defaultScope } from "./default-scope.ts";
 import type { KeyStore } from "./key-lease.ts";
@@ -10,7 +10,10 @@ import type { IdempotencyMode } from "./refusals.ts";
 
 /** Options of `idempotent` and its adapters. */
 export interface IdempotentOptions {
-  /** Where keys and answers are kept. Default: the World of the process. */
+  /**
+   * Where keys and answers are kept. Default: the World of the process. Answers are encrypted where the process encrypts what is in that
+   * World.
+   */
   readonly world?: World;
   /** The form of refusals: `"ietf"`, the default, or `"stripe"`. */
   readonly mode?: IdempotencyMode;
@@ -106,7 +109,7 @@ export function termsOf(caller: string, options: IdempotentOptions, clock: Clock
     logger: resolveLogger(options.logger),
     keepsHeader: (name) =>
       kept === null ? !OF_ONE_ANSWER.has(name) : kept.has(name) && name !== "set-cookie",
-    store: () => ({ world: world ?? getWorld(), clock, lease, ttl }),
+    store: () => ({ world: world === undefined ? getWorld() : worldInUse(world), clock, lease, ttl }),
     async scope(request) {
       return text(await scope(request), `${caller}: what scope gave`);
     },

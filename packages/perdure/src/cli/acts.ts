@@ -1,5 +1,5 @@
 import { countRuns, getRun, resumeHook, start } from "@perdure/core/api";
-import type { RunStatus } from "@perdure/core/world";
+import { type ActedRun, actOnRuns, type RunAct } from "@perdure/core/inspect";
 import { CommandError, EXIT } from "./errors.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
 import { attributesOf, hasSelection, runsThatFit, type SelectionOptions, selectionOf } from "./selection.ts";
@@ -14,22 +14,8 @@ export interface ActOptions extends PlaceOptions, SelectionOptions {
   readonly json?: boolean;
 }
 
-/** What is done to each run. */
-export interface Act {
-  /** `cancel`, as in `cancel 3 runs?` */
-  readonly verb: string;
-  readonly done: string;
-  /** Which runs a filter without a status means. */
-  readonly statuses: readonly RunStatus[];
-  /** @returns what is to be said of it beside its id */
-  readonly one: (runId: string) => Promise<string>;
-}
-
-/** So many runs are acted on at once. */
-const AT_ONCE = 8;
-
 /** Acts on the runs that are named, or on those that a filter chooses. */
-export async function act(runIds: readonly string[], options: ActOptions, what: Act): Promise<void> {
+export async function act(runIds: readonly string[], options: ActOptions, what: RunAct): Promise<void> {
   const filtered = hasSelection(options) || options.all === true;
   if (runIds.length > 0 && filtered)
     throw new CommandError("Name runs, or choose them by options, not both.");
@@ -41,28 +27,16 @@ export async function act(runIds: readonly string[], options: ActOptions, what: 
   await openPlace(options);
   const ids = runIds.length > 0 ? runIds : await chosen(options, what);
   const bar = progress(what.verb, runIds.length > 0 ? 0 : ids.length);
-  const results: { runId: string; said: string; error: string | null }[] = [];
-  const waiting = [...ids];
-  const work = async (): Promise<void> => {
-    for (let runId = waiting.shift(); runId !== undefined; runId = waiting.shift()) {
-      try {
-        results.push({ runId, said: await what.one(runId), error: null });
-      } catch (error) {
-        results.push({
-          runId,
-          said: "",
-          error: oneLine(error instanceof Error ? error.message : String(error)),
-        });
-      }
-      bar.at(results.length);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const results = await actOnRuns(
+    ids.map((runId) => getRun(runId)),
+    what,
+    (_, count) => bar.at(count),
+  );
   bar.end();
   report(results, options, what);
 }
 
-async function chosen(options: ActOptions, { verb, statuses }: Act): Promise<string[]> {
+async function chosen(options: ActOptions, { verb, statuses }: RunAct): Promise<string[]> {
   const selection = selectionOf(options, statuses);
   const count = await countRuns(selection);
   if (count === 0) {
@@ -75,25 +49,16 @@ async function chosen(options: ActOptions, { verb, statuses }: Act): Promise<str
   return ids;
 }
 
-function report(
-  results: readonly { readonly runId: string; readonly said: string; readonly error: string | null }[],
-  { json }: ActOptions,
-  { done }: Act,
-): void {
-  const failed = results.filter(({ error }) => error !== null);
+function report(results: readonly ActedRun[], { json }: ActOptions, { done }: RunAct): void {
+  const failed = results.flatMap(({ runId, said, error }) =>
+    said === null ? [{ runId, why: oneLine(error instanceof Error ? error.message : String(error)) }] : [],
+  );
   if (json === true) {
-    printJson(
-      results.map(({ runId, said, error }) => ({
-        runId,
-        result: error === null ? said || done : null,
-        error,
-      })),
-    );
+    const why = new Map(failed.map((one) => [one.runId, one.why]));
+    printJson(results.map(({ runId, said }) => ({ runId, result: said, error: why.get(runId) ?? null })));
   } else {
-    for (const { runId, said, error } of results) {
-      if (error === null) print(`${runId} ${said === "" ? done : said}`);
-    }
-    for (const { runId, error } of failed) console.error(`${runId} ${error}`);
+    for (const { runId, said } of results) if (said !== null) print(`${runId} ${said}`);
+    for (const { runId, why } of failed) console.error(`${runId} ${why}`);
     if (results.length > 1) print(`${plural(results.length - failed.length)} ${done}, ${failed.length} not.`);
   }
   if (failed.length > 0) process.exitCode = EXIT.failed;
@@ -102,60 +67,6 @@ function report(
 function plural(count: number): string {
   return `${count} run${count === 1 ? "" : "s"}`;
 }
-
-const UNFINISHED: readonly RunStatus[] = ["pending", "running", "diverged"];
-
-/** `perdure cancel` */
-export function cancelling(options: { readonly reason?: string; readonly terminate?: boolean }): Act {
-  const { reason, terminate } = options;
-  return {
-    verb: "cancel",
-    done: terminate === true ? "terminated" : "asked to end",
-    statuses: UNFINISHED,
-    async one(runId) {
-      await getRun(runId).cancel({
-        ...(reason !== undefined && { reason }),
-        mode: terminate === true ? "terminate" : "graceful",
-      });
-      return "";
-    },
-  };
-}
-
-/** `perdure retry` */
-export function retrying({ newKeys }: { readonly newKeys?: boolean }): Act {
-  return {
-    verb: "retry",
-    done: "retried",
-    statuses: ["failed", "diverged"],
-    async one(runId) {
-      const next = await getRun(runId).retry({ keys: newKeys === true ? "new" : "keep" });
-      return next.runId === runId ? "is tried again" : `goes on as ${next.runId}`;
-    },
-  };
-}
-
-/** `perdure wake` */
-export const waking: Act = {
-  verb: "wake",
-  done: "woken",
-  statuses: ["running"],
-  async one(runId) {
-    const { stoppedCount } = await getRun(runId).wakeUp();
-    return stoppedCount === 1 ? "1 sleep ended" : `${stoppedCount} sleeps ended`;
-  },
-};
-
-/** `perdure delete` */
-export const deleting: Act = {
-  verb: "delete",
-  done: "deleted",
-  statuses: ["completed", "failed", "cancelled"],
-  async one(runId) {
-    await getRun(runId).delete();
-    return "";
-  },
-};
 
 /** `perdure fork <run> --from-step <id>` */
 export async function fork(

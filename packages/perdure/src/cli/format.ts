@@ -1,6 +1,6 @@
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
+import { EncryptedValue } from "@perdure/core/api";
+import { userStack } from "@perdure/core/inspect";
 import { paint } from "./terminal.ts";
 
 /** Times, lengths and values as people read them. */
@@ -31,6 +31,7 @@ export function between(from: Date | undefined, to: Date | undefined): string {
 /** A value on one line. */
 export function short(value: unknown): string {
   if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, {
     depth: 2,
     breakLength: Number.POSITIVE_INFINITY,
@@ -42,14 +43,15 @@ export function short(value: unknown): string {
 /** A value in full, on several lines. */
 export function full(value: unknown): string {
   const colors = paint("red", "") !== "";
-  if (value instanceof Error) return `${stackOf(value)}${causeOf(value)}`;
+  if (value instanceof Error) return `${userStack(value)}${causeOf(value)}`;
+  if (value instanceof EncryptedValue) return String(value);
   return inspect(value, { depth: 8, maxStringLength: 10_000, maxArrayLength: 200, colors });
 }
 
 function causeOf({ cause }: Error): string {
   return cause === undefined
     ? ""
-    : `\ncaused by ${cause instanceof Error ? `${stackOf(cause)}${causeOf(cause)}` : short(cause)}`;
+    : `\ncaused by ${cause instanceof Error ? `${userStack(cause)}${causeOf(cause)}` : short(cause)}`;
 }
 
 /** `customer=cus_1, stage=charged`, without perdure's own. */
@@ -58,21 +60,4 @@ export function attributes(all: Readonly<Record<string, string>>): string {
     .filter(([name]) => !name.startsWith("$"))
     .map(([name, value]) => `${name}=${value}`)
     .join(", ");
-}
-
-/** Where the engine's own code is: its frames in a stack tell a user nothing. */
-const OWN = [
-  "node:internal/",
-  "/node_modules/@perdure/",
-  "/node_modules/perdure/",
-  // As a stack has it: the URL of a module, or its path.
-  new URL(".", import.meta.resolve("@perdure/core")).href,
-  `${dirname(fileURLToPath(import.meta.resolve("@perdure/core")))}/`,
-];
-
-function stackOf(error: Error): string {
-  const lines = (error.stack ?? short(error)).split("\n");
-  return lines
-    .filter((line) => !/^\s+at /.test(line) || !OWN.some((place) => line.includes(place)))
-    .join("\n");
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { configure } from "@perdure/core/runtime";
+import { configure, getWorld } from "@perdure/core/runtime";
 import type { World } from "@perdure/core/world";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import type { PerdureConfig } from "../config.ts";
@@ -48,9 +48,12 @@ export type Making = "must exist" | "may be made";
 
 /** The World that the options mean, open, as that of this process. */
 export async function openPlace(options: PlaceOptions, making: Making = "must exist"): Promise<World> {
-  const world = await worldOf(options, making);
+  const plain = await worldOf(options, making);
+  const { config } = await project(options);
+  const encryption = config.encryption ?? config.worker?.encryption;
   // No worker comes along: a command that looks at runs must not execute them.
-  configure({ world, worker: false });
+  configure({ world: plain, worker: false, ...(encryption !== undefined && { encryption }) });
+  const world = getWorld();
   await world.open();
   return world;
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
-import { ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
+import { EncryptionError, ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
 import { coldReplay } from "@perdure/core/runtime";
-import type { JournalEvent, RunStatus } from "@perdure/core/world";
+import { readJournalFile, type StoredJournal } from "@perdure/core/testing";
+import type { RunStatus } from "@perdure/core/world";
 import { loadCode } from "./code.ts";
 import { CommandError, EXIT } from "./errors.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
@@ -20,15 +20,8 @@ export interface ReplayOptions extends PlaceOptions {
   readonly json?: boolean;
 }
 
-interface Journal {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly generation: number;
-  readonly events: readonly JournalEvent[];
-}
-
 type Finding =
-  | { readonly runId: string; readonly workflow: string; readonly result: "follows" | "no code" }
+  | { readonly runId: string; readonly workflow: string; readonly result: "follows" | "no code" | "no key" }
   | {
       readonly runId: string;
       readonly workflow: string;
@@ -59,7 +52,7 @@ export async function replay(file: string | undefined, options: ReplayOptions): 
 }
 
 /** How to read each journal: one at a time, for a store may have many. */
-async function fromStore(options: ReplayOptions): Promise<(() => Promise<Journal | null>)[]> {
+async function fromStore(options: ReplayOptions): Promise<(() => Promise<StoredJournal | null>)[]> {
   const last = options.last === undefined ? Number.POSITIVE_INFINITY : Number(options.last);
   if (!(last >= 1)) throw new CommandError("--last: write a whole number from 1 on.");
   const { workflow } = options;
@@ -90,47 +83,25 @@ async function fromStore(options: ReplayOptions): Promise<(() => Promise<Journal
   });
 }
 
-/** What `perdure run <id> --journal --json` prints, as far as it is read. */
-interface JournalFile {
-  readonly runId: string;
-  readonly workflow: string;
-  readonly generation?: number;
-  readonly journal: readonly (Omit<JournalEvent, "at" | "data"> & {
-    readonly at: string;
-    readonly data: string | null;
-  })[];
-}
-
 /** A journal as `perdure run <id> --journal --json` prints it. */
-function readJournal(file: string): Journal {
-  let text: string;
+function readJournal(file: string): StoredJournal {
   try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    throw new CommandError(`${file} cannot be read.`);
-  }
-  try {
-    const { runId, workflow, generation = 0, journal } = JSON.parse(text) as JournalFile;
-    const events = journal.map(({ seq, type, at, id, name, data }) => ({
-      ...{ seq, type, id, name },
-      at: new Date(at).getTime(),
-      data: data === null ? null : new Uint8Array(Buffer.from(data, "base64")),
-    }));
-    if (typeof runId !== "string" || typeof workflow !== "string") throw new TypeError();
-    return { runId, workflow, generation, events };
-  } catch {
-    throw new CommandError(
-      `${file} is no journal. Write one with: perdure run <id> --journal --json > ${file}`,
-    );
+    return readJournalFile(file);
+  } catch (error) {
+    throw new CommandError(error instanceof TypeError ? error.message : `${file} cannot be read.`);
   }
 }
 
-async function check({ runId, workflow, generation, events }: Journal, strict: boolean): Promise<Finding> {
+async function check(
+  { runId, workflow, generation, events }: StoredJournal,
+  strict: boolean,
+): Promise<Finding> {
   try {
     await coldReplay({ runId, workflow, generation }, events, undefined, { strict });
     return { runId, workflow, result: "follows" };
   } catch (error) {
     if (WorkflowNotRegisteredError.is(error)) return { runId, workflow, result: "no code" };
+    if (EncryptionError.is(error)) return { runId, workflow, result: "no key" };
     const message = error instanceof Error ? error.message : String(error);
     const seq = ReplayDivergenceError.is(error) ? error.seq : null;
     return { runId, workflow, result: "diverges", seq, message };
@@ -140,7 +111,8 @@ async function check({ runId, workflow, generation, events }: Journal, strict: b
 function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   const diverging = findings.filter((finding) => finding.result === "diverges");
   const without = findings.filter(({ result }) => result === "no code");
-  if (diverging.length > 0) process.exitCode = EXIT.bad;
+  const unread = findings.filter(({ result }) => result === "no key");
+  if (diverging.length + unread.length > 0) process.exitCode = EXIT.bad;
   if (json === true) {
     printJson(findings);
     return;
@@ -150,10 +122,15 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
     print(differenceIn(message).map((line) => `    ${paint(line.startsWith("-") ? "red" : "green", line)}`));
   }
   const names = [...new Set(without.map(({ workflow }) => oneLine(workflow)))];
-  const passed = findings.length - diverging.length - without.length;
+  const passed = findings.length - diverging.length - without.length - unread.length;
   print(`${passed} of ${findings.length} journals are followed, ${diverging.length} diverge.`);
   if (names.length > 0) {
     print(`${without.length} could not be replayed: no module here has ${names.join(", ")}.`);
+  }
+  if (unread.length > 0) {
+    print(
+      `${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`,
+    );
   }
 }
 

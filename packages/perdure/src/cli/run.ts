@@ -1,12 +1,12 @@
 import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
-import { decodeError } from "@perdure/core/testing";
+import { EncryptionError } from "@perdure/core/errors";
+import { decodeError, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
 import { attributes, between, full, length, short, time } from "./format.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
 import { runsThatFit } from "./selection.ts";
 import { cut, lineWidth, oneLine, paint, paintStatus, print, printJson } from "./terminal.ts";
-import { type Entry, timelineOf } from "./timeline.ts";
 
 /** `perdure run <id>`: what one run did, why it ended, and what it waits for. */
 
@@ -38,7 +38,7 @@ export async function run(runId: string, options: RunOptions): Promise<void> {
 interface Facts {
   readonly row: RunRecord;
   readonly events: readonly RunEvent[];
-  readonly timeline: readonly Entry[];
+  readonly timeline: readonly TimelineEntry[];
   readonly children: readonly {
     readonly runId: string;
     readonly workflowName: string;
@@ -84,8 +84,16 @@ async function journalFile(world: World, row: RunRecord, events: readonly RunEve
 }
 
 function errorOf(row: RunRecord, events: readonly RunEvent[]): unknown {
-  if (row.status === "diverged" && row.error !== null) return decodeError(row.error);
+  if (row.status === "diverged" && row.error !== null) return errorFrom(row.error);
   return events.findLast(({ type }) => type === "run_failed" || type === "run_cancelled")?.value;
+}
+
+function errorFrom(bytes: Uint8Array): unknown {
+  try {
+    return decodeError(bytes);
+  } catch (error) {
+    return error;
+  }
 }
 
 function dateOf(ms: number | null): Date | undefined {
@@ -132,13 +140,30 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
     lines.push(...locks.map(({ key, waiting }) => `  ${oneLine(key)}  ${waiting} wait for it`));
   }
   if (error !== undefined) lines.push("", paint("red", "error"), ...indented(full(error)));
+  const missing = missingKeys(events);
+  if (missing.length > 0) {
+    lines.push(
+      "",
+      paint(
+        "yellow",
+        "Values are encrypted, and these keys do not open them here. Give the right ones in perdure.config.ts, as encryption:",
+      ),
+    );
+    lines.push(...missing.map((keyId) => `  ${oneLine(keyId)}`));
+  }
   return lines;
+}
+
+/** The keys that it takes to read the values, and that are not here. */
+function missingKeys(events: readonly RunEvent[]): readonly string[] {
+  const errors: readonly unknown[] = events.map(({ error }) => error);
+  return [...new Set(errors.filter(EncryptionError.is).map(({ keyId }) => keyId))];
 }
 
 function valueText(value: unknown, error: Error | null): string {
   const width = Math.max(lineWidth() - 11, 20);
   const text = cut(oneLine(short(value)), width);
-  return error === null ? text : `${text} (${oneLine(error.message)})`;
+  return error === null || EncryptionError.is(error) ? text : `${text} (${oneLine(error.message)})`;
 }
 
 const MARKS: Readonly<Record<string, readonly [mark: string, style: "green" | "red" | "yellow" | "cyan"]>> = {
@@ -150,7 +175,7 @@ const MARKS: Readonly<Record<string, readonly [mark: string, style: "green" | "r
   open: ["…", "cyan"],
 };
 
-function entryLines(entry: Entry, created: Date | undefined): string[] {
+function entryLines(entry: TimelineEntry, created: Date | undefined): string[] {
   const { kind, name, id, at, endedAt, outcome, failedAttempts, input, output } = entry;
   const [mark, style] = MARKS[outcome] ?? ["•", "yellow"];
   const since =
@@ -188,7 +213,7 @@ function indented(text: string): string[] {
 function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string {
   const about = [name, id].filter((text) => text !== null).map((text) => oneLine(text as string));
   const text = value === undefined ? "" : `  ${cut(oneLine(short(value)), Math.max(lineWidth() - 60, 40))}`;
-  const why = error === null ? "" : `  (${oneLine(error.message)})`;
+  const why = error === null || EncryptionError.is(error) ? "" : `  (${oneLine(error.message)})`;
   return `${String(seq).padStart(5)}  ${at?.toISOString() ?? "-"}  ${paint("bold", type)}  ${about.join("  ")}${text}${why}`;
 }
 

@@ -1,9 +1,11 @@
 import { createServer } from "node:http";
 import { createWorker, shutdown, type Worker } from "@perdure/core/runtime";
 import { healthHandler } from "@perdure/http";
+import { nodeListener } from "@perdure/http/node";
 import { loadCode } from "./code.ts";
 import { CommandError } from "./errors.ts";
 import { openPlace, type PlaceOptions, project } from "./place.ts";
+import { untilSignal } from "./signals.ts";
 import { print } from "./terminal.ts";
 
 /** `perdure worker <files…>`: a process that executes the workflows of some modules until it is told to end. */
@@ -36,24 +38,8 @@ export async function worker(files: readonly string[], options: WorkerCommandOpt
   print("ended");
 }
 
-/** Resolves at the first signal. A second one ends the process as ever. */
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const signals = ["SIGTERM", "SIGINT"] as const;
-    const stop = (): void => {
-      for (const signal of signals) process.removeListener(signal, stop);
-      resolve();
-    };
-    for (const signal of signals) process.once(signal, stop);
-  });
-}
-
 async function serveHealth(made: Worker, port: number): Promise<() => void> {
-  const handler = healthHandler(made);
-  const server = createServer(async (request, response) => {
-    const answer = handler(new Request("http://localhost/", { method: request.method ?? "GET" }));
-    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
-  });
+  const server = createServer(nodeListener(healthHandler(made)));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, resolve);

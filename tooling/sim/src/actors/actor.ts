@@ -1,6 +1,5 @@
 import type { World } from "@perdure/core/world";
-import type { SimProcess } from "../process.ts";
-import type { Random } from "../random.ts";
+import type { Random, SimProcess } from "@perdure/simulator/cluster";
 
 /** What an actor works with. It may die at any await, and begins anew then. */
 export interface Actor {

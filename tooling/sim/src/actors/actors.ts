@@ -1,11 +1,7 @@
-import type { ClusterConfig, Fault } from "../config.ts";
-import type { Network } from "../network.ts";
-import { newProcess, type SimProcess } from "../process.ts";
-import { processWorld } from "../process-world.ts";
-import { type Random, randomOf } from "../random.ts";
-import type { Scheduler } from "../scheduler.ts";
+import type { Network, Scheduler, Trace } from "@perdure/simulator/cluster";
+import { newProcess, processWorld, type Random, randomOf, type SimProcess } from "@perdure/simulator/cluster";
+import type { Fault, SimConfig } from "../config.ts";
 import type { Store } from "../store.ts";
-import type { Trace } from "../trace.ts";
 import type { Actor } from "./actor.ts";
 import { checkCounts, count } from "./counter.ts";
 import { checkHeard, createLoop, sendToLoop, tendLoop } from "./loop.ts";
@@ -21,7 +17,7 @@ export interface ActorsOptions {
   readonly network: Network;
   readonly store: Store;
   readonly trace: Trace;
-  readonly config: ClusterConfig;
+  readonly config: SimConfig;
   readonly on: (fault: Fault) => boolean;
   readonly fail: (error: unknown) => void;
 }

@@ -1,8 +1,8 @@
 import { WorldError } from "@perdure/core/errors";
 import type { MemoryState } from "@perdure/core/testing";
 import type { RecordWrite, StoredRecord } from "@perdure/core/world";
+import { pause } from "@perdure/simulator/cluster";
 import { LawBroken } from "../failure.ts";
-import { pause } from "../process.ts";
 import type { Actor } from "./actor.ts";
 
 /** Several actors count in one record by compare-and-set. The record says how far each is: so one that begins anew goes on. */

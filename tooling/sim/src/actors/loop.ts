@@ -9,8 +9,8 @@ import type {
   RunCommit,
   RunRecord,
 } from "@perdure/core/world";
+import { pause } from "@perdure/simulator/cluster";
 import { LawBroken } from "../failure.ts";
-import { pause } from "../process.ts";
 import type { Actor } from "./actor.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import { WorldError } from "../../errors/index.ts";
+import { EncryptionError, WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
@@ -17,6 +17,7 @@ import type {
   World,
 } from "../../world/index.ts";
 import { firstEvents, readJournal } from "../claims/loader.ts";
+import type { UnreadableRuns } from "../claims/unreadable-runs.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import type { StoreCalls } from "../system-steps/store-calls.ts";
 import { endingOf, WATCH, type Watcher } from "../system-steps/watch-run.ts";
@@ -34,6 +35,7 @@ export interface AfterWorkOptions {
   readonly logger: Logger;
   readonly leaseTtl: number;
   readonly store: StoreCalls;
+  readonly unreadable: Pick<UnreadableRuns, "leave">;
 }
 
 /** End mail is answered, and children are looked for, in pages of so many. */
@@ -50,22 +52,29 @@ export class AfterWork {
     this.#options = options;
   }
 
-  /** Does what a claimed run that has ended owes. */
-  take(claimed: ClaimedRun): void {
-    const { logger } = this.#options;
+  /** Whether something is under way. */
+  get busy(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  /** Does what a claimed run that has ended owes. Resolves when it is done, or could not be. */
+  take(claimed: ClaimedRun): Promise<void> {
+    const { logger, unreadable } = this.#options;
     const { runId, workflow } = claimed.run;
-    const work = this.#do(claimed).catch((error: unknown) => {
-      logger.warn(
-        "what a run owes after its end could not be done: a worker does it when its lease is over",
-        {
-          runId,
-          workflow,
-          error,
-        },
-      );
-    });
+    const work = this.#do(claimed)
+      .catch((error: unknown) => {
+        if (EncryptionError.is(error)) {
+          unreadable.leave(claimed, error);
+          return;
+        }
+        logger.warn(
+          "what a run owes after its end could not be done: a worker does it when its lease is over",
+          { runId, workflow, error },
+        );
+      })
+      .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
-    void work.finally(() => this.#underWay.delete(work));
+    return work;
   }
 
   /** Resolves when nothing is under way. */
@@ -172,5 +181,5 @@ export class AfterWork {
 }
 
 function unlessRetryable(error: unknown): void {
-  if (WorldError.is(error) && error.retryable) throw error;
+  if (EncryptionError.is(error) || (WorldError.is(error) && error.retryable)) throw error;
 }

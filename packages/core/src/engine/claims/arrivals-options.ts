@@ -5,6 +5,7 @@ import type { ClaimedRun, World } from "../../world/index.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
+import type { UnreadableRuns } from "./unreadable-runs.ts";
 
 /** What arrivals need of their worker, and tell it. */
 export interface ArrivalsOptions {
@@ -16,6 +17,7 @@ export interface ArrivalsOptions {
   readonly strictReplay: boolean;
   readonly residents: Residents;
   readonly quarantine: Quarantine;
+  readonly unreadable: UnreadableRuns;
   /** The next tick has to look at the run. */
   readonly touch: (run: LiveRun) => void;
   /** A run that has ended and has work left. */

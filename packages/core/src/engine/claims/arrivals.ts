@@ -1,23 +1,15 @@
-import { LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
-import type { Execution } from "../../interpreter/execution.ts";
+import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
-import { outside } from "../../outside.ts";
-import { largestValue } from "../../serialization/index.ts";
-import {
-  type ClaimedRun,
-  isTerminal,
-  type JournalEvent,
-  type Lease,
-  type NewEvent,
-  type RunRecord,
-} from "../../world/index.ts";
+import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { wasInterrupted } from "../run/divergence.ts";
-import { LiveRun } from "../run/live-run.ts";
-import { FailureFences } from "../steps/failure-fences.ts";
+import type { LiveRun } from "../run/live-run.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
-import { firstEvents, newExecution, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { tellOfLag } from "./claim-lag.ts";
+import { firstEvents, primed, type Replayed, replayClaimed } from "./loader.ts";
+import { newLiveRun } from "./new-live-run.ts";
 import { wokenSince } from "./poison.ts";
 import { POISONED_AFTER, SUSPECT_AFTER } from "./quarantine.ts";
+import { whyUnreadable } from "./unreadable-runs.ts";
 
 /** Runs that come to this worker: created here, claimed and still in memory, or claimed and replayed. */
 
@@ -41,6 +33,11 @@ export class Arrivals {
     return Math.max(JOURNALS_IN_MEMORY - this.#loading, 0);
   }
 
+  /** Whether a claimed run is on its way to the residents. */
+  get busy(): boolean {
+    return this.#onTheirWay.size > 0;
+  }
+
   /** Resolves when no claimed run is on its way to the residents. */
   async settled(): Promise<void> {
     await Promise.all(this.#onTheirWay);
@@ -55,18 +52,19 @@ export class Arrivals {
   created(lease: Lease, workflow: string, events: readonly NewEvent[], leaseUntil: number): void {
     const { residents, touch } = this.#options;
     if (residents.isOutdated(lease)) return;
-    const run = this.#newRun({ runId: lease.runId, workflow, generation: 0 }, events);
+    const run = newLiveRun(this.#options, { runId: lease.runId, workflow, generation: 0 }, events);
     residents.take(run, lease, leaseUntil);
     primed(run.execution, events);
-    run.hold({ firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
+    this.#hold(run, { firstSeq: 1, seq: events.length, mailSeq: 0, mailDone: 0, lostClaims: 0 }, 0);
     touch(run);
   }
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, quarantine, touch } = this.#options;
+    const { clock, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
-    if (isTerminal(row.status)) {
+    const obstacle = whyUnreadable(claimed);
+    if (isTerminal(row.status) && obstacle === null) {
       this.#options.onEnded(claimed);
       return;
     }
@@ -75,11 +73,17 @@ export class Arrivals {
     // Our own lease ran out and came back to us: the old incarnation is another's.
     if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
     const parked = residents.unpark(row.runId);
+    if (obstacle !== null) {
+      parked?.end();
+      unreadable.leave(claimed, obstacle);
+      return;
+    }
     const now = Math.max(clock.now(), claimNow);
     if (parked?.lease.claimId === claimed.lastClaimId && parked?.lease.seq === row.seq) {
       residents.take(parked, lease, leaseUntil);
-      parked.hold(row, 0);
+      this.#hold(parked, row, 0);
       parked.schedule(() => false, now);
+      tellOfLag(parked, claimed, claimNow, this.#options.logger);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -95,7 +99,7 @@ export class Arrivals {
       );
       return;
     }
-    const fresh = this.#newRun(row, events);
+    const fresh = newLiveRun(this.#options, row, events);
     const suspect = row.lostClaims >= SUSPECT_AFTER && row.lostClaims < POISONED_AFTER;
     if (suspect && quarantine.active) {
       quarantine.refuse(claimed, lease);
@@ -120,36 +124,28 @@ export class Arrivals {
 
   /** The copy that a claim counted on has been evicted since: read the journal from its beginning. */
   async #loadEvicted(claimed: ClaimedRun, leaseUntil: number, now: number): Promise<void> {
-    const { world, logger, residents } = this.#options;
-    const { runId } = claimed.run;
+    const { world, residents } = this.#options;
     const lease = leaseOf(claimed);
     try {
       const { events, damage } = await firstEvents(world, claimed.run);
       if (this.#closed || residents.isOutdated(lease)) return;
-      const run = this.#newRun(claimed.run, events);
+      const run = newLiveRun(this.#options, claimed.run, events);
       residents.take(run, lease, leaseUntil);
       await this.#load(run, { ...claimed, events, damage }, now);
     } catch (error) {
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
-      );
+      this.#unread(claimed, error);
     }
   }
 
   async #load(run: LiveRun, claimed: ClaimedRun, now: number): Promise<void> {
-    const { clock, logger, residents, touch } = this.#options;
+    const { clock, residents, touch } = this.#options;
     const { run: row, mail } = claimed;
     let replayed: Replayed;
     try {
       replayed = await replayClaimed(run.execution, claimed, this.#options);
     } catch (error) {
-      const { runId } = row;
-      logger.warn(
-        "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-        { runId, error },
-      );
       residents.drop(run);
+      this.#unread(claimed, error);
       return;
     }
     if (run.lease.ended) return;
@@ -157,7 +153,7 @@ export class Arrivals {
     const began = journal.some(({ type }) => type === "run_started");
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
-    run.hold(row, lastAt);
+    this.#hold(run, row, lastAt);
     const lost = claimed.lost || (row.status === "diverged" && wasInterrupted(row.error));
     const terminate = mail.find(({ type }) => type === TERMINATE);
     const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
@@ -180,7 +176,25 @@ export class Arrivals {
       }
       run.receiveMail(mail);
     }
+    tellOfLag(run, claimed, now, this.#options.logger);
     touch(run);
+  }
+
+  #unread(claimed: ClaimedRun, error: unknown): void {
+    const { logger, unreadable } = this.#options;
+    if (EncryptionError.is(error)) {
+      unreadable.leave(claimed, error);
+      return;
+    }
+    logger.warn(
+      "the journal of a run could not be read: a worker takes the run up again when its lease is over",
+      { runId: claimed.run.runId, error },
+    );
+  }
+
+  #hold(run: LiveRun, row: Parameters<LiveRun["hold"]>[0], lastAt: number): void {
+    run.hold(row, lastAt);
+    this.#options.residents.executions.begin(run);
   }
 
   /** Parks a run that cannot go on here. A poisoned one stays parked until somebody asks for it, and then begins alone. */
@@ -199,36 +213,6 @@ export class Arrivals {
     } else {
       onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
     }
-  }
-
-  #newRun(
-    { runId, workflow, generation }: Pick<RunRecord, "runId" | "workflow" | "generation">,
-    events: readonly Pick<JournalEvent, "data">[],
-  ): LiveRun {
-    const { world, clock, ids, logger, random, touch } = this.#options;
-    const execution: Execution = newExecution({
-      runId,
-      workflow,
-      generation,
-      events,
-      largestValue: largestValue(world),
-      clock: () => clock.now(),
-      // The guard would answer a workflow's call from what others can know.
-      newToken: () => outside(() => ids.token()),
-      onActivity: () => {
-        if (run.lease.held && run.turn.settled) touch(run);
-      },
-      onStray: (error) => {
-        if (!run.lease.held) return;
-        logger.warn(
-          "a promise that a workflow made was rejected and nobody awaits it: await it, or catch its errors",
-          { runId, workflow, error },
-        );
-      },
-    });
-    const fences = new FailureFences({ runId, workflow, clock, logger, onRaised: () => touch(run) });
-    const run: LiveRun = new LiveRun({ runId, workflow, execution, random, fences });
-    return run;
   }
 }
 

@@ -28,18 +28,22 @@ export interface ClaimLoopOptions {
   readonly journalRoom: () => number;
   /** Steps wait for a slot here, so other workers have the first try at what becomes due. */
   readonly busy: () => boolean;
+  /** Runs were left to other workers, which have the first try at them when they are due again. */
+  readonly leavesRuns: () => boolean;
   readonly cached: ReadonlyMap<string, CachedRun>;
   /** Before a claim: renews leases that may have run out while this process stood still. False if it could not. */
   readonly beforeClaim: () => Promise<boolean>;
   /** No run is held. */
   readonly idle: () => boolean;
+  /** A claim is over. `quiet`: no run was held when it began, it brought none, and none is due. */
+  readonly onLooked: (quiet: boolean) => void;
   /** A new claim id. */
   readonly newClaimId: () => string;
   readonly onClaimed: (claimed: ClaimedRun, leaseUntil: number, now: number) => void;
 }
 
 const LARGEST_CLAIM = 100;
-/** So long a busy worker leaves due runs to others, in milliseconds. */
+/** So long a worker that is busy, or has left runs to others, leaves due ones to them, in milliseconds. */
 const COURTESY = 100;
 /** Events that come with a claimed run; more are read page by page. */
 export const EVENT_PAGE = 1000;
@@ -51,6 +55,7 @@ export class ClaimLoop {
   #asked = 0;
   #askingSince: number | null = null;
   #oldestDue: number | null = null;
+  #nextDueAt: number | null = null;
   /** How many claims there were. */
   #turn = 0;
   /** The last claim was kept small, or not made, for want of room. */
@@ -78,9 +83,15 @@ export class ClaimLoop {
     return this.#oldestDue;
   }
 
+  /** When the next run is due that this worker would take, as far as the last claim and what was given back since tell; or `null`. */
+  get nextDueAt(): number | null {
+    return this.#nextDueAt;
+  }
+
   /** Runs may be due, or there is room again. */
   wake(): void {
-    if (this.#options.busy()) this.noteDue(this.#options.clock.now() + COURTESY);
+    if (this.#options.busy() || this.#options.leavesRuns())
+      this.noteDue(this.#options.clock.now() + COURTESY);
     else this.#claimSoon();
   }
 
@@ -107,7 +118,13 @@ export class ClaimLoop {
     this.wake();
   }
 
-  /** A run will be due at this time. */
+  /** A run was given back, and is due at this time. */
+  parked(dueAt: number): void {
+    this.#nextDueAt = Math.min(this.#nextDueAt ?? dueAt, dueAt);
+    this.noteDue(dueAt);
+  }
+
+  /** It is time for a look then, at the latest. */
   noteDue(at: number): void {
     if (this.#closed || at >= this.#timerAt) return;
     this.#cancelTimer?.();
@@ -141,6 +158,8 @@ export class ClaimLoop {
     if (upToDate && queues.length > 0 && limit > 0) {
       this.#asked = limit;
       this.#askingSince = now;
+      this.#nextDueAt = null;
+      const idle = this.#options.idle();
       try {
         const result = await world.claim({
           queues: this.#inTurn(queues),
@@ -164,12 +183,19 @@ export class ClaimLoop {
         this.#warnOfClock();
         // Before the answer the clock may have been wrong by any time.
         next = clock.now() + pause;
+        if (result.nextDueAt !== null) {
+          const dueAt = clock.now() + result.nextDueAt - result.now;
+          this.#nextDueAt = Math.min(this.#nextDueAt ?? dueAt, dueAt);
+        }
+        this.#options.onLooked(
+          idle && result.runs.length === 0 && (this.#nextDueAt === null || this.#nextDueAt > clock.now()),
+        );
         for (const claimed of result.runs) this.#options.onClaimed(claimed, sentAt + leaseTtl, result.now);
         if (result.runs.length < limit) this.#starved = false;
         if (result.runs.length === limit) this.#again ||= this.#options.room() > 0;
         // A store whose clock is behind ours would make us ask again and again: wait by its clock.
         else if (result.nextDueAt !== null)
-          next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1));
+          next = Math.min(next, clock.now() + Math.max(result.nextDueAt - result.now, 1) + this.#courtesy);
       } catch (error) {
         next = clock.now() + this.#options.store.failed(error) * (0.75 + 0.25 * random());
       }
@@ -177,6 +203,10 @@ export class ClaimLoop {
       this.#askingSince = null;
     }
     this.noteDue(next);
+  }
+
+  get #courtesy(): number {
+    return this.#options.leavesRuns() ? COURTESY : 0;
   }
 
   /**

@@ -38,12 +38,16 @@ export class HandOver {
     this.#leaving.add(run);
   }
 
+  /** The same, and attempts of it that wait for a slot are given up. */
+  leave(run: LiveRun): void {
+    this.add(run);
+    this.#giveUp(run, "queued");
+  }
+
   /** So are all but this one; attempts that wait for a slot are given up. */
   addOthers(stays: (run: LiveRun) => boolean): void {
     for (const run of this.#options.held()) {
-      if (stays(run)) continue;
-      this.add(run);
-      this.#giveUp(run, "queued");
+      if (!stays(run)) this.leave(run);
     }
   }
 

@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { functionOf } from "../../define/built-ins.ts";
+import { refuseSealed } from "../../encryption/sealed-bytes.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -10,6 +11,7 @@ import {
   WorkflowNotRegisteredError,
   WorldError,
 } from "../../errors/index.ts";
+import { measured, measures } from "../../interceptors/index.ts";
 import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
@@ -68,7 +70,8 @@ function entrance(): <T>(execution: Execution, call: () => T) => T {
  * The whole journal of a run, given its row and the beginning.
  *
  * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; {@link LeaseLostError} if another
- *   worker has written it since; what else the store throws, as it is
+ *   worker has written it since; {@link EncryptionError} if it cannot be read
+ *   here; what else the store throws, as it is
  */
 export async function readJournal(
   world: World,
@@ -115,7 +118,9 @@ export async function firstEvents(
 
 async function pageOf(world: World, runId: string, after: number): Promise<readonly JournalEvent[]> {
   try {
-    return await world.listEvents(runId, after, EVENT_PAGE);
+    const events = await world.listEvents(runId, after, EVENT_PAGE);
+    refuseSealed(events);
+    return events;
   } catch (error) {
     // Such as a file that was deleted: that says nothing of the run.
     if (!WorldError.is(error) || !error.damaged) throw error;
@@ -161,6 +166,7 @@ export async function replayClaimed(
   { world, clock, logger, strictReplay: strict }: ReplayTerms,
 ): Promise<Replayed> {
   const { run: row, damage } = claimed;
+  const from = measures() ? clock.elapsed() : null;
   let journal: readonly JournalEvent[] = [];
   try {
     if (damage !== null) throw new DamagedRunError(row.runId, damage.message, { cause: damage });
@@ -178,6 +184,11 @@ export async function replayClaimed(
   try {
     checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
+    if (from !== null && journal.some(({ type }) => type === "run_started")) {
+      const duration = clock.elapsed() - from;
+      const { workflow: workflowName } = row;
+      measured(logger, { type: "replay", workflowName, events: journal.length, duration });
+    }
     return { journal, obstacle: null };
   } catch (error) {
     return { journal, obstacle: error };

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { measured, measures } from "../../interceptors/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { LiveRun } from "../run/live-run.ts";
 
@@ -25,5 +26,6 @@ export function parkDiverged(
       : "a run cannot go on with the code of this process: it is parked and tried again later, nothing is lost",
     { runId, workflow, error },
   );
+  if (measures()) measured(logger, { type: "diverged", workflowName: workflow, runId });
   run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
 }

@@ -1,12 +1,15 @@
+import type { Logger } from "../../logger.ts";
 import type { CachedRun, Lease } from "../../world/index.ts";
 import type { LeaseKeeper } from "../leases/lease-keeper.ts";
 import type { LiveRun } from "../run/live-run.ts";
+import { RunExecutions } from "../run/run-executions.ts";
 
 /** Which runs a worker has in memory: those that it holds a lease of, and those that wait without one until they are evicted. */
 
 export interface ResidentsOptions {
   /** How many runs, held and waiting, are kept. Held ones are never evicted. */
   readonly maxRuns: number;
+  readonly logger: Logger;
   /** Keeps the process alive while runs are held; returns the function that lets it go. */
   readonly keepProcessAlive: () => () => void;
   /** A run is held. */
@@ -18,6 +21,7 @@ export interface ResidentsOptions {
 export class Residents {
   /** Renews leases while the event loop is blocked; told of every lease. */
   keeper: LeaseKeeper | undefined;
+  readonly executions: RunExecutions;
   readonly #options: ResidentsOptions;
   readonly #held: Map<string, LiveRun> = new Map();
   /** The longest waiting first. */
@@ -27,6 +31,7 @@ export class Residents {
 
   constructor(options: ResidentsOptions) {
     this.#options = options;
+    this.executions = new RunExecutions(options.logger);
   }
 
   get heldCount(): number {
@@ -70,6 +75,7 @@ export class Residents {
       this.#releaseProcess?.();
       this.#releaseProcess = undefined;
     }
+    this.executions.left(run);
     this.#options.onReleased();
   }
 

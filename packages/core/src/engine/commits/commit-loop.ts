@@ -1,5 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
 import { WorldError } from "../../errors/index.ts";
+import { measured, measures } from "../../interceptors/index.ts";
 import type { Logger } from "../../logger.ts";
 import { largestBatch } from "../../serialization/index.ts";
 import type { CommitResult, World } from "../../world/index.ts";
@@ -98,12 +99,15 @@ export class CommitLoop {
 
   async #send(batch: readonly OutgoingCommit[]): Promise<void> {
     const { world, clock, logger } = this.#options;
+    const sentAt = measures() ? clock.elapsed() : null;
     for (let pause = FIRST_DELAY; !this.#closed; pause = Math.min(pause * 2, LONGEST_DELAY)) {
       try {
         const results = await world.commit(
           batch.map(({ request }) => request),
           clock.now(),
         );
+        if (sentAt !== null)
+          measured(logger, { type: "commit", runs: batch.length, duration: clock.elapsed() - sentAt });
         batch.forEach((commit, index) => {
           this.#options.onResult(commit, results[index] as CommitResult);
         });

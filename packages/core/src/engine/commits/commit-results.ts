@@ -1,5 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { LeaseLostError } from "../../errors/index.ts";
+import { measured, measures, tellOfEnd } from "../../interceptors/index.ts";
+import { headersOf } from "../../interpreter/kinds/headers.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
@@ -7,6 +9,7 @@ import { type CommitResult, endsRun, type World } from "../../world/index.ts";
 import type { Quarantine } from "../claims/quarantine.ts";
 import type { Residents } from "../claims/residents.ts";
 import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
+import { AlwaysReplay } from "./always-replay.ts";
 import { completions, type RunEnding } from "./completions.ts";
 import { JournalLength, type JournalLengthOptions } from "./journal-length.ts";
 
@@ -18,6 +21,8 @@ export interface CommitResultsOptions extends JournalLengthOptions {
   readonly logger: Logger;
   readonly residents: Residents;
   readonly quarantine: Quarantine;
+  /** Whether every journal is replayed cold when it has grown. */
+  readonly alwaysReplay: boolean;
   /** Whether this worker goes on with the run. */
   readonly keeps: (run: LiveRun) => boolean;
   /** A step of which the journal knows may start. */
@@ -35,33 +40,45 @@ export interface CommitResultsOptions extends JournalLengthOptions {
 export class CommitResults {
   readonly #options: CommitResultsOptions;
   readonly #length: JournalLength;
+  readonly #replays: AlwaysReplay | null;
 
   constructor(options: CommitResultsOptions) {
     this.#options = options;
     this.#length = new JournalLength(options);
+    this.#replays = options.alwaysReplay ? new AlwaysReplay(options) : null;
   }
 
   take(commit: OutgoingCommit, result: CommitResult): void {
     const { run } = commit;
-    const { world, residents } = this.#options;
+    const { world, logger, residents } = this.#options;
     const ending = result.outcome === "committed" ? endingOf(commit) : null;
+    // The execution forgets them with its end.
+    const headers = ending === null ? {} : headersOf(run.execution);
     if (run.lease.ended) {
       // It was given up here meanwhile; those who wait for its end hear of it all the same.
-      if (ending !== null) completions(world).finished(ending);
+      if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
+        completions(world).finished(ending);
+      }
     } else if (result.outcome !== "committed") {
       this.#refused(run, result);
     } else {
       const told = this.#tell(commit, result);
       this.#durable(commit, result.mailSeq, told);
       if (ending !== null) {
+        tellOfEnd(world, ending, headers, logger);
+        residents.executions.ended(run, ending.status);
         residents.release(run);
         completions(world).finished(ending);
       }
+      this.#replays?.look(commit);
     }
   }
 
   /** The store does not answer for this lease any more. */
   lose(run: LiveRun): void {
+    const { runId, workflow: workflowName } = run;
+    if (measures()) measured(this.#options.logger, { type: "lease_lost", runId, workflowName });
     this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
   }
 

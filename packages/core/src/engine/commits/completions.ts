@@ -1,4 +1,3 @@
-import { processWide } from "../../process-wide.ts";
 import type { RunRecord, World } from "../../world/index.ts";
 
 /** How a run ended: the part of a terminal row that its result is made of. */
@@ -11,17 +10,6 @@ export interface Completions {
   subscribe(listener: (ending: RunEnding) => void): () => void;
 }
 
-type EndingListener = (world: World, ending: RunEnding) => void;
-
-/** Those who hear of every run, in whatever World. */
-const everywhere = processWide("endings", () => new Set<EndingListener>());
-
-/** Hears of every run that a worker of this process has ended. */
-export function onEveryEnding(listener: EndingListener): () => void {
-  everywhere.add(listener);
-  return () => everywhere.delete(listener);
-}
-
 const hubs = new WeakMap<World, Completions>();
 
 /** The hub of a World. */
@@ -32,7 +20,6 @@ export function completions(world: World): Completions {
   const hub: Completions = {
     finished(ending) {
       for (const listener of listeners) listener(ending);
-      for (const listener of everywhere) listener(world, ending);
     },
     subscribe(listener) {
       listeners.add(listener);

@@ -1,5 +1,5 @@
 import type { Heard } from "../../interpreter/kinds/kind.ts";
-import { applyRetry } from "../../interpreter/kinds/step.ts";
+import { applyRetry, beganAt } from "../../interpreter/kinds/step.ts";
 import { judgeFailure } from "../steps/step-outcome.ts";
 import type { AttemptEnded, Incoming } from "./inbox.ts";
 import type { Outbox } from "./outbox.ts";
@@ -17,10 +17,11 @@ export function endOfAttempt(ended: AttemptEnded, parts: AttemptParts, now: numb
   const { execution, steps, cancel, random, outbox } = parts;
   const { step } = attempt;
   const { id } = step;
+  const name = beganAt(attempt.startedAt);
   if (execution.pending.get(id) !== step || step.attempt !== attempt.attempt) return null;
   if (result.type === "completed") {
     const { value: data, known } = result;
-    return { type: "step_completed", id, data, ...(known !== undefined && { known }) };
+    return { type: "step_completed", id, name, data, ...(known !== undefined && { known }) };
   }
   const verdict =
     ended.verdict ??
@@ -28,9 +29,9 @@ export function endOfAttempt(ended: AttemptEnded, parts: AttemptParts, now: numb
   if (verdict.type === "fail") {
     const isNew = ended.verdict === undefined;
     if (isNew && steps.fences.raise(step, () => parts.receive({ ...ended, verdict }))) return null;
-    return { type: "step_failed", id, data: verdict.error };
+    return { type: "step_failed", id, name, data: verdict.error };
   }
-  outbox.retry(id, verdict.record, now);
+  outbox.retry(id, name, verdict.record, now);
   applyRetry(step, verdict.record);
   steps.await(step);
   return null;

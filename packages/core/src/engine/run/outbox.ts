@@ -107,9 +107,9 @@ export class Outbox {
   }
 
   /** An attempt did not succeed, and another one comes. A worker that was lost is no progress. */
-  retry(stepId: string, record: RetryRecord, now: number): void {
+  retry(stepId: string, began: string | null, record: RetryRecord, now: number): void {
     const progress = record.reason === "error" || record.reason === "timeout";
-    this.append("step_retrying", now, stepId, null, encode(record, "retry"), progress);
+    this.append("step_retrying", now, stepId, began, encode(record, "retry"), progress);
   }
 
   /** The workflow function has ended. */
@@ -125,7 +125,7 @@ export class Outbox {
 
   /** A run is cancelled whose code does not hear of it. */
   endUnheard(reason: string | undefined, now: number): void {
-    const record: CancelRecord = { reason, finishing: [], until: now };
+    const record: CancelRecord = { reason, finishing: [], until: now, unheard: true };
     this.append("run_cancel_requested", now, null, null, encode(record, "cancel"));
     this.endCancelled(reason, now);
   }

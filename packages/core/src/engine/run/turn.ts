@@ -222,14 +222,12 @@ export class Turn {
 
   /** Ends the run where its code stands; what it asked for since it was told something is not done, and its mail stays unread. */
   #terminate(mail: Mail, now: number): void {
-    const { begun } = this.#options.cancel;
     this.#withheld = null;
     writeDebts(this.outbox, this.#execution, this.#options.steps, now);
     this.#execution.drop();
     this.#options.steps.close();
     this.outbox.owe();
-    if (begun) this.outbox.endCancelled(reasonOf(mail.data), now);
-    else this.outbox.endUnheard(reasonOf(mail.data), now);
+    this.outbox.endUnheard(reasonOf(mail.data), now);
     this.#machine.move("over");
   }
 

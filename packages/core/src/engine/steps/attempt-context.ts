@@ -25,6 +25,7 @@ export class AttemptContext implements StepContext {
   readonly store: StepContext["store"];
   readonly logger: StepContext["logger"];
   readonly isOver: StepContext["isOver"];
+  readonly headers: StepContext["headers"];
   readonly keys: StepKeys;
   starts = 0;
   readonly #parts: StepContextParts;
@@ -41,6 +42,7 @@ export class AttemptContext implements StepContext {
     this.store = parts.store;
     this.logger = parts.logger;
     this.isOver = parts.isOver;
+    this.headers = parts.headers;
   }
 
   get options(): StepContext["options"] {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { StepStore } from "../../context.ts";
+import type { Headers } from "../../interpreter/kinds/headers.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Signals } from "../../interpreter/signals.ts";
 import type { Logger } from "../../logger.ts";
@@ -30,6 +31,7 @@ export interface StepOwner {
   readonly metadata: () => WorkflowMetadata;
   readonly signals: Pick<Signals, "listen">;
   readonly largestValue: number;
+  readonly headers: Headers;
 }
 
 /** What the attempts of one worker share. */

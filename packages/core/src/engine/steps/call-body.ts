@@ -1,7 +1,9 @@
 import { currentContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
-import { FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
+import { stubs } from "../../define/stubs.ts";
+import { ContextError, FatalError, RetryableError, StepOutcomeUnknownError } from "../../errors/index.ts";
+import { aroundStep, type StepCall, wrapsSteps } from "../../interceptors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
 import { stepFacts } from "./step-outcome.ts";
@@ -25,7 +27,16 @@ export async function callBody(
     if (value !== undefined) return { value };
     if (!mayBegin()) return null;
   }
-  return { value: await fn.apply(step.thisArg, args) };
+  const body = async (): Promise<unknown> => await (stubs.get(id) ?? fn).apply(step.thisArg, args);
+  return { value: await (wrapsSteps() ? aroundStep(stepCall(step), body) : body()) };
+}
+
+/** What the interceptors know of the attempt. */
+function stepCall({ id: stepId, attempt, definition }: PendingStep): StepCall {
+  const context = currentContext();
+  if (context?.kind !== "step") throw new ContextError("The body of a step", "a step");
+  const { workflowRunId: runId, workflowName } = context.workflow;
+  return { runId, workflowName, stepName: definition.id, stepId, attempt, headers: context.headers };
 }
 
 async function ask(

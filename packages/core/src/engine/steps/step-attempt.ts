@@ -6,6 +6,7 @@ import { decode } from "../../serialization/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptContext } from "./attempt-context.ts";
 import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
+import { measureAttempt, unmeasured } from "./attempt-length.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
@@ -29,6 +30,7 @@ export class StepAttempt implements Attempt {
   #phase: "waiting" | "running" | "over" = "waiting";
   #timedOut = false;
   #startedAt: number | null = null;
+  #measure = unmeasured;
   #slot: Slot | null = null;
   #leaveQueue: () => void = () => {};
   #cancelTimeout: () => void = () => {};
@@ -76,6 +78,7 @@ export class StepAttempt implements Attempt {
   }
 
   abort(reason: unknown): void {
+    if (this.#phase === "running") this.#measure(null);
     this.#leave();
     this.interrupt(reason);
   }
@@ -123,6 +126,7 @@ export class StepAttempt implements Attempt {
     const { bodies, clock } = this.#host;
     this.#phase = "running";
     this.#startedAt = clock.now();
+    this.#measure = measureAttempt(this.step, this.#owner, this.#host);
     this.#slot = slot;
     this.#onSettled = () => slot.release();
     const settled = this.#execute().then((result) => {
@@ -139,6 +143,7 @@ export class StepAttempt implements Attempt {
   #end(result: AttemptResult): void {
     if (this.#phase === "over") return;
     this.#leave();
+    this.#measure(result);
     this.#listener.onEnd(result);
   }
 
@@ -172,7 +177,7 @@ export class StepAttempt implements Attempt {
 
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
-    const { runId, metadata, largestValue } = this.#owner;
+    const { runId, metadata, largestValue, headers } = this.#owner;
     const signals = this.#signals;
     const streams = new AttemptStreams(this.#host, { runId, stepId: step.id, attempt: this.attempt });
     this.#streams = streams;
@@ -182,6 +187,7 @@ export class StepAttempt implements Attempt {
       startedAt: this.#startedAt ?? 0,
       signals,
       workflow: metadata,
+      headers,
       duringRun: (runId, ended) => this.#duringRun(runId, ended),
       world: this.#host.world,
       logger: this.#host.logger,

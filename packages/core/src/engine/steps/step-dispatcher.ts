@@ -1,5 +1,6 @@
 import { FatalError } from "../../errors/index.ts";
 import { attributesOf } from "../../interpreter/kinds/attributes.ts";
+import { headersOf } from "../../interpreter/kinds/headers.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
@@ -109,5 +110,6 @@ function ownerOf({ execution }: LiveRun): StepOwner {
     metadata: () => workflowMetadata(execution, attributes),
     signals: signalsOf(execution),
     largestValue: execution.largestValue,
+    headers: headersOf(execution),
   };
 }

@@ -1,4 +1,5 @@
 import { HookConflictError } from "../../errors/index.ts";
+import { intercepted } from "../../interceptors/index.ts";
 import { HOOK_RECEIVED_OR_START } from "../../interpreter/kinds/or-start.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
 import { hookName } from "../../names.ts";
@@ -32,7 +33,8 @@ const TRIES = 50;
 /** @throws {HookConflictError} if the token stays with a run that takes no payload, or the start's key with another run */
 export async function resumeOrStart(
   { messageId, token, data, start }: ResumeOrStartInput,
-  { createRun, deliver, now }: Pick<StoreCalls, "createRun" | "deliver" | "now">,
+  callerRunId: string | null,
+  { createRun, deliver, logger, now }: Pick<StoreCalls, "createRun" | "deliver" | "logger" | "now">,
 ): Promise<Resumed> {
   const message = { messageId, type: HOOK_RECEIVED_OR_START, data };
   let holder: string | undefined;
@@ -42,13 +44,24 @@ export async function resumeOrStart(
       return { runId: delivered.runId, hookId: delivered.id };
     }
     const at = now();
-    const request = createRunRequest(
-      { ...start, hookToken: token },
-      { at, lease: null, mail: [{ ...message, at }] },
+    const { runId, workflow: workflowName } = start;
+    const mail = [{ ...message, at }];
+    const { request, created } = await intercepted(
+      { runId, workflowName, callerRunId, logger },
+      async (headers) => {
+        const made = createRunRequest({ ...start, hookToken: token }, { at, lease: null, headers, mail });
+        return { request: made, created: await createRun(made) };
+      },
+      ({ created: result }) =>
+        result.outcome === "held"
+          ? { type: "found", runId: result.name.runId }
+          : {
+              type: result.outcome === "created" ? "created" : "found",
+              runId: result.outcome === "mailed" ? result.runId : runId,
+            },
     );
-    const created = await createRun(request);
     if (created.outcome === "created") {
-      return { runId: request.runId, hookId: request.names.at(-1)?.id ?? "" };
+      return { runId, hookId: request.names.at(-1)?.id ?? "" };
     }
     if (created.outcome === "held") holder = created.name.runId;
   }
@@ -57,8 +70,8 @@ export async function resumeOrStart(
 
 export const resumeOrStartStep: SystemStep = {
   owed: true,
-  execute: async ({ input }, store) => ({
+  execute: async ({ runId, input }, store) => ({
     type: "completed",
-    value: await resumeOrStart(input as ResumeOrStartInput, store),
+    value: await resumeOrStart(input as ResumeOrStartInput, runId, store),
   }),
 };

@@ -1,8 +1,9 @@
 import { type Clock, delay } from "../../clock.ts";
-import { WorldError } from "../../errors/index.ts";
+import { EncryptionError, WorldError } from "../../errors/index.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
 import { decode, encode, encodeError, storable } from "../../serialization/index.ts";
+import type { UnreadableRuns } from "../claims/unreadable-runs.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import { systemStepOf } from "./index.ts";
 import type { StoreCalls } from "./store-calls.ts";
@@ -16,6 +17,7 @@ export interface SystemStepRunnerOptions {
   readonly store: StoreCalls;
   /** The run cannot go on in this worker. */
   readonly onDiverged: (run: LiveRun, error: unknown) => void;
+  readonly unreadable: Pick<UnreadableRuns, "leaveHeld">;
   /** A step was executed: the run may have something to deliver. */
   readonly onEnded: (run: LiveRun) => void;
 }
@@ -60,6 +62,11 @@ export class SystemStepRunner {
         }
         break;
       } catch (error) {
+        if (EncryptionError.is(error)) {
+          await delay(clock, PAUSE);
+          if (asked()) this.#options.unreadable.leaveHeld(run, error);
+          break;
+        }
         if (!WorldError.is(error) || !error.retryable) {
           this.#end(run, step, encodeError(error), true);
           return;

@@ -1,4 +1,5 @@
 import { RELEASE_KEY } from "../../define/built-ins.ts";
+import { refuseSealedText } from "../../encryption/sealed-bytes.ts";
 import {
   HookConflictError,
   IdempotencyConflictError,
@@ -7,6 +8,7 @@ import {
   WorkflowRuntimeError,
 } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
+import { intercepted, type RunHeaders, type StartOutcome } from "../../interceptors/index.ts";
 import { type ForkTerms, retryRun } from "../../interpreter/fork.ts";
 import { createRunRequest, type NewRun } from "../../interpreter/new-run.ts";
 import { REPLACED } from "../../interpreter/singleton.ts";
@@ -46,9 +48,9 @@ export type StartedRun = string | { readonly awaits: string };
 
 /** What a start does to the store. */
 export interface StartCalls
-  extends Pick<StoreCalls, "deliver" | "getRun" | "getNames" | "listEvents" | "now"> {
+  extends Pick<StoreCalls, "deliver" | "getRun" | "getNames" | "listEvents" | "logger" | "now"> {
   /** Creates the run, with a key that passes from the run `from` if that has ended; `null`: with a free one. */
-  readonly create: (from: string | null) => Promise<CreateRunResult>;
+  readonly create: (from: string | null, headers: RunHeaders) => Promise<CreateRunResult>;
   readonly createRun: ForkTerms["create"];
 }
 
@@ -59,12 +61,33 @@ export interface StartCalls
  * @throws {IdempotencyMismatchError} {@link IdempotencyConflictError} {@link HookConflictError}
  */
 export async function startRunIn(
-  { run, onConflict, failedRuns }: StartRunInput,
+  input: StartRunInput,
   caller: string | null,
   calls: StartCalls,
 ): Promise<Started> {
+  const { runId, workflow: workflowName } = input.run;
+  const { logger } = calls;
+  return await intercepted(
+    { runId, workflowName, callerRunId: caller, logger },
+    (headers) => tryToStart(input, caller, calls, headers),
+    startOutcome,
+  );
+}
+
+/** What the interceptors are told. */
+function startOutcome({ type, runId }: Started): StartOutcome {
+  if (type === "awaits") return { type: "pending" };
+  return { type: type === "created" ? "created" : "found", runId };
+}
+
+async function tryToStart(
+  { run, onConflict, failedRuns }: StartRunInput,
+  caller: string | null,
+  calls: StartCalls,
+  headers: RunHeaders,
+): Promise<Started> {
   for (let from: string | null = null; ; ) {
-    const result = await calls.create(from);
+    const result = await calls.create(from, headers);
     if (result.outcome !== "held") return { type: "created", runId: run.runId };
     const { name, run: holder } = result;
     const found = { type: "found", runId: name.runId } as const;
@@ -82,11 +105,12 @@ export async function startRunIn(
     const ended = isTerminal(holder.status);
     if (holder.workflow === RELEASE_KEY && !ended) return awaits;
     if (onConflict !== "replace") {
+      refuseSealedText(name.fingerprint);
       if (name.fingerprint !== key.fingerprint) {
         throw new IdempotencyMismatchError(workflow, key.key, name.runId);
       }
       if (holder.status === "failed" && failedRuns === "retry") {
-        return { type: "found", runId: await goOn(name.runId, run.runId, calls) };
+        return { type: "found", runId: await goOn(name.runId, run.runId, calls, headers) };
       }
       if (onConflict === "return") return found;
       throw new IdempotencyConflictError(workflow, key.key, name.runId);
@@ -100,10 +124,16 @@ export async function startRunIn(
 }
 
 /** The run that goes on for one that has failed: the new one, unless there is one. */
-async function goOn(failed: string, runId: string, calls: StartCalls): Promise<string> {
+async function goOn(failed: string, runId: string, calls: StartCalls, headers: RunHeaders): Promise<string> {
   const old = await calls.getRun(failed);
   if (old === null) throw new WorkflowRunNotFoundError(failed);
-  return await retryRun(old, "keep", { world: calls, runId, now: calls.now(), create: calls.createRun });
+  return await retryRun(old, "keep", {
+    world: calls,
+    runId,
+    now: calls.now(),
+    headers,
+    create: calls.createRun,
+  });
 }
 
 async function cancelFor(
@@ -135,10 +165,11 @@ export async function executeStart(
   store: Omit<StartCalls, "create">,
   callId?: string,
 ): Promise<Started> {
-  const create = (from: string | null): Promise<CreateRunResult> => {
+  const create = (from: string | null, headers: RunHeaders): Promise<CreateRunResult> => {
     const beginning = {
       at: store.now(),
       lease: null,
+      headers,
       mail: [],
       from,
       ...(callId !== undefined && { callId }),

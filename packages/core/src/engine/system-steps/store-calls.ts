@@ -1,6 +1,7 @@
 import { batcher } from "../../batcher.ts";
 import { type Clock, delay } from "../../clock.ts";
 import type { IdSource } from "../../ids.ts";
+import type { Logger } from "../../logger.ts";
 import { largestBatch, sizeInBatch } from "../../serialization/index.ts";
 import type {
   CreateRun,
@@ -32,6 +33,7 @@ export interface StoreCalls {
   readonly writeRecord: (write: RecordWrite) => Promise<RecordWriteResult>;
   readonly listRecords: (prefix: string, limit: number) => Promise<RecordPage>;
   readonly appendChunks: World["appendChunks"];
+  readonly logger: Logger;
   readonly now: () => number;
   /** A random string that nothing else has. */
   readonly token: () => string;
@@ -49,10 +51,11 @@ export interface StoreCallsOptions {
   readonly world: World;
   readonly clock: Clock;
   readonly ids: IdSource;
+  readonly logger: Logger;
   readonly random: () => number;
 }
 
-export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): StoreCalls {
+export function storeCalls({ world, clock, ids, logger, random }: StoreCallsOptions): StoreCalls {
   const largest = (): number => largestBatch(world);
   const unanswered = (): string => "It is done again.";
   const deliver = batcher({
@@ -63,6 +66,7 @@ export function storeCalls({ world, clock, ids, random }: StoreCallsOptions): St
     unanswered,
   });
   return {
+    logger,
     deliver,
     async send(runId, type, data) {
       const messageId = `msg_${ids.token()}`;

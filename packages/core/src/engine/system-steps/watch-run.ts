@@ -1,3 +1,4 @@
+import { refuseSealed } from "../../encryption/sealed-bytes.ts";
 import { WorkflowRunNotFoundError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { encode } from "../../serialization/index.ts";
@@ -24,8 +25,13 @@ export interface Watcher {
   readonly id: string;
 }
 
-/** How a terminal run ended. */
+/**
+ * How a terminal run ended, to be told to another one.
+ *
+ * @throws {EncryptionError} if this process cannot read it
+ */
 export function endingOf({ runId, status, workflow, output, error }: RunRecord): RunEnding {
+  refuseSealed([{ data: output }, { data: error }]);
   return { runId, status, workflow, output, error };
 }
 

@@ -1,3 +1,4 @@
+import { refuseSealed } from "../../encryption/sealed-bytes.ts";
 import { derivedMessageId } from "../../ids.ts";
 import {
   reasonIn,
@@ -44,6 +45,7 @@ async function reasonInStore(
 ): Promise<Uint8Array | null> {
   for (let after = 0; ; ) {
     const events = await listEvents(runId, after, PAGE);
+    refuseSealed(events);
     const reason = reasonIn(events, id);
     const last = events.at(-1);
     if (reason !== null || last === undefined) return reason;

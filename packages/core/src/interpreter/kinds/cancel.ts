@@ -13,6 +13,8 @@ export interface CancelRecord {
   /** Steps that have begun: they may end, until the time `until`. */
   readonly finishing: readonly string[];
   readonly until: number;
+  /** The code does not hear of it: the run is terminated, or cannot be executed. */
+  readonly unheard?: true;
 }
 
 /** The type of the message that ends a run without its code. */
@@ -61,14 +63,24 @@ function newCancel({ runId }: Execution): Cancel {
   return cancel;
 }
 
+function recordIn(data: Uint8Array | null): CancelRecord {
+  return decode(data) as CancelRecord;
+}
+
 export const cancelKind: Kind = {
   events: {
     run_cancel_requested: {
       role: "delivery",
+      endsCode: ({ data }) => recordIn(data).unheard === true,
       deliver(execution, event) {
+        const record = recordIn(event.data);
+        if (record.unheard === true) {
+          execution.endCancelled(record.reason ?? "");
+          return;
+        }
         const cancel = cancelOf(execution);
         if (cancel.record !== null) return;
-        cancel.record = decode(event.data) as CancelRecord;
+        cancel.record = record;
         for (const id of cancel.record.finishing) cancel.finishing.add(id);
         execution.interrupt(cancel.error(), ({ id, shielded }) => shielded || cancel.finishing.has(id));
       },

@@ -3,6 +3,7 @@ import type { Execution } from "../execution.ts";
 import { attributesKind } from "./attributes.ts";
 import { cancelKind } from "./cancel.ts";
 import { childrenKind } from "./children.ts";
+import { headersKind } from "./headers.ts";
 import { hookKind } from "./hook.ts";
 import type { Carried, EventRole, Hearing, Kind, Offer, Owed, Past } from "./kind.ts";
 import { lockKind } from "./lock.ts";
@@ -17,6 +18,7 @@ import { waitKind } from "./wait.ts";
 /** The registry of kinds. A new kind is a file beside these, and a place in this list. */
 const KINDS: readonly Kind[] = [
   runKind,
+  headersKind,
   stepKind,
   systemStepKind,
   waitKind,

@@ -100,6 +100,8 @@ export interface DeliveryRole {
   readonly role: "delivery";
   /** It says that what it is about has failed: a retry of the run goes on before the last of them. */
   readonly failure?: true;
+  /** The code ends where it stands, and does not hear of it: what it asks for meanwhile is not done. */
+  readonly endsCode?: (event: NewEvent) => boolean;
   /** Throws if the event's data cannot be decoded here; `known` is its data, decoded before. */
   deliver(execution: Execution, event: NewEvent, known?: Known): void;
 }

@@ -10,7 +10,15 @@ import type { Pending } from "../pending.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
-/** Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. */
+/**
+ * Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. The end of an attempt has for its name when
+ * the attempt's body was called, so that who reads the journal can tell waiting from work.
+ */
+
+/** The name of the event that ends an attempt; `null` where it is not known when the body was called, or where it was not. */
+export function beganAt(startedAt: number | null): string | null {
+  return startedAt === null ? null : String(Math.round(startedAt));
+}
 
 /** A step between its `step_created` and its end. */
 export interface PendingStep extends Pending {

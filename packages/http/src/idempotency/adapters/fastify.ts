@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { requestOf } from "../../node/request.ts";
 import { type IdempotencyContext, IdempotencyLayer } from "../layer.ts";
 import type { IdempotentOptions } from "../options.ts";
 import { NodeAnswer, sendAnswer } from "./node-answer.ts";
-import { requestOf } from "./node-request.ts";
 
 /** `idempotent` for Fastify. */
 

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { setHeaders, writeHead } from "../../node/send.ts";
 
 /** The answer that a handler writes to a Node response, held back until it is recorded. */
 
@@ -113,25 +114,6 @@ function writeAnswer(
   answer: Response,
   body: Buffer,
 ): void {
-  for (const name of response.getHeaderNames()) response.removeHeader(name);
-  setHeaders(response, before);
-  for (const [name, value] of answer.headers) if (name !== "set-cookie") response.setHeader(name, value);
-  const cookies = answer.headers.getSetCookie();
-  if (cookies.length > 0) response.setHeader("set-cookie", cookies);
-  response.statusCode = answer.status;
-  response.statusMessage = answer.statusText;
+  writeHead(response, before, answer);
   response.end(body);
-}
-
-/** The headers as `writeHead` takes them: an object, or names and values in turn. */
-function setHeaders(response: ServerResponse, headers: unknown): void {
-  if (Array.isArray(headers)) {
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      response.setHeader(String(headers[at]), headers[at + 1] as string);
-    }
-  } else if (typeof headers === "object" && headers !== null) {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) response.setHeader(name, value as string);
-    }
-  }
 }

@@ -1,0 +1,30 @@
+import type { Clock } from "../clock.ts";
+import type { IdSource } from "../ids.ts";
+import { intercepted } from "../interceptors/index.ts";
+import type { ForkTerms } from "../interpreter/fork.ts";
+import type { Logger } from "../logger.ts";
+import type { RunRecord } from "../world/index.ts";
+
+/** Runs that a program makes from others: retries and forks. */
+
+/** What they are made with. */
+export interface ForkingMeans extends Pick<ForkTerms, "create" | "world"> {
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+}
+
+/** Makes a run that goes on for another one, as `make` says; its id. */
+export async function forkFromProgram(
+  { workflow: workflowName }: RunRecord,
+  make: (terms: ForkTerms) => Promise<string>,
+  { world, create, clock, ids, logger }: ForkingMeans,
+): Promise<string> {
+  const now = clock.now();
+  const runId = ids.runId(now);
+  return await intercepted(
+    { runId, workflowName, callerRunId: null, logger },
+    (headers) => make({ world, create, runId, now, headers }),
+    (made) => ({ type: made === runId ? "created" : "found", runId: made }),
+  );
+}

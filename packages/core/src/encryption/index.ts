@@ -1,0 +1,42 @@
+import type { World } from "../world/index.ts";
+import { EncryptedWorld } from "./encrypted-world.ts";
+import { type EncryptionOptions, type EncryptionTerms, encryptionTerms } from "./options.ts";
+
+/** Encryption of what a store keeps: a World in front of the World. See docs/encryption.md for what it covers. */
+
+export type { EncryptionKey, EncryptionOptions, KeyFunction } from "./options.ts";
+
+const known: WeakMap<World, EncryptedWorld[]> = new WeakMap();
+
+/**
+ * The World with its values encrypted. The same one for the same World and keys, so that the parts of a process that were each
+ * given the keys know each other.
+ *
+ * @throws {TypeError} for options that cannot be meant
+ */
+export function encrypted(world: World, options: EncryptionOptions): World {
+  const plain = plainWorld(world);
+  const terms = encryptionTerms(options);
+  const made = known.get(plain) ?? [];
+  known.set(plain, made);
+  const found = made.find((one) => areSame(one.terms, terms));
+  if (found !== undefined) return found;
+  const created = new EncryptedWorld(plain, terms);
+  made.push(created);
+  return created;
+}
+
+/** The World with the store, of one that encrypts what it is given. */
+export function plainWorld(world: World): World {
+  return world instanceof EncryptedWorld ? world.plain : world;
+}
+
+function areSame(one: EncryptionTerms, other: EncryptionTerms): boolean {
+  if (one.current !== other.current || one.ask !== other.ask || one.compressFrom !== other.compressFrom)
+    return false;
+  if (one.keys.size !== other.keys.size) return false;
+  return [...one.keys].every(([id, key]) => {
+    const its = other.keys.get(id);
+    return its !== undefined && Buffer.compare(key, its) === 0;
+  });
+}

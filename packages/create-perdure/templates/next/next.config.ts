@@ -1,0 +1,3 @@
+import { withPerdure } from "perdure/next";
+
+export default withPerdure({});

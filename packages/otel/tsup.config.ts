@@ -1,0 +1,5 @@
+import { preset } from "@perdure/tsup";
+
+export default preset({
+  index: "src/index.ts",
+});
