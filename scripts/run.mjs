@@ -12,6 +12,7 @@ const started = Date.now();
 const biome = join(root, "node_modules/@biomejs/biome/bin/biome");
 const turbo = [join(root, "node_modules/turbo/bin/turbo"), "run", "--output-logs=errors-only"];
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
+const fixtures = ["--config", "vitest.fixtures.config.ts"];
 
 /**
  * What each command says, and what Node then executes, one after the other.
@@ -25,7 +26,13 @@ const commands = {
   test: { says: "running the tests (vitest)", runs: (args) => [{ args: [vitest, "run", ...args] }] },
   "test:fixtures": {
     says: "running the tests that take long (vitest)",
-    runs: (args) => [{ args: [vitest, "run", "--config", "vitest.fixtures.config.ts", ...args] }],
+    runs: (args) => [
+      { args: [vitest, "run", ...fixtures, "--exclude", "tooling/frameworks/**", ...args] },
+    ],
+  },
+  "test:frameworks": {
+    says: "building and killing a server of each framework (vitest, npm)",
+    runs: (args) => [{ args: [vitest, "run", ...fixtures, "tooling/frameworks", ...args] }],
   },
   "test:postgres": {
     says: "running the Postgres World's tests on version",

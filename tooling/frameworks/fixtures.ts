@@ -50,6 +50,8 @@ export const frameworks: readonly Framework[] = [
     build: [["next", "build", "--turbopack"]],
     start: ["node", "server.js"],
     moved: ".next/standalone",
+    // Its server actions answer 500: docs/frameworks.md says so.
+    form: false,
   },
   {
     ...next,

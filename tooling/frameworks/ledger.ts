@@ -2,6 +2,7 @@
 
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
 
 /** What a customer's runs have done, by kind: how often each key came. */
 export type Entries = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -24,8 +25,7 @@ export async function openLedger(): Promise<Ledger> {
   const waiting = new Set<ServerResponse>();
   let holds: (kind: string, customer: string) => boolean = () => false;
   const server = createServer(async (request, response) => {
-    const chunks = await Array.fromAsync(request as AsyncIterable<Buffer>);
-    const { customer } = JSON.parse(Buffer.concat(chunks).toString()) as { customer: string };
+    const { customer } = (await json(request)) as { customer: string };
     const kind = request.url ?? "";
     const key = String(request.headers["idempotency-key"]);
     const keys = entries.get(`${kind} ${customer}`) ?? new Map<string, number>();

@@ -14,14 +14,24 @@ const fixtures = join(import.meta.dirname, "fixtures");
 /** Where projects stay between executions, with what npm has installed: a second one is a matter of seconds. */
 const kept = join(tmpdir(), `perdure-frameworks-${userInfo().uid}`);
 
-const packages = ["core", "compiler", "http", "transactions", "world-sqlite", "perdure"];
+/** The folders of `perdure` and of what it is made of. */
+async function packages(folder = "perdure", found = new Set<string>()): Promise<ReadonlySet<string>> {
+  found.add(folder);
+  const manifest = await readFile(join(root, "packages", folder, "package.json"), "utf8");
+  const { dependencies = {} } = JSON.parse(manifest) as { dependencies?: Readonly<Record<string, string>> };
+  for (const name of Object.keys(dependencies)) {
+    const [, ours = ""] = /^@perdure\/(.+)$/.exec(name) ?? [];
+    if (ours !== "" && !found.has(ours)) await packages(ours, found);
+  }
+  return found;
+}
 
 /** Packs the workspace and the package with a marked step that every fixture depends on; gives the tarballs by package name. */
 export async function packAll(): Promise<ReadonlyMap<string, string>> {
   const folder = join(kept, `tarballs-${process.pid}`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const name of packages) {
+  for (const name of await packages()) {
     await run("pnpm", ["pack", "--pack-destination", folder], { cwd: join(root, "packages", name) });
   }
   await run("npm", ["pack", "--pack-destination", folder], { cwd: join(fixtures, "acme-receipts") });
