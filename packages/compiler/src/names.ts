@@ -29,7 +29,12 @@ export function inferredName(fn: AnyFunction): string | undefined {
  */
 export function localName(fn: AnyFunction): string | undefined {
   const name = memberName(fn) ?? plainName(fn);
-  return name === undefined ? undefined : [...namespacesAround(fn), name].join(".");
+  if (name === undefined) return undefined;
+  const spaces = namespacesAround(fn);
+  // Once it is compiled, what a namespace exports is assigned to a property of it.
+  const prefix = `${spaces.at(-1)}.`;
+  const isExport = withTypes(fn).parent?.type === "AssignmentExpression" && name.startsWith(prefix);
+  return [...spaces, isExport ? name.slice(prefix.length) : name].join(".");
 }
 
 /** A function's name, for the ids of those in it too: these tell no instance from its class, and no namespace. */
@@ -53,10 +58,23 @@ function memberName(fn: AnyFunction): string | undefined {
 function namespacesAround(node: Node): string[] {
   const names: string[] = [];
   for (const outer of ancestorsOf(node)) {
-    if (isFunction(outer)) break;
+    const compiled = isFunction(outer) ? compiledNamespace(outer) : undefined;
+    if (compiled !== undefined) names.unshift(compiled);
+    else if (isFunction(outer)) break;
     if (outer.type === "TSModuleDeclaration") names.unshift(...namespaceNames(outer.id));
   }
   return names;
+}
+
+/** The namespace that compilers have made a function of: `Bank` for `(function (Bank) { … })(Bank || (Bank = {}))`. */
+function compiledNamespace(fn: AnyFunction): string | undefined {
+  const call = fn.parent;
+  if (call?.type !== "CallExpression" || call.callee !== fn || call.arguments.length !== 1) return undefined;
+  const [argument] = call.arguments;
+  // Of one in another: `Inner = Outer.Inner || (Outer.Inner = {})`.
+  const value = argument?.type === "AssignmentExpression" ? argument.right : argument;
+  if (value?.type !== "LogicalExpression" || value.right.type !== "AssignmentExpression") return undefined;
+  return chainName(value.left)?.split(".").at(-1);
 }
 
 function namespaceNames(id: Node): string[] {

@@ -77,6 +77,25 @@ async function charge() {}`).code,
   });
 });
 
+describe("namespaces", () => {
+  const bank = `export namespace Bank {
+  export async function charge() { "use step"; }
+  export namespace Till { export const pay = async () => { "use step"; }; }
+}`;
+
+  it.each([ts.ModuleKind.ES2022, ts.ModuleKind.CommonJS])(
+    "that tsc compiles are in the names, module kind %s",
+    (module) => {
+      const { outputText } = ts.transpileModule(bank, {
+        compilerOptions: { module, target: ts.ScriptTarget.ES2022 },
+      });
+      const expected = ["step//./src/orders//Bank.Till.pay", "step//./src/orders//Bank.charge"];
+      expect(idsIn(compile(bank, "orders.ts").code).toSorted()).toEqual(expected);
+      expect(idsIn(compile(outputText).code).toSorted()).toEqual(expected);
+    },
+  );
+});
+
 describe("names that esbuild keeps", () => {
   it("are those of the ids", () => {
     const { code } =

@@ -87,12 +87,13 @@ function lineOf(message: string, fields: LogFields): string {
     .map((key) => `${NAMES[key] ?? key} ${short(rest[key])}`);
   const subject = about.length === 0 ? "" : ` (${about.join(", ")})`;
   return `${message}${subject}${error === undefined ? "" : `: ${textOf(error)}`}`.replaceAll(
-    /\s*\n\s*/g,
+    /\s*\n\s*| {2,}/g,
     " ",
   );
 }
 
 function short(value: unknown): string {
+  if (Array.isArray(value)) return value.map(short).join(", ");
   return typeof value === "object" && value !== null ? "[object]" : String(value);
 }
 

@@ -4,7 +4,7 @@
  */
 
 export { Client } from "./api/client.ts";
-export { readEventValue } from "./api/journal.ts";
+export { readEventValue, readStoredError } from "./api/journal.ts";
 export { locksOf } from "./api/locks-listing.ts";
 export { hooksOf, startKeysOf } from "./api/names-listing.ts";
 export {
@@ -21,7 +21,6 @@ export { type EarlierAttempt, type TimelineEntry, timelineOf } from "./api/timel
 export { isEngineFrame, userStack } from "./api/user-frames.ts";
 export { registry } from "./define/registry.ts";
 export { workersOf } from "./engine/upkeep/sign-of-life.ts";
-export { originOf } from "./interpreter/kinds/run.ts";
 export { isWebhookId } from "./interpreter/webhook.ts";
 export { hookName, startName, successorName } from "./names.ts";
 export { PARENT, parentOf } from "./parent.ts";

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { step, workflow } from "@perdure/core";
 import { getRun, start } from "@perdure/core/api";
 import {
@@ -90,6 +91,14 @@ describe("what is stored", () => {
     const second = await stored(encrypted(two, { key: KEY }), two, value);
     expect(isSealed(first)).toBe(true);
     expect(first).not.toEqual(second);
+  });
+
+  it("shows no key where the World is printed", () => {
+    const secret = Buffer.alloc(32, "k");
+    const printed = inspect(encrypted(memoryWorld(), { key: secret }), { depth: 20, showHidden: true });
+    expect(printed).not.toContain("107, 107");
+    expect(printed).not.toContain("6b 6b");
+    expect(printed).not.toContain("kkkk");
   });
 
   it("is as it was given in the engine's own records", async () => {

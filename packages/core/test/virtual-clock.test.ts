@@ -89,3 +89,13 @@ describe("virtual clock", () => {
     expect(order).toEqual(["a microtask", "its microtask", "turn"]);
   });
 });
+
+it("fires timers at whole milliseconds", async () => {
+  const clock = virtualClock({ start: 1000 });
+  const fired: number[] = [];
+  clock.setTimer(1000.2, () => fired.push(clock.now()));
+  await clock.advance(0);
+  expect(fired).toEqual([]);
+  await clock.advance(1);
+  expect(fired).toEqual([1001]);
+});

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "@perdure/core/world";
 
 /**
  * Answers that are kept for a while: for all viewers together, and the longer the more they cost, so that a costly question takes a
- * twentieth of the store's time at most.
+ * twentieth of the store's time.
  */
 
 interface Kept {
@@ -11,8 +11,8 @@ interface Kept {
   until: number;
 }
 
-/** The shortest time for which an answer is kept, in milliseconds, and how many times its cost. */
-const [SHORTEST, TIMES] = [500, 20];
+/** How many times its cost an answer is kept; not shorter and not longer than so many milliseconds. */
+const [TIMES, SHORTEST, LONGEST] = [20, 500, 10_000];
 /** So many answers are kept. */
 const MOST = 200;
 
@@ -43,7 +43,7 @@ export class KeptAnswers {
     answer.then(
       () => {
         const now = this.#clock.elapsed();
-        kept.until = now + Math.max(SHORTEST, TIMES * (now - began));
+        kept.until = now + Math.min(Math.max(SHORTEST, TIMES * (now - began)), LONGEST);
       },
       () => {
         if (this.#kept.get(key) === kept) this.#kept.delete(key);

@@ -1,4 +1,4 @@
-import { getWorld } from "@perdure/core/runtime";
+import { getWorld, worldInUse } from "@perdure/core/runtime";
 import { checkOptionNames, type World } from "@perdure/core/world";
 
 /** Says whether a request may look and act. */
@@ -58,7 +58,7 @@ export function termsOf(options: DashboardOptions): Terms {
     );
   }
   return {
-    world: () => world ?? getWorld(),
+    world: () => (world === undefined ? getWorld() : worldInUse(world)),
     basePath: basePath.replace(/\/$/, ""),
     authorize: authorize ?? (NODE_ENV === "development" ? null : "loopback"),
     readOnly,

@@ -1,6 +1,7 @@
 import { start } from "@perdure/core/api";
 import { createWorker, type Worker } from "@perdure/core/runtime";
 import { memoryWorld } from "@perdure/core/testing";
+import type { World } from "@perdure/core/world";
 import { createDashboard, type Dashboard, type DashboardOptions } from "@perdure/dashboard";
 import { onTestFinished } from "vitest";
 
@@ -9,7 +10,7 @@ import { onTestFinished } from "vitest";
 type WorkflowLike = (...args: never[]) => Promise<unknown>;
 
 export interface House {
-  readonly world: ReturnType<typeof memoryWorld>;
+  readonly world: World;
   readonly worker: Worker | null;
   readonly dashboard: Dashboard;
   /** The JSON of a GET below `/ops/`. */
@@ -31,11 +32,11 @@ export async function house(
   options: Partial<DashboardOptions> & { readonly worker?: boolean } = {},
 ): Promise<House> {
   const { worker: wanted = true, ...rest } = options;
-  const world = memoryWorld();
+  const world = rest.world ?? memoryWorld();
   const worker = wanted ? createWorker({ world, logger: "silent" }) : null;
   await (worker === null ? world.open() : worker.start());
   onTestFinished(() => worker?.close());
-  const dashboard = createDashboard({ world, basePath: "/ops", ...rest });
+  const dashboard = createDashboard({ basePath: "/ops", ...rest, world });
   const send: House["send"] = async (path, body, headers = {}) =>
     await dashboard(
       new Request(`${ORIGIN}/ops/${path}`, {

@@ -11,7 +11,7 @@ import {
 } from "@perdure/core";
 import { getRun, type Run, start } from "@perdure/core/api";
 import { configure, createWorker, type Worker } from "@perdure/core/runtime";
-import { deploy, type MemoryState, memoryWorld } from "@perdure/core/testing";
+import { deploy, memoryWorld } from "@perdure/core/testing";
 import type { World } from "@perdure/core/world";
 
 /** Runs of every kind that the page shows, on the memory World, with a worker that executes them. */
@@ -47,6 +47,15 @@ const write = step("write", async () => {
   for (const word of "Nothing is lost, and nothing is done twice.".split(" ")) {
     await writer.write(`${word} `);
     await pause(5);
+  }
+  await writer.close();
+});
+
+const speak = step("speak", async (words: number) => {
+  const writer = getWritable<string>().getWriter();
+  for (let n = 1; n <= words; n++) {
+    await writer.write(`word ${n} `);
+    await pause(100);
   }
   await writer.close();
 });
@@ -87,6 +96,9 @@ const long = workflow("long", async (steps: number) => {
 const answer = workflow("answer", async (_question: string) => {
   await write();
 });
+const speech = workflow("speech", async (words: number) => {
+  await speak(words);
+});
 const large = workflow("large", async (value: unknown) => {
   await poll(1);
   return value;
@@ -107,15 +119,14 @@ export interface Scene {
   readonly streaming: string;
   /** Starts an order, which fails with the card `declined`. */
   readonly order: (id: string, card: string) => Promise<string>;
+  /** Starts a run that writes a chunk of its stream ten times a second. */
+  readonly speech: (words: number) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
 /** Makes them. */
-export async function makeScene(options: {
-  readonly events: number;
-  readonly state?: MemoryState;
-}): Promise<Scene> {
-  const world = memoryWorld(options.state === undefined ? {} : { state: options.state });
+export async function makeScene(options: { readonly events: number }): Promise<Scene> {
+  const world = memoryWorld();
   await world.open();
   configure({ world, worker: false });
   let worker = await startWorker(world);
@@ -156,6 +167,7 @@ export async function makeScene(options: {
     ...{ world, completed, failed, long: many.runId, large: big.runId },
     ...{ waiting: waiting.runId, sleeping: sleeping.runId, streaming: streaming.runId, diverged },
     order: async (id, card) => (await startOrder(id, card)).runId,
+    speech: async (words) => (await start(speech, [words])).runId,
     close: async () => {
       await worker.close();
       await world.close();

@@ -10,7 +10,7 @@ const busy = [
 ];
 
 test("on an even axis a moment is where its time is", () => {
-  const { at, marks } = evenScale(whole);
+  const { at, marks } = evenScale(whole, 5);
   expect([1_000, 26_000, 101_000].map(at)).toEqual([0, 0.25, 1]);
   expect(at(0)).toBe(0);
   expect(at(200_000)).toBe(1);
@@ -19,7 +19,7 @@ test("on an even axis a moment is where its time is", () => {
 
 test("a long pause is drawn short, and said to be", () => {
   expect(hidesWork(whole, busy)).toBe(true);
-  const { at, marks } = shortenedScale(whole, busy);
+  const { at, marks } = shortenedScale(whole, busy, 5);
   expect(at(2_000)).toBeGreaterThan(0.4);
   expect(at(100_000)).toBeLessThan(0.6);
   expect(at(101_000)).toBe(1);
@@ -27,7 +27,7 @@ test("a long pause is drawn short, and said to be", () => {
 });
 
 test("moments stay in their order", () => {
-  const { at } = shortenedScale(whole, busy);
+  const { at } = shortenedScale(whole, busy, 5);
   const places = [1_000, 1_500, 2_000, 50_000, 100_000, 100_500, 101_000].map(at);
   expect(places).toEqual([...places].sort((one, other) => one - other));
 });

@@ -140,6 +140,19 @@ describe("every page", () => {
   });
 });
 
+test("dark or light is as the system has it, until the reader chooses, and stays so", async () => {
+  const page = await open("?page=hooks", { scheme: "dark" });
+  const ground = async (): Promise<unknown> =>
+    await page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
+  const dark = await ground();
+  await page.getByRole("button", { name: /^Colours: as the system/ }).click();
+  const light = await ground();
+  expect(light).not.toBe(dark);
+  await page.reload();
+  await page.getByRole("button", { name: /^Colours: light/ }).click();
+  expect(await ground()).toBe(dark);
+});
+
 describe("the list of runs", () => {
   test("keeps its filters in the address", async () => {
     const page = await open("");
@@ -239,6 +252,7 @@ describe("a run", () => {
     await list.getByRole("button", { name: /poll/ }).nth(2).click();
     const details = page.getByRole("complementary", { name: "Details of poll" });
     await details.getByText("0: 2").waitFor();
+    expect(await violations(page)).toEqual([]);
     await page.keyboard.press("Escape");
     await page.getByRole("complementary", { name: "Values of the run" }).waitFor();
     expect(await page.evaluate("document.activeElement.getAttribute('aria-pressed')")).toBe("false");
@@ -267,6 +281,17 @@ describe("a run", () => {
     const difference = page.getByRole("region", { name: "Difference between code and journal" });
     await difference.getByRole("row", { name: /the journal has.*poll/ }).waitFor();
     await difference.getByRole("row", { name: /the code asked for.*reserve/ }).waitFor();
+  });
+
+  test("shows its stream while it is written", async () => {
+    const runId = await scene.speech(40);
+    const page = await open(`?run=${runId}&tab=streams`);
+    const chunks = page.getByText(/^\d+ chunks, live$/);
+    await chunks.waitFor();
+    await shows(page, "40 chunks, ended");
+    await page.getByRole("region", { name: "The stream as one text" }).getByText("word 1 word 2").waitFor();
+    await page.getByRole("button", { name: "As one text" }).click();
+    await page.getByRole("list", { name: "Chunks of the stream" }).getByText('"word 1 "').waitFor();
   });
 
   test("is cancelled after a question, which Escape answers with no, and says so", async () => {

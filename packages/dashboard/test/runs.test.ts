@@ -12,7 +12,7 @@ import {
 } from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { createWorker } from "@perdure/core/runtime";
-import { deploy } from "@perdure/core/testing";
+import { deploy, MemoryState, memoryWorld } from "@perdure/core/testing";
 import type {
   BulkResult,
   Charts,
@@ -204,8 +204,8 @@ describe("a run", () => {
     const { runId } = await begin(parent);
     const detail = await until(
       () => get<RunDetail>(`api/runs/${runId}`),
-      ({ children, timeline }) =>
-        children[0]?.seq !== undefined && timeline.some(({ kind }) => kind === "wait"),
+      ({ children, locks, timeline }) =>
+        children.length === 1 && locks.length === 1 && timeline.some(({ kind }) => kind === "wait"),
     );
     expect(detail.streams).toEqual(["log"]);
     expect(detail.locks).toMatchObject([{ key: "the door", limit: 1, holders: [{ runId }], waiting: 0 }]);
@@ -453,6 +453,35 @@ it("lists keys, workers and charts", async () => {
   expect([charts.completed.at(-1), charts.failed.at(-1), charts.cancelled.at(-1)]).toEqual([3, 1, 0]);
   expect(charts.tookP50.at(-1)).toEqual(expect.any(Number));
   expect((await home.get<Charts>("api/charts?range=30m&workflow=sleeps")).completed.at(-1)).toBe(0);
+});
+
+it("shows that values are encrypted where their key is not here, and all the rest", async () => {
+  const state = new MemoryState();
+  const worker = createWorker({
+    world: memoryWorld({ state }),
+    logger: "silent",
+    encryption: { keys: { k1: new Uint8Array(32) } },
+  });
+  await worker.start();
+  onTestFinished(() => worker.close());
+  const home = await house({ world: memoryWorld({ state }), worker: false });
+  const elsewhere = memoryWorld({ state });
+  const begun = await start(adds, [-1], { world: elsewhere });
+  const { run, error, timeline } = await ended(home, begun.runId);
+  const sealed = expect.stringContaining('encrypted with the key "k1"');
+  expect(run).toMatchObject({ status: "failed", name: "adds" });
+  expect(error).toMatchObject({ message: sealed });
+  expect(timeline).toMatchObject([
+    { label: "work", outcome: "failed", startedAt: expect.any(Number), output: sealed },
+  ]);
+  const { events } = await home.get<JournalPage>(`api/runs/${begun.runId}/journal`);
+  const failure = events.find(({ type }) => type === "step_failed");
+  expect(failure).toMatchObject({ text: sealed, unreadable: expect.any(String) });
+  const value = await home.get<ValueView>(
+    `api/runs/${begun.runId}/value?of=event&seq=${failure?.seq}&path=["message"]`,
+  );
+  expect(value).toMatchObject({ value: { type: "other", text: sealed }, unreadable: expect.any(String) });
+  expect((await home.get<WorkerList>("api/workers")).workers).toBeInstanceOf(Array);
 });
 
 it("gives a large value part by part, or whole", async () => {

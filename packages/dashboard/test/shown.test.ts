@@ -16,6 +16,7 @@ class Money {
 describe("every kind of value", () => {
   const self: { name: string; self?: unknown } = { name: "me" };
   self.self = self;
+  const twice = new Date(1);
   it.each<[unknown, unknown]>([
     ["text", "text"],
     [12.5, 12.5],
@@ -46,6 +47,17 @@ describe("every kind of value", () => {
         entries: [
           ["name", "me"],
           ["self", { type: "repeated" }],
+        ],
+        length: 2,
+      },
+    ],
+    [
+      [twice, twice],
+      {
+        type: "array",
+        items: [
+          { type: "date", at: 1 },
+          { type: "date", at: 1 },
         ],
         length: 2,
       },

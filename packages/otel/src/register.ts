@@ -1,15 +1,15 @@
-import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
+import { type Meter, metrics, type Tracer, trace } from "@opentelemetry/api";
 import { registerInterceptor } from "@perdure/core/runtime";
 import { observeWorkers } from "./gauges.ts";
 import { metricsInterceptor } from "./metrics.ts";
 import { tracesInterceptor } from "./traces.ts";
 
-/** What {@link registerOpenTelemetry} takes. */
+/** What {@link registerOpenTelemetry} takes. Its types are there without `@opentelemetry/api`, which not every program has. */
 export interface OpenTelemetryOptions {
-  /** Where spans go; `null`: there are none. Default: the global one, also one that is registered later. */
-  readonly tracerProvider?: TracerProvider | null;
-  /** Where metrics go; `null`: there are none. Default: the global one, which has to be registered before. */
-  readonly meterProvider?: MeterProvider | null;
+  /** A `TracerProvider`: where spans go; `null`: there are none. Default: the global one, also one that is registered later. */
+  readonly tracerProvider?: { getTracer(name: string): unknown } | null;
+  /** A `MeterProvider`: where metrics go; `null`: there are none. Default: the global one, which has to be registered before. */
+  readonly meterProvider?: { getMeter(name: string): unknown } | null;
   /**
    * Whether `perdure.runs.backlog` is measured: each collection asks each World of this process's workers once, how many runs are
    * pending. Default true.
@@ -34,9 +34,9 @@ export function registerOpenTelemetry(options: OpenTelemetryOptions = {}): () =>
   const { tracerProvider = trace, meterProvider = metrics, backlog = true } = options;
   const undo: (() => void)[] = [];
   if (tracerProvider !== null)
-    undo.push(registerInterceptor(tracesInterceptor(tracerProvider.getTracer(SCOPE))));
+    undo.push(registerInterceptor(tracesInterceptor(tracerProvider.getTracer(SCOPE) as Tracer)));
   if (meterProvider !== null) {
-    const meter = meterProvider.getMeter(SCOPE);
+    const meter = meterProvider.getMeter(SCOPE) as Meter;
     undo.push(registerInterceptor(metricsInterceptor(meter)), observeWorkers(meter, { backlog }));
   }
   return () => {

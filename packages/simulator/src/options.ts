@@ -76,8 +76,8 @@ export interface SimulateOptions<State = undefined> {
   readonly workflows: readonly (SimulatedWorkflow | SimulatedWorkflow["workflow"])[];
   /** How many clusters, from seed 1 on, or the seeds of those. Default 100. */
   readonly seeds?: number | readonly number[];
-  /** What must hold when all runs of a cluster are over, by its name. */
-  readonly laws?: Readonly<Record<string, UserLaw<State>>>;
+  /** What must hold when all runs of a cluster are over: by names, or a list of functions that have names. */
+  readonly laws?: Readonly<Record<string, UserLaw<State>>> | readonly UserLaw<State>[];
   /** Called before each cluster: stubs of steps, and what they write down for the laws. */
   readonly setUp?: (cluster: SimulatedCluster) => State;
   /** What happens from outside while the cluster runs, such as payloads for hooks. Default: nothing. */

@@ -11,6 +11,7 @@ import type {
   SimulatedWorkflow,
   SimulateOptions,
   SimulationReport,
+  UserLaw,
 } from "./options.ts";
 import { checkReplay, isOver, simulatedRun } from "./outcome.ts";
 import { currentProcess, enterProcess, pause, type SimProcess } from "./process.ts";
@@ -162,7 +163,11 @@ class Simulation<State> {
     });
     if (act !== undefined) {
       const program = { ...this.#outside, client: this.#client, runIds: this.#runIds };
-      this.#do(() => act(program, state));
+      this.#do(() =>
+        act(program, state).catch((error: unknown) => {
+          throw new BrokenLaw("act() ends", String(error), null, error);
+        }),
+      );
     }
     this.#do(() => this.#operate(), false);
     this.#do(() => this.#cluster.disturb(), false);
@@ -279,7 +284,11 @@ class Simulation<State> {
     const stored = [...this.#state.runs.values()];
     for (const run of stored) await checkReplay(run);
     const outcome: SimulatedOutcome<State> = { seed: this.#seed, runs: stored.map(simulatedRun), state };
-    for (const [name, law] of Object.entries(this.#options.laws ?? {})) {
+    const { laws = {} } = this.#options;
+    const named = Array.isArray(laws)
+      ? laws.map((law, n) => [law.name || `law ${n}`, law])
+      : Object.entries(laws);
+    for (const [name, law] of named as [string, UserLaw<State>][]) {
       try {
         if ((await law(outcome)) === false) throw new BrokenLaw(name, "the law returned false");
       } catch (error) {

@@ -151,6 +151,16 @@ it("acts from outside: payloads for hooks, children, failures", async () => {
   expect(report.clusters).toBe(15);
 });
 
-it("says what it cannot simulate", async () => {
+it("says what it cannot simulate, and names what is wrong outside of the cluster", async () => {
+  const quick = workflow("sim//quick", async () => 1);
+  const act = () => Promise.reject(new Error("no"));
+  await expect(simulate({ workflows: [quick], seeds: [7], act })).rejects.toMatchObject({
+    law: "act() ends",
+    seed: 7,
+  });
+  const never = () => false;
+  await expect(simulate({ workflows: [quick], seeds: 1, laws: [never] })).rejects.toMatchObject({
+    law: "never",
+  });
   await expect(simulate({ workflows: [] })).rejects.toThrow(/names no workflow/);
 });

@@ -14,8 +14,6 @@ import {
   beforeStepFailure,
   type CallingAttempt,
   callingAttempt,
-  decode,
-  encode,
   type FailedStep,
   stepNameOf,
 } from "@perdure/core/transactions";
@@ -136,11 +134,11 @@ async function once<Trx, T>(
     const stored = id === stepId ? row.result : await rows.read(id);
     if (stored !== null) return { stored };
     const value = await work(trx);
-    await rows.complete(id, toStored(value), runId, Date.now());
+    await rows.complete(id, { text: await attempt.toText(value, id) }, runId, Date.now());
     if (attempt.isOver()) throw new StaleAttemptError(attempt);
     return { value };
   });
-  return "stored" in done ? (fromStored(done.stored) as T) : done.value;
+  return "stored" in done ? ((await attempt.fromText(done.stored.text, id)) as T) : done.value;
 }
 
 /** Notes that the attempts of a step up to this one may not write any more. */
@@ -202,14 +200,4 @@ function missingTable(
       "your migrations, or call createTable() of the adapter.",
     { cause },
   );
-}
-
-/** The bytes of an encoded value are text. */
-function toStored(value: unknown): StoredResult {
-  const bytes = encode(value, "result");
-  return { text: bytes === null ? null : Buffer.from(bytes).toString("utf8") };
-}
-
-function fromStored({ text }: StoredResult): unknown {
-  return decode(text === null ? null : Buffer.from(text, "utf8"));
 }

@@ -10,6 +10,8 @@ export type EnvironmentTest = TestAPI<{ t: TestEnvironment }>;
  *
  * @example
  * ```ts
+ * import { expect } from "vitest";
+ *
  * const test = testWith({ alwaysReplay: true });
  * test("a charge", async ({ t }) => {
  *   expect(await t.result(await start(chargeCustomer, ["cus_1", 4200]))).toBe("ch_1");
@@ -33,6 +35,8 @@ export function testWith(options: TestEnvironmentOptions = {}): EnvironmentTest 
  *
  * @example
  * ```ts
+ * import { expect } from "vitest";
+ *
  * test("a charge", async ({ t }) => {
  *   t.stub(createCharge, async () => ({ id: "ch_1" }));
  *   expect(await t.result(await start(chargeCustomer, ["cus_1", 4200]))).toBe("ch_1");

@@ -5,11 +5,14 @@
  *
  * Level: READ COMMITTED. Nobody waits for a row of a transaction that is still open: it is not there yet.
  */
-import { WorldError } from "@perdure/core/errors";
+import { EncryptionError, WorldError } from "@perdure/core/errors";
 import {
   deliveryHints,
   type Hint,
+  type JoinedRequest,
+  type MakeStart,
   type OpenStore,
+  type PlainStart,
   type SqlTransaction,
   unpackRequest,
 } from "@perdure/core/world";
@@ -17,6 +20,7 @@ import { CompiledQuery, type Transaction } from "kysely";
 import type { ClientBase } from "pg";
 import type { Execute } from "./calls.ts";
 import type { Connection } from "./connection.ts";
+import { storeNow } from "./functions/clauses.ts";
 import { CREATE_RUNS } from "./functions/create-runs.ts";
 import { DELIVER } from "./functions/deliver.ts";
 import { type DeliverRow, deliverCalls, newMailOf } from "./mailbox.ts";
@@ -32,7 +36,11 @@ const LOOKED_AT = 100;
 const MOST_SKIPPED = 1_000;
 
 interface OutboxRow {
-  readonly request: Uint8Array;
+  readonly request: Uint8Array | null;
+  /** The text of a {@link PlainStart}. */
+  readonly start: string | null;
+  /** The time of the store. */
+  readonly now: Bigint;
 }
 
 /** What {@link outboxOf} needs to do what rows say. */
@@ -40,6 +48,8 @@ export interface OutboxOptions {
   readonly connection: Connection;
   readonly tables: Tables;
   readonly callersClock: boolean;
+  /** What makes requests of starts by SQL, as far as the core has given it. */
+  readonly starts: { readonly make: MakeStart | null };
   /** The notification that tells others of a new row: its channel and its text. `null` where there are none. */
   readonly notification: { readonly channel: string; readonly payload: string } | null;
   readonly emit: (hints: () => Iterable<Hint>) => void;
@@ -47,7 +57,14 @@ export interface OutboxOptions {
 
 export type Outbox = NonNullable<OpenStore["outbox"]>;
 
-export function outboxOf({ connection, tables, callersClock, notification, emit }: OutboxOptions): Outbox {
+export function outboxOf({
+  connection,
+  tables,
+  callersClock,
+  starts,
+  notification,
+  emit,
+}: OutboxOptions): Outbox {
   const { outbox, locks, functions } = tables;
   const insert = `INSERT INTO ${outbox} (transaction, request) VALUES (txid_current(), $1::bytea)`;
   const selectTransaction = `
@@ -56,7 +73,7 @@ export function outboxOf({ connection, tables, callersClock, notification, emit 
         SELECT o.id, o.transaction FROM ${outbox} o WHERE o.transaction <> ALL ($1::bigint[]) ORDER BY o.id LIMIT ${LOOKED_AT}
       ) o GROUP BY o.transaction ORDER BY id OFFSET 0
     ) t WHERE pg_try_advisory_xact_lock(${locks}, hashtext(t.transaction::text)) LIMIT 1`;
-  const selectRows = `SELECT o.request FROM ${outbox} o WHERE o.transaction = $1::bigint ORDER BY o.id`;
+  const selectRows = `SELECT o.request, o.start::text AS start, ${storeNow("NULL::bigint")} AS now FROM ${outbox} o WHERE o.transaction = $1::bigint ORDER BY o.id`;
   const deleteRows = `DELETE FROM ${outbox} o WHERE o.transaction = $1::bigint`;
   const start = callOf(functions.createRuns, CREATE_RUNS);
   const deliver = callOf(functions.deliver, DELIVER);
@@ -65,8 +82,8 @@ export function outboxOf({ connection, tables, callersClock, notification, emit 
   const skipped = new Set<string>();
 
   /** Does what a row says; tells what it did to others. */
-  async function carryOut(execute: Execute, { request }: OutboxRow): Promise<Hint[]> {
-    const asked = unpackRequest(request);
+  async function carryOut(execute: Execute, row: OutboxRow): Promise<Hint[]> {
+    const asked = row.request === null ? await plainRequest(row, starts.make) : unpackRequest(row.request);
     const told: Hint[] = [];
     if (asked.type === "deliver") {
       for (const { part, values } of deliverCalls(asked.batch, asked.now, callersClock)) {
@@ -148,6 +165,15 @@ export function outboxOf({ connection, tables, callersClock, notification, emit 
   };
 }
 
+/** What a start by SQL asks for. Its times are the store's, so they are of now. */
+async function plainRequest({ start, now }: OutboxRow, make: MakeStart | null): Promise<JoinedRequest> {
+  if (make === null) {
+    throw new WorldError("A start by SQL waits for a client or a worker of this World.", { retryable: true });
+  }
+  const run = await make(JSON.parse(start ?? "null") as PlainStart);
+  return { type: "createRuns", batch: [run], now: Number(now) };
+}
+
 /** How to execute a statement in a transaction of the user's; `undefined` for what is none. */
 function executorOf(transaction: unknown): SqlTransaction["execute"] | undefined {
   if (typeof transaction !== "object" || transaction === null) return undefined;
@@ -171,7 +197,7 @@ function executorOf(transaction: unknown): SqlTransaction["execute"] | undefined
 }
 
 function isPassing(error: unknown): boolean {
-  return WorldError.is(error) && error.retryable;
+  return EncryptionError.is(error) || (WorldError.is(error) && error.retryable);
 }
 
 // Nobody waits for an answer, so nobody else would hear of it.

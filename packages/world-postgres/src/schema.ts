@@ -9,6 +9,7 @@ import { commitRunFunction } from "./functions/commit-run.ts";
 import { createRunsFunction } from "./functions/create-runs.ts";
 import { deleteRunsFunction } from "./functions/delete-runs.ts";
 import { deliverFunction } from "./functions/deliver.ts";
+import { startFunction } from "./functions/start.ts";
 import {
   appendChunksFunction,
   closeStreamFunction,
@@ -16,6 +17,7 @@ import {
   readChunksFunction,
 } from "./functions/streams.ts";
 import { writeRecordsFunction } from "./functions/write-records.ts";
+import { OUTBOX_PAYLOAD } from "./hints.ts";
 import { createNames } from "./names-schema.ts";
 import { createOutbox } from "./outbox-schema.ts";
 import { createRecords } from "./records-schema.ts";
@@ -127,6 +129,7 @@ export function createTables(tables: Tables): string {
     ${appendChunksFunction(tables)}
     ${readChunksFunction(tables)}
     ${closeStreamFunction(tables)}
+    ${startFunction(tables, OUTBOX_PAYLOAD)}
   `;
 }
 

@@ -29,7 +29,11 @@ export interface Tables {
     readonly appendChunks: string;
     readonly readChunks: string;
     readonly closeStream: string;
+    /** Called by users, under this name. */
+    readonly start: string;
   };
+  /** Of which the name of the channel for notifications is a digest. */
+  readonly channelSource: string;
   /** The start of index names, and the schema, unquoted. */
   readonly prefix: string;
   readonly schema: string;
@@ -66,7 +70,9 @@ export function tablesOf(schema: string, namespace: string): Tables {
       appendChunks: name("append_chunks_1"),
       readChunks: name("read_chunks_1"),
       closeStream: name("close_stream_1"),
+      start: name("start"),
     },
+    channelSource: `${schema}.${namespace}`,
     prefix,
     schema,
   };

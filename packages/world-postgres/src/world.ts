@@ -2,7 +2,7 @@
  * The Postgres World: puts the verbs together on its connections, with hints through the database.
  */
 import { createHash } from "node:crypto";
-import { type OpenStore, StoredWorld, type World } from "@perdure/core/world";
+import { type MakeStart, type OpenStore, StoredWorld, type World } from "@perdure/core/world";
 import { CompiledQuery } from "kysely";
 import { KNOWN_VALUES, requireKnownValues } from "./answers.ts";
 import { claim, renew } from "./claim.ts";
@@ -37,10 +37,11 @@ interface PostgresStore extends OpenStore {
 /** A World in the schema of the configuration. */
 export function worldOf(config: Config): World {
   const leaseKeeper = leaseKeeperOf(config);
-  return new StoredWorld<PostgresStore>({
+  const starts: Starts = { make: null };
+  const world = new StoredWorld<PostgresStore>({
     name: "postgres",
     title: "Postgres",
-    openStore: () => openStore(config),
+    openStore: () => openStore(config, starts),
     capabilities: (store) => ({
       durability: store?.server.durability ?? "process",
       streams: true,
@@ -53,6 +54,16 @@ export function worldOf(config: Config): World {
       leaseKeeper,
     }),
   });
+  return Object.assign(world, {
+    useStarts(make: MakeStart): void {
+      starts.make = make;
+    },
+  });
+}
+
+/** What makes requests of starts by SQL; `null` before the core has given it. */
+export interface Starts {
+  make: MakeStart | null;
 }
 
 /** Brings the store of the configuration up to date, and leaves nothing open. */
@@ -62,14 +73,14 @@ export async function migrateStore(config: Config): Promise<Versions> {
   return versions;
 }
 
-async function openStore(config: Config): Promise<PostgresStore> {
+async function openStore(config: Config, starts: Starts): Promise<PostgresStore> {
   const { connection, tables, settings } = await connect(config);
   const { callersClock } = config;
   const { getHolders, ...names } = nameReads(connection, tables, callersClock);
-  const channel = settings.described.notifications === "on" ? channelOf(connection, config) : null;
+  const channel = settings.described.notifications === "on" ? channelOf(connection, config, tables) : null;
   const hints = new Hints(channel);
   const outbox = outboxOf({
-    ...{ connection, tables, callersClock },
+    ...{ connection, tables, callersClock, starts },
     notification: channel === null ? null : { channel: channel.channel, payload: OUTBOX_PAYLOAD },
     emit: (told) => hints.emit(told),
   });
@@ -118,10 +129,10 @@ async function connect(config: Config): Promise<Connected> {
   }
 }
 
-function channelOf(connection: Connection, config: Config): HintChannel | null {
+function channelOf(connection: Connection, config: Config, { channelSource }: Tables): HintChannel | null {
   const { connectAlone } = connection;
   if (connectAlone === undefined) return null;
-  const store = createHash("sha1").update(`${config.schema}.${config.namespace}`).digest("hex");
+  const store = createHash("sha256").update(channelSource).digest("hex");
   return {
     channel: `perdure_${store.slice(0, 20)}`,
     connect: connectAlone,

@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { fileOf, isClosed, isWithinTransaction, prepareOn, RESULT, resultCode, sqlite } from "./driver.ts";
 import { worldError } from "./errors.ts";
 import { OpenFiles, openFile } from "./files.ts";
+import { withPlainParameters } from "./parameters.ts";
 import { type Operations, Statement, TupleStatement } from "./statement.ts";
 
 // A checkpoint runs inside the commit that fills the WAL to this many pages. Measured at batches of 100: a stall of
@@ -116,12 +117,14 @@ export class Connection implements Operations {
 
   /** Prepares a statement; `operation` is its name for the conformance suite's probe. */
   prepare<Row = never>(operation: string, sql: string): Statement<Row> {
-    return new Statement(this, operation, prepareOn(this.#database, sql));
+    const plain = withPlainParameters(sql);
+    return new Statement(this, operation, prepareOn(this.#database, plain.sql), plain.arrange);
   }
 
   /** Prepares a query for many rows, or one that is made for every commit. */
   prepareTuples<Row extends readonly unknown[]>(operation: string, sql: string): TupleStatement<Row> {
-    return new TupleStatement(this, operation, prepareOn(this.#database, sql));
+    const plain = withPlainParameters(sql);
+    return new TupleStatement(this, operation, prepareOn(this.#database, plain.sql), plain.arrange);
   }
 
   /** Executes statements that take no parameters. */

@@ -3,6 +3,7 @@
  */
 import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { returnArrays } from "./driver.ts";
+import type { PlainSql } from "./parameters.ts";
 
 /** What a statement reports to before it executes. */
 export interface Operations {
@@ -14,29 +15,36 @@ export class Statement<Row> {
   readonly #operations: Operations;
   readonly #operation: string;
   readonly #statement: StatementSync;
+  readonly #arrange: PlainSql["arrange"];
 
-  constructor(operations: Operations, operation: string, statement: StatementSync) {
+  constructor(
+    operations: Operations,
+    operation: string,
+    statement: StatementSync,
+    arrange: PlainSql["arrange"],
+  ) {
     this.#operations = operations;
     this.#operation = operation;
     this.#statement = statement;
+    this.#arrange = arrange;
   }
 
   /** Executes it; returns the rowid of the last inserted row. */
   run(...parameters: SQLInputValue[]): number {
     this.#operations.operation(this.#operation);
-    return Number(this.#statement.run(...parameters).lastInsertRowid);
+    return Number(this.#statement.run(...this.#arrange(parameters)).lastInsertRowid);
   }
 
   /** The first row. */
   get(...parameters: SQLInputValue[]): Row | undefined {
     this.#operations.operation(this.#operation);
-    return this.#statement.get(...parameters) as Row | undefined;
+    return this.#statement.get(...this.#arrange(parameters)) as Row | undefined;
   }
 
   /** All rows. */
   all(...parameters: SQLInputValue[]): Row[] {
     this.#operations.operation(this.#operation);
-    return this.#statement.all(...parameters) as Row[];
+    return this.#statement.all(...this.#arrange(parameters)) as Row[];
   }
 }
 
@@ -48,18 +56,25 @@ export class TupleStatement<Row extends readonly unknown[]> {
   readonly #operations: Operations;
   readonly #operation: string;
   readonly #statement: StatementSync;
+  readonly #arrange: PlainSql["arrange"];
 
-  constructor(operations: Operations, operation: string, statement: StatementSync) {
+  constructor(
+    operations: Operations,
+    operation: string,
+    statement: StatementSync,
+    arrange: PlainSql["arrange"],
+  ) {
     this.#operations = operations;
     this.#operation = operation;
     this.#statement = statement;
+    this.#arrange = arrange;
     returnArrays(statement, true);
   }
 
   /** The first row. */
   get(...parameters: SQLInputValue[]): Row | undefined {
     this.#operations.operation(this.#operation);
-    const row: unknown = this.#statement.get(...parameters);
+    const row: unknown = this.#statement.get(...this.#arrange(parameters));
     if (row === undefined || Array.isArray(row)) return row as Row | undefined;
     return Object.values(row as object) as unknown as Row;
   }
@@ -67,7 +82,7 @@ export class TupleStatement<Row extends readonly unknown[]> {
   /** All rows. */
   all(...parameters: SQLInputValue[]): Row[] {
     this.#operations.operation(this.#operation);
-    const rows: readonly unknown[] = this.#statement.all(...parameters);
+    const rows: readonly unknown[] = this.#statement.all(...this.#arrange(parameters));
     if (Array.isArray(rows[0])) return rows as Row[];
     return rows.map((row) => Object.values(row as object)) as unknown[] as Row[];
   }

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ended, killedAndEnded, source } from "./orders.ts";
 import { makeProject, run } from "./project.ts";
@@ -39,7 +41,7 @@ test.each(Object.entries(compilers))(
   },
 );
 
-describe("a CommonJS program with decorators, which Node does not run itself", () => {
+describe("a program with decorators, which Node does not run itself", () => {
   const printed = {
     value: "Ada by card at till 1",
     ids: ["workflow//./src/orders//order", "step//./src/orders//Till.charge"],
@@ -54,6 +56,23 @@ describe("a CommonJS program with decorators, which Node does not run itself", (
     await succeeds(folder, build);
     for (const hook of ["--import", "--require"]) {
       const { stdout, stderr } = await run(folder, ["node", hook, "perdure/register", "dist/main.js"]);
+      expect(stdout, stderr).toBe(`${JSON.stringify(printed)}\n`);
+    }
+  });
+
+  test("runs under tsx as an ES module, in either order", async () => {
+    const folder = makeProject("decorators");
+    const manifest = { name: "shop", private: true, type: "module" };
+    writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+    const [tsx, register] = [
+      ["--import", "tsx"],
+      ["--import", "perdure/register"],
+    ];
+    for (const hooks of [
+      [...tsx, ...register],
+      [...register, ...tsx],
+    ]) {
+      const { stdout, stderr } = await run(folder, ["node", ...hooks, "src/main.ts"]);
       expect(stdout, stderr).toBe(`${JSON.stringify(printed)}\n`);
     }
   });

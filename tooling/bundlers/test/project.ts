@@ -31,7 +31,14 @@ export function launch(folder: string, [command, ...args]: readonly string[]): C
   const env = Object.fromEntries(Object.entries(rest).filter(([key]) => !/^VITEST|^NODE_/.test(key)));
   env.PATH = [dirname(process.execPath), join(modules, ".bin"), PATH].join(delimiter);
   // A group of its own, since tools have processes of their own.
-  const child = spawn(command ?? "node", args, { cwd: folder, env, stdio: "pipe", detached: true });
+  const child = spawn(command ?? "node", args, {
+    cwd: folder,
+    env,
+    stdio: "pipe",
+    detached: true,
+    timeout: 120_000,
+    killSignal: "SIGKILL",
+  });
   onTestFinished(() => killAll(child));
   return child;
 }

@@ -41,11 +41,27 @@ async function double(n) { "use step"; return 2 * n; }
 export async function flow(n) { "use workflow"; return await double(n); }
 console.log(await (await start(flow, [21])).returnValue);
 `;
-const PLAIN = `import { step, workflow } from "perdure";
-import { start } from "perdure/api";
+const PLAIN = `import { acquireLock, createHook, setState, sleep, step, workflow } from "perdure";
+import { listRuns, resumeHook, start } from "perdure/api";
 const double = step("double", async (n) => 2 * n);
-const flow = workflow("flow", async (n) => await double(n));
-console.log(await (await start(flow, [21])).returnValue);
+const flow = workflow("flow", async (n) => {
+  const lock = await acquireLock("account");
+  const hook = createHook({ token: "t" });
+  setState("waits");
+  const m = await hook;
+  await lock.release();
+  await sleep(5);
+  return await double(n + m);
+});
+const run = await start(flow, [20], { idempotencyKey: "one", attributes: { of: "a test" } });
+await run.getState({ after: 0 });
+while (true) {
+  try { await resumeHook("t", 1); break; } catch { await new Promise((done) => setTimeout(done, 20)); }
+}
+await run.returnValue;
+const again = await start(flow, [20], { idempotencyKey: "one" });
+const { runs } = await listRuns({ attributes: { of: "a test" } });
+console.log(await again.returnValue, runs.length, again.runId === run.runId);
 `;
 
 /** What a version of Node prints, and its exit code. */
@@ -65,7 +81,7 @@ async function node(version: string, ...args: string[]): Promise<{ out: string; 
 const REGISTER = ["--import", "perdure/register"];
 
 test("Node 22.13 runs step(id, fn) and workflow(id, fn); register says what it needs", async () => {
-  expect(await node("22.13.0", "plain.js")).toMatchObject({ out: "42\n", code: 0 });
+  expect(await node("22.13.0", "plain.js")).toEqual({ out: "42 1 true\n", err: "", code: 0 });
   const refused = await node("22.13.0", ...REGISTER, "marked.js");
   expect(refused.code).toBe(1);
   expect(refused.err).toContain("perdure/register needs Node 22.15 or later, and this is v22.13.0.");

@@ -13,6 +13,10 @@ const PACKAGES = [
   "world-redis",
   "world-mongodb",
   "world-testkit",
+  "vitest",
+  "simulator",
+  "dashboard",
+  "otel",
 ] as const;
 
 /** Entry points whose code is for the compiler's output only. */

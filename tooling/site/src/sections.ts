@@ -58,7 +58,7 @@ export const SECTIONS: readonly Section[] = [
       "packages/create-perdure/README.md",
     ],
   },
-  { title: "Tests", files: ["docs/testing.md", "packages/vitest/README.md"] },
+  { title: "Tests", files: ["docs/testing.md", "packages/vitest/README.md", "packages/simulator/README.md"] },
   {
     title: "Worlds",
     files: [
@@ -102,6 +102,8 @@ export const SECTIONS: readonly Section[] = [
       "packages/compiler/README.md",
       "packages/http/README.md",
       "packages/transactions/README.md",
+      "packages/dashboard/README.md",
+      "packages/otel/README.md",
     ],
   },
 ];

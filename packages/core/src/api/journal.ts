@@ -1,9 +1,9 @@
 import { EncryptionError, WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isRefusal } from "../interpreter/kinds/index.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { decode } from "../serialization/index.ts";
+import { decode, decodeError } from "../serialization/index.ts";
 import type { JournalEvent, World } from "../world/index.ts";
-import { EncryptedValue } from "./encrypted-value.ts";
+import { EncryptedValue, shown } from "./encrypted-value.ts";
 
 /** The journal of a run as programs read it: decoded, page by page, with what cannot be read named in its place. */
 
@@ -25,7 +25,10 @@ export interface RunEvent {
   readonly at: Date | undefined;
   /** The step, sleep or hook that it is about, such as a `stepId`; `null` for the run itself. */
   readonly id: string | null;
-  /** What belongs to it, such as the id of the step's function; or `null`. */
+  /**
+   * What belongs to it, such as the id of the step's function; or `null`. Of the end of a step's attempt, when its body was called, in
+   * milliseconds since the epoch.
+   */
   readonly name: string | null;
   /**
    * Its value: arguments, a result, the error of a step that failed, a payload, the time at which a sleep ends. With an
@@ -114,6 +117,11 @@ export function readEventValue(type: string, data: Uint8Array | null): Pick<RunE
     if (EncryptionError.is(error)) return { value: new EncryptedValue(error.keyId), error };
     return { value: asFarAsKnown(data), error: error instanceof Error ? error : new Error(String(error)) };
   }
+}
+
+/** The error that is stored so; where it is encrypted with a key that is not here, what stands for it. */
+export function readStoredError(data: Uint8Array): unknown {
+  return shown(() => decodeError(data));
 }
 
 /** Instances of unknown classes are their data. */

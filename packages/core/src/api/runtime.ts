@@ -15,6 +15,7 @@ import { findStreamsBy } from "../streams/user.ts";
 import { runsOf } from "../workflow-runs.ts";
 import { CONTRACT_VERSION, type World } from "../world/index.ts";
 import { Client } from "./client.ts";
+import { plainStart } from "./plain-start.ts";
 import { findRunsBy, type RunAccess } from "./run-access.ts";
 import { type Configuration, state } from "./runtime-state.ts";
 
@@ -119,6 +120,7 @@ export function clientOf(given: World): Client {
   let client = clients.get(world);
   if (client === undefined) {
     checkVersion(world);
+    world.useStarts?.(plainStart);
     client = new Client({
       world,
       ...clockOf(world),

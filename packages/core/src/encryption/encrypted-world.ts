@@ -16,6 +16,7 @@ import type {
   ListRunsQuery,
   ListStreamsQuery,
   Mail,
+  MakeStart,
   Message,
   NamePage,
   ReadChunks,
@@ -35,7 +36,7 @@ import type {
 } from "../world/index.ts";
 import { CONTRACT_VERSION, type World } from "../world/world.ts";
 import { Cipher } from "./cipher.ts";
-import type { EncryptionTerms } from "./options.ts";
+import { areSame, type EncryptionTerms } from "./options.ts";
 import {
   chunkValues,
   claimedValues,
@@ -50,7 +51,7 @@ import {
   startResultValues,
   startValues,
 } from "./places.ts";
-import { SEAL_OVERHEAD } from "./sealed-bytes.ts";
+import { SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 
 /** What batches hold at most of what the World says: the values in them grow when they are encrypted. */
 const BATCH_SHARE = 0.7;
@@ -65,15 +66,21 @@ export class EncryptedWorld implements World {
   readonly contractVersion: typeof CONTRACT_VERSION = CONTRACT_VERSION;
   /** The World with the store. */
   readonly plain: World;
-  readonly terms: EncryptionTerms;
+  /** Not to be seen where the World is printed. */
+  readonly #terms: EncryptionTerms;
   readonly #cipher: Cipher;
   #capabilities: { readonly of: WorldCapabilities; readonly here: WorldCapabilities } | undefined;
 
   constructor(plain: World, terms: EncryptionTerms) {
     this.name = plain.name;
     this.plain = plain;
-    this.terms = terms;
+    this.#terms = terms;
     this.#cipher = new Cipher(terms);
+  }
+
+  /** Whether it encrypts in the same way. */
+  isOf(terms: EncryptionTerms): boolean {
+    return areSame(this.#terms, terms);
   }
 
   get capabilities(): WorldCapabilities {
@@ -148,6 +155,27 @@ export class EncryptedWorld implements World {
         await joined.deliver(sealed, now);
       },
     };
+  }
+
+  useStarts(make: MakeStart): void {
+    this.plain.useStarts?.(
+      async (start) => await this.#cipher.seal(await make(start), (run, seal) => startValues(run, seal)),
+    );
+  }
+
+  /** A text that is kept outside of the World, encrypted; it opens under the same id only. */
+  async sealText(text: string, id: string): Promise<string> {
+    return await this.#cipher.seal(text, (plain, seal) =>
+      textOfSealed(seal(Buffer.from(plain, "utf8"), ["record", id])),
+    );
+  }
+
+  /** The text that {@link sealText} was given; as it is where it is not encrypted, or cannot be opened. */
+  async openText(text: string, id: string): Promise<string> {
+    const sealed = sealedOfText(text);
+    if (sealed === null) return text;
+    const opened = await this.#cipher.open(sealed, (bytes, open) => open(bytes, ["record", id]));
+    return opened === sealed ? text : Buffer.from(opened).toString("utf8");
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {

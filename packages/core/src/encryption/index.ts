@@ -1,6 +1,6 @@
 import type { World } from "../world/index.ts";
 import { EncryptedWorld } from "./encrypted-world.ts";
-import { type EncryptionOptions, type EncryptionTerms, encryptionTerms } from "./options.ts";
+import { type EncryptionOptions, encryptionTerms } from "./options.ts";
 
 /** Encryption of what a store keeps: a World in front of the World. See docs/encryption.md for what it covers. */
 
@@ -19,7 +19,7 @@ export function encrypted(world: World, options: EncryptionOptions): World {
   const terms = encryptionTerms(options);
   const made = known.get(plain) ?? [];
   known.set(plain, made);
-  const found = made.find((one) => areSame(one.terms, terms));
+  const found = made.find((one) => one.isOf(terms));
   if (found !== undefined) return found;
   const created = new EncryptedWorld(plain, terms);
   made.push(created);
@@ -29,14 +29,4 @@ export function encrypted(world: World, options: EncryptionOptions): World {
 /** The World with the store, of one that encrypts what it is given. */
 export function plainWorld(world: World): World {
   return world instanceof EncryptedWorld ? world.plain : world;
-}
-
-function areSame(one: EncryptionTerms, other: EncryptionTerms): boolean {
-  if (one.current !== other.current || one.ask !== other.ask || one.compressFrom !== other.compressFrom)
-    return false;
-  if (one.keys.size !== other.keys.size) return false;
-  return [...one.keys].every(([id, key]) => {
-    const its = other.keys.get(id);
-    return its !== undefined && Buffer.compare(key, its) === 0;
-  });
 }

@@ -119,3 +119,14 @@ function fromText(text: string): Uint8Array | null {
   if (/^[0-9a-f]{64}$/i.test(text)) return new Uint8Array(Buffer.from(text, "hex"));
   return /^[\w+/-]{43}=?$/.test(text) ? new Uint8Array(Buffer.from(text, "base64")) : null;
 }
+
+/** Whether both say the same. */
+export function areSame(one: EncryptionTerms, other: EncryptionTerms): boolean {
+  if (one.current !== other.current || one.ask !== other.ask || one.compressFrom !== other.compressFrom)
+    return false;
+  if (one.keys.size !== other.keys.size) return false;
+  return [...one.keys].every(([id, key]) => {
+    const its = other.keys.get(id);
+    return its !== undefined && Buffer.compare(key, its) === 0;
+  });
+}

@@ -60,7 +60,7 @@ export class MailReader {
     } catch (error) {
       logger.warn(
         "messages for a run could not be read: the next commit or renewal tries again. Check that the store can be reached",
-        { runId: run.runId, error },
+        { runId: run.runId, workflow: run.workflow, error },
       );
     }
     const again = run.mail.endFetch();

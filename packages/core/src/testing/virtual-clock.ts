@@ -83,9 +83,10 @@ export function virtualClock(options: { readonly start?: number } = {}): Virtual
     turn,
     pause,
     setTimer(at, fn) {
-      const timer: Timer = { at, fn };
+      // Clocks tell whole milliseconds: one at a fraction before a run is due would find it not due yet.
+      const timer: Timer = { at: Math.ceil(at), fn };
       timers.add(timer);
-      if (at <= now) turn(() => fire(timer));
+      if (timer.at <= now) turn(() => fire(timer));
       return () => timers.delete(timer);
     },
     advance: (ms) => advanceTo(now + ms),

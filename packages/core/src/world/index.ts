@@ -21,7 +21,7 @@ export { countdown, Overdue, within } from "./deadline.ts";
 export type { Claiming, CommitEvent, JournalEvent, NewEvent } from "./event.ts";
 export { parseHint } from "./hint.ts";
 export { HintListeners } from "./hint-listeners.ts";
-export type { Joined, JoinedRequest, JoinedRun, SqlTransaction } from "./joining.ts";
+export type { Joined, JoinedRequest, JoinedRun, MakeStart, PlainStart, SqlTransaction } from "./joining.ts";
 export {
   cursorAt,
   fits,

@@ -1,4 +1,5 @@
 import type { Message } from "./mailbox.ts";
+import type { Attributes } from "./run.ts";
 import type { CreateRun } from "./start.ts";
 
 /**
@@ -34,6 +35,23 @@ export interface Joined {
   createRuns(batch: readonly JoinedRun[], now: number): Promise<void>;
   deliver(batch: readonly Message[], now: number): Promise<void>;
 }
+
+/** A start that was written without the core, such as by a function of the database: its values are JSON. */
+export interface PlainStart {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly args: readonly unknown[];
+  /** As `idempotencyKey` of `start`. */
+  readonly key: string | null;
+  readonly attributes: Attributes | null;
+  /** When the run is first due; `null`: at once. */
+  readonly startAt: number | null;
+  /** When it was written. */
+  readonly at: number;
+}
+
+/** Makes the request of such a start. What it rejects with is of this start alone, but for what may pass. */
+export type MakeStart = (start: PlainStart) => Promise<JoinedRun>;
 
 /** What a row of the outbox asks for. */
 export type JoinedRequest =

@@ -1,7 +1,7 @@
 import type { Hint, WorldCapabilities } from "./capabilities.ts";
 import type { CommitResult, RunCommit } from "./commit.ts";
 import type { JournalEvent } from "./event.ts";
-import type { Joined } from "./joining.ts";
+import type { Joined, MakeStart } from "./joining.ts";
 import type { DeliverResult, Mail, Message } from "./mailbox.ts";
 import type { HeldName, ListNamesQuery, NamePage } from "./name.ts";
 import type { ListRunsQuery, RunFilter, RunPage } from "./read.ts";
@@ -158,6 +158,12 @@ export interface World extends Streams {
    * @param transaction what the World can join; `SqlTransaction` where its store speaks SQL, a `ClientSession` on MongoDB
    */
   joining(transaction: unknown): Joined;
+
+  /**
+   * Only where transactions can write starts without the core ({@link PlainStart}): takes what makes requests of them. The core calls it
+   * before it opens the World; the last one counts. Until then such starts wait, with all that was written after them.
+   */
+  useStarts?(make: MakeStart): void;
 
   /**
    * The rows of these runs, in their order; `null` for an unknown run. Where one of them is damaged it MAY reject as a whole,

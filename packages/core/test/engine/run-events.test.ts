@@ -1,6 +1,15 @@
-import { createHook, FatalError, sleep, step, workflow } from "@perdure/core";
+import {
+  createHook,
+  FatalError,
+  getStepMetadata,
+  RetryableError,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { getRun, type RunEvent } from "@perdure/core/api";
 import { NonDeterminismError, WorkflowRunNotFoundError, WorldError } from "@perdure/core/errors";
+import { timelineOf } from "@perdure/core/inspect";
 import { Client } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster } from "./cluster.ts";
@@ -131,4 +140,33 @@ it("refuses what cannot be meant, and a workflow", async () => {
   expect(refused).toBe(true);
   expect(message).toContain("run.events() was called in");
   expect(message).toContain("Call it in a step.");
+});
+
+it("tells of each attempt of a step when its body was called: what is before is waiting, what follows is work", async () => {
+  const { process, client, clock, until } = cluster();
+  const takes = async (ms: number): Promise<void> => {
+    await new Promise<void>((resolve) => void clock.setTimer(clock.now() + ms, resolve));
+  };
+  const long = step("long", async () => await takes(500));
+  const flaky = step("flaky", async () => {
+    await takes(200);
+    if (getStepMetadata().attempt === 1) throw new RetryableError("again", { retryAfter: 3_000 });
+    throw new FatalError("no");
+  });
+  const wf = workflow("timed", async () => {
+    await Promise.all([long(), flaky().catch(() => {})]);
+  });
+  await process({ concurrency: 1 });
+  const run = await client.start(wf, []);
+  await until(run.returnValue);
+  const [first, second] = timelineOf(await until(all(run.events())));
+  const lengthOf = (from: Date | undefined, to: Date | undefined): number =>
+    (to?.getTime() ?? 0) - (from?.getTime() ?? 0);
+  expect(lengthOf(first?.startedAt, first?.endedAt)).toBe(500);
+  const [attempt] = second?.failedAttempts ?? [];
+  expect(lengthOf(second?.at, attempt?.startedAt)).toBeGreaterThanOrEqual(500);
+  expect(lengthOf(attempt?.startedAt, attempt?.endedAt)).toBe(200);
+  expect(lengthOf(attempt?.endedAt, second?.startedAt)).toBeGreaterThanOrEqual(3_000);
+  expect(lengthOf(second?.startedAt, second?.endedAt)).toBe(200);
+  expect(second).toMatchObject({ outcome: "failed", endSeq: expect.any(Number) });
 });

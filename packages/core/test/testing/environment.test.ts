@@ -223,6 +223,17 @@ it("finds in a waiting run what it did otherwise", async () => {
   await expect(t.result(run)).rejects.toSatisfy(ReplayDivergenceError.is);
 });
 
+it("finds a value that is another one in each replay", async () => {
+  await t.close();
+  t = await testEnvironment({ alwaysReplay: true });
+  let calls = 0;
+  const flow = workflow("flow", async () => {
+    await sleep("1 day");
+    return calls++;
+  });
+  await expect(t.result(await start(flow))).rejects.toThrow(/run_completed, with another value/);
+});
+
 it("runs on a World that is asked for", async () => {
   await t.close();
   const world = memoryWorld();

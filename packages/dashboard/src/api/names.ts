@@ -1,6 +1,6 @@
 import type { HookInfo, ListNamesOptions, WorkerInfo } from "@perdure/core/api";
 import { hooksOf, isWebhookId, locksOf, startKeysOf, workersOf } from "@perdure/core/inspect";
-import type { HookPage, HookRow, KeyPage, LockList, WorkerList, WorkerRow } from "../protocol.ts";
+import type { HookPage, HookRow, KeyPage, LockList, LockRow, WorkerList, WorkerRow } from "../protocol.ts";
 import type { Call } from "../routes.ts";
 import type { Store } from "../store.ts";
 import { workflowLabel } from "../views/run-row.ts";
@@ -48,9 +48,14 @@ export async function listKeys({ store, query }: Call): Promise<KeyPage> {
 
 /** GET `api/locks` */
 export async function listLocks({ store, query }: Call): Promise<LockList> {
-  const runId = textIn(query, "run");
-  const locks = await store.ask((world) => locksOf(world, runId === null ? {} : { runId }, Date.now()));
-  return { locks };
+  return { locks: await locksHere(store, textIn(query, "run")) };
+}
+
+/** The locks that runs have, or that one has, as of a moment ago: no store knows them by run, so they are read for all. */
+export async function locksHere(store: Store, runId: string | null): Promise<readonly LockRow[]> {
+  const locks = await store.kept.get("locks", () => store.ask((world) => locksOf(world, {}, Date.now())));
+  if (runId === null) return locks;
+  return locks.filter(({ holders }) => holders.some((holder) => holder.runId === runId));
 }
 
 /** GET `api/workers` */

@@ -1,5 +1,5 @@
 import { WorkflowRunNotFoundError } from "@perdure/core/errors";
-import { decode, decodeError } from "@perdure/core/inspect";
+import { readEventValue, readStoredError } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord } from "@perdure/core/world";
 import { ApiFailure, badRequest } from "../answers.ts";
 import type { EventRow, JournalPage, ValueView } from "../protocol.ts";
@@ -48,7 +48,7 @@ export async function runValue({ store, params, query }: Call): Promise<ValueVie
 /** The error in a `step_retrying` event, which is stored within its value. */
 function retriedError({ type, data }: JournalEvent): Uint8Array | null {
   if (!type.endsWith("_retrying")) return null;
-  const { error } = (decode(data) ?? {}) as { readonly error?: unknown };
+  const { error } = (readEventValue(type, data).value ?? {}) as { readonly error?: unknown };
   return error instanceof Uint8Array ? error : null;
 }
 
@@ -58,7 +58,7 @@ export function stateView(state: Uint8Array | null, { path = [], ...part }: Part
 }
 
 function errorOf(error: Uint8Array | null, { path = [], ...bounds }: Part): ValueView {
-  const value = error === null ? undefined : decodeError(error);
+  const value = error === null ? undefined : readStoredError(error);
   return { ...shown(partAt(value, path), bounds), bytes: error?.byteLength ?? null, unreadable: null };
 }
 

@@ -1,5 +1,5 @@
 import { ReplayDivergenceError } from "@perdure/core/errors";
-import { decodeError, hooksOf, locksOf, originOf, PARENT, successorName } from "@perdure/core/inspect";
+import { hooksOf, PARENT, readStoredError, successorName } from "@perdure/core/inspect";
 import { isTerminal, type RunRecord } from "@perdure/core/world";
 import type { Divergence, RunDetail, RunTree, TreeNode } from "../protocol.ts";
 import type { Call } from "../routes.ts";
@@ -7,7 +7,7 @@ import type { Store } from "../store.ts";
 import { runRow } from "../views/run-row.ts";
 import { thrownView, timelineView } from "../views/timeline-view.ts";
 import { INLINE, valueView } from "../views/value-view.ts";
-import { hookRow } from "./names.ts";
+import { hookRow, locksHere } from "./names.ts";
 import { numberIn } from "./read-query.ts";
 import { eventAt, rowOf, stateView } from "./run-values.ts";
 
@@ -29,7 +29,7 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     ended ? eventAt(store, runId, seq) : null,
     besideOf(store, run),
   ]);
-  const thrown = run.error === null ? null : decodeError(run.error);
+  const thrown = run.error === null ? null : readStoredError(run.error);
   const since = numberIn(query, "since", { least: 0 }) ?? 0;
   const entries = timeline.entries.filter(
     ({ seq: asked, endSeq }) => asked > since || endSeq === null || endSeq > since,
@@ -49,7 +49,7 @@ export async function runDetail({ store, params, query }: Call): Promise<RunDeta
     divergence: run.status === "diverged" ? divergenceOf(thrown) : null,
     timeline: entries.map(timelineView),
     timelineUntil: timeline.seq < seq ? timeline.seq : null,
-    origin: second?.type === "run_forked" ? (originOf([second])?.runId ?? null) : null,
+    origin: second?.type === "run_forked" ? second.id : null,
     ...beside,
   };
 }
@@ -64,7 +64,7 @@ async function besideOf(
     const [children, { hooks }, locks, streams, [successor]] = await Promise.all([
       world.listRuns({ attributes: { [PARENT]: runId }, limit: CHILDREN, order: "asc" }),
       hooksOf(world, { runId, limit: 200 }, now),
-      locksOf(world, { runId }, now),
+      locksHere(store, runId),
       world.capabilities.streams === true ? world.listStreams({ runId, limit: 200 }) : { names: [] },
       world.getNames([successorName(runId)], now),
     ]);

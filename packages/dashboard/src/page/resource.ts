@@ -7,7 +7,6 @@ import { get, messageOf } from "./api.ts";
 export interface Resource<Answer> {
   readonly data: ReadonlySignal<Answer | null>;
   readonly error: ReadonlySignal<string | null>;
-  readonly loading: ReadonlySignal<boolean>;
   /** Asks again. Calls while a question is under way ask once more when it is answered. */
   readonly reload: () => void;
 }
@@ -23,10 +22,10 @@ export interface Update<Answer> {
 class Loader<Answer> implements Resource<Answer> {
   readonly data: Signal<Answer | null> = signal(null);
   readonly error: Signal<string | null> = signal(null);
-  readonly loading: Signal<boolean> = signal(false);
   readonly #url: string;
   readonly #update: Update<Answer> | undefined;
   readonly #gone = new AbortController();
+  #loading = false;
   #again = false;
 
   constructor(url: string, update: Update<Answer> | undefined) {
@@ -35,7 +34,7 @@ class Loader<Answer> implements Resource<Answer> {
   }
 
   reload = (): void => {
-    if (this.loading.value) this.#again = true;
+    if (this.#loading) this.#again = true;
     else void this.#load();
   };
 
@@ -44,7 +43,7 @@ class Loader<Answer> implements Resource<Answer> {
   }
 
   async #load(): Promise<void> {
-    this.loading.value = true;
+    this.#loading = true;
     do {
       this.#again = false;
       try {
@@ -57,7 +56,7 @@ class Loader<Answer> implements Resource<Answer> {
         this.error.value = messageOf(error);
       }
     } while (this.#again);
-    this.loading.value = false;
+    this.#loading = false;
   }
 
   async #changed(): Promise<Answer | null> {

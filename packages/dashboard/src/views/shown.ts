@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { EncryptedValue } from "@perdure/core/api";
 import type { Shown } from "../protocol.ts";
 import { errorView } from "./error-view.ts";
 
@@ -185,6 +186,7 @@ function lengthOf(value: object): number | null {
 function inWords(value: object): string | null {
   if (types.isRegExp(value) || value instanceof URL || value instanceof URLSearchParams) return String(value);
   if (types.isBoxedPrimitive(value)) return String(value);
+  if (value instanceof EncryptedValue) return String(value);
   if (value instanceof Headers) return [...value].map(([name, text]) => `${name}: ${text}`).join("\n");
   if (value instanceof Request) return `${value.method} ${value.url}`;
   if (value instanceof Response) return `${value.status} ${value.statusText}`.trim();

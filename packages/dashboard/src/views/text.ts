@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { EncryptedValue } from "@perdure/core/api";
 
 /** Values in one line. */
 
@@ -6,6 +7,7 @@ import { inspect } from "node:util";
 export function lineOf(value: unknown, most: number): string | null {
   if (value === undefined) return null;
   if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (value instanceof EncryptedValue) return String(value);
   const text =
     value instanceof Error
       ? `${value.name}: ${value.message}`

@@ -1,3 +1,4 @@
+import { EncryptedValue } from "@perdure/core/api";
 import { readEventValue } from "@perdure/core/inspect";
 import type { ValueView } from "../protocol.ts";
 import { type Bounds, partAt, shown } from "./shown.ts";
@@ -15,7 +16,7 @@ export interface Part extends Bounds {
 /** Shows the value of an event of this type; one of the type `""` is any other value. */
 export function valueView(type: string, data: Uint8Array | null, { path = [], ...bounds }: Part): ValueView {
   const { value, error } = readEventValue(type, data);
-  const node = shown(partAt(value, path), bounds);
+  const node = shown(value instanceof EncryptedValue ? value : partAt(value, path), bounds);
   return {
     ...node,
     bytes: data === null ? null : data.byteLength,

@@ -210,8 +210,13 @@ function indented(text: string): string[] {
   return text.split("\n").map((line) => `  ${oneLine(line.replace(/^\s+at /, "    at "))}`);
 }
 
+/** The ends of attempts, whose name is when they began. */
+const ATTEMPT_END = /^step_(completed|failed|retrying)$/;
+
 function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string {
-  const about = [name, id].filter((text) => text !== null).map((text) => oneLine(text as string));
+  const about = [ATTEMPT_END.test(type) ? null : name, id]
+    .filter((text) => text !== null)
+    .map((text) => oneLine(text as string));
   const text = value === undefined ? "" : `  ${cut(oneLine(short(value)), Math.max(lineWidth() - 60, 40))}`;
   const why = error === null || EncryptionError.is(error) ? "" : `  (${oneLine(error.message)})`;
   return `${String(seq).padStart(5)}  ${at?.toISOString() ?? "-"}  ${paint("bold", type)}  ${about.join("  ")}${text}${why}`;

@@ -28,12 +28,12 @@ const stuck = step("drain//stuck", async (name: string) => {
   note(`end ${name} ${attempt} ${stepId}`);
 });
 
-export const four = workflow("drain//four", async (name: string) => {
+export const four: (name: string) => Promise<string> = workflow("drain//four", async (name: string) => {
   for (let n = 1; n <= 4; n++) await work(`${name}/${n}`, 200);
   return name;
 });
 
-export const hangs = workflow("drain//hangs", async (name: string) => {
+export const hangs: (name: string) => Promise<string> = workflow("drain//hangs", async (name: string) => {
   await work(`${name}/1`, 10);
   await stuck(`${name}/2`);
   return name;

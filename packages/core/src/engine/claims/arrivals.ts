@@ -1,6 +1,7 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
+import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import type { ArrivalsOptions } from "./arrivals-options.ts";
@@ -61,7 +62,7 @@ export class Arrivals {
 
   /** A run that this worker claimed. `claimNow`: the time by which the World found it due. */
   claimed(claimed: ClaimedRun, leaseUntil: number, claimNow: number): void {
-    const { clock, residents, quarantine, unreadable, touch } = this.#options;
+    const { clock, logger, residents, quarantine, unreadable, touch } = this.#options;
     const { run: row, events, mail } = claimed;
     const obstacle = whyUnreadable(claimed);
     if (isTerminal(row.status) && obstacle === null) {
@@ -71,7 +72,10 @@ export class Arrivals {
     const lease = leaseOf(claimed);
     const known = residents.heldRun(row.runId);
     // Our own lease ran out and came back to us: the old incarnation is another's.
-    if (known !== undefined) residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
+    if (known !== undefined) {
+      tellOfLostLease(known, logger);
+      residents.drop(known, new LeaseLostError(row.runId, known.lease.epoch));
+    }
     const parked = residents.unpark(row.runId);
     if (obstacle !== null) {
       parked?.end();
@@ -83,7 +87,7 @@ export class Arrivals {
       residents.take(parked, lease, leaseUntil);
       this.#hold(parked, row, 0);
       parked.schedule(() => false, now);
-      tellOfLag(parked, claimed, claimNow, this.#options.logger);
+      tellOfLag(parked, claimed, claimNow, logger);
       parked.receiveMail(mail);
       parked.wake(now);
       touch(parked);
@@ -186,9 +190,10 @@ export class Arrivals {
       unreadable.leave(claimed, error);
       return;
     }
+    const { runId, workflow } = claimed.run;
     logger.warn(
       "the journal of a run could not be read: a worker takes the run up again when its lease is over",
-      { runId: claimed.run.runId, error },
+      { runId, workflow, error },
     );
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { ReplayDivergenceError } from "../../errors/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { JournalEvent, World } from "../../world/index.ts";
 import type { Residents } from "../claims/residents.ts";
@@ -48,7 +49,9 @@ export class AlwaysReplay {
     try {
       do {
         this.#replaying.set(run, false);
-        await coldReplay(of, await this.#journal(runId), this.#options.clock);
+        const journal = await this.#journal(runId);
+        const { output } = await coldReplay(of, journal, this.#options.clock);
+        checkEnd(of, journal, output);
       } while (this.#replaying.get(run) === true);
     } catch (error) {
       if (run.lease.committing) this.#found.set(run, error);
@@ -84,4 +87,22 @@ export class AlwaysReplay {
       if (page.length < PAGE) return journal;
     }
   }
+}
+
+/** A run that has completed returns the same when it is replayed. */
+function checkEnd(
+  { runId, workflow }: { readonly runId: string; readonly workflow: string },
+  journal: readonly JournalEvent[],
+  output: Uint8Array | null,
+): void {
+  const end = journal.at(-1);
+  if (end?.type !== "run_completed") return;
+  if (end.data !== null && output !== null && Buffer.from(end.data).equals(output)) return;
+  throw new ReplayDivergenceError({
+    runId,
+    workflowName: workflow,
+    seq: end.seq,
+    journal: "run_completed, with the value that the code returned first",
+    requested: output === null ? "no end of the run" : "run_completed, with another value",
+  });
 }

@@ -132,11 +132,11 @@ export class CommitLoop {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
       const { runId, workflow } = only.run;
-      this.#options.logger.error("the store refused what a run has to write, so it is parked as diverged", {
-        runId,
-        workflow,
-        error,
-      });
+      this.#options.logger.error(
+        "the store refused what a run has to write, so it is parked as diverged and tried again later: mend what the error says, in " +
+          "the store or in the values that the run writes; run.retry() has it tried at once",
+        { runId, workflow, error },
+      );
       this.#options.onRefused(only, error);
       return;
     }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { LeaseLostError } from "../../errors/index.ts";
-import { measured, measures, tellOfEnd } from "../../interceptors/index.ts";
+import { tellOfEnd } from "../../interceptors/index.ts";
 import { headersOf } from "../../interpreter/kinds/headers.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
@@ -8,6 +8,7 @@ import type { Logger } from "../../logger.ts";
 import { type CommitResult, endsRun, type World } from "../../world/index.ts";
 import type { Quarantine } from "../claims/quarantine.ts";
 import type { Residents } from "../claims/residents.ts";
+import { tellOfLostLease } from "../leases/lost-lease.ts";
 import type { LiveRun, OutgoingCommit } from "../run/live-run.ts";
 import { AlwaysReplay } from "./always-replay.ts";
 import { completions, type RunEnding } from "./completions.ts";
@@ -77,8 +78,11 @@ export class CommitResults {
 
   /** The store does not answer for this lease any more. */
   lose(run: LiveRun): void {
-    const { runId, workflow: workflowName } = run;
-    if (measures()) measured(this.#options.logger, { type: "lease_lost", runId, workflowName });
+    tellOfLostLease(run, this.#options.logger);
+    this.#drop(run);
+  }
+
+  #drop(run: LiveRun): void {
     this.#options.residents.drop(run, new LeaseLostError(run.runId, run.lease.epoch));
   }
 
@@ -87,10 +91,12 @@ export class CommitResults {
       this.#options.logger.error(
         "the journal of a run is not as long as this worker has written it, so the run is given up here and read again: check " +
           "whether the store lost acknowledged writes, in a fail-over or a restore",
-        { runId: run.runId, ...result },
+        { runId: run.runId, workflow: run.workflow, ...result },
       );
     }
-    this.lose(run);
+    // Where it is not fenced, nobody else has the lease: the run has ended, or was deleted, or what was said above.
+    if (result.outcome === "fenced") this.lose(run);
+    else this.#drop(run);
   }
 
   /** True if the run's code was told something and has to drain. */

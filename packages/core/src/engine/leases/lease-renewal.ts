@@ -23,6 +23,8 @@ export class LeaseRenewal {
   #renewing: Promise<boolean> | undefined;
   /** When the last round began that the store answered. */
   #lastRound: number;
+  /** The last request was not answered, which was said. */
+  #unanswered = false;
   /** Runs whose leases are confirmed with the next request. */
   #doubtful: Set<LiveRun> = new Set();
 
@@ -96,6 +98,7 @@ export class LeaseRenewal {
     const leases = runs.map(({ lease }) => lease.id);
     try {
       const results = await world.renew({ leases, ttl: leaseTtl, now });
+      this.#unanswered = false;
       runs.forEach((run, index) => {
         const result = results[index];
         // The run may have been parked, ended or claimed anew while the answer was on its way.
@@ -111,11 +114,13 @@ export class LeaseRenewal {
       });
       return true;
     } catch (error) {
-      logger.warn(
+      // Said once, however long the store is away.
+      logger[this.#unanswered ? "debug" : "warn"](
         "leases could not be renewed: it is tried again, and other workers take the runs over when they run out. Check that the " +
           "store can be reached",
         { world: world.name, leases: runs.length, error },
       );
+      this.#unanswered = true;
       return false;
     }
   }

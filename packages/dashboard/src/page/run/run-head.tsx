@@ -10,7 +10,7 @@ import { Status } from "../parts/status.tsx";
 import { Moment, now, Took } from "../parts/time.tsx";
 import { doingNow } from "../runs/run-rows.tsx";
 import { plainJson } from "../value/join.ts";
-import { Fact } from "./details.tsx";
+import { Fact } from "./panel.tsx";
 
 /** The head of a run's page: what it is, how it is, and what can be done to it. */
 

@@ -17,7 +17,6 @@ export interface Scale {
 const LONG = 0.15;
 /** And so long, of the time in which something is executed. */
 const SHORT = 0.12;
-const MARKS = 5;
 
 /** Whether there is idle time that hides the rest. */
 export function hidesWork(whole: Span, busy: readonly Span[]): boolean {
@@ -25,13 +24,13 @@ export function hidesWork(whole: Span, busy: readonly Span[]): boolean {
   return pauses > (whole.to - whole.from) / 2;
 }
 
-/** An axis on which all time is alike. */
-export function evenScale(whole: Span): Scale {
-  return piecewise([{ ...whole, weight: Math.max(1, whole.to - whole.from) }], whole);
+/** An axis on which all time is alike. `marks`: about how many moments are named. */
+export function evenScale(whole: Span, marks: number): Scale {
+  return piecewise([{ ...whole, weight: Math.max(1, whole.to - whole.from) }], whole, marks);
 }
 
 /** An axis on which long pauses between the `busy` stretches are short. */
-export function shortenedScale(whole: Span, busy: readonly Span[]): Scale {
+export function shortenedScale(whole: Span, busy: readonly Span[], marks: number): Scale {
   const pauses = longPauses(whole, busy);
   const work = whole.to - whole.from - pauses.reduce((sum, { from, to }) => sum + to - from, 0);
   const short = Math.max(work, 1) * SHORT;
@@ -43,7 +42,7 @@ export function shortenedScale(whole: Span, busy: readonly Span[]): Scale {
     at = to;
   }
   if (at < whole.to) pieces.push({ from: at, to: whole.to, weight: whole.to - at });
-  return piecewise(pieces, whole);
+  return piecewise(pieces, whole, marks);
 }
 
 function longPauses(whole: Span, busy: readonly Span[]): Span[] {
@@ -63,7 +62,7 @@ interface Piece extends Span {
   readonly shortened?: boolean;
 }
 
-function piecewise(pieces: readonly Piece[], whole: Span): Scale {
+function piecewise(pieces: readonly Piece[], whole: Span, count: number): Scale {
   const sum = pieces.reduce((all, { weight }) => all + weight, 0) || 1;
   const starts: number[] = [];
   let weightSoFar = 0;
@@ -86,7 +85,7 @@ function piecewise(pieces: readonly Piece[], whole: Span): Scale {
     const share = piece.weight / sum;
     if (piece.shortened === true)
       return [{ place: start + share / 2, time: piece.to - piece.from, shortened: true }];
-    const steps = Math.max(1, Math.round(share * MARKS));
+    const steps = Math.max(1, Math.round(share * count));
     return Array.from({ length: steps }, (_, step) => ({
       place: start + (share * step) / steps,
       time: piece.from + ((piece.to - piece.from) * step) / steps - whole.from,

@@ -7,14 +7,13 @@ import { Icon, type IconName } from "../parts/icons.tsx";
 import { Rows } from "../parts/rows.tsx";
 import { hasEnded } from "../parts/status.tsx";
 import { now } from "../parts/time.tsx";
+import { usePhone } from "../parts/width.ts";
 import { type Bar, barsOf, busyOf, type Piece, wholeOf } from "./bars.ts";
 import { evenScale, hidesWork, type Scale, shortenedScale } from "./scale.ts";
 
 /** The waterfall of a run: what it asked for, when it waited for a worker, when it was executed, and how often. */
 
 const ROW = 30;
-/** The part of the width in which bars are; what is right of it is for their words. */
-const DRAWN = 0.88;
 
 const ICONS: Readonly<Record<Bar["kind"], IconName>> = {
   run: "runs",
@@ -40,7 +39,8 @@ export function Waterfall(props: {
   const busy = busyOf(bars);
   const mayShorten = hidesWork(whole, busy);
   const [shortened, setShortened] = useState(true);
-  const scale = mayShorten && shortened ? shortenedScale(whole, busy) : evenScale(whole);
+  const marks = usePhone() ? 2 : 5;
+  const scale = mayShorten && shortened ? shortenedScale(whole, busy, marks) : evenScale(whole, marks);
   return (
     <section aria-label="Timeline" class="waterfall">
       <div class="waterfall-legend">
@@ -62,7 +62,7 @@ export function Waterfall(props: {
       </div>
       <div class="axis" aria-hidden="true">
         <span class="axis-name">{counted(bars.length - 1, "entry", "entries")}</span>
-        <div class="axis-marks">
+        <div class="axis-marks bars-scale">
           {scale.marks.map(({ place, time: length, shortened: isShort }) => (
             <span
               key={`${place}`}
@@ -128,10 +128,12 @@ function BarRow(props: {
         {isBad(bar.outcome) && <Icon name="failed" class="is-failed" />}
       </span>
       <span class="bar-track">
-        {bar.pieces.map((piece) => (
-          <BarPiece key={`${piece.from} ${piece.look}`} piece={piece} scale={scale} />
-        ))}
-        <BarSays bar={bar} scale={scale} />
+        <span class="bars-scale">
+          {bar.pieces.map((piece) => (
+            <BarPiece key={`${piece.from} ${piece.look}`} piece={piece} scale={scale} />
+          ))}
+          <BarSays bar={bar} scale={scale} />
+        </span>
       </span>
     </>
   );
@@ -192,5 +194,5 @@ function BarSays({ bar, scale }: { readonly bar: Bar; readonly scale: Scale }): 
 }
 
 function percent(place: number): string {
-  return `${(place * DRAWN * 100).toFixed(3)}%`;
+  return `${(place * 100).toFixed(3)}%`;
 }

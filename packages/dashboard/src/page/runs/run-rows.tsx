@@ -15,12 +15,14 @@ export interface RunRowsProps {
   readonly label: string;
   /** How each was found, when they are the result of a search. */
   readonly by?: readonly string[];
-  /** The last row is in view: there may be more to load. */
+  /** The end is near: there may be more to load. */
   readonly onEnd?: () => void;
 }
 
 const ROW = 36;
 const PHONE_ROW = 64;
+/** More rows are loaded so many rows before they are needed. */
+const BEFORE_END = 40;
 
 export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
   const phone = usePhone();
@@ -48,7 +50,7 @@ export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
         return run === undefined ? null : <Cells run={run} found={by?.[index]} />;
       }}
       onView={(_, last) => {
-        if (last >= runs.length - 1) onEnd?.();
+        if (last >= runs.length - BEFORE_END) onEnd?.();
       }}
     />
   );

@@ -31,7 +31,7 @@ import { registerOpenTelemetry } from "perdure/otel";
 import { configure, createWorker, type Worker } from "perdure/runtime";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-// Traces and metrics on every World from one file, with the real SDK. What is started here is executed by another instance of the
+// Traces and metrics with the real SDK, retention and health, on every World from one file. What is started here is executed by another instance of the
 // World, so what links them has gone through the store. The cases are in packages/otel/test and packages/core/test/engine.
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-telemetry-"));
@@ -174,5 +174,42 @@ describe.each(Object.keys(worlds))("on %s", (name) => {
     const starts = of("workflow.start", "telemetry//child");
     expect(starts.map(({ attributes }) => attributes["workflow.run.id"])).toEqual([run.runId, next.runId]);
     expect(of(executed, "telemetry//child").flatMap(linksOf)).toEqual(starts.map(idOf));
+  });
+
+  test("a worker deletes what is older than it is told to keep, with its key, and nothing else", async () => {
+    broken = false;
+    const idempotencyKey = `${name} kept`;
+    const old = await start(child, [4], { idempotencyKey });
+    expect(await old.returnValue).toBe(4);
+    broken = true;
+    const failed = await start(child, [5]);
+    await expect(failed.returnValue).rejects.toThrow("declined");
+    const cleaner = createWorker({
+      world: there,
+      workflows: [],
+      retention: { completed: 300 },
+      logger: "silent",
+    });
+    await cleaner.start();
+    await expect.poll(() => old.exists, POLL).toBe(false);
+    expect(await failed.status).toBe("failed");
+    await cleaner.close();
+    broken = false;
+    const again = await start(child, [4], { idempotencyKey });
+    expect(again.runId).not.toBe(old.runId);
+    expect(await again.returnValue).toBe(4);
+  });
+
+  test("a worker says how it is: the store answers, and nothing that is due waits", async () => {
+    await expect.poll(() => worker.health().heldRuns, POLL).toBe(0);
+    const { ok, reasons, store, claims, oldestDue, slots } = worker.health();
+    expect({ ok, reasons, store }).toEqual({
+      ok: true,
+      reasons: [],
+      store: { reachable: true, awaySince: null, error: null },
+    });
+    expect(claims.answeredAt).toBeInstanceOf(Date);
+    expect(oldestDue).toBeNull();
+    expect(slots).toEqual({ limit: 100, inUse: 0, queued: 0 });
   });
 });
