@@ -9,7 +9,13 @@ export default defineConfig({
   resolve: { alias: sourceAliases(import.meta.dirname) },
   test: {
     include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/fixtures/**", "**/dist/**", "**/*.fixture.test.ts"],
+    exclude: [
+      "**/node_modules/**",
+      "**/fixtures/**",
+      "**/test/project/**",
+      "**/dist/**",
+      "**/*.fixture.test.ts",
+    ],
     reporters: ["default", closingLine()],
     // Half of the time of most files is spent waiting, for servers and for processes.
     maxWorkers: Math.ceil(1.5 * availableParallelism()),

@@ -1,7 +1,8 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take far longer than their size suggests: they start servers and processes, or wait for them. */
-const LONG = /\/(cluster|conformance|demo|faults|guide|kill|processes|failures|pgbouncer)\.test\.ts$/;
+const LONG =
+  /\/(bundlers|compilers|conformance|cluster|create|demo|faults|guide|kill|page|processes|failures)(\.fixture)?\.test\.ts$/;
 
 /** Begins with the files that take longest, so that none of them is left to run alone at the end. */
 export class LongestFirst extends BaseSequencer {
