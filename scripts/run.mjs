@@ -26,9 +26,7 @@ const commands = {
   test: { says: "running the tests (vitest)", runs: (args) => [{ args: [vitest, "run", ...args] }] },
   "test:fixtures": {
     says: "running the tests that take long (vitest)",
-    runs: (args) => [
-      { args: [vitest, "run", ...fixtures, "--exclude", "tooling/frameworks/**", ...args] },
-    ],
+    runs: (args) => [{ args: [vitest, "run", ...fixtures, "--exclude", "tooling/frameworks/**", ...args] }],
   },
   "test:frameworks": {
     says: "building and killing a server of each framework (vitest, npm)",

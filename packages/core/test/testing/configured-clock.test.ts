@@ -46,7 +46,11 @@ it("is that of createWorker() and drain() on the same World", async () => {
   const world = memoryWorld();
   configure({ world, clock, worker: false });
   const run = await start(naps());
-  expect(await until(drain({ budgetMs: 1000 }))).toEqual({ processed: 1, due: 0, nextDueAt: new Date(Date.UTC(2030, 0, 1) + HOUR) });
+  expect(await until(drain({ budgetMs: 1000 }))).toEqual({
+    processed: 1,
+    due: 0,
+    nextDueAt: new Date(Date.UTC(2030, 0, 1) + HOUR),
+  });
   const worker = createWorker({ world });
   await worker.start();
   await clock.advance(HOUR);
