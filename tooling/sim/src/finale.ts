@@ -7,7 +7,7 @@ import { isUnheard, payloadIn } from "./payloads.ts";
 import { awaitedCleanups, hooksOf, type Node, type StepSpec } from "./program.ts";
 import type { Play } from "./stage.ts";
 import type { Store } from "./store.ts";
-import { type Arguments, observeCleanups, type Value } from "./workflow.ts";
+import { type Arguments, observeCleanups, UNPLANNED, type Value } from "./workflow.ts";
 
 /** What must hold of a run once it is over. */
 
@@ -72,6 +72,8 @@ async function checkContinued(
   const broken = (what: string): never => {
     throw new LawBroken("cold replay", `generation ${row.generation} ${what}`, row.runId);
   };
+  // It began in the turn in which the bad version was deployed, and was over before the good one came back.
+  if (journal.some(({ type, name }) => type === "step_created" && name === UNPLANNED)) return;
   let replay: ColdReplay;
   try {
     replay = await coldReplay(row, journal, replayClock);

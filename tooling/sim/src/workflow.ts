@@ -137,8 +137,10 @@ const label = step(
   { maxRetries: 1000, backoff: { initial: 50, max: 1000 } },
 );
 
-/** A step that no journal of the good version has. */
-const unplanned = step("sim//unplanned", async (): Promise<void> => {});
+/** The step that only the bad version has. */
+export const UNPLANNED = "sim//unplanned";
+
+const unplanned = step(UNPLANNED, async (): Promise<void> => {});
 
 let badSince: number | null = null;
 
