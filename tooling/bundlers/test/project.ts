@@ -79,7 +79,8 @@ export async function says(child: ChildProcess, words: string): Promise<void> {
 
 /** Bun's binary: the package's own command is there only where its install script may run. */
 export function bunBinary(): string {
-  const bun = createRequire(join(modules, "bun/package.json"));
+  // Its binaries are beside the package itself, not beside the link to it.
+  const bun = createRequire(realpathSync(join(modules, "bun/package.json")));
   const arch = process.arch === "arm64" ? "aarch64" : process.arch;
   return bun.resolve(`@oven/bun-${process.platform}-${arch}/bin/bun`);
 }
