@@ -83,6 +83,30 @@ it.each(["read by then", "in the mailbox"])("keeps what is left over generations
   expect(await until(taker.returnValue)).toBe("unread");
 });
 
+it("gives what comes for a hook that another has followed to the next generation's", async () => {
+  const { process, client, clock, settle, until } = cluster();
+  const flow = workflow("passes its token on", async (n: number): Promise<unknown> => {
+    const hook = createHook<string>({ token: "passed on" });
+    await sleep("1m");
+    if (n === 1) return await hook;
+    hook.dispose();
+    await createHook<string>({ token: "passed on" }).getConflict();
+    return await continueAsNew([1]);
+  });
+  const worker = await process();
+  const run = await client.start(flow, [0]);
+  await settle();
+  let sent = false;
+  worker.fault(async (operation) => {
+    if (operation !== "commit" || sent) return;
+    sent = true;
+    await client.resumeHook("passed on", "for the first");
+  });
+  await clock.advance(60_000);
+  expect(sent).toBe(true);
+  expect(await until(run.returnValue)).toBe("for the first");
+});
+
 it("gives what is left to a hook of a later generation", async () => {
   const { process, client, clock, settle, until } = cluster();
   const flow = workflow("asks again later", async (n: number): Promise<unknown> => {

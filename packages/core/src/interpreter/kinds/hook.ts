@@ -228,11 +228,11 @@ export const hookKind: Kind = {
     return [...live.values()];
   },
   carry(execution) {
-    const { live, held, latest, inherited } = hooksOf(execution);
+    const { live, held, made, inherited } = hooksOf(execution);
     const kept = (id: string, payloads: readonly Payload<unknown>[]): Carried[] =>
       payloads.map(({ name, data }) => ({ type: "payload_kept", id, name, data }));
-    // Also without payloads: the mailbox may have some for one that was disposed of just now.
-    const left = [...latest.values()].filter(
+    // Also without payloads: the mailbox may have some for one that was disposed of just now, which another may have followed.
+    const left = [...made.values()].filter(
       ({ id, payloads }) => !live.has(id) && (payloads.length > 0 || !inherited.has(id)),
     );
     return [
