@@ -84,7 +84,9 @@ test("Node 22.13 runs step(id, fn) and workflow(id, fn); register says what it n
   expect(await node("22.13.0", "plain.js")).toEqual({ out: "42 1 true\n", err: "", code: 0 });
   const refused = await node("22.13.0", ...REGISTER, "marked.js");
   expect(refused.code).toBe(1);
-  expect(refused.err).toContain("perdure/register needs Node 22.15 or later, and this is v22.13.0: update Node");
+  expect(refused.err).toContain(
+    "perdure/register needs Node 22.15 or later, and this is v22.13.0: update Node",
+  );
 });
 
 test("Node 22.15 compiles the directives of JavaScript", async () => {
