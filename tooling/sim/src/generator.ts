@@ -66,6 +66,8 @@ class Generator {
   readonly #around: Surroundings;
   #generations: number;
   #count = 0;
+  /** The program may have a lock by now. */
+  #locks = false;
 
   constructor(name: string, random: Random, around: Surroundings) {
     this.#name = name;
@@ -146,6 +148,7 @@ class Generator {
   #locked(depth: number): Node {
     const random = this.#random;
     const [key, limit] = random.pick(LOCKS);
+    this.#locks = true;
     return {
       type: "locked",
       key,
@@ -185,7 +188,11 @@ class Generator {
     const { index, onces } = this.#around;
     if (onces.length > 0 && random.chance(0.08)) return { type: "once", step: random.pick(onces) };
     if (this.#generations > 0 && random.chance(0.15)) return this.#child();
-    if (index > 0 && random.chance(0.05)) return { type: "watch", program: random.int(0, index - 1) };
+    if (index > 0 && random.chance(0.05)) {
+      const program = random.int(0, index - 1);
+      // Who has a lock does not wait for one who may want it: nobody but its author can end such a circle.
+      return this.#locks ? { type: "sleep", ms: 10 } : { type: "watch", program };
+    }
     if (random.chance(0.05)) return this.#shared({ type: "step", step: this.#step() });
     if (kind < 0.6) return { type: "step", step: this.#step() };
     if (kind < 0.64) return { type: "state", value: this.#key() };
