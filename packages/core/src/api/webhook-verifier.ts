@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
+import { isEncrypted } from "../encryption/index.ts";
 import { EVENT_PAGE } from "../engine/claims/claim-loop.ts";
 import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
@@ -61,6 +62,7 @@ export class WebhookVerifiers {
       generation,
       events: journal,
       largestValue: largestValue(this.#world),
+      encrypted: isEncrypted(this.#world),
       clock: () => clock.now(),
       newToken: () => "not in the journal",
       onActivity: () => {},

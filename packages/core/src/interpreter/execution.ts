@@ -23,6 +23,8 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** The most bytes that the store takes for one value. */
   readonly largestValue: number;
+  /** Whether its values are encrypted before they are stored. */
+  readonly encrypted: boolean;
   /** The time of day, from which the length of a sleep is counted: the journal's own time may be ahead of it. */
   readonly clock: () => number;
   /** A fresh random hook token. */
@@ -51,6 +53,7 @@ export class Execution {
   readonly workflow: string;
   readonly generation: number;
   readonly largestValue: number;
+  readonly encrypted: boolean;
   /** What is not settled, in the order in which it was asked for. */
   readonly pending: Map<string, Pending> = new Map();
   /** Requests since they were last taken, in order. */
@@ -88,9 +91,8 @@ export class Execution {
     this.#seed = seedAfter(0, this, null);
     this.#options = options;
     this.largestValue = options.largestValue;
+    this.encrypted = options.encrypted;
   }
-
-  // What the determinism guard reads.
 
   /** Time of the last consumed event. */
   now(): number {
@@ -111,8 +113,6 @@ export class Execution {
   get startedAt(): number {
     return this.#startedAt;
   }
-
-  // What the kinds of requests use.
 
   /** Calls a function in the code's context, with what it begins. */
   enter<T>(fn: () => T): T {

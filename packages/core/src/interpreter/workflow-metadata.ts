@@ -9,14 +9,14 @@ export function workflowMetadata(
   execution: Execution,
   attributes: Attributes = attributesOf(execution),
 ): WorkflowMetadata {
-  const { runId, workflow, startedAt } = execution;
+  const { runId, workflow, startedAt, encrypted } = execution;
   const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
   return {
     workflowName: workflow,
     workflowRunId: runId,
     workflowStartedAt: new Date(startedAt),
     url: publicUrl(),
-    features: { encryption: false },
+    features: { encryption: encrypted },
     attributes: Object.fromEntries(own),
   };
 }

@@ -82,6 +82,7 @@ export async function runStep<Args extends unknown[], Result>(
     fn: () => new Promise(() => {}),
     input: run.args,
     largestValue: largestValue(world),
+    encrypted: false,
     clock: () => clock.now(),
     newToken: () => ids.token(),
     admission: () => null,

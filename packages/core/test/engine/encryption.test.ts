@@ -4,6 +4,7 @@ import {
   createHook,
   FatalError,
   getStepMetadata,
+  getWorkflowMetadata,
   getWritable,
   once,
   setAttributes,
@@ -88,6 +89,16 @@ it("keeps names, attributes and times readable in the store, and nothing of what
   const chunks: unknown[] = [];
   for await (const chunk of client.getRun(run.runId).readable as AsyncIterable<unknown>) chunks.push(chunk);
   expect(chunks).toEqual([SECRET]);
+});
+
+it.each([true, false])("the run knows of it, encrypted: %s", async (on) => {
+  const options = on ? { encryption: A } : {};
+  const { process, client, until } = cluster(options);
+  const look = step(`looks ${on}`, async () => getWorkflowMetadata().features);
+  const flow = workflow(`knows ${on}`, async () => [getWorkflowMetadata().features, await look()]);
+  await process(options);
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toEqual([{ encryption: on }, { encryption: on }]);
 });
 
 it("goes on in another worker from the journal alone, over generations", async () => {

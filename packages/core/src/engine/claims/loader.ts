@@ -36,6 +36,7 @@ export interface LoadRequest {
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly largestValue: number;
+  readonly encrypted: boolean;
   readonly clock: () => number;
   readonly newToken: () => string;
   readonly onActivity: () => void;

@@ -1,3 +1,4 @@
+import { isEncrypted } from "../../encryption/index.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { outside } from "../../outside.ts";
 import { largestValue } from "../../serialization/index.ts";
@@ -19,6 +20,7 @@ export function newLiveRun(
     generation,
     events,
     largestValue: largestValue(world),
+    encrypted: isEncrypted(world),
     clock: () => clock.now(),
     // The guard would answer a workflow's call from what others can know.
     newToken: () => outside(() => ids.token()),

@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import { isEncrypted } from "../../encryption/index.ts";
 import { ReplayDivergenceError } from "../../errors/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { JournalEvent, World } from "../../world/index.ts";
@@ -50,7 +51,8 @@ export class AlwaysReplay {
       do {
         this.#replaying.set(run, false);
         const journal = await this.#journal(runId);
-        const { output } = await coldReplay(of, journal, this.#options.clock);
+        const { world, clock } = this.#options;
+        const { output } = await coldReplay(of, journal, clock, { encrypted: isEncrypted(world) });
         checkEnd(of, journal, output);
       } while (this.#replaying.get(run) === true);
     } catch (error) {
