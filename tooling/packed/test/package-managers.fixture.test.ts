@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -60,7 +60,11 @@ const managers: Manager[] = [
     name: "yarn 4",
     command: () => [node, join(folder, "node_modules/yarn-berry/bin/yarn.js"), "install"],
     overrides: (packed) => ({ resolutions: packed }),
-    files: { "yarn.lock": "", ".yarnrc.yml": "nodeLinker: node-modules\nenableTelemetry: false\n" },
+    // Where it finds `CI` in its environment, it would refuse to write the lockfile.
+    files: {
+      "yarn.lock": "",
+      ".yarnrc.yml": "nodeLinker: node-modules\nenableTelemetry: false\nenableImmutableInstalls: false\n",
+    },
   },
   {
     name: "bun",
@@ -72,8 +76,7 @@ const managers: Manager[] = [
 test.each(managers)(
   "$name installs what runs",
   async ({ name, command, overrides, files = {} }) => {
-    const cwd = join(folder, name);
-    await mkdir(cwd);
+    const cwd = await mkdtemp(join(folder, `${name} `));
     const { perdure, ...packed } = Object.fromEntries(
       Object.entries(tarballs).map(([each, file]) => [each, `file:${file}`]),
     );
@@ -83,7 +86,10 @@ test.each(managers)(
     await cp(join(import.meta.dirname, "fixtures/install.ts"), join(cwd, "app.ts"));
 
     const [file, ...args] = command();
-    await run(file, args, { cwd, env: alone() });
+    await run(file, args, { cwd, env: alone() }).catch((error) => {
+      // Some say on the standard output what they could not do.
+      throw new Error(`${error.message}\n${error.stdout}`, { cause: error });
+    });
 
     const charge = await run(node, ["--import", "perdure/register", "app.ts"], { cwd, env: alone() });
     expect(charge.stdout).toBe("cus_1 step_ 1\n");
