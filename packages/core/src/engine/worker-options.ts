@@ -122,7 +122,7 @@ export const DEFAULTS = {
   pollInterval: 1000,
   divergenceRetry: 60_000,
   journalWarning: 10_000,
-  journalLimit: 100_000,
+  journalLimit: 1_000_000,
   heartbeat: 10_000,
   closeTimeout: 10_000,
 } as const;
