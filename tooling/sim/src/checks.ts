@@ -288,7 +288,7 @@ export class Checks {
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
       // What that one has after the place from which this one goes on.
-      if (type === "step_recorded") continue;
+      if (type === "step_recorded" || type === "step_again") continue;
       for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
         if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
       }
@@ -301,9 +301,10 @@ export class Checks {
     }
   }
 
-  /** No two things that code asks for have one id, in whatever run. */
+  /** No two things that code asks for have one id, in whatever run, but for a step that is asked for again by a retry. */
   #given(runId: string, { type, id }: JournalEvent): void {
     if (id === null || !GIVES_ID.has(type)) return;
+    if (this.fold(runId)?.again.has(id) === true) return;
     if (this.#ids.has(id)) throw new LawBroken("ids are given once", `${type} ${id} again`, runId);
     this.#ids.add(id);
   }

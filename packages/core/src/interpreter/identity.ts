@@ -12,12 +12,10 @@ export interface Identity {
 export interface Origin extends Identity {
   /** The last event of the new run's journal that it has from there. */
   readonly until: number;
-  /** How many entities of each kind and name those events are about; their ids stay. */
+  /** So many entities of each kind and name keep their ids: those that the events are about, and steps that are asked for again. */
   readonly counts: Readonly<Record<string, number>>;
   /** Those among them that get ids of the new run, as {@link entityKey} and number. */
   readonly renewed: readonly string[];
-  /** The step that failed there and is executed anew; the others that had not ended may be under way there. */
-  readonly again: string | null;
   /** The origin's own origin. */
   readonly origin: Origin | null;
 }

@@ -1,5 +1,6 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
+import { isExecutedAgain } from "../../interpreter/kinds/steps-before.ts";
 import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
@@ -176,7 +177,8 @@ export class Arrivals {
       }
       if (began) {
         run.turn.replayed();
-        run.schedule((stepId) => lost || (isNew && run.execution.begunBefore(stepId)), now);
+        // A step that had begun in the run that this one goes on for, and had not ended, may be under way there.
+        run.schedule((stepId) => lost || (isNew && !isExecutedAgain(run.execution, stepId)), now);
       }
       run.receiveMail(mail);
     }

@@ -18,6 +18,7 @@ import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
+import { knowSteps } from "../../interpreter/kinds/steps-before.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
 import type { Logger } from "../../logger.ts";
@@ -136,6 +137,7 @@ export async function replayJournal(
   options: ReplayOptions,
 ): Promise<void> {
   knowTokens(execution, events);
+  knowSteps(execution, events);
   knowAdmission(execution, events);
   await replay(execution, events, options);
 }
