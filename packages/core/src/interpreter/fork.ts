@@ -1,5 +1,6 @@
 import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
+import { wholeJournal } from "../journal-pages.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
 import type {
@@ -51,15 +52,13 @@ export interface ForkTerms {
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
 }
 
-const PAGE = 1_000;
-
 /**
  * Goes on for a failed run: with the journal up to the step that failed, the start key, the attributes, and the tokens that are
  * free. Two retries at once make one run; its id.
  */
 export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: ForkTerms): Promise<string> {
   const { world, now } = terms;
-  const journal = await wholeJournal(world, old);
+  const journal = await journalOf(world, old);
   const failures = failuresOf(journal);
   const again = new Set(failures.flatMap(({ id }) => (id === null ? [] : [id])));
   const end = journal.findIndex((event) => event === failures[0] || isOver(roleOf(event.type)));
@@ -81,7 +80,7 @@ export async function forkRun(
   { fromStep, args }: ForkOptions,
   terms: ForkTerms,
 ): Promise<string> {
-  const journal = await wholeJournal(terms.world, old);
+  const journal = await journalOf(terms.world, old);
   const end = journal.findIndex(({ type, id }) => id === fromStep && countedAs(roleOf(type))?.as === "step");
   if (end < 0) {
     throw new WorkflowRuntimeError(
@@ -219,16 +218,13 @@ function moved(origin: Origin, until: (before: number) => number): Origin {
   return { ...origin, until: until(origin.until), origin: inner };
 }
 
-async function wholeJournal(
-  world: Pick<World, "listEvents">,
-  { runId, firstSeq, seq }: RunRecord,
+async function journalOf(
+  world: Pick<ForkTerms["world"], "listEvents">,
+  old: RunRecord,
 ): Promise<readonly JournalEvent[]> {
-  const events: JournalEvent[] = [];
-  for (let last = firstSeq - 1; last < seq; last = events.at(-1)?.seq ?? seq) {
-    const page = await world.listEvents(runId, last, PAGE);
-    if (page.length === 0) throw new WorkflowRunNotFoundError(runId);
-    refuseSealed(page);
-    events.push(...page);
-  }
-  return events;
+  const journal = await wholeJournal((...page) => world.listEvents(...page), old);
+  // Without an error: the run was deleted meanwhile.
+  if (journal.at(-1)?.seq !== old.seq) throw new WorkflowRunNotFoundError(old.runId);
+  refuseSealed(journal);
+  return journal;
 }

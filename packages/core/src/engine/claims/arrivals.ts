@@ -163,7 +163,7 @@ export class Arrivals {
     const terminate = mail.find(({ type }) => type === TERMINATE);
     const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null || terminate !== undefined)) {
-      run.turn.endCancelled(cancel, began, clock.now());
+      run.turn.endCancelled(cancel, began, obstacle === null ? null : journal, clock.now());
     } else if (obstacle !== null) {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });

@@ -42,7 +42,7 @@ export function offeredPayloads(
   for (const event of journal) {
     const { type, id, data } = event;
     if (type === "payloads_left") left = decode(data) as Record<string, number>;
-    if (id === null || (type !== "hook_received" && type !== "payload_kept")) continue;
+    if (id === null || !PAYLOADS.has(type)) continue;
     const events = came.get(id);
     if (events === undefined) came.set(id, [event]);
     else events.push(event);
@@ -58,6 +58,18 @@ export function offeredPayloads(
     });
   });
 }
+
+/** How many of these events are payloads of each hook, by hook id; `null` if none is. */
+export function payloadsIn(events: readonly JournalEvent[]): Readonly<Record<string, number>> | null {
+  const counts: Record<string, number> = {};
+  for (const { type, id } of events) {
+    if (id !== null && PAYLOADS.has(type)) counts[id] = (counts[id] ?? 0) + 1;
+  }
+  return Object.keys(counts).length === 0 ? null : counts;
+}
+
+/** The events that bring payloads. */
+const PAYLOADS: ReadonlySet<string> = new Set(["hook_received", "payload_kept"]);
 
 /** The events of hooks that have, or had, the token that is their `name`. */
 const HAVING: ReadonlySet<string> = new Set(["hook_created", "hook_held", "hook_left"]);
