@@ -29,7 +29,12 @@ export const TALK_PLANTS = [
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 
 /** Planted bugs in locks. */
-export const LOCK_PLANTS = ["lock-holders-unseen", "lock-fence-stands", "lock-outlives-run"] as const;
+export const LOCK_PLANTS = [
+  "lock-holders-unseen",
+  "lock-fence-stands",
+  "lock-outlives-run",
+  "lock-line-jumped",
+] as const;
 export type LockPlant = (typeof LOCK_PLANTS)[number];
 
 const WORLD_PLANTS = [

@@ -73,6 +73,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["lock-holders-unseen", "locks have so many holders as their limit", 30],
     ["lock-fence-stands", "fences rise", 1],
     ["lock-outlives-run", "locks end with their runs", 1],
+    ["lock-line-jumped", "locks are granted in the order of asking", 38],
   ];
 
   it.each(plants)("%s: %s", async (plant, law) => {
