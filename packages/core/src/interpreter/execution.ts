@@ -151,6 +151,11 @@ export class Execution {
     this.reaches(0);
   }
 
+  /** Whether the journal begins with what another run's had. */
+  get goesOn(): boolean {
+    return this.#origin !== null;
+  }
+
   /** Whether the journal begins with what that run's had, be it by way of others. */
   goesOnFor(runId: string): boolean {
     for (let origin = this.#origin; origin !== null; origin = origin.origin) {

@@ -78,7 +78,8 @@ export function callStep(
     }
     refusal = error;
   }
-  const id = nextStepId(execution, definition.id, encoded);
+  const before = stepsBefore(execution);
+  const id = nextStepId(execution, before, definition.id, encoded);
   const step: PendingStep = {
     id,
     due: "attempt",
@@ -90,8 +91,8 @@ export function callStep(
     startedAt: null,
     attempt: 1,
     failures: 0,
-    failedBefore: isExecutedAgain(execution, id),
-    recorded: stepsBefore(execution).ends.get(id) ?? null,
+    failedBefore: before !== null && isExecutedAgain(before, id),
+    recorded: before?.ends.get(id) ?? null,
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),
@@ -140,7 +141,7 @@ export const stepKind: Kind = {
     step_again: {
       role: "note",
       note(execution, event) {
-        stepsBefore(execution).args.set(event.id ?? "", event.data);
+        stepsBefore(execution)?.args.set(event.id ?? "", event.data);
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) step.failedBefore = true;
       },
@@ -149,7 +150,7 @@ export const stepKind: Kind = {
       role: "note",
       note(execution, event) {
         const end = recordedEnd(event);
-        stepsBefore(execution).ends.set(event.id ?? "", end);
+        stepsBefore(execution)?.ends.set(event.id ?? "", end);
         const step = execution.pending.get(event.id ?? "");
         if (isStep(step)) step.recorded = end;
       },

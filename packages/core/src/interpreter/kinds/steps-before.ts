@@ -22,8 +22,9 @@ export interface StepsBefore extends KindState {
   readonly journalled: Set<string>;
 }
 
-export function stepsBefore(execution: Execution): StepsBefore {
-  return execution.state(noneBefore);
+/** What the run knows of them; `null` for one that goes on for no other. */
+export function stepsBefore(execution: Execution): StepsBefore | null {
+  return execution.goesOn ? execution.state(noneBefore) : null;
 }
 
 function noneBefore(): StepsBefore {
@@ -31,9 +32,15 @@ function noneBefore(): StepsBefore {
 }
 
 /** The id of the next call of a step: that of the same call in the run before, unless the arguments are others. */
-export function nextStepId(execution: Execution, name: string, args: Uint8Array | null): string {
+export function nextStepId(
+  execution: Execution,
+  steps: StepsBefore | null,
+  name: string,
+  args: Uint8Array | null,
+): string {
   const id = execution.nextId("step", name);
-  const { args: before, journalled } = stepsBefore(execution);
+  if (steps === null) return id;
+  const { args: before, journalled } = steps;
   if (!before.has(id) || journalled.has(id)) return id;
   const own = execution.ownId("step", name);
   const differs = journalled.has(own) || firstDifference("args", before.get(id) ?? null, args) !== null;
@@ -43,13 +50,13 @@ export function nextStepId(execution: Execution, name: string, args: Uint8Array 
 /** Lets a replay give steps the ids that they got, also where their arguments have changed since. */
 export function knowSteps(execution: Execution, events: readonly NewEvent[]): void {
   if (!events.some(({ type }) => type === "step_again")) return;
-  const { journalled } = stepsBefore(execution);
+  // Before it has heard that it goes on for another run.
+  const { journalled } = execution.state(noneBefore);
   for (const { type, id } of events) if (type === "step_created" && id !== null) journalled.add(id);
 }
 
 /** The step was executed in the run before, and the outcome that counts is that of this run. */
-export function isExecutedAgain(execution: Execution, id: string): boolean {
-  const { args, ends } = stepsBefore(execution);
+export function isExecutedAgain({ args, ends }: StepsBefore, id: string): boolean {
   return args.has(id) && !ends.has(id);
 }
 
