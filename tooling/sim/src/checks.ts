@@ -3,6 +3,7 @@ import { isTerminal, type JournalEvent, type Mail, type RunRecord } from "@perdu
 import { snapshotOfState, violationsOf, violationsOfRun } from "@perdure/world-testkit/invariants";
 import { isActor } from "./actors/loop.ts";
 import { AfterEnd, owes } from "./after-end.ts";
+import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
 import { Locks } from "./locks.ts";
@@ -152,6 +153,8 @@ export class Checks {
       // The key of a run that has failed passes to the one that goes on for it; its own start may be asked for again after that.
       if (isTerminal(other.status) && this.#goesOnFor(runId, other.runId)) continue;
       if (isTerminal(row.status) && this.#goesOnFor(other.runId, runId)) continue;
+      // One that takes the other's place comes when that has ended.
+      if (row.idempotencyKey === REPLACED && (isTerminal(other.status) || isTerminal(row.status))) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }

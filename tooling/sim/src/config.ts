@@ -25,8 +25,12 @@ export const TALK_PLANTS = [
   "cancel-of-child-lost",
   "answer-unheard",
   "shield-with-a-hole",
+  "key-not-claimed",
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
+
+/** The key of runs that replace each other. */
+export const REPLACED = "replaced";
 
 /** Planted bugs in locks. */
 export const LOCK_PLANTS = [

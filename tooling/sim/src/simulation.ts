@@ -24,7 +24,7 @@ import { newProgram, SHARED } from "./generator.ts";
 import { operate, play, sendShared } from "./play.ts";
 import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
-import { abandon, sendOrStart } from "./talk.ts";
+import { abandon, replaceOneAnother, sendOrStart } from "./talk.ts";
 import { deployBadVersion, mend, observeBodies, plantInPrograms, simulated } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
@@ -139,6 +139,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   talk("inbox", (random) => sendOrStart(stage, "inbox", random));
   talk("abandoned", (random) => abandon(stage, random));
+  talk("replaced", (random) => replaceOneAnother(stage, random));
   begin(() => operate(stage));
   begin(() => others.begin());
   begin(() => members.disturb());

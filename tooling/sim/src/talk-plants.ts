@@ -25,6 +25,11 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
       return createRuns((request) =>
         request.workflow.startsWith("step:") ? { ...request, names: [], idempotencyKey: null } : request,
       );
+    case "key-not-claimed":
+      return createRuns((request) => ({
+        ...request,
+        names: request.names.filter(({ name }) => !name.startsWith("start:")),
+      }));
     case "successor-not-claimed":
       return createRuns((request) => {
         if (!request.names.some(({ name }) => name.startsWith("successor:"))) return request;

@@ -66,6 +66,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["cancel-of-child-lost", "work after the end is done"],
     ["answer-unheard", "at most once"],
     ["shield-with-a-hole", "what is shielded goes on"],
+    ["key-not-claimed", "start keys are unique"],
   ];
 
   // With the seed to begin at: few clusters have a lock that several runs want at the right moment.
