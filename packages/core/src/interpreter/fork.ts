@@ -127,13 +127,8 @@ async function create(
   });
   const untilNow = (until: number): number => 2 + kept.filter(({ seq }) => seq <= until).length;
   const earlier = originOf(before);
-  const isRenewed = (id: string | null): boolean => making.keys === "new" && again?.has(id ?? "") === true;
-  const { counts, renewed, ids, others } = idsIn(kept, again === null ? null : rest, {
-    old,
-    earlier,
-    runId,
-    isRenewed,
-  });
+  const isRenewed = (id: string): boolean => making.keys === "new" && again?.has(id) === true;
+  const { counts, renewed, ids } = idsIn(kept, runId, isRenewed);
   const withId = <T extends NewEvent>(event: T): T => ({ ...event, id: ids.get(event.id) ?? event.id });
   const events = kept.map(({ seq: _, ...event }) => withId(event));
   const origin: Origin = {
@@ -142,8 +137,7 @@ async function create(
     until: 2 + kept.length,
     counts,
     renewed,
-    origin:
-      earlier === null ? null : moved({ ...earlier, renewed: [...earlier.renewed, ...others] }, untilNow),
+    origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
   const row = rowOf(events, old);
@@ -152,7 +146,7 @@ async function create(
   // The run has none of the locks of the other one: it gets them again before any step.
   const lost: NewEvent[] =
     unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
-  const steps = stepsIn(kept, rest, again).map(withId);
+  const steps = stepsIn(kept, rest, again, isRenewed).map(withId);
   const forked = runForked(origin, created?.at ?? now);
   const names = namesOf(events);
   const live = new Set(names.map(({ id }) => id));

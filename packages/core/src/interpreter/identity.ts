@@ -12,7 +12,7 @@ export interface Identity {
 export interface Origin extends Identity {
   /** The last event of the new run's journal that it has from there. */
   readonly until: number;
-  /** So many entities of each kind and name keep their ids: those that the events are about, and steps that are asked for again. */
+  /** How many entities of each kind and name those events are about; their ids stay. */
   readonly counts: Readonly<Record<string, number>>;
   /** Those among them that get ids of the new run, as {@link entityKey} and number. */
   readonly renewed: readonly string[];

@@ -177,3 +177,27 @@ it("reads again what came for its hooks after the first of the failures", async 
   expect(await until(again.returnValue)).toEqual(["fails done", "payload", "slow done"]);
   expect(calls).toEqual(["fails", "slow", "fails"]);
 });
+
+it("knows steps by their arguments, in whatever order they are called then", async () => {
+  const { process, client, until } = cluster();
+  await process({ alwaysReplay: true });
+  let order = ["a", "b", "c"];
+  const flow = workflow("in any order", async () => {
+    const first = await charge("first").catch(() => null);
+    const others = await Promise.all(order.map((what) => charge(what)));
+    if (first === null) throw new Error("the first has failed");
+    return [first, ...others];
+  });
+  broken.add("first");
+  const run = await client.start<string[]>(flow, []);
+  await until(run.returnValue.catch(() => {}));
+  broken.clear();
+  order = ["c", "a", "b"];
+  const again = await run.retry();
+  expect(await until(again.returnValue)).toEqual(["first done", "c done", "a done", "b done"]);
+  expect(calls).toEqual(["first", "a", "b", "c", "first"]);
+  const fork = await again.fork({ fromStep: [...(ids.get("first") ?? [])][0] ?? "" });
+  await until(fork.returnValue);
+  expect(calls.slice(5)).toEqual(["first", "c", "a", "b"]);
+  expect([...ids.values()].map(({ size }) => size)).toEqual([2, 2, 2, 2]);
+});

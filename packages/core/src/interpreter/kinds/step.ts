@@ -8,7 +8,14 @@ import type { Execution } from "../execution.ts";
 import type { Pending } from "../pending.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
-import { isExecutedAgain, nextStepId, type RecordedEnd, recordedEnd, stepsBefore } from "./steps-before.ts";
+import {
+  isExecutedAgain,
+  nextStepId,
+  noteAgain,
+  type RecordedEnd,
+  recordedEnd,
+  stepsBefore,
+} from "./steps-before.ts";
 
 /**
  * Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. The end of an attempt has for its name when
@@ -141,8 +148,9 @@ export const stepKind: Kind = {
     step_again: {
       role: "note",
       note(execution, event) {
-        stepsBefore(execution)?.args.set(event.id ?? "", event.data);
         const step = execution.pending.get(event.id ?? "");
+        const before = stepsBefore(execution);
+        if (before !== null) noteAgain(before, event, isStep(step));
         if (isStep(step)) step.failedBefore = true;
       },
     },

@@ -4,7 +4,7 @@ import type { Execution, KindState } from "../execution.ts";
 
 /**
  * What a run that goes on for another one knows of the steps of that one from the place on at which it goes on. `step_again`: the
- * step was asked for there, with the event's data as arguments; if the code asks for it as it did there, it keeps its id.
+ * step was asked for there, with the event's data as arguments; if the code asks for the same, it is that step, with its id.
  * `step_recorded`: how it ended there, so that its body is not called again.
  */
 
@@ -14,12 +14,22 @@ export interface RecordedEnd {
   readonly data: Uint8Array | null;
 }
 
+/** A step that the code may ask for as it did in the run before. */
+interface AskedBefore {
+  readonly id: string;
+  readonly args: Uint8Array | null;
+}
+
 export interface StepsBefore extends KindState {
-  /** The arguments of those that keep their ids, by id. */
-  readonly args: Map<string, Uint8Array | null>;
+  /** Those that the code has not asked for yet, by function and in the order of that run. */
+  readonly open: Map<string, AskedBefore[]>;
+  /** All that were executed there and are not over by that. */
+  readonly again: Set<string>;
   readonly ends: Map<string, RecordedEnd>;
-  /** Before a replay: the steps that the journal has. */
-  readonly journalled: Set<string>;
+  /** Before a replay: the ids of the steps that the journal has, by function. */
+  readonly journalled: Map<string, string[]>;
+  /** How often the code has called each function. */
+  readonly calls: Map<string, number>;
 }
 
 /** What the run knows of them; `null` for one that goes on for no other. */
@@ -28,10 +38,10 @@ export function stepsBefore(execution: Execution): StepsBefore | null {
 }
 
 function noneBefore(): StepsBefore {
-  return { args: new Map(), ends: new Map(), journalled: new Set() };
+  return { open: new Map(), again: new Set(), ends: new Map(), journalled: new Map(), calls: new Map() };
 }
 
-/** The id of the next call of a step: that of the same call in the run before, unless the arguments are others. */
+/** The id of the next call of a step: that of a call of the run before with the same arguments, if there is one. */
 export function nextStepId(
   execution: Execution,
   steps: StepsBefore | null,
@@ -40,24 +50,45 @@ export function nextStepId(
 ): string {
   const id = execution.nextId("step", name);
   if (steps === null) return id;
-  const { args: before, journalled } = steps;
-  if (!before.has(id) || journalled.has(id)) return id;
-  const own = execution.ownId("step", name);
-  const differs = journalled.has(own) || firstDifference("args", before.get(id) ?? null, args) !== null;
-  return differs ? own : id;
+  const { open, journalled, calls } = steps;
+  const count = calls.get(name) ?? 0;
+  calls.set(name, count + 1);
+  const before = open.get(name) ?? [];
+  const known = journalled.get(name)?.[count];
+  const place = before.findIndex((step) =>
+    known === undefined ? firstDifference("args", step.args, args) === null : step.id === known,
+  );
+  const [same] = place < 0 ? [] : before.splice(place, 1);
+  return known ?? same?.id ?? execution.ownId("step", name);
 }
 
 /** Lets a replay give steps the ids that they got, also where their arguments have changed since. */
 export function knowSteps(execution: Execution, events: readonly NewEvent[]): void {
-  if (!events.some(({ type }) => type === "step_again")) return;
+  if (!events.some(({ type }) => type === "run_forked")) return;
   // Before it has heard that it goes on for another run.
   const { journalled } = execution.state(noneBefore);
-  for (const { type, id } of events) if (type === "step_created" && id !== null) journalled.add(id);
+  for (const { type, id, name } of events) {
+    if (type !== "step_created" || id === null || name === null) continue;
+    const ids = journalled.get(name);
+    if (ids === undefined) journalled.set(name, [id]);
+    else ids.push(id);
+  }
+}
+
+/** Hears of a step that was asked for in the run before; `asked`: the code has asked for it already. */
+export function noteAgain(steps: StepsBefore, { id, name, data }: NewEvent, asked: boolean): void {
+  if (id === null || name === null) return;
+  steps.again.add(id);
+  if (asked) return;
+  const open = steps.open.get(name);
+  const step = { id, args: data };
+  if (open === undefined) steps.open.set(name, [step]);
+  else open.push(step);
 }
 
 /** The step was executed in the run before, and the outcome that counts is that of this run. */
-export function isExecutedAgain({ args, ends }: StepsBefore, id: string): boolean {
-  return args.has(id) && !ends.has(id);
+export function isExecutedAgain({ again, ends }: StepsBefore, id: string): boolean {
+  return again.has(id) && !ends.has(id);
 }
 
 /**
@@ -65,11 +96,13 @@ export function isExecutedAgain({ args, ends }: StepsBefore, id: string): boolea
  *
  * @param again those that have failed and are executed again; `null`: of what comes later nothing is kept but the results of
  *   steps in the beginning
+ * @param renewed those of them that get other ids
  */
 export function stepsIn(
   prefix: readonly JournalEvent[],
   rest: readonly JournalEvent[],
   again: ReadonlySet<string> | null,
+  renewed: (id: string) => boolean,
 ): NewEvent[] {
   const asked = new Map<string, JournalEvent>();
   const ends = new Map<string, JournalEvent>();
@@ -85,15 +118,15 @@ export function stepsIn(
   }
   for (const event of rest) {
     const { type, id, name } = event;
-    if (id === null) continue;
+    if (id === null || (renewed(id) && !open.has(id))) continue;
     if (again !== null && (type === "step_created" || type === "step_again")) asked.set(id, event);
     if (!ENDS.has(type) || again?.has(id) === true) continue;
     const failed = type === "step_failed" || name === FAILED;
-    if (open.has(id) ? !failed || again !== null : again !== null) ends.set(id, event);
+    if (again !== null || (open.has(id) && !failed)) ends.set(id, event);
   }
   return [
     ...[...asked.values()].map(
-      ({ at, id, data }): NewEvent => ({ type: "step_again", at, id, name: null, data }),
+      ({ at, id, name, data }): NewEvent => ({ type: "step_again", at, id, name, data }),
     ),
     ...[...ends.values()].map(({ type, at, id, name, data }): NewEvent => {
       const failed = type === "step_failed" || name === FAILED;
