@@ -139,7 +139,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   talk("inbox", (random) => sendOrStart(stage, "inbox", random));
   talk("abandoned", (random) => abandon(stage, random));
-  talk("replaced", (random) => replaceOneAnother(stage, random));
+  talk("in place", (random) => replaceOneAnother(stage, random));
   begin(() => operate(stage));
   begin(() => others.begin());
   begin(() => members.disturb());

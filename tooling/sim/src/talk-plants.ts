@@ -72,8 +72,10 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
       return {
         ...world,
         async deliver(batch, now) {
+          // One by a run's replacement has a reason.
           const isLost = batch.map(
-            ({ type, messageId }) => type === "cancel_requested" && messageId.startsWith("told_"),
+            ({ type, messageId, data }) =>
+              type === "cancel_requested" && messageId.startsWith("told_") && data === null,
           );
           const results = await world.deliver(
             batch.filter((_, index) => isLost[index] === false),
