@@ -20,7 +20,7 @@ export class HookNotFoundError extends WorkflowError {
 
   constructor(token: string) {
     super(
-      "Hook not found: no live hook has this token, because its run has not created it yet, has disposed it, or has ended. " +
+      "Hook not found. No live hook has this token: its run has not created it yet, has disposed it, or has ended. " +
         "Check the token, and that this process uses the World of that run.",
     );
     keepPrivate(this, "token", token);
