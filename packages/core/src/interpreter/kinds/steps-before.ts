@@ -1,5 +1,5 @@
+import { hash } from "node:crypto";
 import type { JournalEvent, NewEvent } from "../../world/index.ts";
-import { firstDifference } from "../difference.ts";
 import type { Execution, KindState } from "../execution.ts";
 
 /**
@@ -14,15 +14,11 @@ export interface RecordedEnd {
   readonly data: Uint8Array | null;
 }
 
-/** A step that the code may ask for as it did in the run before. */
-interface AskedBefore {
-  readonly id: string;
-  readonly args: Uint8Array | null;
-}
-
 export interface StepsBefore extends KindState {
-  /** Those that the code has not asked for yet, by function and in the order of that run. */
-  readonly open: Map<string, AskedBefore[]>;
+  /** The ids of those that the code has not asked for yet, by what is asked, {@link callOf}, and in the order of that run. */
+  readonly open: Map<string, string[]>;
+  /** What was asked for with each of them. */
+  readonly asked: Map<string, string>;
   /** All that were executed there and are not over by that. */
   readonly again: Set<string>;
   readonly ends: Map<string, RecordedEnd>;
@@ -38,7 +34,8 @@ export function stepsBefore(execution: Execution): StepsBefore | null {
 }
 
 function noneBefore(): StepsBefore {
-  return { open: new Map(), again: new Set(), ends: new Map(), journalled: new Map(), calls: new Map() };
+  const [open, asked, ends, journalled, calls] = [new Map(), new Map(), new Map(), new Map(), new Map()];
+  return { open, asked, again: new Set(), ends, journalled, calls };
 }
 
 /** The id of the next call of a step: that of a call of the run before with the same arguments, if there is one. */
@@ -50,16 +47,21 @@ export function nextStepId(
 ): string {
   const id = execution.nextId("step", name);
   if (steps === null) return id;
-  const { open, journalled, calls } = steps;
+  const { open, asked, journalled, calls } = steps;
   const count = calls.get(name) ?? 0;
   calls.set(name, count + 1);
-  const before = open.get(name) ?? [];
   const known = journalled.get(name)?.[count];
-  const place = before.findIndex((step) =>
-    known === undefined ? firstDifference("args", step.args, args) === null : step.id === known,
-  );
-  const [same] = place < 0 ? [] : before.splice(place, 1);
-  return known ?? same?.id ?? execution.ownId("step", name);
+  const call = known === undefined ? callOf(name, args) : (asked.get(known) ?? "");
+  const same = open.get(call) ?? [];
+  if (known === undefined) return same.shift() ?? execution.ownId("step", name);
+  const place = same.indexOf(known);
+  if (place >= 0) same.splice(place, 1);
+  return known;
+}
+
+/** A function and its arguments. */
+function callOf(name: string, args: Uint8Array | null): string {
+  return `${name}\0${args === null ? "" : hash("sha256", args, "base64url")}`;
 }
 
 /** Lets a replay give steps the ids that they got, also where their arguments have changed since. */
@@ -80,10 +82,11 @@ export function noteAgain(steps: StepsBefore, { id, name, data }: NewEvent, aske
   if (id === null || name === null) return;
   steps.again.add(id);
   if (asked) return;
-  const open = steps.open.get(name);
-  const step = { id, args: data };
-  if (open === undefined) steps.open.set(name, [step]);
-  else open.push(step);
+  const call = callOf(name, data);
+  const open = steps.open.get(call);
+  if (open === undefined) steps.open.set(call, [id]);
+  else open.push(id);
+  steps.asked.set(id, call);
 }
 
 /** The step was executed in the run before, and the outcome that counts is that of this run. */
