@@ -1,6 +1,6 @@
 import type { Logger } from "../logger.ts";
+import { storable } from "../serialization/index.ts";
 import type { StreamAccess, StreamSink } from "../streams/access.ts";
-import { encodeChunk } from "../streams/chunk-format.ts";
 import { FEED } from "../streams/names.ts";
 import type { PassedStreams } from "../streams/passed-streams.ts";
 import type { RunStreams } from "../streams/run-streams.ts";
@@ -35,11 +35,12 @@ export class ClientStreams implements StreamAccess {
     const writerId = this.#options.newToken();
     let writer: StreamWriter | null = null;
     return {
-      write: (value) =>
+      write: (chunk) =>
         this.awaited(async () => {
           const streams = await this.open();
           writer ??= new StreamWriter({ streams, address, writer: writerId });
-          await writer.write(encodeChunk(value, streams.largestChunk));
+          storable(chunk, "chunk", streams.largestChunk);
+          await writer.write(chunk);
           await writer.flushed();
         }),
       close: () => this.awaited(async () => await (await this.open()).close(address)),

@@ -7,7 +7,7 @@ import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
-import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
+import { type ForkRequest, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { Logger } from "../logger.ts";
@@ -276,10 +276,11 @@ export class Client implements RunAccess {
     );
   }
 
-  async fork(runId: string, options: ForkOptions): Promise<string> {
+  async fork(runId: string, request: ForkRequest): Promise<string> {
     const run = await this.getRecord(runId);
     if (run === null) throw new WorkflowRunNotFoundError(runId);
-    return await this.#fork(run, (terms) => forkRun(run, options, terms));
+    storable(request.args?.value ?? null, "args", largestValue(this.world));
+    return await this.#fork(run, (terms) => forkRun(run, request, terms));
   }
 
   async #fork(run: RunRecord, make: (terms: ForkTerms) => Promise<string>): Promise<string> {

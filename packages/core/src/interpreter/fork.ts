@@ -1,7 +1,6 @@
 import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
-import { encode } from "../serialization/index.ts";
 import type {
   CreateRun,
   CreateRunResult,
@@ -38,6 +37,13 @@ export interface ForkOptions {
   readonly fromStep: string;
   /** Other arguments for the workflow. Default: those of the run. */
   readonly args?: unknown[];
+}
+
+/** A fork, as it was asked for: arguments are encoded in the call that passes them. */
+export interface ForkRequest {
+  readonly fromStep: string;
+  /** In place of the arguments of the run; `null`: those. */
+  readonly args: { readonly value: Uint8Array | null } | null;
 }
 
 /** What a new run is made by. */
@@ -84,7 +90,7 @@ const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
 /** Makes a run that does what the other one did before a step, and goes on by itself; its id. */
 export async function forkRun(
   old: RunRecord,
-  { fromStep, args }: ForkOptions,
+  { fromStep, args }: ForkRequest,
   terms: ForkTerms,
 ): Promise<string> {
   const journal = await wholeJournal(terms.world, old);
@@ -95,24 +101,21 @@ export async function forkRun(
         "step_created event of run.events().",
     );
   }
-  const encoded = args === undefined ? null : { value: encode(args, "args") };
   return await create(old, journal, journal.slice(0, end), {
     ...terms,
     names: [],
     renewed: null,
     again: null,
-    args: encoded,
+    args,
   });
 }
 
-interface Making extends ForkTerms {
+interface Making extends ForkTerms, Pick<ForkRequest, "args"> {
   readonly names: readonly FirstClaim[];
   /** The step that gets an id of the new run. */
   readonly renewed: string | null;
   /** The step that failed. */
   readonly again: string | null;
-  /** In place of the arguments of the run. */
-  readonly args: { readonly value: Uint8Array | null } | null;
 }
 
 async function create(

@@ -14,7 +14,8 @@ export interface StreamAccess {
 
 /** Where a `WritableStream` writes to. */
 export interface StreamSink {
-  write(value: unknown): Promise<void>;
+  /** @throws {SerializationError} for a chunk that has more bytes than the World takes */
+  write(chunk: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { FatalError } from "../../errors/index.ts";
-import type { StreamOutlet } from "../../serialization/index.ts";
+import { type StreamOutlet, storable } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
-import { encodeChunk } from "../../streams/chunk-format.ts";
 import { type AttemptWriter, laterAttemptsStream, writerOfAttempt } from "../../streams/names.ts";
 import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
@@ -43,8 +42,8 @@ export class AttemptStreams implements AttemptAccess {
   sink(address: StreamAddress): StreamSink {
     const writer = this.#writerOf(address);
     return {
-      write: async (value) => {
-        const chunk = encodeChunk(value, this.#streams.largestChunk);
+      write: async (chunk) => {
+        storable(chunk, "chunk", this.#streams.largestChunk);
         await writer.write(chunk).catch(fatal);
       },
       close: async () => {
