@@ -11,6 +11,8 @@ import type { StreamAddress } from "../world/index.ts";
 export interface ClientStreamsOptions {
   readonly open: () => Promise<RunStreams>;
   readonly awaited: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Does what waits for this run to do something. */
+  readonly during: <T>(runId: string, work: Promise<T>) => Promise<T>;
   readonly newToken: () => string;
   readonly logger: Logger;
 }
@@ -27,8 +29,9 @@ export class ClientStreams implements StreamAccess {
     return this.#options.open();
   }
 
-  awaited<T>(work: () => Promise<T>): Promise<T> {
-    return this.#options.awaited(work);
+  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
+    const { awaited, during } = this.#options;
+    return awaited(runId === undefined ? work : () => during(runId, work()));
   }
 
   sink(address: StreamAddress): StreamSink {

@@ -97,6 +97,7 @@ export class Client implements RunAccess {
         return streamsOf(world, clock);
       },
       awaited: this.#awaited,
+      during: (runId, work) => this.#unattended.during(runId, work),
       newToken: () => this.#ids.token(),
       logger,
     });
@@ -236,9 +237,7 @@ export class Client implements RunAccess {
   }
 
   async #ending(runId: string, signal: AbortSignal | undefined): Promise<RunEnding> {
-    const ending = this.#watcher.ended(runId, signal);
-    const stop = this.#unattended.watch(runId);
-    return await ending.finally(stop);
+    return await this.#unattended.during(runId, this.#watcher.ended(runId, signal));
   }
 
   async #holderOf(name: string): Promise<string | null> {
@@ -257,11 +256,11 @@ export class Client implements RunAccess {
   }
 
   async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
-    return await this.ask("run.getState()", (world) =>
-      withinOptions(runId, options, this.#clock, (signal) =>
-        stateOf({ world, runId, clock: this.#clock, signal }, after),
-      ),
-    );
+    return await this.ask("run.getState()", (world) => {
+      const look = (signal?: AbortSignal): Promise<RunState | null> =>
+        stateOf({ world, runId, clock: this.#clock, signal }, after);
+      return this.#unattended.during(runId, withinOptions(runId, options, this.#clock, look));
+    });
   }
 
   /** Has a diverged run tried again now, or goes on for a failed one; the id of the run that goes on. */
@@ -293,9 +292,10 @@ export class Client implements RunAccess {
   }
 
   async releaseKey(runId: string): Promise<void> {
-    await this.ask("run.releaseKey()", (world) =>
-      releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
-    );
+    await this.ask("run.releaseKey()", (world) => {
+      const means = { world, clock: this.#clock, ids: this.#ids, calls: this.#calls };
+      return this.#unattended.during(runId, releaseKey({ ...means, runId }));
+    });
   }
 
   async resumeHook(

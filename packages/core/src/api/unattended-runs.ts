@@ -2,9 +2,11 @@ import type { Clock } from "../clock.ts";
 import { callsOneStep, hasBuiltIn } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
 import type { EngineWorker } from "../engine/worker.ts";
+import { CALLER } from "../interpreter/kinds/attributes.ts";
 import type { Logger } from "../logger.ts";
+import { PARENT } from "../parent.ts";
 import { decodeError } from "../serialization/index.ts";
-import { isTerminal, type RunRecord, type World } from "../world/index.ts";
+import { isTerminal, type RunRecord, type RunStatus, type World } from "../world/index.ts";
 
 /**
  * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them, or they are parked as
@@ -16,6 +18,10 @@ const PATIENCE = 5_000;
 const AGAIN = 60_000;
 /** Runs of one query. */
 const PAGE = 500;
+/** How far it looks from an awaited run to those that it waits for, and how many of them it looks at. */
+const DEEPEST = 5;
+const STARTED = 20;
+const UNFINISHED: readonly RunStatus[] = ["pending", "running", "diverged"];
 /** Workflows that a warning lists. */
 const LISTED = 5;
 
@@ -37,8 +43,13 @@ export class UnattendedRuns {
     this.#options = options;
   }
 
-  /** Somebody waits for this run, until the returned function is called. */
-  watch(runId: string): () => void {
+  /** Somebody waits for what this run does until the work settles; gives what that does. */
+  async during<T>(runId: string, work: Promise<T>): Promise<T> {
+    const stop = this.#watch(runId);
+    return await work.finally(stop);
+  }
+
+  #watch(runId: string): () => void {
     const known = this.#awaited.get(runId);
     if (known !== undefined) known.waiters++;
     else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.elapsed() + PATIENCE });
@@ -71,10 +82,31 @@ export class UnattendedRuns {
     try {
       for (let from = 0; from < runIds.length; from += PAGE) {
         const runs = await world.getRuns(runIds.slice(from, from + PAGE));
-        this.#judge(runs, await this.#storeNow());
+        const awaited = runs.filter((run): run is RunRecord => run !== null && this.#awaited.has(run.runId));
+        this.#judge(awaited, await this.#storeNow());
+        await this.#lookFurther(awaited);
       }
     } catch {
       // The store does not answer: who waits for the run hears of that.
+    }
+  }
+
+  /** An awaited run that has parked may itself wait for runs, which it has started: children, or those of `once`. */
+  async #lookFurther(awaited: readonly RunRecord[]): Promise<void> {
+    let parked = awaited;
+    for (let level = 0; level < DEEPEST && parked.length > 0; level++) {
+      const started: RunRecord[] = [];
+      // Warnings are of workflows: one run of each tells.
+      for (const { runId } of firstOfEach(
+        parked.filter(({ status, dueAt }) => status === "running" && dueAt === null),
+      )) {
+        for (const attribute of [PARENT, CALLER]) {
+          const filter = { attributes: { [attribute]: runId }, statuses: UNFINISHED, limit: STARTED };
+          started.push(...(await this.#options.world.listRuns(filter)).runs);
+        }
+      }
+      if (started.length > 0) this.#judge(started, await this.#storeNow());
+      parked = started;
     }
   }
 
@@ -85,10 +117,10 @@ export class UnattendedRuns {
     return (await world.claim({ ...nothing, now: clock.now(), cached: new Map() })).now;
   }
 
-  #judge(runs: readonly (RunRecord | null)[], now: number): void {
+  #judge(runs: readonly RunRecord[], now: number): void {
     const unattended = new Map<string, RunRecord[]>();
     for (const run of runs) {
-      if (run === null || isTerminal(run.status) || !this.#awaited.has(run.runId)) continue;
+      if (isTerminal(run.status)) continue;
       if (run.status === "diverged") this.#warnOfDiverged(run);
       if (run.status === "diverged" || run.dueAt === null || run.dueAt > now - PATIENCE) continue;
       // A worker of this process that is busy will come to it.
@@ -102,7 +134,7 @@ export class UnattendedRuns {
 
   #warnOfDiverged({ runId, workflow, error }: RunRecord): void {
     this.#options.logger.warn(
-      `Run "${runId}" of workflow "${workflow}" is awaited here and parked as diverged: a worker could not go on with it, for ` +
+      `Run "${runId}" of workflow "${workflow}" ${this.#why(runId)} and is parked as diverged: a worker could not go on with it, for ` +
         "the reason below. Mend what it says; run.retry() then has the run tried again at once.",
       { runId, workflow, error: error === null ? undefined : decodeError(error) },
     );
@@ -112,10 +144,15 @@ export class UnattendedRuns {
     const seconds = Math.floor((now - (dueAt ?? now)) / 1_000);
     const more = others === 0 ? "" : `, and ${others} more of this workflow`;
     this.#options.logger.warn(
-      `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it is awaited here, has been due for ${seconds} s, ` +
+      `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it ${this.#why(runId)}, has been due for ${seconds} s, ` +
         `and no worker has taken it. ${this.#situation(workflow)} Whether other processes have workers is not known here.`,
       { runId, workflow, runs: others + 1 },
     );
+  }
+
+  /** Why anybody cares. */
+  #why(runId: string): string {
+    return this.#awaited.has(runId) ? "is awaited here" : "was started by one that is awaited here";
   }
 
   /** What is known in this process of who would execute the workflow, and what to do. */
@@ -154,6 +191,11 @@ export class UnattendedRuns {
   #workers(): EngineWorker[] {
     return [...this.#options.workers].filter((worker) => worker.open);
   }
+}
+
+/** One run of each workflow. */
+function firstOfEach(runs: readonly RunRecord[]): Iterable<RunRecord> {
+  return new Map(runs.map((run) => [run.workflow, run])).values();
 }
 
 /** `charge` of `workflow//./src/pay//charge`; an id that was given by hand has none. */

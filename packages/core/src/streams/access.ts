@@ -8,8 +8,8 @@ export interface StreamAccess {
   open(): Promise<RunStreams>;
   /** A writer's place in a stream. */
   sink(address: StreamAddress): StreamSink;
-  /** Does what somebody awaits. */
-  awaited<T>(work: () => Promise<T>): Promise<T>;
+  /** Does what somebody awaits; `runId`: it waits for what this run does. */
+  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T>;
 }
 
 /** Where a `WritableStream` writes to. */
