@@ -287,8 +287,8 @@ export class Client implements RunAccess {
     return await this.#awaited(() => forkFromProgram(run, make, { ...means, logger: this.#logger }));
   }
 
-  async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
-    return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
+  wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
+    return this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
   }
 
   async releaseKey(runId: string): Promise<void> {

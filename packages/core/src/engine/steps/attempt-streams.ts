@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { StepContext } from "../../context.ts";
 import { FatalError } from "../../errors/index.ts";
 import { type StreamOutlet, storable } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
@@ -18,6 +19,7 @@ export class AttemptStreams implements AttemptAccess {
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
+  readonly #duringRun: StepContext["duringRun"];
   /** By stream; most attempts write to none. */
   #writers: Map<string, StreamWriter> | null = null;
   readonly #toClose: StreamWriter[] = [];
@@ -25,7 +27,12 @@ export class AttemptStreams implements AttemptAccess {
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
 
-  constructor(host: { readonly world: World; readonly clock: Clock }, writer: AttemptWriter) {
+  constructor(
+    host: { readonly world: World; readonly clock: Clock },
+    writer: AttemptWriter,
+    duringRun: StepContext["duringRun"],
+  ) {
+    this.#duringRun = duringRun;
     this.#streams = streamsOf(host.world, host.clock);
     this.#clock = host.clock;
     this.#writer = writer;
@@ -35,8 +42,8 @@ export class AttemptStreams implements AttemptAccess {
     return this.#streams;
   }
 
-  awaited<T>(work: () => Promise<T>): Promise<T> {
-    return work();
+  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
+    return runId === undefined ? work() : this.#duringRun(runId, work());
   }
 
   sink(address: StreamAddress): StreamSink {

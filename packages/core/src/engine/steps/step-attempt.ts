@@ -179,7 +179,9 @@ export class StepAttempt implements Attempt {
     const { step } = this;
     const { runId, metadata, largestValue, headers } = this.#owner;
     const signals = this.#signals;
-    const streams = new AttemptStreams(this.#host, { runId, stepId: step.id, attempt: this.attempt });
+    const duringRun = <T>(awaited: string, ended: Promise<T>): Promise<T> => this.#duringRun(awaited, ended);
+    const writer = { runId, stepId: step.id, attempt: this.attempt };
+    const streams = new AttemptStreams(this.#host, writer, duringRun);
     this.#streams = streams;
     const context = new AttemptContext({
       pending: step,
@@ -188,7 +190,7 @@ export class StepAttempt implements Attempt {
       signals,
       workflow: metadata,
       headers,
-      duringRun: (runId, ended) => this.#duringRun(runId, ended),
+      duringRun,
       world: this.#host.world,
       logger: this.#host.logger,
       streams,
