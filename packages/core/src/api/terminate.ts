@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { Outbox } from "../engine/run/outbox.ts";
 import type { IdSource } from "../ids.ts";
 import { type ClaimedRun, type ClaimResult, isTerminal, type RunRecord, type World } from "../world/index.ts";
-import { patienceWith, untilSeen } from "./looking.ts";
+import { patienceWith, tellsOf, untilSeen } from "./looking.ts";
 
 /** Ending a run without its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. */
 
@@ -23,7 +23,7 @@ export interface Termination {
  */
 export async function terminate(world: World, termination: Termination): Promise<void> {
   const { clock, runId } = termination;
-  await untilSeen({ world, clock, runId, signal: undefined }, async () => {
+  await untilSeen({ world, clock, signal: undefined, tells: tellsOf(runId) }, async () => {
     const [row] = await world.getRuns([runId]);
     if (row === null || row === undefined || isTerminal(row.status)) return { seen: null };
     const { runs, nextDueAt, now } = await claim(world, row, termination);
