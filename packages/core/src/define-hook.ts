@@ -3,7 +3,7 @@ import { defaultClient } from "./api/runtime.ts";
 import { HookPayloadError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./hooks.ts";
 import { checkOptionNames } from "./option-names.ts";
-import { decode, detached, encode, type SignalHost, whenRead } from "./serialization/index.ts";
+import { copyOf, whenRead } from "./serialization/index.ts";
 import type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 import { createHook } from "./workflow-hooks.ts";
 
@@ -64,23 +64,6 @@ export function defineHook<Input, Output = Input>(
     },
   };
 }
-
-/** A copy of the payload; itself, where the schema alone knows what to make of it. */
-function copyOf(payload: unknown): unknown {
-  try {
-    return decode(encode(payload, "payload", NO_TIES));
-  } catch {
-    return payload;
-  }
-}
-
-/** A signal is the payload's own: a copy would not be aborted with it. */
-const NO_TIES: SignalHost = {
-  write() {
-    throw new TypeError("A signal is not copied.");
-  },
-  read: detached,
-};
 
 /** What the schema makes of a payload. @throws {HookPayloadError} if it does not take it */
 function accepted<Output>(result: SchemaResult<Output>): Output {

@@ -1,5 +1,5 @@
 import { createHook, createWebhook, defineHook, getWritable, sleep, step, workflow } from "@perdure/core";
-import { getHookByToken, getRun, resumeHook, resumeWebhook, start } from "@perdure/core/api";
+import { getHookByToken, getRun, listRuns, resumeHook, resumeWebhook, start } from "@perdure/core/api";
 import { SerializationError, WorkflowRunCancelledError } from "@perdure/core/errors";
 import { configure, shutdown } from "@perdure/core/runtime";
 import { memoryWorld } from "@perdure/core/testing";
@@ -182,6 +182,54 @@ it.each(["at once", "later"])(
     expect(await run.returnValue).toEqual([1, 2]);
   },
 );
+
+it("values are taken so, too, where the body of a response beside them is read first", async () => {
+  program();
+  type Order = { customer: string };
+  const gives = step("gives", async (response: Response, order: Order) => {
+    const result = { response: new Response(await response.text()), order };
+    setImmediate(() => {
+      order.customer = "late";
+    });
+    return result;
+  });
+  const flow = workflow("reads bodies", async (response: Response, order: Order) => {
+    const asked = { customer: `${order.customer}, of ${await response.text()}` };
+    const giving = gives(new Response("step"), asked);
+    asked.customer = "late";
+    const given = await giving;
+    using hook = createHook<{ response: Response; order: Order }>({ token: order.customer });
+    const told = await hook;
+    const texts = [await given.response.text(), await told.response.text()];
+    return [given.order.customer, told.order.customer, ...texts];
+  });
+  const order = { customer: "" };
+  const options = { idempotencyKey: "", attributes: { customer: "" }, ttl: new Date(Date.now() + 60_000) };
+  const names = ["alice", "bob"];
+  const starting = names.map((customer) => {
+    order.customer = customer;
+    options.idempotencyKey = customer;
+    options.attributes.customer = customer;
+    return start(flow, [new Response(`start ${customer}`), order], options);
+  });
+  order.customer = options.idempotencyKey = options.attributes.customer = "late";
+  options.ttl.setTime(Number.NaN);
+  const runs = await Promise.all(starting);
+  for (const name of names) await expect.poll(() => getHookByToken(name).catch(() => null)).not.toBeNull();
+  const hook = { token: "" };
+  const telling = names.map((customer) => {
+    order.customer = `told ${customer}`;
+    hook.token = customer;
+    return resumeHook(hook, { response: new Response(`payload ${customer}`), order });
+  });
+  order.customer = hook.token = "late";
+  await Promise.all(telling);
+  expect(await Promise.all(runs.map((run) => run.returnValue))).toEqual(
+    names.map((name) => [`${name}, of start ${name}`, `told ${name}`, "step", `payload ${name}`]),
+  );
+  const { runs: found } = await listRuns({ attributes: { customer: "bob" } });
+  expect(found.map(({ runId }) => runId)).toEqual([runs[1]?.runId]);
+});
 
 it("a workflow's return value is taken when it returns, and its error when it throws", async () => {
   program();
