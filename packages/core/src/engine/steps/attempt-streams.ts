@@ -9,7 +9,13 @@ import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
 import type { AttemptResult } from "./attempt.ts";
+import type { Persist } from "./persist.ts";
 import { resultOf } from "./stored-result.ts";
+
+/** What streams ask of the attempt that uses them. */
+export interface StreamingAttempt extends Pick<StepContext, "duringRun"> {
+  readonly persist: Persist;
+}
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
@@ -19,7 +25,7 @@ export class AttemptStreams implements AttemptAccess {
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
-  readonly #duringRun: StepContext["duringRun"];
+  readonly #attempt: StreamingAttempt;
   /** By stream; most attempts write to none. */
   #writers: Map<string, StreamWriter> | null = null;
   readonly #toClose: StreamWriter[] = [];
@@ -30,9 +36,9 @@ export class AttemptStreams implements AttemptAccess {
   constructor(
     host: { readonly world: World; readonly clock: Clock },
     writer: AttemptWriter,
-    duringRun: StepContext["duringRun"],
+    attempt: StreamingAttempt,
   ) {
-    this.#duringRun = duringRun;
+    this.#attempt = attempt;
     this.#streams = streamsOf(host.world, host.clock);
     this.#clock = host.clock;
     this.#writer = writer;
@@ -43,7 +49,7 @@ export class AttemptStreams implements AttemptAccess {
   }
 
   awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
-    return runId === undefined ? work() : this.#duringRun(runId, work());
+    return runId === undefined ? work() : this.#attempt.duringRun(runId, work());
   }
 
   sink(address: StreamAddress): StreamSink {
@@ -95,7 +101,7 @@ export class AttemptStreams implements AttemptAccess {
     if (outlet.passed !== null) this.feed(outlet.passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
-    for (const { address } of this.#toClose) await this.#streams.close(address);
+    for (const { address } of this.#toClose) await this.#attempt.persist(() => this.#streams.close(address));
     return stored;
   }
 
@@ -135,6 +141,7 @@ export class AttemptStreams implements AttemptAccess {
       streams: this.#streams,
       address,
       writer: writerOfAttempt(this.#writer, address.runId),
+      persist: this.#attempt.persist,
       ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
     });
   }

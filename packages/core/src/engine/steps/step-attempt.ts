@@ -10,6 +10,7 @@ import { measureAttempt, unmeasured } from "./attempt-length.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { callBody } from "./call-body.ts";
+import { type Persist, persistWhile } from "./persist.ts";
 import type { RunningBody } from "./running-bodies.ts";
 import type { Slot } from "./slots.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
@@ -26,6 +27,7 @@ export class StepAttempt implements Attempt {
   readonly #owner: StepOwner;
   readonly #listener: AttemptListener;
   readonly #signals: AttemptSignals;
+  readonly #persist: Persist;
   #streams: AttemptStreams | null = null;
   #phase: "waiting" | "running" | "over" = "waiting";
   #timedOut = false;
@@ -44,12 +46,13 @@ export class StepAttempt implements Attempt {
     this.#owner = owner;
     this.#listener = listener;
     const { runId, signals } = owner;
+    this.#persist = persistWhile(host.clock, () => this.#phase !== "over");
     this.#signals = new AttemptSignals({
       runId,
       stepId: step.id,
       attempt: step.attempt,
       signals,
-      send: host.store.send,
+      send: (...message) => this.#persist(() => host.store.send(...message)),
     });
   }
 
@@ -181,7 +184,7 @@ export class StepAttempt implements Attempt {
     const signals = this.#signals;
     const duringRun = <T>(awaited: string, ended: Promise<T>): Promise<T> => this.#duringRun(awaited, ended);
     const writer = { runId, stepId: step.id, attempt: this.attempt };
-    const streams = new AttemptStreams(this.#host, writer, duringRun);
+    const streams = new AttemptStreams(this.#host, writer, { duringRun, persist: this.#persist });
     this.#streams = streams;
     const context = new AttemptContext({
       pending: step,
