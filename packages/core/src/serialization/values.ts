@@ -29,13 +29,13 @@ import { write, writeOpen } from "./write.ts";
  * @throws {SerializationError} for anything else: other functions, symbols, promises, proxies, other class instances, getters
  *   that throw, what is nested too deeply
  */
-export function encode(value: unknown, where: string, signals: SignalHost = signalHost()): Uint8Array | null {
+export function encode(value: unknown, where: string, signals?: SignalHost): Uint8Array | null {
   if (value === undefined) return null;
   if (isJsonExact(value)) return pack("j", json(value, where));
   const taken = takenBefore(value);
   if (taken !== undefined) return taken;
   try {
-    return pack("d", write(value, where, signals));
+    return pack("d", write(value, where, signals ?? signalHost()));
   } catch (error) {
     if (error instanceof UnreadBody) error.open = openValue(value, where);
     throw error;

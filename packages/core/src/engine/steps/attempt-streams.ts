@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock.ts";
-import type { StepContext } from "../../context.ts";
 import { FatalError } from "../../errors/index.ts";
 import { type StreamOutlet, storable } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
@@ -8,39 +7,38 @@ import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
-import type { AttemptResult } from "./attempt.ts";
-import type { Persist } from "./persist.ts";
-import { resultOf } from "./stored-result.ts";
+import { type PersistingAttempt, persist } from "./persist.ts";
 
 /** What streams ask of the attempt that uses them. */
-export interface StreamingAttempt extends Pick<StepContext, "duringRun"> {
-  readonly persist: Persist;
+export interface StreamingAttempt extends PersistingAttempt {
+  readonly host: { readonly world: World; readonly clock: Clock };
+  /** The body waits for what a run does. */
+  duringRun<T>(runId: string, work: Promise<T>): Promise<T>;
 }
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
  * closed when the attempt has succeeded: until then another attempt may have to write to it.
  */
-export class AttemptStreams implements AttemptAccess {
+export class AttemptStreams implements AttemptAccess, StreamOutlet {
+  readonly #attempt: StreamingAttempt;
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
-  readonly #attempt: StreamingAttempt;
   /** By stream; most attempts write to none. */
   #writers: Map<string, StreamWriter> | null = null;
   readonly #toClose: StreamWriter[] = [];
+  /** Those of what the body returned. */
+  #passed: PassedStreams | null = null;
   readonly #feeds: Promise<void>[] = [];
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
 
-  constructor(
-    host: { readonly world: World; readonly clock: Clock },
-    writer: AttemptWriter,
-    attempt: StreamingAttempt,
-  ) {
+  constructor(attempt: StreamingAttempt, writer: AttemptWriter) {
+    const { world, clock } = attempt.host;
     this.#attempt = attempt;
-    this.#streams = streamsOf(host.world, host.clock);
-    this.#clock = host.clock;
+    this.#streams = streamsOf(world, clock);
+    this.#clock = clock;
     this.#writer = writer;
   }
 
@@ -79,30 +77,21 @@ export class AttemptStreams implements AttemptAccess {
     this.#feeds.push(feed);
   }
 
-  /** What the body returned, for the journal: at once, or when all that it wrote is in the store, and closed where it is to be. */
-  succeeded(result: unknown, largest: number): AttemptResult | Promise<AttemptResult> {
-    const { runId } = this.#writer;
-    const outlet = new LateOutlet(
-      () => new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false }),
-    );
-    const stored = resultOf(result, largest, outlet);
-    if (stored instanceof Promise || outlet.passed !== null || this.written)
-      return this.#stored(stored, outlet);
-    return stored;
+  /** A stream in what the body returned; it is fed when the body has {@link succeeded}. */
+  adopt(stream: ReadableStream | WritableStream): object {
+    this.#passed ??= new PassedStreams(writerOfAttempt(this.#writer, this.#writer.runId), {
+      runId: this.#writer.runId,
+      writables: false,
+    });
+    return this.#passed.adopt(stream);
   }
 
-  /** The body has written something, or passed it. */
-  get written(): boolean {
-    return this.#feeds.length > 0 || this.#writers !== null;
-  }
-
-  async #stored(result: AttemptResult | Promise<AttemptResult>, outlet: LateOutlet): Promise<AttemptResult> {
-    const stored = await result;
-    if (outlet.passed !== null) this.feed(outlet.passed, this.#writer.runId);
+  /** The attempt succeeds when all that it wrote is in the store, and closed where it is to be. */
+  async succeeded(): Promise<void> {
+    if (this.#passed !== null) this.feed(this.#passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
-    for (const { address } of this.#toClose) await this.#attempt.persist(() => this.#streams.close(address));
-    return stored;
+    for (const { address } of this.#toClose) await persist(this.#attempt, () => this.#streams.close(address));
   }
 
   /** Resolves when what was written is in the store, as far as that is possible. */
@@ -141,7 +130,7 @@ export class AttemptStreams implements AttemptAccess {
       streams: this.#streams,
       address,
       writer: writerOfAttempt(this.#writer, address.runId),
-      persist: this.#attempt.persist,
+      persist: (call) => persist(this.#attempt, call),
       ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
     });
   }
@@ -162,22 +151,6 @@ export class AttemptStreams implements AttemptAccess {
       chunks: [new Uint8Array()],
     });
     return true;
-  }
-}
-
-/** Takes the streams of a value that hardly ever has one. */
-class LateOutlet implements StreamOutlet {
-  readonly #make: () => PassedStreams;
-  /** `null`: it has none. */
-  passed: PassedStreams | null = null;
-
-  constructor(make: () => PassedStreams) {
-    this.#make = make;
-  }
-
-  adopt(stream: ReadableStream | WritableStream): object {
-    this.passed ??= this.#make();
-    return this.passed.adopt(stream);
   }
 }
 
