@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { callsOneStep, hasBuiltIn } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
+import { type WorkerInfo, workersOf } from "../engine/upkeep/sign-of-life.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { CALLER } from "../interpreter/kinds/attributes.ts";
 import type { Logger } from "../logger.ts";
@@ -83,7 +84,7 @@ export class UnattendedRuns {
       for (let from = 0; from < runIds.length; from += PAGE) {
         const runs = await world.getRuns(runIds.slice(from, from + PAGE));
         const awaited = runs.filter((run): run is RunRecord => run !== null && this.#awaited.has(run.runId));
-        this.#judge(awaited, await this.#storeNow());
+        await this.#judge(awaited);
         await this.#lookFurther(awaited);
       }
     } catch {
@@ -105,7 +106,7 @@ export class UnattendedRuns {
           started.push(...(await this.#options.world.listRuns(filter)).runs);
         }
       }
-      if (started.length > 0) this.#judge(started, await this.#storeNow());
+      await this.#judge(started);
       parked = started;
     }
   }
@@ -117,7 +118,9 @@ export class UnattendedRuns {
     return (await world.claim({ ...nothing, now: clock.now(), cached: new Map() })).now;
   }
 
-  #judge(runs: readonly RunRecord[], now: number): void {
+  async #judge(runs: readonly RunRecord[]): Promise<void> {
+    if (runs.length === 0) return;
+    const now = await this.#storeNow();
     const unattended = new Map<string, RunRecord[]>();
     for (const run of runs) {
       if (isTerminal(run.status)) continue;
@@ -127,8 +130,11 @@ export class UnattendedRuns {
       if (this.#workers().some((worker) => worker.executes(run.workflow))) continue;
       unattended.set(run.workflow, [...(unattended.get(run.workflow) ?? []), run]);
     }
+    if (unattended.size === 0) return;
+    const signs = await workersOf(this.#options.world, now).catch(() => null);
     for (const [workflow, [first, ...others]] of unattended) {
-      if (first !== undefined) this.#warn(workflow, first, others.length, now);
+      if (first !== undefined)
+        this.#warn(workflow, first, others.length, now, this.#elsewhere(workflow, signs));
     }
   }
 
@@ -140,12 +146,12 @@ export class UnattendedRuns {
     );
   }
 
-  #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number): void {
+  #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number, elsewhere: string): void {
     const seconds = Math.floor((now - (dueAt ?? now)) / 1_000);
     const more = others === 0 ? "" : `, and ${others} more of this workflow`;
     this.#options.logger.warn(
       `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it ${this.#why(runId)}, has been due for ${seconds} s, ` +
-        `and no worker has taken it. ${this.#situation(workflow)} Whether other processes have workers is not known here.`,
+        `and no worker has taken it. ${this.#situation(workflow)} ${elsewhere}`,
       { runId, workflow, runs: others + 1 },
     );
   }
@@ -186,6 +192,22 @@ export class UnattendedRuns {
       );
     }
     return "The workers of this process leave it out by their option `workflows`: add it, or start another worker.";
+  }
+
+  /** What is known of workers of other processes. `signs`: those that live, `null` if that could not be read. */
+  #elsewhere(workflow: string, signs: readonly WorkerInfo[] | null): string {
+    if (signs === null) return "Whether other processes have workers could not be read.";
+    const own = new Set([...this.#options.workers].map(({ id }) => id));
+    const others = signs.filter(({ workerId }) => !own.has(workerId));
+    if (others.length === 0) return "No other process shows a sign of a worker.";
+    const [first, ...more] = others.filter(({ workflows }) => workflows.includes(workflow));
+    if (first === undefined)
+      return `Workers of other processes live (${others.length}), and none of them says that it executes it.`;
+    const all = more.length === 0 ? "" : `, and ${more.length} more`;
+    return (
+      `Another process has a worker that executes it, "${first.workerId}" (pid ${first.pid} on ${first.host})${all}: it is busy, or has died ` +
+      "within the last half minute; listWorkers() tells how it is."
+    );
   }
 
   #workers(): EngineWorker[] {

@@ -1,7 +1,8 @@
 import { createHook, setState, sleep, step, workflow } from "@perdure/core";
 import { type Run, start } from "@perdure/core/api";
+import { WorldError } from "@perdure/core/errors";
 import type { LogFields } from "@perdure/core/runtime";
-import { Client, deploy } from "@perdure/core/testing";
+import { Client, deploy, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { type Cluster, cluster, gate, skewed } from "./cluster.ts";
 
@@ -111,6 +112,33 @@ it("warns those who wait for a run's state, its stream or its key as well", asyn
     await program.process();
     await program.until(waited);
   }
+});
+
+it("says what is known of workers elsewhere: none, others, or one that should have taken the run", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const [flow, other] = [workflow("wanted", async () => {}), workflow("other", async () => {})];
+  const run = await client.start(flow, []);
+  void run.returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  const heartbeat = 10_000;
+  await program.process({ workflows: [other], heartbeat });
+  await program.clock.advance(60_000);
+  const beforeOperation = (operation: string): void => {
+    if (operation === "claim") throw new WorldError("The store is away.");
+  };
+  const world = memoryWorld({ state: program.state, beforeOperation });
+  const { worker } = await program.process({ world, workflows: [flow], heartbeat });
+  await program.clock.advance(60_000);
+  expect(warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/ No other process shows a sign of a worker\.$/),
+    expect.stringMatching(
+      / Workers of other processes live \(1\), and none of them says that it executes it\.$/,
+    ),
+    expect.stringContaining(
+      `Another process has a worker that executes it, "${worker.id}" (pid ${process.pid} on `,
+    ),
+  ]);
 });
 
 it("raises no alarm for runs that sleep, wait for a hook, are in a step, or have just lost their worker", async () => {
