@@ -9,6 +9,9 @@ import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
 import { type PersistingAttempt, persist } from "./persist.ts";
 
+/** So long a body waits for a chunk before it lends its slot, in milliseconds. */
+const MOMENT = 100;
+
 /** What streams ask of the attempt that uses them. */
 export interface StreamingAttempt extends PersistingAttempt {
   readonly host: { readonly world: World; readonly clock: Clock };
@@ -46,8 +49,21 @@ export class AttemptStreams implements AttemptAccess, StreamOutlet {
     return this.#streams;
   }
 
-  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
-    return runId === undefined ? work() : this.#attempt.duringRun(runId, work());
+  async awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
+    const result = work();
+    // Whoever reads what is there keeps the slot.
+    if (runId === undefined || (await this.#isSoon(result))) return await result;
+    return await this.#attempt.duringRun(runId, result);
+  }
+
+  /** Whether it settles within a moment. */
+  async #isSoon(result: Promise<unknown>): Promise<boolean> {
+    let cancel = (): void => {};
+    const late = new Promise<false>((resolve) => {
+      cancel = this.#clock.setTimer(this.#clock.now() + MOMENT, () => resolve(false));
+    });
+    const settled = (): true => true;
+    return await Promise.race([result.then(settled, settled), late]).finally(cancel);
   }
 
   sink(address: StreamAddress): StreamSink {
