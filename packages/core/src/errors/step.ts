@@ -32,11 +32,17 @@ defineKind(FatalError, "FATAL");
 
 /** What the workflow gets when a step has been tried again in vain; `cause` is what its last attempt threw. */
 export function exhaustedError(stepName: string, retries: number, last: unknown): FatalError {
-  const said = last instanceof Error ? last.message : typeof last === "string" ? last : "it threw no Error";
+  const said = typeof last === "string" ? last : (messageOf(last) ?? "it threw no Error");
   return new FatalError(
     `Step "${stepName}" failed after ${retries} ${retries === 1 ? "retry" : "retries"}: ${said}`,
     { cause: last },
   );
+}
+
+/** What an error says, of whatever realm it is. */
+function messageOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== "object" || thrown === null || !("message" in thrown)) return undefined;
+  return typeof thrown.message === "string" ? thrown.message : undefined;
 }
 
 /**

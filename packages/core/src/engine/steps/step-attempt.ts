@@ -2,7 +2,7 @@ import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
-import { decode } from "../../serialization/index.ts";
+import { decode, readable } from "../../serialization/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptContext } from "./attempt-context.ts";
 import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
@@ -214,7 +214,7 @@ export class StepAttempt implements Attempt {
         return result;
       });
     } catch (thrown) {
-      const error = signals.judged(thrown);
+      const error = signals.judged(readable(thrown));
       // What it aborted and wrote before it failed is aborted, and stored.
       if (signals.aborted) await signals.settled().catch(() => {});
       if (streams.written) await streams.failed();

@@ -9,7 +9,7 @@ import {
 } from "../../errors/index.ts";
 import { exhaustedError } from "../../errors/step.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
-import { encodeError } from "../../serialization/index.ts";
+import { encodeError, inWords } from "../../serialization/index.ts";
 import type { FailedAttempt } from "./attempt.ts";
 
 /** What follows when an attempt of a step did not succeed. */
@@ -70,10 +70,8 @@ export function judgeFailure(
   } catch (policyError) {
     // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
     const wrapped = new FatalError(
-      `The retry policy of step ${step.definition.id} threw: ${String(policyError)}`,
-      {
-        cause: error,
-      },
+      `The retry policy of step ${step.definition.id} threw: ${inWords(policyError)}`,
+      { cause: error },
     );
     return { type: "fail", error: encodeError(wrapped, stepFacts(step)) };
   }
