@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CreateRun, World } from "@perdure/core/world";
 import { CLAIM_ID } from "@perdure/testbed/requests";
 import type { Stored } from "@perdure/world-testkit";
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { onTestFinished } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
 
@@ -25,8 +25,8 @@ export async function openWorld(options: RedisWorldOptions): Promise<World> {
 }
 
 /** A client that is closed after the test. */
-export function connectTo(url: string): Redis {
-  const client = new Redis(url);
+export function connectTo(url: string, options: RedisOptions = {}): Redis {
+  const client = new Redis(url, options);
   client.on("error", () => {});
   onTestFinished(() => client.disconnect());
   return client;
