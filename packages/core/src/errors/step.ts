@@ -58,6 +58,9 @@ export function abortError(thrown: unknown, reason: unknown): FatalError & { rea
   return Object.assign(error, { reason });
 }
 
+/** In milliseconds. */
+const DEFAULT_RETRY_AFTER = 1_000;
+
 /** Options of {@link RetryableError}. */
 export interface RetryableErrorOptions extends WorkflowErrorOptions {
   /** When to try again: milliseconds from now, a text such as `"5m"`, or the time itself. Default: one second. */
@@ -84,7 +87,7 @@ export class RetryableError extends WorkflowError {
       retryable: true,
     });
     super(message, options);
-    const retryAfter = options.retryAfter ?? 1000;
+    const retryAfter = options.retryAfter ?? DEFAULT_RETRY_AFTER;
     this.retryDelayMs = durationMs(retryAfter, "RetryableError({ retryAfter })");
     this.retryAfter =
       this.retryDelayMs === undefined
@@ -104,7 +107,10 @@ defineKind(RetryableError, "RETRYABLE");
  * the machine's clock and the engine's need not agree.
  */
 export function retryAt(error: RetryableError, now: number): number {
-  return typeof error.retryDelayMs === "number" ? now + error.retryDelayMs : error.retryAfter.getTime();
+  const { retryDelayMs, retryAfter } = error as { readonly [Key in keyof RetryableError]?: unknown };
+  if (typeof retryDelayMs === "number") return now + retryDelayMs;
+  // An error of this name, of somebody who knows nothing of ours, says no time.
+  return retryAfter instanceof Date ? retryAfter.getTime() : now + DEFAULT_RETRY_AFTER;
 }
 
 /** An attempt of a step took longer than the step's `timeout`. */

@@ -1,4 +1,10 @@
-import { backoffDelay, isAtMostOnce, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
+import {
+  backoffDelay,
+  givenAtOnce,
+  isAtMostOnce,
+  lengthMs,
+  maxRetriesOf,
+} from "../../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -50,7 +56,9 @@ export function judgeFailure(
     if (once && !asks && !RetryableError.is(error)) return fail();
     if (maxRetries === 0 && !(asks && interrupted)) return fail();
     if (!interrupted && step.failures >= maxRetries) return giveUp();
-    if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
+    if (!interrupted && options.retryable !== undefined) {
+      if (!givenAtOnce(options.retryable(error), "retryable")) return fail();
+    }
     // By every worker's clock: another one must not think that the next attempt cannot have begun yet.
     const retryAt = interrupted
       ? AT_ONCE
