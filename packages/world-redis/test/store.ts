@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { CreateRun, World } from "@perdure/core/world";
 import { CLAIM_ID } from "@perdure/testbed/requests";
 import type { Stored } from "@perdure/world-testkit";
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
-import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
+import { type ConnectionSettings, type RedisWorldOptions, redisWorld } from "../src/index.ts";
 
 /** Stores for the tests of this package. */
 
@@ -25,7 +25,7 @@ export async function openWorld(options: RedisWorldOptions): Promise<World> {
 }
 
 /** A client that is closed after the test. */
-export function connectTo(url: string, options: RedisOptions = {}): Redis {
+export function connectTo(url: string, options: ConnectionSettings = {}): Redis {
   const client = new Redis(url, options);
   client.on("error", () => {});
   onTestFinished(() => client.disconnect());

@@ -22,6 +22,8 @@ export interface Hooks extends KindState {
   readonly inherited: Set<string>;
   /** Tokens that the journal already gave, with what is shown of their hooks, by hook id; filled before a replay. */
   readonly known: Map<string, KnownHook>;
+  /** Until the body of a hook's response has been read, which the hooks after it wait for: they are asked for in their order. */
+  reading: Promise<void> | null;
 }
 
 interface KnownHook {
@@ -59,6 +61,7 @@ function newHooks(): Hooks {
     latest: new Map(),
     inherited: new Set(),
     known: new Map(),
+    reading: null,
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
       for (const hook of live.values()) hook.cancel(error);
@@ -89,7 +92,9 @@ export function receive(execution: Execution, payload: Payload<unknown>): void {
 
 /** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const { made, held } = hooksOf(execution);
+  const hooks = execution.known(newHooks);
+  if (hooks === undefined) return null;
+  const { made, held } = hooks;
   const left: Record<string, number> = {};
   for (const { payloads } of [...made.values(), ...held.values()]) {
     for (const { id } of payloads) left[id ?? ""] = (left[id ?? ""] ?? 0) + 1;
