@@ -29,6 +29,15 @@ test("what cannot be done is exit code 1 and one line", { timeout: 60_000 }, asy
     /^@perdure\/world-redis is not installed in .*\. Run: npm install @perdure\/world-redis\n$/,
   );
   expect(away.error).not.toContain("hush");
+  // The scheme is missing, or is that of a file: no file is looked for, or named, whose path has the password in it.
+  for (const url of ["app:hush@127.0.0.1/app", "sqlite://app:hush@127.0.0.1"]) {
+    const mistaken = await perdure("runs", "--url", url);
+    expect(mistaken).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/^The URL belongs to no World: /),
+    });
+    expect(mistaken.error).not.toContain("hush");
+  }
   writeFileSync(join(folder, "perdure.config.ts"), "export const world = 1;");
   expect((await perdure("runs")).error).toMatch(/perdure\.config\.ts has no default export\./);
 });

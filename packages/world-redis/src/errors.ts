@@ -136,6 +136,24 @@ const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
       retryable: "later",
     },
   ],
+  [
+    /user executing the script can't|ACL failure in script/,
+    {
+      text: "does not permit this user the data commands in scripts. Grant +@read and +@write.",
+      retryable: "later",
+    },
+  ],
+  [
+    /cluster support disabled/,
+    { text: "is no Cluster. Give its address as `url` in place of `cluster`.", retryable: "later" },
+  ],
+  [
+    /unknown command .?sentinel/i,
+    {
+      text: "is no Sentinel. `sentinel.nodes` has the addresses of the sentinels, a server's own is a `url`.",
+      retryable: "later",
+    },
+  ],
   [/invalid password/, { text: "refuses this password. Check the URL or `connection`.", retryable: "later" }],
 ];
 
@@ -221,7 +239,7 @@ function explanationOf(reason: string, error: unknown, opening: boolean): Explan
   if (pattern !== undefined) return pattern[1];
   if (!UNREACHABLE.test(text)) return undefined;
   if (!opening) return UNREACHED;
-  return /ECONNRESET|EPIPE/.test(text) ? CLOSED : NOT_OPENED;
+  return /ECONNRESET|EPIPE|^Connection is closed/.test(text) ? CLOSED : NOT_OPENED;
 }
 
 function reasonOf(error: unknown): string {

@@ -43,6 +43,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
   try {
     const servers = await openClient(client, config.patience, location);
     for (const server of servers) checkSettings(server, config, location);
+    // A user who may not would leave every worker to look for work now and then, and hear of none.
+    await caller.send("publish", [channelOf(config), ""]);
     const partitions = config.partitions ?? (client.isCluster ? 16 : 1);
     const connection = await openPartitions(caller, partitions, servers, config);
     const leftovers = leftoversOf(connection);

@@ -12,9 +12,10 @@ export {
   whenRead,
 } from "./bodies.ts";
 export { type Class, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "./classes.ts";
-export { decodeError, encodeError, MAX_ERROR_BYTES } from "./errors.ts";
+export { decodeError, encodeError, MAX_ERROR_BYTES, readable } from "./errors.ts";
 export { fingerprint } from "./fingerprint.ts";
 export { answerable, answerRequestsBy, type ReplyAddress } from "./http-values.ts";
+export { inWords } from "./kinds.ts";
 export type { ReadOptions } from "./read.ts";
 export { largestBatch, largestValue, sizeInBatch, sizesInBatch, storable } from "./size.ts";
 export { type StreamOutlet, withOutlet } from "./stream-values.ts";

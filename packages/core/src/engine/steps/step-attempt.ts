@@ -2,7 +2,7 @@ import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
-import { decode, type StreamOutlet } from "../../serialization/index.ts";
+import { decode, readable, type StreamOutlet } from "../../serialization/index.ts";
 import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptContext, type ContextualAttempt } from "./attempt-context.ts";
 import type { AttemptHost, StepOwner } from "./attempt-host.ts";
@@ -219,7 +219,7 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
       });
       return await contexts.run(new AttemptContext(this), () => this.#executeBody());
     } catch (thrown) {
-      const error = this.signals.judged(thrown);
+      const error = this.signals.judged(readable(thrown));
       // What it aborted and wrote before it failed is aborted, and stored.
       if (this.#signals?.aborted) await this.#signals.settled().catch(() => {});
       await this.#streams?.failed();
