@@ -50,8 +50,7 @@ export const frameworks: readonly Framework[] = [
     build: [["next", "build", "--turbopack"]],
     start: ["node", "server.js"],
     moved: ".next/standalone",
-    // Its server actions answer 500: docs/frameworks.md says so.
-    form: false,
+    dev: ["next", "dev", "--turbopack", "-p", "PORT"],
   },
   {
     ...next,
