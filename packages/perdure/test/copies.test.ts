@@ -21,7 +21,7 @@ test("a copy of Perdure in a bundle, with other names in its code, and the insta
   });
   const running = here.start("second-copy", copy);
   expect(await running.line((each) => each.startsWith("result"))).toBe(
-    "result [ 'hello1', 'Ann, attempt 1', 'at last' ] true",
+    "result [ 'hello1', 'Ann, attempt 1', 'at last', 'paid' ] true",
   );
   await running.end();
 });

@@ -12,7 +12,7 @@ interface Admission extends KindState {
 }
 
 function admissionOf(execution: Execution): Admission {
-  return execution.state(newAdmission);
+  return execution.state("admission", newAdmission);
 }
 
 function newAdmission(): Admission {

@@ -65,7 +65,7 @@ export class Execution {
 
   readonly #options: ExecutionOptions;
   readonly #counts: Map<string, number> = new Map();
-  readonly #states: Map<unknown, KindState> = new Map();
+  readonly #states: Map<string, KindState> = new Map();
   readonly #awaited: (() => boolean)[] = [];
   /** Requests whose answer the store has not given. */
   readonly #unanswered: Set<string> = new Set();
@@ -124,12 +124,12 @@ export class Execution {
     return this.#options.sleep(this, ms);
   }
 
-  /** What a kind keeps of this execution, made on first use. */
-  state<State extends KindState>(make: (execution: Execution) => State): State {
-    let state = this.#states.get(make) as State | undefined;
+  /** What a kind keeps of this execution, made on first use. By name: workflow and worker may have a copy of the kinds each. */
+  state<State extends KindState>(name: string, make: (execution: Execution) => State): State {
+    let state = this.#states.get(name) as State | undefined;
     if (state === undefined) {
       state = make(this);
-      this.#states.set(make, state);
+      this.#states.set(name, state);
       if (state.awaited !== undefined) this.#awaited.push(state.awaited);
     }
     return state;

@@ -2,6 +2,7 @@
  * `Request` and `Response` as values. What crosses the journal: method, URL, headers and how redirects are followed; status,
  * text, headers, URL and whether it was redirected; the bytes of the body. Not: the signal, credentials, cache and mode.
  */
+import { processWide } from "../process-wide.ts";
 import { type BodyHolder, knownBody, rememberBody, UnreadBody } from "./bodies.ts";
 import { isPlainlyObject, Refusal } from "./kinds.ts";
 
@@ -45,7 +46,7 @@ export class UnreadRefusal extends Refusal {
   }
 }
 
-const replies = new WeakMap<Request, ReplyAddress>();
+const replies: WeakMap<Request, ReplyAddress> = processWide("replies", () => new WeakMap());
 let sendReply: (address: ReplyAddress, response: Response) => Promise<void> = () =>
   Promise.reject(new Error("Import perdure/api, which sends the answers of requests."));
 

@@ -25,7 +25,7 @@ interface Current extends KindState {
 }
 
 function currentOf(execution: Execution): Current {
-  return execution.state(newCurrent);
+  return execution.state("attributes", newCurrent);
 }
 
 function newCurrent(): Current {

@@ -34,7 +34,7 @@ export interface Cancel extends KindState {
 
 /** The cancel of an execution, come or not. */
 export function cancelOf(execution: Execution): Cancel {
-  return execution.state(newCancel);
+  return execution.state("cancel", newCancel);
 }
 
 /** So often code that has been cancelled may begin to wait for something; then it is not called any more. */

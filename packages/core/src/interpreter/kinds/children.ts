@@ -11,7 +11,7 @@ export interface Children extends KindState {
 
 /** The children of an execution. */
 export function childrenOf(execution: Execution): Children {
-  return execution.state(newChildren);
+  return execution.state("children", newChildren);
 }
 
 function newChildren(): Children {

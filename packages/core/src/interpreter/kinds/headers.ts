@@ -17,7 +17,7 @@ interface Given extends KindState {
 
 /** The headers of an execution's run. */
 export function headersOf(execution: Execution): Headers {
-  return execution.state(newGiven).headers;
+  return execution.state("headers", newGiven).headers;
 }
 
 function newGiven(): Given {
@@ -59,7 +59,7 @@ export const headersKind: Kind = {
       role: "note",
       own: true,
       note(execution, { data }) {
-        execution.state(newGiven).headers = decode(data) as Headers;
+        execution.state("headers", newGiven).headers = decode(data) as Headers;
       },
     },
   },

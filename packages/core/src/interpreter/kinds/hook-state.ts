@@ -46,7 +46,7 @@ export function payloadOf(
 }
 
 export function hooksOf(execution: Execution): Hooks {
-  return execution.state(newHooks);
+  return execution.state("hooks", newHooks);
 }
 
 function newHooks(): Hooks {

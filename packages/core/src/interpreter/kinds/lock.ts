@@ -59,7 +59,7 @@ interface Locks extends KindState {
 }
 
 function locksOf(execution: Execution): Locks {
-  return execution.state(newLocks);
+  return execution.state("locks", newLocks);
 }
 
 function newLocks(): Locks {

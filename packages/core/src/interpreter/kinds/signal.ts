@@ -20,7 +20,7 @@ import type { Kind } from "./kind.ts";
 
 /** The signals of an execution. */
 export function signalsOf(execution: Execution): Signals {
-  return execution.state(newSignals);
+  return execution.state("signals", newSignals);
 }
 
 function newSignals(execution: Execution): Signals {

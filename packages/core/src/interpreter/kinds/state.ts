@@ -17,7 +17,7 @@ interface Versions extends KindState {
 }
 
 function versionsOf(execution: Execution): Versions {
-  return execution.state(newVersions);
+  return execution.state("versions", newVersions);
 }
 
 function newVersions(): Versions {

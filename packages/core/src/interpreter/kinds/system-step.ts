@@ -29,7 +29,7 @@ interface Unanswered extends KindState {
 }
 
 function unansweredOf(execution: Execution): Unanswered {
-  return execution.state(noneUnanswered);
+  return execution.state("system steps", noneUnanswered);
 }
 
 function noneUnanswered(): Unanswered {
