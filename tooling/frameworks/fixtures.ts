@@ -4,6 +4,8 @@ import type { Fixture } from "./project.ts";
 
 export interface Framework extends Fixture {
   readonly name: string;
+  /** Whether it is installed and built within some seconds, so that `npm run test:fixtures` takes it along. */
+  readonly light?: true;
   readonly build?: readonly (readonly string[])[];
   readonly env?: Readonly<Record<string, string>>;
   readonly start: readonly string[];
@@ -61,6 +63,7 @@ export const frameworks: readonly Framework[] = [
   },
   ...["hono", "express", "fastify", "koa"].map((name) => ({
     name,
+    light: true as const,
     from: "node",
     sources: "src",
     start: ["node", "--import", "perdure/register", `src/${name}.ts`],
@@ -69,6 +72,7 @@ export const frameworks: readonly Framework[] = [
   })),
   {
     name: "sveltekit",
+    light: true,
     from: "sveltekit",
     sources: "src",
     build: [["vite", "build"]],
@@ -78,6 +82,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "astro",
+    light: true,
     from: "astro",
     sources: "src",
     build: [["astro", "build"]],
@@ -87,6 +92,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "react-router",
+    light: true,
     from: "react-router",
     sources: "app",
     build: [["react-router", "build"]],
@@ -96,6 +102,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nitro",
+    light: true,
     from: "nitro",
     sources: ".",
     build: [["nitro", "build"]],
@@ -113,6 +120,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "tanstack-start",
+    light: true,
     from: "tanstack-start",
     sources: "src",
     build: [["vite", "build"]],
@@ -122,6 +130,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nest-tsc",
+    light: true,
     from: "nest",
     sources: "src",
     build: [["nest", "build"]],
@@ -131,6 +140,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nest-swc",
+    light: true,
     from: "nest",
     sources: "src",
     build: [["nest", "build", "-b", "swc"]],

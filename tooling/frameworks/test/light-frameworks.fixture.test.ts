@@ -1,0 +1,4 @@
+import { testEach } from "../framework-tests.ts";
+import { frameworks } from "../fixtures.ts";
+
+testEach(frameworks.filter(({ light }) => light));
