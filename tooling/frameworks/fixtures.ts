@@ -82,7 +82,6 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "astro",
-    light: true,
     from: "astro",
     sources: "src",
     build: [["astro", "build"]],
@@ -130,7 +129,6 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nest-tsc",
-    light: true,
     from: "nest",
     sources: "src",
     build: [["nest", "build"]],
