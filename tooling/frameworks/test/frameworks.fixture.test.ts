@@ -1,5 +1,5 @@
-import { testEach } from "../framework-tests.ts";
 import { frameworks } from "../fixtures.ts";
+import { testEach } from "../framework-tests.ts";
 
 // Those that take minutes: `npm run test:frameworks` alone runs them.
 

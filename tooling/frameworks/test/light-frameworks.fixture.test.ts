@@ -1,4 +1,4 @@
-import { testEach } from "../framework-tests.ts";
 import { frameworks } from "../fixtures.ts";
+import { testEach } from "../framework-tests.ts";
 
 testEach(frameworks.filter(({ light }) => light));
