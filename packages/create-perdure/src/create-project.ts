@@ -96,9 +96,8 @@ async function writeManifest(directory: string, name: string, world: WorldChoice
   const file = join(directory, "package.json");
   const text = await readFile(file, "utf8");
   // Where there is no .env, Node would say at every start that it has not found it.
-  const own = JSON.parse(
-    world.address === undefined ? text.replaceAll("--env-file-if-exists=.env ", "") : text,
-  );
+  const fitting = world.address === undefined ? text.replaceAll("--env-file-if-exists=.env ", "") : text;
+  const own = JSON.parse(fitting) as { dependencies: Record<string, string> };
   const ours = ["perdure", ...(world.package === undefined ? [] : [world.package])];
   const dependencies = {
     ...own.dependencies,
