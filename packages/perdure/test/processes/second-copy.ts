@@ -30,7 +30,7 @@ await told(() =>
   copy.resumeWebhook("payment", new Request("http://payments", { method: "POST", body: "paid" })),
 );
 const failure = await (await start(failing, [])).returnValue.catch((error: unknown) => error);
-console.log("result", await getRun(run.runId).returnValue, copy.WorkflowRunFailedError.is(failure));
+console.log("result", await getRun(run.runId).returnValue, failure instanceof copy.WorkflowRunFailedError);
 
 /** Tries until the run listens. */
 async function told(tell: () => Promise<unknown>): Promise<void> {
