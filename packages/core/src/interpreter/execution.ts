@@ -5,6 +5,7 @@ import type { EntityKind } from "../ids.ts";
 import { decode, encode, encodeError, storable, whenRead } from "../serialization/index.ts";
 import { readingFor } from "../streams/stream-ref.ts";
 import { entityKey, idOf, type Origin, ownerOf, runOfEvent, seedAfter } from "./identity.ts";
+import type { KindState } from "./kind-state.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -40,12 +41,10 @@ export interface ExecutionOptions {
   readonly onStray: (reason: unknown) => void;
 }
 
-/** What one kind of request keeps of an execution. */
-export interface KindState {
-  /** The code waits for something of it that is not in {@link Execution.pending}. */
-  readonly awaited?: () => boolean;
-  /** Rejects what the code waits for of it. */
-  readonly fail?: (error: unknown) => void;
+/** Where an execution keeps what is of one kind. By name, as a workflow and the worker that executes it may have a copy of the kinds each. */
+export interface StateKey<State extends KindState> {
+  readonly name: string;
+  readonly make: (execution: Execution) => State;
 }
 
 export class Execution {
@@ -124,8 +123,8 @@ export class Execution {
     return this.#options.sleep(this, ms);
   }
 
-  /** What a kind keeps of this execution, made on first use. By name: workflow and worker may have a copy of the kinds each. */
-  state<State extends KindState>(name: string, make: (execution: Execution) => State): State {
+  /** What a kind keeps of this execution, made on first use. */
+  state<State extends KindState>({ name, make }: StateKey<State>): State {
     let state = this.#states.get(name) as State | undefined;
     if (state === undefined) {
       state = make(this);
@@ -133,6 +132,11 @@ export class Execution {
       if (state.awaited !== undefined) this.#awaited.push(state.awaited);
     }
     return state;
+  }
+
+  /** The same, if there is anything yet. */
+  known<State extends KindState>({ name }: StateKey<State>): State | undefined {
+    return this.#states.get(name) as State | undefined;
   }
 
   /** The time of day, as the engine knows it; not for the code. */
@@ -238,47 +242,38 @@ export class Execution {
   begin(at: number): void {
     this.#now = at;
     this.#startedAt = at;
-    const { enter, fn, input, admission, onActivity } = this.#options;
+    const { enter, fn, input, admission } = this.#options;
     const args = this.enter(() => this.decode(input)) as unknown[];
-    const end = (outcome: Outcome): void => {
-      if (this.#ended) return;
-      this.#ended = true;
-      this.outcome = outcome;
-      onActivity();
-    };
-    // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
     enter(this, async () => {
       const admitted = admission(this, args);
       if (admitted !== null) await admitted;
       const value = await fn(...args);
       return await whenRead(() => storable(encode(value, "return value"), "return value", this.largestValue));
     }).then(
-      (output) => end({ type: "returned", output }),
-      (error: unknown) => end({ type: "threw", error: encodeError(error) }),
+      (output) => this.#end({ type: "returned", output }),
+      (error: unknown) => this.endAs(error),
     );
   }
 
   /** The code ends here, and begins again with these arguments in a journal of its own. No `finally` block of it runs. */
   continueAs(args: Uint8Array | null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.outcome = { type: "continued", args };
-    this.#options.onActivity();
+    this.#end({ type: "continued", args });
   }
 
   /** The code ends here with an error, whatever it does. No `finally` block of it runs. */
   endAs(error: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.outcome = { type: "threw", error: encodeError(error) };
-    this.#options.onActivity();
+    this.#end({ type: "threw", error: encodeError(error) });
   }
 
   /** The code ends here, cancelled. No `finally` block of it runs. */
   endCancelled(reason: string): void {
+    this.#end({ type: "cancelled", reason });
+  }
+
+  #end(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.outcome = { type: "cancelled", reason };
+    this.outcome = outcome;
     this.#options.onActivity();
   }
 
