@@ -212,6 +212,7 @@ describe("the error classes of the Workflow SDK", () => {
       "RunNotSupportedError",
       "SerializationError",
       "StepNotRegisteredError",
+      "StreamError",
       "ThrottleError",
       "TooEarlyError",
       "WorkflowError",
