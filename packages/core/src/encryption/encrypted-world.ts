@@ -1,3 +1,4 @@
+import { processWide } from "../process-wide.ts";
 import type { Hint, WorldCapabilities } from "../world/capabilities.ts";
 import type {
   AppendChunks,
@@ -57,6 +58,14 @@ import { SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 const BATCH_SHARE = 0.7;
 const DEFAULT_LARGEST_BATCH = 16 * 1024 * 1024;
 
+/** Those of this process, of every copy of this package. */
+const worlds: WeakSet<World> = processWide("encrypted-worlds", () => new WeakSet());
+
+/** The World, if it encrypts what it is given, else `null`. */
+export function asEncrypted(world: World): EncryptedWorld | null {
+  return worlds.has(world) ? (world as EncryptedWorld) : null;
+}
+
 /**
  * A World whose store never sees a value: each is encrypted on its way in and decrypted on its way out. So whatever the core compares,
  * copies or hands on, it does so with values as they are, and no store learns anything of encryption.
@@ -72,6 +81,7 @@ export class EncryptedWorld implements World {
   #capabilities: { readonly of: WorldCapabilities; readonly here: WorldCapabilities } | undefined;
 
   constructor(plain: World, terms: EncryptionTerms) {
+    worlds.add(this);
     this.name = plain.name;
     this.plain = plain;
     this.#terms = terms;

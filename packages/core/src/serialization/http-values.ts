@@ -3,6 +3,7 @@
  * text, headers, URL and whether it was redirected; the bytes of the body. Not: the signal, credentials, cache and mode.
  */
 import { randomBytes } from "node:crypto";
+import { processWide } from "../process-wide.ts";
 import { type BodyHolder, knownBody, rememberBody, UnreadBody } from "./bodies.ts";
 import { isPlainlyObject, Refusal } from "./kinds.ts";
 
@@ -82,7 +83,7 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
-const replies = new WeakMap<Request, ReplyAddress>();
+const replies: WeakMap<Request, ReplyAddress> = processWide("replies", () => new WeakMap());
 let sendReply: (address: ReplyAddress, response: Response) => Promise<void> = () =>
   Promise.reject(new Error("Import perdure/api, which sends the answers of requests."));
 

@@ -2,7 +2,8 @@ import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Pending } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
 import type { Kind, OwedStep } from "./kind.ts";
@@ -29,8 +30,10 @@ interface Unanswered extends KindState {
 }
 
 function unansweredOf(execution: Execution): Unanswered {
-  return execution.state(noneUnanswered);
+  return execution.state(UNANSWERED);
 }
+
+const UNANSWERED: StateKey<Unanswered> = { name: "system steps", make: noneUnanswered };
 
 function noneUnanswered(): Unanswered {
   return { names: new Map() };
@@ -38,7 +41,7 @@ function noneUnanswered(): Unanswered {
 
 /** The names of the system steps without a result, those included that a cancel interrupted. */
 export function unansweredSystemSteps(execution: Execution): Iterable<string> {
-  return execution.known(noneUnanswered)?.names.values() ?? [];
+  return execution.known(UNANSWERED)?.names.values() ?? [];
 }
 
 /** The type of the message that completes a system step which waits for one; its data is the result. */
