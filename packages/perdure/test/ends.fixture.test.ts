@@ -13,6 +13,7 @@ test("a worker that is told to end does so although a body ignores its signal; s
   const { folder, perdure, start } = projectFolder("operate/lingering.ts");
   const worker = start("worker", "lingering.ts");
   await worker.line((line) => line.includes("executes what is due"));
+  await expect.poll(async () => (await perdure("workers")).out, { timeout: 20_000 }).toContain("//linger");
   // By the name of its function.
   const id = (await perdure("start", "linger")).out.trim();
   await expect.poll(() => existsSync(join(folder, "hangs")), { timeout: 20_000 }).toBe(true);

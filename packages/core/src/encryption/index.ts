@@ -26,11 +26,6 @@ export function encrypted(world: World, options: EncryptionOptions): World {
   return created;
 }
 
-/** Whether a World encrypts what it is given. */
-export function isEncrypted(world: World): boolean {
-  return world instanceof EncryptedWorld;
-}
-
 /** The World with the store, of one that encrypts what it is given. */
 export function plainWorld(world: World): World {
   return world instanceof EncryptedWorld ? world.plain : world;

@@ -1,6 +1,6 @@
 import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
 import { EncryptionError } from "@perdure/core/errors";
-import { decodeError, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
+import { decodeError, isKeptEncrypted, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
 import { attributes, between, full, length, short, time } from "./format.ts";
@@ -80,7 +80,8 @@ async function journalFile(world: World, row: RunRecord, events: readonly RunEve
     const data = bytes.get(event.seq) ?? null;
     return { ...event, data: data === null ? null : Buffer.from(data).toString("base64") };
   });
-  return { runId, workflow, generation, status, journal };
+  const encrypted = isKeptEncrypted(bytes.get(row.firstSeq) ?? null);
+  return { runId, workflow, generation, status, ...(encrypted && { encrypted }), journal };
 }
 
 function errorOf(row: RunRecord, events: readonly RunEvent[]): unknown {
@@ -157,7 +158,8 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
 /** The keys that it takes to read the values, and that are not here. */
 function missingKeys(events: readonly RunEvent[]): readonly string[] {
   const errors: readonly unknown[] = events.map(({ error }) => error);
-  return [...new Set(errors.filter(EncryptionError.is).map(({ keyId }) => keyId))];
+  const missing = errors.filter(EncryptionError.is).filter(({ obstacle }) => obstacle !== "not_encrypted");
+  return [...new Set(missing.map(({ keyId }) => keyId))];
 }
 
 function valueText(value: unknown, error: Error | null): string {

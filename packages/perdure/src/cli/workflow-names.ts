@@ -10,7 +10,7 @@ const NEWEST = 1_000;
 /** A workflow that a command names. */
 export interface NamedWorkflow {
   readonly id: string;
-  /** Whether workers are alive, and none of them executes it. */
+  /** Whether no worker that is alive executes it, although some are, or no run here has it either. */
   readonly unserved: boolean;
 }
 
@@ -31,7 +31,7 @@ export async function namedWorkflow(name: string): Promise<NamedWorkflow> {
     );
   }
   const id = called[0] ?? name;
-  return { id, unserved: workers.length > 0 && !served.has(id) };
+  return { id, unserved: !served.has(id) && (workers.length > 0 || !known.has(id)) };
 }
 
 /** Options of a command with the id of the workflow that they name. */
