@@ -96,6 +96,9 @@ describe("opening tells one mistake from another", () => {
     await connectTo(server.url).call("ACL", "SETUSER", "poor", "on", ">word", "~*", "&*", "+info", "+ping");
     const url = server.url.replace("redis://", "redis://poor:word@");
     await refuses(opening({ url }), { message: /does not permit this user/, retryable: false });
+    // One who may call scripts, which then may not write.
+    await connectTo(server.url).call("ACL", "SETUSER", "poor", "+@all", "-@write");
+    await refuses(opening({ url }), { message: /does not permit this user/, retryable: false });
   });
 
   it("a Cluster of which nothing is there", async () => {
