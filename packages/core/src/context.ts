@@ -47,7 +47,7 @@ export interface StepContext {
   /** The same with other keys. */
   withKeys(keys: StepKeys): StepContext;
   /** The attempt is over although its body goes on: what it returns no longer counts. */
-  readonly isOver: () => boolean;
+  readonly isOver: boolean;
   /** How many runs this attempt has started. */
   starts: number;
 }

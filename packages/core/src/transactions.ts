@@ -48,8 +48,16 @@ export function callingAttempt(what: string): CallingAttempt {
 function attemptOf(context: StepContext): CallingAttempt {
   const { stepName, stepId, attempt } = context.step;
   const runId = context.workflow.workflowRunId;
-  const { isOver, world } = context;
-  return { runId, stepName, stepId, attempt, isOver, identity: context, ...textsIn(world) };
+  const { world } = context;
+  return {
+    runId,
+    stepName,
+    stepId,
+    attempt,
+    isOver: () => context.isOver,
+    identity: context,
+    ...textsIn(world),
+  };
 }
 
 function textsIn(world: World): Pick<CallingAttempt, "toText" | "fromText"> {

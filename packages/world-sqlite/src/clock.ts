@@ -3,8 +3,11 @@
  * of a test and the determinism guard do not change it.
  */
 import { readFileSync, readlinkSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 
-const { bigint: hrtime } = process.hrtime;
+const sinceStart = performance.now.bind(performance);
+// The machine's monotonic clock at the moment from which `performance` counts.
+const START = Number(process.hrtime.bigint()) / 1e6 - sinceStart();
 
 /** What the clocks of the machine say at one moment. */
 export interface Reading {
@@ -18,7 +21,7 @@ export interface Reading {
 
 /** Milliseconds of a clock that nobody sets; it means the same to all processes of one boot. */
 export function monotonicNow(): number {
-  return Number(hrtime() / 1_000n) / 1_000;
+  return START + sinceStart();
 }
 
 let boot: string | undefined;

@@ -119,12 +119,14 @@ export function commit(connection: Connection, tables: Tables, clock: StoreClock
 
   function append(row: HeldRow, { seq, events }: RunCommit, now: number): NameConflict[] {
     const conflicts: NameConflict[] = [];
-    for (const [index, asked] of events.entries()) {
+    let last = seq;
+    for (const asked of events) {
+      last += 1;
       const holder = nameEvent(row.id, asked, now);
       const event = holder === null ? asked : refused(asked, holder, conflicts);
       insertEvent.run(
         row.id,
-        seq + index + 1,
+        last,
         toStored(event.type),
         event.at,
         toStoredOrNull(event.id),

@@ -45,10 +45,14 @@ function callersTimes(now: number): Times {
 
 /** The clock of a store, set by what `readMachine` says. */
 export function machineClock(connection: Connection, tables: Tables, readMachine: () => Reading): StoreClock {
-  const selectAnchor = connection.prepare<Anchor>(
+  const selectAnchor = connection.prepareTuples<[boot: string, monotonic: number, time: number]>(
     "read clock",
     `SELECT boot, monotonic, time FROM ${tables.clock}`,
   );
+  function readAnchor(): Anchor | undefined {
+    const row = selectAnchor.get();
+    return row && { boot: row[0], monotonic: row[1], time: row[2] };
+  }
   const writeAnchor = connection.prepare(
     "set clock",
     `INSERT OR REPLACE INTO ${tables.clock} (id, boot, monotonic, time) VALUES (1, ?, ?, ?)`,
@@ -62,7 +66,7 @@ export function machineClock(connection: Connection, tables: Tables, readMachine
 
   return {
     read(callersNow) {
-      const anchor = selectAnchor.get();
+      const anchor = readAnchor();
       const reading = readMachine();
       if (anchor !== undefined && !isOff(anchor, reading))
         return timesAt(timeBy(anchor, reading), callersNow);
@@ -71,7 +75,7 @@ export function machineClock(connection: Connection, tables: Tables, readMachine
       return timesAt(time, callersNow);
     },
     glance(callersNow) {
-      const anchor = selectAnchor.get();
+      const anchor = readAnchor();
       const reading = readMachine();
       if (anchor === undefined || isOff(anchor, reading)) return null;
       return timesAt(timeBy(anchor, reading), callersNow);

@@ -88,13 +88,26 @@ function watching(file: string, readVersion: () => number): (onChange: () => voi
   return (onChange) => watchForChanges(file, readVersion, onChange);
 }
 
+// For so long the time of day goes on by the monotonic clock: somebody who sets it is noticed that much later. Milliseconds.
+const WALL_READING = 50;
+
 /** The machine's clocks. SQLite reads the time of day from the system, past JavaScript's `Date`. */
 function machineOf(connection: Connection): () => Reading {
-  const wallClock = connection.prepare<{ time: number }>(
+  const wallClock = connection.prepareTuples<[time: number]>(
     "read time of day",
-    "SELECT unixepoch('subsec') * 1000 AS time",
+    "SELECT unixepoch('subsec') * 1000",
   );
-  return () => ({ boot: bootId(), monotonic: monotonicNow(), wall: wallClock.get()?.time ?? 0 });
+  const boot = bootId();
+  let readAt = Number.NEGATIVE_INFINITY;
+  let wallThen = 0;
+  return () => {
+    const monotonic = monotonicNow();
+    if (monotonic - readAt >= WALL_READING) {
+      wallThen = wallClock.get()?.[0] ?? 0;
+      readAt = monotonic;
+    }
+    return { boot, monotonic, wall: wallThen + monotonic - readAt };
+  };
 }
 
 /** The names of SQLite's numbers. */

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { expect, test } from "vitest";
@@ -35,6 +36,9 @@ test.for(Object.entries(LOSSES))("%s: every call says so, and nothing is acknowl
   const path = join(temporaryDirectory(), "store", "perdure.db");
   const world = await openWorld({ path });
   await world.createRuns([newRun("wrun_1")], NOW);
+  // From now on it looks at the directory alone.
+  await delay(150);
+  await world.getRuns([]);
   lose(path);
   const says = {
     message: /store.perdure\.db(-wal|-shm)? of an open SQLite World was (deleted|replaced)/,

@@ -220,8 +220,8 @@ export class EngineWorker implements Worker {
   async #close(timeout: number): Promise<void> {
     if (this.#opening !== undefined) await this.#opening.catch(() => {});
     if (this.#state === "open") {
-      await this.#retention.close();
-      await this.#pool.close(timeout);
+      // From this moment on no body begins.
+      await Promise.all([this.#pool.close(timeout), this.#retention.close()]);
       await this.#sign?.close();
     }
     this.#state = "closed";

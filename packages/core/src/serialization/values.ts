@@ -26,10 +26,10 @@ import { write } from "./write.ts";
  * @throws {SerializationError} for anything else: other functions, symbols, promises, proxies, other class instances, getters
  *   that throw, what is nested too deeply
  */
-export function encode(value: unknown, where: string, signals: SignalHost = signalHost()): Uint8Array | null {
+export function encode(value: unknown, where: string, signals?: SignalHost): Uint8Array | null {
   if (value === undefined) return null;
   if (isJsonExact(value)) return pack("j", json(value, where));
-  return pack("d", write(value, where, signals));
+  return pack("d", write(value, where, signals ?? signalHost()));
 }
 
 /**

@@ -111,12 +111,16 @@ export async function runStep<Args extends unknown[], Result>(
       {
         runId: run.runId,
         workflow: WORKFLOW,
-        metadata: () => workflowMetadata(execution),
         signals: signalsOf(execution),
         largestValue: execution.largestValue,
         headers: {},
+        attributes: {},
+        metadata: (attributes) => workflowMetadata(execution, attributes),
+        mayBegin: () => true,
+        onPostponed: () => {},
+        onEnd: (_attempt, ended) => resolve(ended),
       },
-      { mayBegin: () => true, onPostponed: () => {}, onEnd: resolve },
+      new Map(),
     );
   });
   execution.drop();

@@ -21,7 +21,7 @@ export function endOfAttempt(ended: AttemptEnded, parts: AttemptParts, now: numb
   if (execution.pending.get(id) !== step || step.attempt !== attempt.attempt) return null;
   if (result.type === "completed") {
     const { value: data, known } = result;
-    return { type: "step_completed", id, name, data, ...(known !== undefined && { known }) };
+    return { type: "step_completed", id, name, data, known };
   }
   const verdict =
     ended.verdict ??

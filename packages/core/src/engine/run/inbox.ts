@@ -51,7 +51,7 @@ export class Inbox {
 
   /** The run is to end without its code. */
   get terminated(): boolean {
-    const [first] = this.#items;
+    const first = this.#items[0];
     return first !== undefined && isTermination(first);
   }
 

@@ -1,5 +1,6 @@
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import type { CancelRecord } from "../../interpreter/kinds/cancel.ts";
+import type { Heard } from "../../interpreter/kinds/kind.ts";
 import type { RetryRecord } from "../../interpreter/kinds/step.ts";
 import type { Outcome, Request } from "../../interpreter/pending.ts";
 import { decode, encode, encodeError, sizeInBatch } from "../../serialization/index.ts";
@@ -20,6 +21,7 @@ export class Outbox {
   readonly #runId: string;
   #events: CommitEvent[] = [];
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
+  #patched = false;
   #lastAt = 0;
   #ended = false;
   /** How the journal begins anew, after all that waits here. */
@@ -33,7 +35,7 @@ export class Outbox {
   }
 
   get isEmpty(): boolean {
-    return this.#events.length === 0 && Object.keys(this.#patch).length === 0 && this.#next === null;
+    return this.#events.length === 0 && !this.#patched && this.#next === null;
   }
 
   /** An event in it means that code of the user's has got on, and not just that a worker was lost. */
@@ -85,10 +87,11 @@ export class Outbox {
   }
 
   /** Appends what the code is told. */
-  tell(event: Omit<CommitEvent, "at">, now: number): NewEvent {
+  tell({ type, id, name = null, data, release }: Heard, now: number): NewEvent {
     this.notBefore(now);
     this.#progress = true;
-    return this.#add({ ...event, at: this.#lastAt });
+    const event: CommitEvent = { type, at: this.#lastAt, id, name, data };
+    return this.#add(release === undefined ? event : { ...event, release });
   }
 
   /** Appends what the code asks for. */
@@ -103,6 +106,7 @@ export class Outbox {
 
   /** Changes the row with the next commit. */
   patch(patch: RunPatch): void {
+    this.#patched ||= Object.keys(patch).length > 0;
     Object.assign(this.#patch, patch);
   }
 
@@ -152,7 +156,8 @@ export class Outbox {
       this.#clear();
       return part;
     }
-    let [count, size] = [0, 0];
+    let count = 0;
+    let size = 0;
     for (const { data } of this.#events) {
       const next = size + sizeInBatch(data);
       if (count > 0 && next > limit) break;
@@ -191,6 +196,7 @@ export class Outbox {
   #clear(): void {
     this.#events = [];
     this.#patch = {};
+    this.#patched = false;
     this.#size = 0;
     this.#progress = false;
     this.#next = null;

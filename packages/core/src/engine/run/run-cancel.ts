@@ -1,6 +1,6 @@
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import type { Execution } from "../../interpreter/execution.ts";
-import { type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
+import { type Cancel, type CancelRecord, cancelOf } from "../../interpreter/kinds/cancel.ts";
 import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { encodeError } from "../../serialization/index.ts";
 import type { Attempt, FailedAttempt } from "../steps/attempt.ts";
@@ -15,22 +15,25 @@ const CANCEL_GRACE = 10_000;
 export class RunCancel {
   readonly #execution: Execution;
   readonly #steps: RunSteps;
+  /** What the code knows of it. */
+  readonly #known: Cancel;
   /** The time is over. */
   #gaveUp = false;
 
   constructor(execution: Execution, steps: RunSteps) {
     this.#execution = execution;
     this.#steps = steps;
+    this.#known = cancelOf(execution);
   }
 
   /** The run is being cancelled. */
   get begun(): boolean {
-    return cancelOf(this.#execution).record !== null;
+    return this.#known.record !== null;
   }
 
   /** When the steps that may end are given up, or `null`. */
   get until(): number | null {
-    const { record, finishing } = cancelOf(this.#execution);
+    const { record, finishing } = this.#known;
     return record === null || finishing.size === 0 || this.#gaveUp ? null : record.until;
   }
 
@@ -58,7 +61,7 @@ export class RunCancel {
   /** The time of the steps that may end is over; gives them. */
   giveUp(): readonly PendingStep[] {
     this.#gaveUp = true;
-    const { finishing, error } = cancelOf(this.#execution);
+    const { finishing, error } = this.#known;
     this.#steps.startOnly(({ id }) => !finishing.has(id));
     for (const id of finishing) {
       const attempt = this.#steps.attempts.get(id);
@@ -69,7 +72,7 @@ export class RunCancel {
 
   /** What follows when an attempt did not succeed: during a cancel the step fails with that, unless it may be tried in time. */
   judge({ step, heardAbort }: Attempt, { error, reason }: FailedAttempt, verdict: Verdict): Verdict {
-    const { record, finishing } = cancelOf(this.#execution);
+    const { record, finishing } = this.#known;
     if (record === null || !finishing.has(step.id)) return verdict;
     const late = verdict.type === "fail" || verdict.record.retryAt >= record.until;
     const obeyed = heardAbort && reason === "error";
@@ -81,7 +84,7 @@ export class RunCancel {
   error(cause?: unknown): WorkflowRunCancelledError {
     const { runId } = this.#execution;
     if (WorkflowRunCancelledError.is(cause) && cause.runId === runId) return cause;
-    const error = cancelOf(this.#execution).error();
+    const error = this.#known.error();
     if (cause !== undefined) error.cause = cause;
     return error;
   }

@@ -4,6 +4,7 @@ import { isStep, type PendingStep } from "../../interpreter/kinds/step.ts";
 import { isSystemStep, unansweredSystemSteps } from "../../interpreter/kinds/system-step.ts";
 import type { Pending } from "../../interpreter/pending.ts";
 import type { Attempt } from "../steps/attempt.ts";
+import type { StepOwner } from "../steps/attempt-host.ts";
 import type { FailureFences } from "../steps/failure-fences.ts";
 import { systemStepOf } from "../system-steps/index.ts";
 import { Dues } from "./dues.ts";
@@ -13,6 +14,8 @@ import { RunSystemSteps } from "./run-system-steps.ts";
 export class RunSteps {
   /** Attempts that are queued or under way, by step id. */
   readonly attempts: Map<string, Attempt> = new Map();
+  /** The run, as its attempts see it; made with the first. */
+  owner: StepOwner | null = null;
   readonly system: RunSystemSteps = new RunSystemSteps();
   readonly fences: FailureFences;
   readonly #execution: Execution;

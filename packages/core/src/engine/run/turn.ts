@@ -6,6 +6,7 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
 import { lostAttempt } from "../steps/attempt.ts";
+import type { AttemptParts } from "./attempt-end.ts";
 import { heardOf } from "./hearing.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
 import { writeDebts } from "./last-debts.ts";
@@ -21,6 +22,7 @@ export class Turn {
   readonly #options: TurnOptions;
   readonly #execution: Execution;
   readonly #inbox: Inbox = new Inbox();
+  readonly #parts: AttemptParts;
   readonly #machine: Machine<CodeState> = codeMachine();
   #withheld: { readonly event: NewEvent; readonly known: Known | undefined } | null = null;
 
@@ -28,6 +30,7 @@ export class Turn {
     this.#options = options;
     this.#execution = options.execution;
     this.outbox = new Outbox(options.execution.runId);
+    this.#parts = { ...options, outbox: this.outbox, receive: (later) => this.receive(later) };
   }
 
   get state(): CodeState {
@@ -211,8 +214,7 @@ export class Turn {
       this.#terminate(incoming.mail, now);
       return false;
     }
-    const receive = (later: Incoming): void => this.receive(later);
-    const heard = heardOf(incoming, { ...this.#options, outbox: this.outbox, receive }, now);
+    const heard = heardOf(incoming, this.#parts, now);
     if (incoming.type === "mail") {
       this.#options.mail.consume(incoming.mail.mailSeq);
       this.#inbox.mailRead();
@@ -232,9 +234,10 @@ export class Turn {
   }
 
   /** Writes an event and gives it to the execution; true if the execution has to drain. */
-  #tell({ type, id, name = null, data, known, patch, release }: Heard, now: number): boolean {
+  #tell(heard: Heard, now: number): boolean {
+    const { known, patch } = heard;
     if (patch !== undefined) this.outbox.patch(patch);
-    const event = this.outbox.tell({ type, id, name, data, ...(release !== undefined && { release }) }, now);
+    const event = this.outbox.tell(heard, now);
     if (this.#options.cautious()) {
       this.#withheld = { event, known };
       return false;

@@ -1,77 +1,105 @@
 import type { StepContext } from "../../context.ts";
-import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { StepMetadata, WorkflowMetadata } from "../../metadata.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
+import type { Attempt } from "./attempt.ts";
+import type { AttemptHost, StepOwner } from "./attempt-host.ts";
 import type { AttemptSignals } from "./attempt-signals.ts";
+import type { AttemptStreams } from "./attempt-streams.ts";
 
-/** What the body of a step finds around it. What few bodies ask for is made when one does. */
+/** What the body of a step finds around it. Few bodies ask for any of it, so each part is made when one does. */
 
-export interface StepContextParts
-  extends Omit<StepContext, "kind" | "step" | "workflow" | "options" | "keys" | "starts" | "withKeys"> {
-  readonly pending: PendingStep;
-  readonly attempt: number;
-  /** When the body is called. */
-  readonly startedAt: number;
+/** The attempt, as its body's context sees it. */
+export interface ContextualAttempt extends Pick<Attempt, "step" | "attempt" | "startedAt"> {
+  readonly host: AttemptHost;
+  readonly owner: StepOwner;
+  /** What of its run was known when it was asked for. */
+  readonly attributes: StepOwner["attributes"];
   readonly signals: AttemptSignals;
-  readonly workflow: () => WorkflowMetadata;
+  readonly streams: AttemptStreams;
+  readonly over: boolean;
+  duringRun<T>(runId: string, ended: Promise<T>): Promise<T>;
 }
 
 export class AttemptContext implements StepContext {
   readonly kind = "step";
-  readonly duringRun: StepContext["duringRun"];
-  readonly signals: AttemptSignals;
-  readonly world: StepContext["world"];
-  readonly streams: StepContext["streams"];
-  readonly store: StepContext["store"];
-  readonly logger: StepContext["logger"];
-  readonly isOver: StepContext["isOver"];
-  readonly headers: StepContext["headers"];
-  readonly keys: StepKeys;
   starts = 0;
-  readonly #parts: StepContextParts;
+  readonly #attempt: ContextualAttempt;
+  #keys: StepKeys | null;
   #step: StepMetadata | null = null;
   #workflow: WorkflowMetadata | null = null;
 
-  constructor(parts: StepContextParts, keys: StepKeys = new StepKeys(parts.pending.id)) {
-    this.#parts = parts;
-    this.keys = keys;
-    this.duringRun = parts.duringRun;
-    this.signals = parts.signals;
-    this.world = parts.world;
-    this.streams = parts.streams;
-    this.store = parts.store;
-    this.logger = parts.logger;
-    this.isOver = parts.isOver;
-    this.headers = parts.headers;
+  constructor(attempt: ContextualAttempt, keys: StepKeys | null = null) {
+    this.#attempt = attempt;
+    this.#keys = keys;
+  }
+
+  get keys(): StepKeys {
+    this.#keys ??= new StepKeys(this.#attempt.step.id);
+    return this.#keys;
+  }
+
+  get signals(): AttemptSignals {
+    return this.#attempt.signals;
+  }
+
+  get streams(): AttemptStreams {
+    return this.#attempt.streams;
+  }
+
+  get world(): StepContext["world"] {
+    return this.#attempt.host.world;
+  }
+
+  get store(): StepContext["store"] {
+    return this.#attempt.host.store;
+  }
+
+  get logger(): StepContext["logger"] {
+    return this.#attempt.host.logger;
+  }
+
+  get headers(): StepContext["headers"] {
+    return this.#attempt.owner.headers;
   }
 
   get options(): StepContext["options"] {
-    return this.#parts.pending.definition.options;
+    return this.#attempt.step.definition.options;
+  }
+
+  get isOver(): boolean {
+    return this.#attempt.over;
   }
 
   get step(): StepMetadata {
-    this.#step ??= stepMetadata(this.#parts);
+    this.#step ??= stepMetadata(this.#attempt);
     return this.#step;
   }
 
   get workflow(): WorkflowMetadata {
-    this.#workflow ??= this.#parts.workflow();
+    const { owner, attributes } = this.#attempt;
+    this.#workflow ??= owner.metadata(attributes);
     return this.#workflow;
   }
 
+  duringRun<T>(runId: string, ended: Promise<T>): Promise<T> {
+    return this.#attempt.duringRun(runId, ended);
+  }
+
   withKeys(keys: StepKeys): StepContext {
-    return new AttemptContext(this.#parts, keys);
+    return new AttemptContext(this.#attempt, keys);
   }
 }
 
-function stepMetadata({ pending, attempt, startedAt, signals }: StepContextParts): StepMetadata {
-  const step = {
-    stepName: pending.definition.id,
-    stepId: pending.id,
+function stepMetadata(of: ContextualAttempt): StepMetadata {
+  const { step, attempt } = of;
+  const startedAt = of.startedAt ?? 0;
+  const metadata = {
+    stepName: step.definition.id,
+    stepId: step.id,
     attempt,
-    stepStartedAt: new Date(pending.startedAt ?? startedAt),
+    stepStartedAt: new Date(step.startedAt ?? startedAt),
     attemptStartedAt: new Date(startedAt),
   };
   // Not enumerable, so that what the body is told can be stored.
-  return Object.defineProperty(step, "signal", { get: () => signals.signal }) as StepMetadata;
+  return Object.defineProperty(metadata, "signal", { get: () => of.signals.signal }) as StepMetadata;
 }

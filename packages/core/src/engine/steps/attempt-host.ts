@@ -5,33 +5,31 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Signals } from "../../interpreter/signals.ts";
 import type { Logger } from "../../logger.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
-import type { World } from "../../world/index.ts";
-import type { AttemptResult } from "./attempt.ts";
+import type { Attributes, World } from "../../world/index.ts";
+import type { Attempt, AttemptResult } from "./attempt.ts";
 import type { DetachedBodies } from "./detached-bodies.ts";
 import type { RunningBodies } from "./running-bodies.ts";
 import type { Slots } from "./slots.ts";
 
 /** What an attempt needs around it. */
 
-/** What an attempt asks and tells. Nothing any more once it is aborted. */
-export interface AttemptListener {
-  /** Whether the body may begin, after the attempt has waited. */
-  mayBegin(): boolean;
-  /** It may not: the attempt is over without having begun. */
-  onPostponed(): void;
-  /** Called once, unless it was postponed. */
-  onEnd(result: AttemptResult): void;
-}
-
-/** What an attempt has from the execution that asked for it. */
+/** The run that asks for attempts: what they have from it, and what they ask and tell it. */
 export interface StepOwner {
   readonly runId: string;
   readonly workflow: string;
-  /** What the body may know of the run, as it was when the attempt was asked for. */
-  readonly metadata: () => WorkflowMetadata;
   readonly signals: Pick<Signals, "listen">;
   readonly largestValue: number;
   readonly headers: Headers;
+  /** Those of the run now. */
+  readonly attributes: Attributes;
+  /** What a body may know of the run, with the attributes that it had when the attempt was asked for. */
+  metadata(attributes: Attributes): WorkflowMetadata;
+  /** Whether the body may begin, after the attempt has waited. */
+  mayBegin(): boolean;
+  /** It may not: the attempt is over without having begun. */
+  onPostponed(attempt: Attempt): void;
+  /** Called once, unless the attempt was postponed or aborted. */
+  onEnd(attempt: Attempt, result: AttemptResult): void;
 }
 
 /** What the attempts of one worker share. */

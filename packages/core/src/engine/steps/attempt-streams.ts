@@ -8,20 +8,20 @@ import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
-import type { AttemptResult } from "./attempt.ts";
-import { resultOf } from "./stored-result.ts";
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
  * closed when the attempt has succeeded: until then another attempt may have to write to it.
  */
-export class AttemptStreams implements AttemptAccess {
+export class AttemptStreams implements AttemptAccess, StreamOutlet {
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
   /** By stream; most attempts write to none. */
   #writers: Map<string, StreamWriter> | null = null;
   readonly #toClose: StreamWriter[] = [];
+  /** Those of what the body returned. */
+  #passed: PassedStreams | null = null;
   readonly #feeds: Promise<void>[] = [];
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
@@ -67,30 +67,21 @@ export class AttemptStreams implements AttemptAccess {
     this.#feeds.push(feed);
   }
 
-  /** What the body returned, for the journal: at once, or when all that it wrote is in the store, and closed where it is to be. */
-  succeeded(result: unknown, largest: number): AttemptResult | Promise<AttemptResult> {
-    const { runId } = this.#writer;
-    const outlet = new LateOutlet(
-      () => new PassedStreams(writerOfAttempt(this.#writer, runId), { runId, writables: false }),
-    );
-    const stored = resultOf(result, largest, outlet);
-    if (stored instanceof Promise || outlet.passed !== null || this.written)
-      return this.#stored(stored, outlet);
-    return stored;
+  /** A stream in what the body returned; it is fed when the body has {@link succeeded}. */
+  adopt(stream: ReadableStream | WritableStream): object {
+    this.#passed ??= new PassedStreams(writerOfAttempt(this.#writer, this.#writer.runId), {
+      runId: this.#writer.runId,
+      writables: false,
+    });
+    return this.#passed.adopt(stream);
   }
 
-  /** The body has written something, or passed it. */
-  get written(): boolean {
-    return this.#feeds.length > 0 || this.#writers !== null;
-  }
-
-  async #stored(result: AttemptResult | Promise<AttemptResult>, outlet: LateOutlet): Promise<AttemptResult> {
-    const stored = await result;
-    if (outlet.passed !== null) this.feed(outlet.passed, this.#writer.runId);
+  /** The attempt succeeds when all that it wrote is in the store, and closed where it is to be. */
+  async succeeded(): Promise<void> {
+    if (this.#passed !== null) this.feed(this.#passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
     for (const { address } of this.#toClose) await this.#streams.close(address);
-    return stored;
   }
 
   /** Resolves when what was written is in the store, as far as that is possible. */
@@ -149,22 +140,6 @@ export class AttemptStreams implements AttemptAccess {
       chunks: [new Uint8Array()],
     });
     return true;
-  }
-}
-
-/** Takes the streams of a value that hardly ever has one. */
-class LateOutlet implements StreamOutlet {
-  readonly #make: () => PassedStreams;
-  /** `null`: it has none. */
-  passed: PassedStreams | null = null;
-
-  constructor(make: () => PassedStreams) {
-    this.#make = make;
-  }
-
-  adopt(stream: ReadableStream | WritableStream): object {
-    this.passed ??= this.#make();
-    return this.passed.adopt(stream);
   }
 }
 

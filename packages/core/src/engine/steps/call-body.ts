@@ -8,27 +8,19 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { StepKeys } from "../../outbound/step-keys.ts";
 import { stepFacts } from "./step-outcome.ts";
 
-/** What one attempt calls: the body of the step, or first what an at-most-once step has to ask the other side. */
+/** What one attempt calls, in the step's context: the body of the step, or first what an at-most-once step has to ask the other side. */
 
-/**
- * Calls it, in the step's context. `null`: the other side knows of nothing, and meanwhile the body may not begin any more.
- *
- * @param mayBegin whether the attempt still counts and its lease is held
- */
-export async function callBody(
-  step: PendingStep,
-  args: unknown[],
-  mayBegin: () => boolean,
-): Promise<{ readonly value: unknown } | null> {
-  const { id, options, fn } = step.definition;
-  const mayHaveHappened = step.attempt > 1 || step.failedBefore;
-  if (mayHaveHappened && isAtMostOnce(id, options) && options.reconcile !== undefined) {
-    const value = await ask(step, options.reconcile, args);
-    if (value !== undefined) return { value };
-    if (!mayBegin()) return null;
-  }
-  const body = async (): Promise<unknown> => await (stubs.get(id) ?? fn).apply(step.thisArg, args);
-  return { value: await (wrapsSteps() ? aroundStep(stepCall(step), body) : body()) };
+/** Whether the other side has to be asked before the body is called: the body may have had its effect. */
+export function mustAsk({ attempt, failedBefore, definition: { id, options } }: PendingStep): boolean {
+  return (attempt > 1 || failedBefore) && isAtMostOnce(id, options) && options.reconcile !== undefined;
+}
+
+/** Calls the body, with what the interceptors put around it. */
+export function callBody(step: PendingStep, args: unknown[]): unknown {
+  const { id, fn } = step.definition;
+  const body = stubs.get(id) ?? fn;
+  if (!wrapsSteps()) return body.apply(step.thisArg, args);
+  return aroundStep(stepCall(step), async () => await body.apply(step.thisArg, args));
 }
 
 /** What the interceptors know of the attempt. */
@@ -39,15 +31,13 @@ function stepCall({ id: stepId, attempt, definition }: PendingStep): StepCall {
   return { runId, workflowName, stepName: definition.id, stepId, attempt, headers: context.headers };
 }
 
-async function ask(
-  step: PendingStep,
-  reconcile: (stepId: string, args: unknown[]) => Promise<unknown>,
-  args: unknown[],
-): Promise<unknown> {
+/** What the other side knows of the step's effect; `undefined`: nothing. */
+export async function ask(step: PendingStep, args: unknown[]): Promise<unknown> {
+  const { reconcile } = step.definition.options;
   const facts = stepFacts(step);
   try {
     const context = currentContext();
-    const asks = async (): Promise<unknown> => await reconcile(step.id, args);
+    const asks = async (): Promise<unknown> => await reconcile?.(step.id, args);
     if (context?.kind !== "step") return await asks();
     // With keys of its own: the body's must be those of the attempt before.
     return await contexts.run(context.withKeys(new StepKeys(`${step.id}-ask`)), asks);

@@ -49,20 +49,22 @@ export class Slots {
     return this.#lent.size;
   }
 
-  /** Calls `begin` with a slot: now if one is free, else in the run's turn. Returns the function that gives the request up. */
-  request(runId: string, begin: (slot: Slot) => void): () => void {
-    if (this.#inUse < this.limit) {
-      this.#inUse++;
-      begin(new Slot(this, runId));
-      return () => {};
-    }
+  /** A slot at once, if one is free. */
+  take(runId: string): Slot | null {
+    if (this.#inUse >= this.limit) return null;
+    this.#inUse++;
+    return new Slot(this, runId);
+  }
+
+  /** Calls `begin` with a slot in the run's turn. Returns the function that gives the request up. */
+  queue(runId: string, begin: (slot: Slot) => void): () => void {
     const ticket: Ticket = { begin };
     const line = this.#line(runId);
     line.tickets.push(ticket);
     line.waiting++;
     this.#queued++;
     return () => {
-      if (ticket.begin !== null) this.#take(line, ticket);
+      if (ticket.begin !== null) this.#leave(line, ticket);
     };
   }
 
@@ -77,7 +79,7 @@ export class Slots {
       while (ticket !== undefined && ticket.begin === null) ticket = line.tickets.shift();
       const begin = ticket?.begin;
       if (ticket === undefined || begin === undefined || begin === null) continue;
-      this.#take(line, ticket);
+      this.#leave(line, ticket);
       if (line.waiting > 0) this.#round.push(line);
       this.#inUse++;
       begin(new Slot(this, line.runId));
@@ -100,7 +102,7 @@ export class Slots {
     return line;
   }
 
-  #take(line: Line, ticket: Ticket): void {
+  #leave(line: Line, ticket: Ticket): void {
     ticket.begin = null;
     this.#queued--;
     if (--line.waiting === 0) this.#lines.delete(line.runId);
@@ -152,24 +154,29 @@ export class Slot {
   }
 
   /** Resolves with a slot, or without one as soon as the body has no claim to it any more. */
-  #takeAgain(): Promise<void> {
-    return new Promise((resolve) => {
-      const giveUp = this.#slots.request(this.#runId, (other) => {
+  async #takeAgain(): Promise<void> {
+    const free = this.#slots.take(this.#runId);
+    if (free !== null) {
+      this.#holdAgain();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const giveUp = this.#slots.queue(this.#runId, (other) => {
         this.#resume = null;
         // Another wait has begun, or this slot was released, before the turn came: nobody needs it.
         if (this.#waits > 0 || this.#phase !== "lent") other.release();
-        else {
-          this.#phase = "held";
-          this.#slots.noteLent(this.#runId, -1);
-        }
+        else this.#holdAgain();
         resolve();
       });
-      if (this.#phase !== "lent") return;
       this.#resume = () => {
         this.#resume = null;
         giveUp();
         resolve();
       };
     });
+  }
+  #holdAgain(): void {
+    this.#phase = "held";
+    this.#slots.noteLent(this.#runId, -1);
   }
 }

@@ -4,7 +4,7 @@ import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Logger } from "../../logger.ts";
 import type { World } from "../../world/index.ts";
 import type { Attempt } from "./attempt.ts";
-import type { AttemptHost, AttemptListener, StepOwner } from "./attempt-host.ts";
+import type { AttemptHost, StepOwner } from "./attempt-host.ts";
 import { DetachedBodies } from "./detached-bodies.ts";
 import { runningBodies } from "./running-bodies.ts";
 import { Slots } from "./slots.ts";
@@ -54,11 +54,11 @@ export class StepRunner {
     };
   }
 
-  /** Starts an attempt as soon as no body of its step runs in this process and there is a slot. */
-  start(step: PendingStep, owner: StepOwner, listener: AttemptListener): Attempt {
-    const attempt = new StepAttempt(this.#host, step, owner, listener);
+  /** Starts an attempt, one of `attempts`, as soon as no body of its step runs in this process and there is a slot. */
+  start(step: PendingStep, owner: StepOwner, attempts: Map<string, Attempt>): void {
+    const attempt = new StepAttempt(this.#host, step, owner);
+    attempts.set(step.id, attempt);
     attempt.start();
-    return attempt;
   }
 
   #warn(step: PendingStep, { runId, workflow }: StepOwner, awaitedRunId: string): void {

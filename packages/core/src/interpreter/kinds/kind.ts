@@ -122,7 +122,7 @@ export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 /** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly name?: string | null;
-  readonly known?: Known;
+  readonly known?: Known | undefined;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;
   /** The run gives back the name that it has under this id. */
