@@ -130,7 +130,7 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   }
   if (unread.length > 0) {
     print(
-      `${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`,
+      `${unread.length} could not be read: they are encrypted with keys that are not here, or not encrypted and refused. See encryption in perdure.config.ts.`,
     );
   }
 }
