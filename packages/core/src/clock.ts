@@ -76,19 +76,37 @@ export const systemClock: Clock = {
   },
 };
 
+/** How many need the process. */
+let needs = 0;
+/** Keeps the process alive while somebody needs it. */
+let alive: NodeJS.Timeout | undefined;
+
+function need(): void {
+  alive ??= outside(() => systemSetInterval(() => {}, LONGEST_TIMEOUT));
+  if (needs++ === 0) alive.ref();
+}
+
+function needNoMore(): void {
+  if (--needs === 0) alive?.unref();
+}
+
 /** Keeps the process alive until the returned function is called. */
 export function keepProcessAlive(): () => void {
-  const timer = outside(() => systemSetInterval(() => {}, LONGEST_TIMEOUT));
-  return () => systemClearInterval(timer);
+  need();
+  let released = false;
+  return () => {
+    if (!released) needNoMore();
+    released = true;
+  };
 }
 
 /** Does what somebody awaits, and keeps the process alive until it has settled. */
 export async function keptAlive<T>(work: () => Promise<T>): Promise<T> {
-  const release = keepProcessAlive();
+  need();
   try {
     return await work();
   } finally {
-    release();
+    needNoMore();
   }
 }
 

@@ -56,17 +56,17 @@ interface WrittenRow {
   readonly data: Uint8Array | null;
 }
 
-const PATCH_COLUMNS: readonly (readonly [
-  Exclude<keyof RunPatch, "attributes" | "queue" | "endDone">,
-  string,
-])[] = [
-  ["status", "status"],
-  ["startedAt", "started_at"],
-  ["completedAt", "completed_at"],
-  ["output", "output"],
-  ["error", "error"],
-  ["state", "state"],
-  ["lostClaims", "lost_claims"],
+const PATCH_COLUMNS: readonly {
+  readonly key: Exclude<keyof RunPatch, "attributes" | "queue" | "endDone">;
+  readonly column: string;
+}[] = [
+  { key: "status", column: "status" },
+  { key: "startedAt", column: "started_at" },
+  { key: "completedAt", column: "completed_at" },
+  { key: "output", column: "output" },
+  { key: "error", column: "error" },
+  { key: "state", column: "state" },
+  { key: "lostClaims", column: "lost_claims" },
 ];
 
 export type Commit = (batch: readonly RunCommit[], now: number) => Promise<readonly CommitResult[]>;
@@ -215,7 +215,7 @@ function updateRun(connection: Connection, tables: Tables): UpdateRun {
       columns += ", generation = generation + 1, first_seq = ?";
       parameters.push(seq + 1);
     }
-    for (const [key, column] of PATCH_COLUMNS) {
+    for (const { key, column } of PATCH_COLUMNS) {
       const value = run[key];
       if (value === undefined) continue;
       columns += `, ${column} = ?`;

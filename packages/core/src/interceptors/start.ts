@@ -16,12 +16,19 @@ export interface Starting extends Pick<StartCall, "runId" | "workflowName"> {
 const NONE: RunHeaders = {};
 
 /** Starts a run with the headers that the interceptors give it. */
-export async function intercepted<T>(
+export function intercepted<T>(
+  starting: Starting,
+  start: (headers: RunHeaders) => Promise<T>,
+  outcomeOf: (result: T) => StartOutcome,
+): Promise<T> {
+  return hooks.onStart.length === 0 ? start(NONE) : withHooks(starting, start, outcomeOf);
+}
+
+async function withHooks<T>(
   { logger, runId, workflowName, callerRunId }: Starting,
   start: (headers: RunHeaders) => Promise<T>,
   outcomeOf: (result: T) => StartOutcome,
 ): Promise<T> {
-  if (hooks.onStart.length === 0) return await start(NONE);
   const headers: Record<string, string> = {};
   const context = currentContext();
   const here = context?.kind === "step" ? context.workflow.workflowRunId : null;

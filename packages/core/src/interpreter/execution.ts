@@ -135,6 +135,11 @@ export class Execution {
     return state;
   }
 
+  /** The same, if there is anything yet. */
+  known<State extends KindState>(make: (execution: Execution) => State): State | undefined {
+    return this.#states.get(make) as State | undefined;
+  }
+
   /** The time of day, as the engine knows it; not for the code. */
   get clock(): number {
     return this.#options.clock();
@@ -238,47 +243,38 @@ export class Execution {
   begin(at: number): void {
     this.#now = at;
     this.#startedAt = at;
-    const { enter, fn, input, admission, onActivity } = this.#options;
+    const { enter, fn, input, admission } = this.#options;
     const args = this.enter(() => this.decode(input)) as unknown[];
-    const end = (outcome: Outcome): void => {
-      if (this.#ended) return;
-      this.#ended = true;
-      this.outcome = outcome;
-      onActivity();
-    };
-    // The return value is taken as it is when the function returns: what other code of the workflow still does to it is late.
     enter(this, async () => {
       const admitted = admission(this, args);
       if (admitted !== null) await admitted;
       const value = await fn(...args);
       return await whenRead(() => storable(encode(value, "return value"), "return value", this.largestValue));
     }).then(
-      (output) => end({ type: "returned", output }),
-      (error: unknown) => end({ type: "threw", error: encodeError(error) }),
+      (output) => this.#end({ type: "returned", output }),
+      (error: unknown) => this.endAs(error),
     );
   }
 
   /** The code ends here, and begins again with these arguments in a journal of its own. No `finally` block of it runs. */
   continueAs(args: Uint8Array | null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.outcome = { type: "continued", args };
-    this.#options.onActivity();
+    this.#end({ type: "continued", args });
   }
 
   /** The code ends here with an error, whatever it does. No `finally` block of it runs. */
   endAs(error: unknown): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.outcome = { type: "threw", error: encodeError(error) };
-    this.#options.onActivity();
+    this.#end({ type: "threw", error: encodeError(error) });
   }
 
   /** The code ends here, cancelled. No `finally` block of it runs. */
   endCancelled(reason: string): void {
+    this.#end({ type: "cancelled", reason });
+  }
+
+  #end(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.outcome = { type: "cancelled", reason };
+    this.outcome = outcome;
     this.#options.onActivity();
   }
 

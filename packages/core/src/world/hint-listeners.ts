@@ -18,13 +18,12 @@ export class HintListeners {
     };
   }
 
-  /** Tells each in a microtask of its own: what a listener does or throws must not reach the call that wrote. */
+  /** Tells them in a microtask: what a listener does or throws must not reach the call that wrote, nor another listener. */
   tell(hint: Hint): void {
-    for (const listener of this.#listeners) {
-      queueMicrotask(() => {
-        if (this.#listeners.has(listener)) void tell(listener, hint);
-      });
-    }
+    if (this.isEmpty) return;
+    queueMicrotask(() => {
+      for (const listener of this.#listeners) tell(listener, hint);
+    });
   }
 
   clear(): void {
@@ -33,10 +32,15 @@ export class HintListeners {
 }
 
 /** An asynchronous listener's rejection ends here as well. */
-async function tell(listener: (hint: Hint) => void, hint: Hint): Promise<void> {
+function tell(listener: (hint: Hint) => unknown, hint: Hint): void {
   try {
-    await listener(hint);
+    const told = listener(hint);
+    if (typeof told === "object" && told !== null) Promise.resolve(told).catch(complain);
   } catch (error) {
-    resolveLogger().error("a listener of World.subscribe() failed: catch errors in it", { error });
+    complain(error);
   }
+}
+
+function complain(error: unknown): void {
+  resolveLogger().error("a listener of World.subscribe() failed: catch errors in it", { error });
 }

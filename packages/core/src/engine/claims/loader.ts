@@ -61,7 +61,13 @@ function entrance(): <T>(execution: Execution, call: () => T) => T {
   let inside: AsyncResource | null = null;
   return (execution, call) => {
     inside ??= outside(() => {
-      const context: Context = { kind: "workflow", execution, signals: signalsOf(execution) };
+      const context: Context = {
+        kind: "workflow",
+        execution,
+        get signals() {
+          return signalsOf(execution);
+        },
+      };
       return contexts.run(context, () => new AsyncResource("perdure", { requireManualDestroy: true }));
     });
     return inside.runInAsyncScope(call);

@@ -23,7 +23,6 @@ export interface OwningRunOptions {
 export class OwningRun implements StepOwner {
   readonly runId: string;
   readonly workflow: string;
-  readonly signals: StepOwner["signals"];
   readonly largestValue: number;
   readonly headers: StepOwner["headers"];
   readonly #run: LiveRun;
@@ -33,11 +32,14 @@ export class OwningRun implements StepOwner {
     const { execution } = run;
     this.runId = execution.runId;
     this.workflow = execution.workflow;
-    this.signals = signalsOf(execution);
     this.largestValue = execution.largestValue;
     this.headers = headersOf(execution);
     this.#run = run;
     this.#options = options;
+  }
+
+  get signals(): StepOwner["signals"] {
+    return signalsOf(this.#run.execution);
   }
 
   get attributes(): Attributes {

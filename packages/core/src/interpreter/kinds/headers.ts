@@ -11,13 +11,15 @@ const MOST_BYTES = 16 * 1024;
 /** By name. */
 export type Headers = Readonly<Record<string, string>>;
 
+const NONE: Headers = {};
+
 interface Given extends KindState {
   headers: Headers;
 }
 
 /** The headers of an execution's run. */
 export function headersOf(execution: Execution): Headers {
-  return execution.state(newGiven).headers;
+  return execution.known(newGiven)?.headers ?? NONE;
 }
 
 function newGiven(): Given {

@@ -89,7 +89,9 @@ export function receive(execution: Execution, payload: Payload<unknown>): void {
 
 /** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const { made, held } = hooksOf(execution);
+  const hooks = execution.known(newHooks);
+  if (hooks === undefined) return null;
+  const { made, held } = hooks;
   const left: Record<string, number> = {};
   for (const { payloads } of [...made.values(), ...held.values()]) {
     for (const { id } of payloads) left[id ?? ""] = (left[id ?? ""] ?? 0) + 1;

@@ -142,13 +142,13 @@ export function giveUpWaits(execution: Execution): void {
 
 /** The run has locks, or asks for some. */
 export function hasLocks(execution: Execution): boolean {
-  const { asked, kept } = locksOf(execution);
-  return asked.size > 0 || kept.size > 0;
+  const locks = execution.known(newLocks);
+  return locks !== undefined && (locks.asked.size > 0 || locks.kept.size > 0);
 }
 
 /** It goes on with the journal of another run, and has not got all the locks that this one had: no body may begin. */
 export function regainsLocks(execution: Execution): boolean {
-  for (const lock of locksOf(execution).asked) if (lock.lost) return true;
+  for (const lock of execution.known(newLocks)?.asked ?? []) if (lock.lost) return true;
   return false;
 }
 

@@ -38,7 +38,7 @@ function noneUnanswered(): Unanswered {
 
 /** The names of the system steps without a result, those included that a cancel interrupted. */
 export function unansweredSystemSteps(execution: Execution): Iterable<string> {
-  return unansweredOf(execution).names.values();
+  return execution.known(noneUnanswered)?.names.values() ?? [];
 }
 
 /** The type of the message that completes a system step which waits for one; its data is the result. */
