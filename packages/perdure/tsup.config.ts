@@ -24,6 +24,8 @@ export default preset({
   next: "src/next.ts",
   nitro: "src/nitro.ts",
   nuxt: "src/nuxt.ts",
+  sveltekit: "src/sveltekit.ts",
+  astro: "src/astro.ts",
   compiled: "src/compiled.ts",
   "compiled-copies": "src/compiled-copies.ts",
   cli: "src/cli.ts",

@@ -9,6 +9,8 @@ export interface Closure {
   mark: Mark;
   /** The variables of the functions and blocks around it that it uses. */
   captured: string[];
+  /** It is an arrow function and uses the `this` of what it stands in. */
+  capturesThis: boolean;
 }
 
 /** The steps of a file that stand in a function and can be made again elsewhere. */
@@ -18,14 +20,16 @@ export function findClosures(marks: readonly Mark[], scopes: Scopes): Map<Mark, 
     const around = [...ancestorsOf(mark.fn)];
     if (mark.kind !== "step" || !around.some(isFunction) || isOfClassOrAccessor(mark)) continue;
     // A namespace's own variables are out of reach of what stands outside it.
-    if (around.some(({ type }) => type === "TSModuleDeclaration") || usesItsPlace(mark)) continue;
+    if (around.some(({ type }) => type === "TSModuleDeclaration")) continue;
+    const used = usedOfItsPlace(mark);
+    if (used.more) continue;
     const captured = new Set<string>();
     for (const { variable, node } of scopes.mentionsIn(mark.fn)) {
       const home = variable && homeOf(variable);
       if (!home || home.type === "Program" || contains(mark.fn, home)) continue;
       if (declarationOf(variable) !== mark.fn) captured.add(node.name);
     }
-    found.set(mark, { mark, captured: [...captured].sort() });
+    found.set(mark, { mark, captured: [...captured].sort(), capturesThis: used.self });
   }
   return found;
 }
@@ -34,22 +38,24 @@ function isOfClassOrAccessor({ site }: Mark): boolean {
   return site.type === "method" && (site.target.type === "ClassBody" || site.accessor !== undefined);
 }
 
-/** Whether a function means something by `this`, `super`, `arguments`, `new.target` or a `#private` name that it has from where it stands. */
-function usesItsPlace({ fn, site }: Mark): boolean {
+/** What a function means by where it stands: by `this` as an arrow function, and by what cannot be given to it elsewhere. */
+function usedOfItsPlace({ fn, site }: Mark): { self: boolean; more: boolean } {
+  const isArrow = fn.type === "ArrowFunctionExpression";
   // A method has its object as `this`; a plain function has what it is called on, which is no different elsewhere.
-  const inherits = fn.type === "ArrowFunctionExpression" || site.type === "method";
-  let found = false;
+  const inherits = isArrow || site.type === "method";
+  const used = { self: false, more: false };
   const look = (node: Node, own: boolean): void => {
-    if (node.type === "PrivateIdentifier") found = true;
+    if (node.type === "PrivateIdentifier") used.more = true;
     if (own) {
-      found ||= node.type === "ThisExpression" || node.type === "Super";
-      found ||= node.type === "MetaProperty" && node.meta.name === "new";
-      found ||= node.type === "Identifier" && node.name === "arguments" && site.type !== "method";
+      if (node.type === "ThisExpression") used[isArrow ? "self" : "more"] = true;
+      used.more ||= node.type === "Super";
+      used.more ||= node.type === "MetaProperty" && node.meta.name === "new";
+      used.more ||= node.type === "Identifier" && node.name === "arguments" && site.type !== "method";
     }
-    if (found || node.type === "ClassBody") return;
+    if (used.more || node.type === "ClassBody") return;
     const nested = node !== fn && isFunction(node) && node.type !== "ArrowFunctionExpression";
     for (const child of childrenOf(node)) look(child, own && !nested);
   };
   look(fn, inherits);
-  return found;
+  return used;
 }

@@ -39,7 +39,8 @@ export function emit(emission: Emission): MagicString {
   for (const mark of marks) {
     const { kind, fn, id, site } = mark;
     const quoted = JSON.stringify(id);
-    const captured = closures.get(mark)?.captured ?? [];
+    const closure = closures.get(mark);
+    const captured = [...(closure?.captured ?? []), ...(closure?.capturesThis ? ["this: this"] : [])];
     const values = captured.length === 0 ? "" : `, () => ({ ${captured.join(", ")} })`;
     switch (site.type) {
       case "declaration":
@@ -78,9 +79,12 @@ export function emit(emission: Emission): MagicString {
       : (["registerClass", body.start + 1] as const);
     edited.appendLeft(at, ` static { ${call(name)}(${JSON.stringify(id)}, this); }${perhaps ? " " : ""}`);
   }
-  for (const { mark, captured } of closures.values()) {
-    const made = captured.length === 0 ? "()" : `({ ${captured.join(", ")} })`;
-    const code = `${made} => (${functionText(mark, directives, emission.code)})`;
+  for (const { mark, captured, capturesThis } of closures.values()) {
+    const self = capturesThis ? freeName("__perdure_this", emission.code) : undefined;
+    const names = self === undefined ? captured : [...captured, `this: ${self}`];
+    const made = names.length === 0 ? "()" : `({ ${names.join(", ")} })`;
+    const text = functionText(mark, directives, emission.code);
+    const code = `${made} => ${self === undefined ? `(${text})` : `(function () { return (${text}); }).call(${self})`}`;
     edited.append(`\n${call("step")}.code?.(${JSON.stringify(mark.id)}, ${code});`);
   }
   for (const [scope, statements] of assignments) {

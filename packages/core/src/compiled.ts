@@ -2,6 +2,7 @@ import { guardedExecution } from "./context.ts";
 import { closure, closureCode } from "./define/closure.ts";
 import type { AnyFunction, AsyncFunction } from "./define/registry.ts";
 import { step as define, instanceStep, type StepFunction } from "./define/step.ts";
+import { installStepById } from "./define/step-by-id.ts";
 import { workflow } from "./define/workflow.ts";
 import { installGuard } from "./determinism/index.ts";
 import { isSerializable } from "./serialization/classes.ts";
@@ -9,6 +10,8 @@ import { type Class, registerClass } from "./serialization/index.ts";
 
 /** What compiled modules import. Not for people: write `step` and `workflow` from `perdure` instead. */
 export { registerClass, workflow };
+
+installStepById();
 
 /** What the compiler writes for a step. */
 interface CompiledStep {

@@ -35,6 +35,9 @@ export interface WorkflowMetadata {
   readonly url: string;
   /** What the run has of what not every deployment has. */
   readonly features: WorkflowFeatures;
-  /** What the run is searched by, as it is now; in a step, as it was when the attempt began. */
+  /**
+   * Not enumerable: of one run the others are the same everywhere and always, and these change. What the run is searched by, as it
+   * is now; in a step, as it was when the attempt began.
+   */
   readonly attributes: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-import { closestMatch } from "leven";
+import leven, { closestMatch } from "leven";
 
 /**
  * The names of options. One that nobody knows is refused: if it were dropped, what it was passed for would not happen, and nobody
@@ -40,14 +40,16 @@ export function checkOptionNames<T extends object>(
 export function checkPropertyNames<T extends object>(caller: string, fn: T, known: OptionNames<T>): void {
   const names = Object.keys(known);
   for (const name of Object.keys(fn)) {
-    if (!Object.hasOwn(known, name) && closestMatch(name, names, { maxDistance: SLIP }) !== undefined) {
+    if (!Object.hasOwn(known, name) && names.some((option) => isSlip(name, option))) {
       throw unknownOption(caller, name, names);
     }
   }
 }
 
-/** So many characters apart, one name is taken for the other mistyped. */
-const SLIP = 2;
+/** Whether a name is so near to an option's that it is taken for it mistyped. */
+function isSlip(name: string, option: string): boolean {
+  return leven(name, option) <= Math.max(2, Math.floor(option.length / 3));
+}
 
 function unknownOption(caller: string, name: string, known: readonly string[]): TypeError {
   const nearest = closestMatch(name, known);

@@ -206,6 +206,7 @@ describe("the error classes of the Workflow SDK", () => {
       "RunNotSupportedError",
       "SerializationError",
       "StepNotRegisteredError",
+      "StreamError",
       "ThrottleError",
       "TooEarlyError",
       "WorkflowError",

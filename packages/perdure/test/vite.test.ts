@@ -1,4 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
+import { workflow as integration } from "../src/astro.ts";
 import { workflow } from "../src/vite.ts";
 
 afterEach(() => {
@@ -20,4 +21,11 @@ it("leaves alone a store that was chosen, and what is no test", () => {
   vi.stubEnv("PERDURE_SQLITE_PATH", undefined);
   vi.stubEnv("VITEST", undefined);
   expect(configOf()).toEqual({});
+});
+
+it("is given to Astro's Vite by an integration", () => {
+  const updateConfig = vi.fn();
+  integration().hooks["astro:config:setup"]({ updateConfig });
+  const names = workflow().map(({ name }) => ({ name }));
+  expect(updateConfig.mock.calls).toMatchObject([[{ vite: { plugins: names } }]]);
 });

@@ -25,8 +25,9 @@ beforeAll(async () => {
     name: "scratch",
     private: true,
     type: "module",
-    dependencies: { workflow },
-    overrides,
+    dependencies: { workflow, ai: "7.0.112", "@ai-sdk/workflow": "2.0.43" },
+    // It asks for a version of the Workflow SDK.
+    overrides: { ...overrides, "@ai-sdk/workflow": { workflow: "$workflow" } },
   };
   await writeFile(join(project, "package.json"), JSON.stringify(manifest, null, 2));
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: project });
@@ -34,7 +35,9 @@ beforeAll(async () => {
   const guide = await readFile(join(root, "apps/charging/src/workflows/charge-customer.ts"), "utf8");
   await writeFile(join(project, "charge.ts"), guide.replace('from "perdure"', 'from "workflow"'));
   await cp(join(import.meta.dirname, "fixtures/main.ts"), join(project, "main.ts"));
-  await cp(join(import.meta.dirname, "fixtures/sdk"), join(project, "sdk"), { recursive: true });
+  for (const folder of ["sdk", "agent"]) {
+    await cp(join(import.meta.dirname, "fixtures", folder), join(project, folder), { recursive: true });
+  }
 }, 300_000);
 
 afterAll(async () => {
@@ -169,6 +172,17 @@ test("workflows in the shapes that the Workflow SDK documents run unchanged", as
     env: { ...alone(), SDK_FIXTURE: "yes" },
   });
   expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual(documented);
+}, 120_000);
+
+test("an agent of the AI SDK runs unchanged", async () => {
+  const { stdout } = await run(process.execPath, ["--import", "workflow/register", "main.ts"], {
+    cwd: join(project, "agent"),
+    env: alone(),
+  });
+  const { answer, streamed, steps } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+  expect(answer).toEqual([2, "It is 10"]);
+  expect(streamed).toEqual(expect.arrayContaining(["tool-call", "tool-result", "text-delta", "finish"]));
+  expect(steps).toEqual(["doStreamStep", "add", "writeToolResults", "doStreamStep", "closeStream"]);
 }, 120_000);
 
 test("the packed package brings the command", async () => {

@@ -48,6 +48,8 @@ export const registry: Registry = processWide("registry", () => ({
 
 /** The key of a workflow's id, as a property of its function; the Workflow SDK's name. */
 const WORKFLOW_ID = "workflowId";
+/** The key of a step's id, as a property of what stands for it; the Workflow SDK's name. */
+export const STEP_ID = "stepId";
 /** The key of a step function's {@link StepReference}. */
 export const STEP: symbol = Symbol.for("perdure.step");
 
@@ -91,6 +93,14 @@ export function stepReferenceOf(fn: unknown): StepReference | undefined {
   return typeof fn === "function"
     ? (fn as unknown as { [key: symbol]: StepReference | undefined })[STEP]
     : undefined;
+}
+
+/** The id of a step that a function without code of its own stands for, such as one of a program that has only the step's id. */
+export function namedStepOf(fn: unknown): string | undefined {
+  if (typeof fn !== "function" || !Object.hasOwn(fn, STEP_ID) || stepReferenceOf(fn) !== undefined)
+    return undefined;
+  const id: unknown = (fn as { [STEP_ID]?: unknown })[STEP_ID];
+  return typeof id === "string" && id !== "" ? id : undefined;
 }
 
 /** The id under which a function was registered, or `undefined` for a function that is no workflow. */

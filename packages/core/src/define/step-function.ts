@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { currentContext } from "../context.ts";
 import { callStep } from "../interpreter/kinds/step.ts";
-import { type AnyFunction, type AsyncFunction, STEP, type StepReference } from "./registry.ts";
+import { type AnyFunction, type AsyncFunction, STEP, STEP_ID, type StepReference } from "./registry.ts";
 import type { StepOptions } from "./retry-policy.ts";
 import type { StepDefinition } from "./step-definition.ts";
 
@@ -42,6 +42,7 @@ export function stepFunction(
   Object.defineProperty(wrapper, "length", { value: fn.length, configurable: true });
   const reference: StepReference = { id, inContext: currentContext() !== undefined, captured: undefined };
   Object.defineProperty(wrapper, STEP, { value: reference, configurable: true });
+  Object.defineProperty(wrapper, STEP_ID, { value: id, configurable: true });
   return wrapper as AsyncFunction;
 }
 

@@ -38,6 +38,7 @@ export const ERROR_KINDS = {
   RUN_EXPIRED: { name: "RunExpiredError", retryable: false },
   THROTTLED: { name: "ThrottleError", retryable: true },
   TOO_EARLY: { name: "TooEarlyError", retryable: true },
+  STREAM_ERROR: { name: "StreamError", retryable: true },
   RUN_NOT_SUPPORTED: { name: "RunNotSupportedError", retryable: true },
   STEP_NOT_REGISTERED: { name: "StepNotRegisteredError", retryable: true },
   WORLD_ERROR: { name: "WorldError", retryable: true },
@@ -58,6 +59,7 @@ const WORDED_BY_PROGRAMS: ReadonlySet<ErrorCode> = new Set([
   "RUN_EXPIRED",
   "THROTTLED",
   "TOO_EARLY",
+  "STREAM_ERROR",
 ]);
 
 /** The addresses of pages in a message that quotes others. */

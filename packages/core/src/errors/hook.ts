@@ -20,8 +20,8 @@ export class HookNotFoundError extends WorkflowError {
 
   constructor(token: string) {
     super(
-      "No live hook has this token: its run has not created it yet, has disposed it, or has ended. Check the token, and " +
-        "that this process uses the World of that run.",
+      "Hook not found. No live hook has this token: its run has not created it yet, has disposed it, or has ended. " +
+        "Check the token, and that this process uses the World of that run.",
     );
     keepPrivate(this, "token", token);
   }
@@ -40,10 +40,10 @@ export class HookConflictError extends WorkflowError {
   readonly conflictingRunId: string | undefined;
 
   constructor(token: string, conflictingRunId?: string) {
-    const owner = conflictingRunId === undefined ? "another run" : `run "${conflictingRunId}"`;
+    const owner = conflictingRunId === undefined ? "" : `, "${conflictingRunId}"`;
     super(
-      `The hook's token is in use by ${owner}. Use a token of your own, or send to the run that ` +
-        `has it with resumeHook().`,
+      `The hook's token is already in use by another workflow run${owner}. Use a token of your own, or send to ` +
+        `the run that has it with resumeHook().`,
     );
     keepPrivate(this, "token", token);
     this.conflictingRunId = conflictingRunId;

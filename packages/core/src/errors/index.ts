@@ -45,6 +45,7 @@ export {
   RunExpiredError,
   RunNotSupportedError,
   StepNotRegisteredError,
+  StreamError,
   ThrottleError,
   TooEarlyError,
   WorkflowWorldError,

@@ -2,6 +2,7 @@
  * Errors of runs: what `run.returnValue`, `getRun` and `start` answer when there is no result to give.
  */
 import { defineKind, isKind, WorkflowError } from "./base.ts";
+import { shown } from "./thrown.ts";
 
 /** What kind of failure ended a run. */
 export type RunErrorCode = "USER_ERROR" | "RUNTIME_ERROR" | "REPLAY_DIVERGENCE" | "CORRUPTED_EVENT_LOG";
@@ -18,7 +19,7 @@ export class WorkflowRunFailedError extends WorkflowError {
   constructor(runId: string, cause: unknown, workflowName?: string) {
     const of = workflowName === undefined ? "" : ` of "${workflowName}"`;
     const said =
-      cause instanceof Error ? `${cause.message}${origin(cause)}` : `The workflow threw ${display(cause)}`;
+      cause instanceof Error ? `${cause.message}${origin(cause)}` : `The workflow threw ${shown(cause)}`;
     super(`Workflow run "${runId}"${of} failed: ${said}`, { cause });
     this.runId = runId;
     this.errorCode = errorCodeOf(cause);
@@ -99,10 +100,4 @@ function origin(error: Error): string {
   const { stepName, attempt } = error as { stepName?: unknown; attempt?: unknown };
   if (typeof stepName !== "string" || error.message.includes(`"${stepName}"`)) return "";
   return ` (step "${stepName}"${typeof attempt === "number" ? `, attempt ${attempt}` : ""})`;
-}
-
-function display(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 200));
-  if (typeof value === "object" && value !== null) return "an object that is not an Error";
-  return typeof value === "function" ? "a function" : String(value);
 }

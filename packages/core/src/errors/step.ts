@@ -5,6 +5,7 @@ import { systemNow } from "../clock.ts";
 import { type Duration, durationMs } from "../duration.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { defineKind, isKind, isNamed, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
+import { shown } from "./thrown.ts";
 
 /** Which attempt of which step. */
 export interface StepFacts {
@@ -30,9 +31,12 @@ export class FatalError extends WorkflowError {
 }
 defineKind(FatalError, "FATAL");
 
-/** What the workflow gets when a step has been tried again in vain; `cause` is what its last attempt threw. */
+/**
+ * What the workflow gets when a step has been tried again in vain, or has thrown what is no `Error`; `cause` is what its last
+ * attempt threw.
+ */
 export function exhaustedError(stepName: string, retries: number, last: unknown): FatalError {
-  const said = last instanceof Error ? last.message : typeof last === "string" ? last : "it threw no Error";
+  const said = last instanceof Error ? last.message : typeof last === "string" ? last : shown(last);
   return new FatalError(
     `Step "${stepName}" failed after ${retries} ${retries === 1 ? "retry" : "retries"}: ${said}`,
     { cause: last },

@@ -84,6 +84,14 @@ export class TooEarlyError extends WorkflowWorldError {
 }
 defineKind(TooEarlyError, "TOO_EARLY");
 
+/** A stream of a run could not be read or written. */
+export class StreamError extends WorkflowError {
+  static override is(value: unknown): value is StreamError {
+    return isOf(value, "STREAM_ERROR", "StreamError");
+  }
+}
+defineKind(StreamError, "STREAM_ERROR");
+
 /** The run was written by a newer version. */
 export class RunNotSupportedError extends WorkflowError {
   readonly runSpecVersion: number;

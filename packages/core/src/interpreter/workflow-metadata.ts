@@ -11,12 +11,13 @@ export function workflowMetadata(
 ): WorkflowMetadata {
   const { runId, workflow, startedAt, encrypted } = execution;
   const own = Object.entries(attributes).filter(([name]) => !name.startsWith("$"));
-  return {
+  const metadata = {
     workflowName: workflow,
     workflowRunId: runId,
     workflowStartedAt: new Date(startedAt),
     url: publicUrl(),
     features: { encryption: encrypted },
-    attributes: Object.fromEntries(own),
   };
+  const changing = { attributes: { value: Object.fromEntries(own) } };
+  return Object.defineProperties(metadata, changing) as WorkflowMetadata;
 }

@@ -5,6 +5,7 @@
 import { types } from "node:util";
 import {
   type AnyFunction,
+  namedStepOf,
   registry,
   stepReferenceOf,
   workflowFunction,
@@ -31,6 +32,8 @@ export function functionData(value: unknown): FunctionData | Refusal | undefined
   const workflow = workflowIdOf(value);
   if (workflow !== undefined) return { workflow };
   if (stepReferenceOf(value) !== undefined) return stepData(value as AnyFunction);
+  const named = namedStepOf(value);
+  if (named !== undefined) return { step: named };
   const id = registeredId(value);
   if (id !== undefined) return { class: id };
   if (!isSerializable(value)) return undefined;

@@ -17,7 +17,7 @@ export function isTerminal(status: RunStatus): status is TerminalStatus {
 /** Attributes of a run, name → value. */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** What the core takes of attributes: how many a run has at most, and how long names and values are, in characters. */
+/** What the core takes of attributes: how many a run has at most, and how long a name is, in characters, and a value, in bytes. */
 export const ATTRIBUTE_LIMITS: { readonly count: number; readonly name: number; readonly value: number } = {
   count: 64,
   name: 256,

@@ -175,12 +175,15 @@ it("tells a workflow and its steps what they are", async () => {
     const { signal, ...rest } = getStepMetadata();
     return { ...rest, aborted: signal.aborted, run: getWorkflowMetadata() };
   });
-  const told = workflow("told", async () => ({ here: getWorkflowMetadata(), step: await visible() }));
+  const told = workflow("told", async () => {
+    const here = getWorkflowMetadata();
+    // Not stored with the others, which are the same all over the run.
+    return { here, attributes: here.attributes, step: await visible() };
+  });
   const started = new Date(clock.now());
   await process();
-  const run = await client.start(told, []);
+  const run = await client.start(told, [], { attributes: { shop: "north" } });
   const metadata = {
-    attributes: {},
     url: "http://localhost:3000",
     features: { encryption: false },
     workflowName: "told",
@@ -189,6 +192,7 @@ it("tells a workflow and its steps what they are", async () => {
   };
   expect(await until(run.returnValue)).toEqual({
     here: metadata,
+    attributes: { shop: "north" },
     step: {
       stepName: "visible",
       stepId: expect.stringMatching(/^step_[\w-]{27}$/),

@@ -242,7 +242,7 @@ it("fails the step whose result cannot be read back, and does not do its work ag
   await process();
   const run = await client.start(flow, []);
   await expect(until(run.returnValue)).rejects.toThrow(
-    /The step has done its work, but its result cannot be read back: .*refused by its WORKFLOW_DESERIALIZE/,
+    /the step has done its work, but its result cannot be read back: .*refused by its WORKFLOW_DESERIALIZE/,
   );
   expect(calls).toBe(1);
 });

@@ -37,6 +37,26 @@ it("gives back the functions and classes of this process", () => {
   expect(shared.a).toBe(shared.b[0]);
 });
 
+it("takes what has the id of a step for that step, and calls steps by their id", async () => {
+  const { process, client, until, types } = cluster();
+  const double = step("values double", async (n: number) => 2 * n);
+  const named = Object.assign(() => {}, { stepId: (double as { stepId?: string }).stepId });
+  expect(one(named)).toBe(double);
+  const useStep = Reflect.get(globalThis, Symbol.for("WORKFLOW_USE_STEP")) as (id: string) => Add;
+  const run = workflow("values by id", async (given: Add) => {
+    const missing = await useStep("values of nobody")(1).catch((error: Error) => error.message);
+    return [await given(1), await useStep("values double")(2), missing];
+  });
+  await process();
+  const started = await client.start(run, [named as unknown as Add]);
+  expect(await until(started.returnValue)).toEqual([
+    2,
+    4,
+    expect.stringMatching(/^Step "values of nobody" is not registered/),
+  ]);
+  expect(types(started.runId).filter((type) => /_(retrying|failed)$/.test(type))).toEqual(["step_failed"]);
+});
+
 it("makes a step again of what it captured, also of another step, and of what contains it", async () => {
   const add = adder(2);
   const again = one(add);

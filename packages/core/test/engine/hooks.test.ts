@@ -252,7 +252,9 @@ it("delivers a payload once per idempotency key and token", async () => {
 
 it("says that nobody has the token, without printing it", async () => {
   const { client } = cluster();
-  await expect(client.resumeHook("nobody's", 1)).rejects.toThrow(/^No live hook has this token/);
+  await expect(client.resumeHook("nobody's", 1)).rejects.toThrow(
+    /^Hook not found. No live hook has this token/,
+  );
   await expect(client.getHookByToken("nobody's")).rejects.toSatisfy(HookNotFoundError.is);
 });
 

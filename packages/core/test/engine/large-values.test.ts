@@ -29,7 +29,7 @@ it("fails a step whose result is too large at once: its body is not executed aga
   });
   const run = await client.start(flow, []);
   expect(await until(run.returnValue)).toBe(
-    "The step has done its work, but its result has 2003 bytes when stored, and this World takes values of at most " +
+    "Failed to serialize step return value: the step has done its work, but its result has 2003 bytes when stored, and this World takes values of at most " +
       "1000. Keep the data elsewhere and pass a reference to it. (perdure/docs/errors/SERIALIZATION_FAILED.md)",
   );
   expect(executed).toBe(1);

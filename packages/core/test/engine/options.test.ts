@@ -122,6 +122,23 @@ describe("an option with a wrong value", () => {
   });
 });
 
+it("a slip in a property of a step fails the step, where another property is its own", async () => {
+  const { client, process, until } = here();
+  const titled = Object.assign(
+    step("options/titled", async () => 1),
+    { title: "one", tries: 2 },
+  );
+  const slip = Object.assign(
+    step("options/slip", async () => 1),
+    { maxRetry: 2 },
+  );
+  const flow = workflow("options/properties", async () => [await titled(), await slip()]);
+  await process();
+  await expect(until((await client.start(flow, [])).returnValue)).rejects.toThrow(
+    'Step options/slip: there is no option "maxRetry"; the nearest is "maxRetries"',
+  );
+});
+
 describe("options of the Workflow SDK", () => {
   it("that mean something here do what they say", async () => {
     const other = memoryWorld();

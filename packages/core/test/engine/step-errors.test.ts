@@ -131,9 +131,11 @@ it("takes what is thrown that is no error, and what cannot be stored", async () 
     },
     once,
   );
-  expect((await failureOf("no data", socket)).cause.message).toMatch(
-    /A value that cannot be stored was thrown/,
+  const { cause } = await failureOf("no data", socket);
+  expect(cause.message).toMatch(
+    /^Step "socket" failed after 0 retries: A value that cannot be stored was thrown/,
   );
+  expect((cause.cause as Error).message).toMatch(/A value that cannot be stored was thrown/);
 });
 
 async function readOut(response: Response): Promise<Response> {
@@ -176,7 +178,9 @@ it.each<[what: string, result: () => unknown, path: RegExp]>([
       return await result();
     });
     const { cause } = await failureOf(what, opens);
-    expect(cause.message).toMatch(/^The step has done its work, but its result/);
+    expect(cause.message).toMatch(
+      /^Failed to serialize step return value: the step has done its work, but its result/,
+    );
     expect(cause.message).toMatch(path);
     expect(cause).toMatchObject({ stepName: "opens", attempt: 1 });
     expect(FatalError.is(cause)).toBe(true);
@@ -206,22 +210,25 @@ it("never writes into what was thrown, and puts its facts where the error has no
     const caught = [];
     for (const index of thrown.keys()) {
       const error = await fails(index).catch((reason: unknown) => reason);
-      caught.push(error instanceof Error ? { ...error, message: error.message } : error);
+      if (!(error instanceof Error)) throw new Error("What is caught is no error.");
+      caught.push({ ...error, message: error.message, ...("cause" in error && { cause: error.cause }) });
     }
     return caught;
   });
   await process();
   const facts = { stepName: "fails", stepId: expect.stringMatching(/^step_/), attempt: 1 };
   const { stepId } = facts;
+  const wrapped = { ...facts, code: "FATAL", fatal: true, retryable: false };
+  const said = 'Step "fails" failed after 0 retries: ';
   expect(await until((await client.start(flow, [])).returnValue)).toEqual([
-    constant,
+    { ...wrapped, message: `${said}{"reason":"declined"}`, cause: constant },
     { ...facts, message: "frozen" },
     { ...facts, message: "shared by all runs" },
     // A getter is part of its class, which is not known where the error is read.
     { attempt: "the remote job's", stepId, message: "has its own" },
     { stepId, message: "a copy" },
-    "text",
-    null,
+    { ...wrapped, message: `${said}text`, cause: "text" },
+    { ...wrapped, message: `${said}null`, cause: null },
   ]);
   expect(thrown.map((value) => value && Object.getOwnPropertyDescriptors(value))).toEqual(before);
 });
@@ -239,7 +246,7 @@ it("fails a step whose arguments cannot be stored, in the journal and without ca
   const run = await client.start<string>(flow, []);
   expect(await until(run.returnValue)).toEqual([
     "SerializationError",
-    expect.stringMatching(/^args\[0\]\.user\.socket /),
+    expect.stringMatching(/^Failed to serialize step arguments: args\[0\]\.user\.socket is a function/),
   ]);
   expect(called).toBe(0);
   expect(types(run.runId)).toEqual([

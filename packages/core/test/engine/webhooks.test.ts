@@ -61,6 +61,7 @@ it("answers with its response, each sender with one of its own, and asks in the 
     const respondWith = new Response("thanks", { status: 203, headers: { "x-a": "b" } });
     const webhook = createWebhook({ token: "static", respondWith });
     const other = createWebhook({ token: "static, other" });
+    createHook({ token: "static, and a hook" });
     const got: string[] = [];
     for await (const request of webhook) {
       got.push(await request.text());
@@ -78,6 +79,8 @@ it("answers with its response, each sender with one of its own, and asks in the 
   }
   await c.client.resumeWebhook("static, other", post("three"));
   expect(await c.until(run.returnValue)).toEqual(["one", "two", "three"]);
+  const created = c.journal(run.runId).filter(({ type }) => type === "hook_created");
+  expect(created.map(({ name }) => name)).toEqual(["static", "static, other", "static, and a hook"]);
   const replayed = await coldReplay({ ...c.row(run.runId) }, c.journal(run.runId), c.clock);
   expect(replayed).toMatchObject({ outcome: "returned", unmatched: [] });
 });

@@ -9,7 +9,7 @@ import {
 } from "../../errors/index.ts";
 import { exhaustedError } from "../../errors/step.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
-import { encodeError } from "../../serialization/index.ts";
+import { decodeError, encodeError } from "../../serialization/index.ts";
 import type { FailedAttempt } from "./attempt.ts";
 
 /** What follows when an attempt of a step did not succeed. */
@@ -33,7 +33,14 @@ export function judgeFailure(
   const { id, options } = step.definition;
   const interrupted = reason === "owner_lost" || reason === "shutdown";
   let failure = error;
-  const fail = (): Verdict => ({ type: "fail", error: encodeError(failure, stepFacts(step)) });
+  const fail = (): Verdict => {
+    // What is caught of a step is an error, whatever its body threw and however often it was tried.
+    if (!(failure instanceof Error)) {
+      const storable = decodeError(encodeError(failure));
+      failure = exhaustedError(id, step.failures, storable);
+    }
+    return { type: "fail", error: encodeError(failure, stepFacts(step)) };
+  };
   const giveUp = (): Verdict => {
     if (step.failures > 0 && !StepOutcomeUnknownError.is(failure))
       failure = exhaustedError(id, step.failures, error);

@@ -47,7 +47,10 @@ function readBack(value: Uint8Array | null): { readonly known?: Known } {
 
 /** Fatal, under the name that the refusal itself has. */
 function unstorable(cause: Error): FatalError {
-  const error = new FatalError(`The step has done its work, but its ${cause.message}`, { cause });
+  const error = new FatalError(
+    `Failed to serialize step return value: the step has done its work, but its ${cause.message}`,
+    { cause },
+  );
   Object.defineProperty(error, "name", { value: cause.name, writable: true, configurable: true });
   return error;
 }

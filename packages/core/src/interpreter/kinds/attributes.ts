@@ -51,20 +51,29 @@ export function attributesGiven(attributes: Attributes, at: number): NewEvent[] 
 export function checkAttributes(changes: unknown, where: string): AttributeChanges {
   if (typeof changes !== "object" || changes === null || Array.isArray(changes)) {
     throw new TypeError(
-      `${where}: must be an object of texts, got ${changes === null ? "null" : typeof changes}.`,
+      `${where} requires a plain object of texts, got ${changes === null ? "null" : Array.isArray(changes) ? "an array" : typeof changes}.`,
     );
   }
   for (const [name, value] of Object.entries(changes)) {
     const what = `${where}: the name ${JSON.stringify(name.slice(0, 80))}`;
-    if (name === "" || name.length > ATTRIBUTE_LIMITS.name) {
-      throw new TypeError(`${what} must have 1 to ${ATTRIBUTE_LIMITS.name} characters.`);
-    }
-    if (name.startsWith("$"))
-      throw new TypeError(`${what} begins with "$", which is kept for perdure itself.`);
-    if (value === undefined) continue;
-    if (typeof value !== "string" || value.length > ATTRIBUTE_LIMITS.value) {
+    if (name === "") throw new TypeError(`${what} must not be empty.`);
+    if (name.length > ATTRIBUTE_LIMITS.name) {
       throw new TypeError(
-        `${where}: the value of ${JSON.stringify(name)} must be a text of at most ${ATTRIBUTE_LIMITS.value} characters.`,
+        `${what} is too long: key length ${name.length} exceeds limit ${ATTRIBUTE_LIMITS.name}.`,
+      );
+    }
+    if (name.startsWith("$")) {
+      throw new TypeError(
+        `${what} begins with "$", a reserved prefix, which is kept for perdure itself. allowReservedAttributes does not change that.`,
+      );
+    }
+    if (value === undefined) continue;
+    const itsValue = `${where}: the value of ${JSON.stringify(name)}`;
+    if (typeof value !== "string") throw new TypeError(`${itsValue} must be a text, got ${typeof value}.`);
+    const bytes = Buffer.byteLength(value);
+    if (bytes > ATTRIBUTE_LIMITS.value) {
+      throw new TypeError(
+        `${itsValue} is too long: byte length ${bytes} exceeds limit ${ATTRIBUTE_LIMITS.value}.`,
       );
     }
   }
@@ -85,7 +94,7 @@ export function withChanges(all: Attributes, changes: AttributeChanges, where: s
   const count = Object.keys(after).filter((name) => !name.startsWith("$")).length;
   if (count > ATTRIBUTE_LIMITS.count) {
     throw new TypeError(
-      `${where}: a run has at most ${ATTRIBUTE_LIMITS.count} attributes, and this would make ${count}.`,
+      `${where}: a run has at most ${ATTRIBUTE_LIMITS.count} attributes, and ${count} exceed limit ${ATTRIBUTE_LIMITS.count}.`,
     );
   }
   return after;

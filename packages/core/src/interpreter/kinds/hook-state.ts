@@ -22,6 +22,8 @@ export interface Hooks extends KindState {
   readonly inherited: Set<string>;
   /** Tokens that the journal already gave, with what is shown of their hooks, by hook id; filled before a replay. */
   readonly known: Map<string, KnownHook>;
+  /** Until the body of a hook's response has been read, which the hooks after it wait for: they are asked for in their order. */
+  reading: Promise<void> | null;
 }
 
 interface KnownHook {
@@ -59,6 +61,7 @@ function newHooks(): Hooks {
     latest: new Map(),
     inherited: new Set(),
     known: new Map(),
+    reading: null,
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
     fail: (error) => {
       for (const hook of live.values()) hook.cancel(error);

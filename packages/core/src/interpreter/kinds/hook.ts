@@ -55,8 +55,18 @@ export function createHookIn<T, Owner, Made extends WorkflowHook<T, Owner>>(
     const claim = { ...hookClaim(token, id, data), freeAt: asked.freeAt, refusedAs: "hook_conflict" };
     execution.request({ type: "hook_created", id, name: token, data, answered: true, claim });
   };
-  if (shown instanceof Promise) shown.then(ask).catch((error: unknown) => execution.endAs(error));
-  else ask(shown);
+  const state = hooksOf(execution);
+  if (state.reading === null && !(shown instanceof Promise)) {
+    ask(shown);
+    return hook;
+  }
+  const reading = Promise.all([shown, state.reading])
+    .then(([data]) => ask(data))
+    .catch((error: unknown) => execution.endAs(error))
+    .finally(() => {
+      if (state.reading === reading) state.reading = null;
+    });
+  state.reading = reading;
   return hook;
 }
 

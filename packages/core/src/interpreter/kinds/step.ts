@@ -1,6 +1,7 @@
 import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
+import { SerializationError } from "../../errors/input.ts";
 import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
 import type { JournalEvent, NewEvent } from "../../world/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
@@ -76,7 +77,7 @@ export function callStep(
     if (error instanceof UnreadBody) {
       return readBody(error.holder, error.path).then(() => callStep(execution, definition, thisArg, args));
     }
-    refusal = error;
+    refusal = SerializationError.is(error) ? unstorable(error) : error;
   }
   const id = execution.nextId("step", definition.id);
   const step: PendingStep = {
@@ -99,6 +100,13 @@ export function callStep(
   execution.pending.set(step.id, step);
   execution.request({ type: "step_created", id: step.id, name: definition.id, data: encoded });
   return step.result.promise;
+}
+
+/** Says of what the workflow catches that it was the step's arguments which could not be stored. */
+function unstorable(cause: SerializationError): SerializationError {
+  const error = new SerializationError(cause.path, "cannot be stored.", { cause });
+  error.message = `Failed to serialize step arguments: ${cause.message}`;
+  return error;
 }
 
 /** Whether what the run waits for is a step. */

@@ -46,6 +46,14 @@ class Account {
     return await this.hidden();
   }
 
+  payer(fee: number): (amount: number) => Promise<string> {
+    return async (amount: number) => {
+      "use step";
+      note(`payer ${this.id}`);
+      return `${this.id}:${amount + fee}`;
+    };
+  }
+
   private async hidden(): Promise<string> {
     "use step";
     note(`Account#hidden ${this.id}`);
@@ -114,7 +122,7 @@ function adder(by: number): (n: number) => Promise<number> {
 }
 
 /** Calls a step that it was given, in a step. */
-async function callInStep(add: (n: number) => Promise<number>, n: number): Promise<number> {
+async function callInStep<T>(add: (n: number) => Promise<T>, n: number): Promise<T> {
   "use step";
   note("callInStep");
   return await add(n);
@@ -175,6 +183,8 @@ export async function shapes(id: string): Promise<readonly unknown[]> {
   for await (const line of lines(1)) results.push(line);
   const two = adder(2);
   results.push(await two(1), await callInStep(two, 2), await callInStep(nested, 1));
+  const pay = account.payer(1);
+  results.push(await pay(1), await callInStep(pay, 2));
   const { add, quote, Account: Class, child: next } = await choose();
   results.push(await add(1), await adder(3)(1), quote === bank.quote, Class === Account, next === child);
   const run = await start(child, [add, Class, next]);
