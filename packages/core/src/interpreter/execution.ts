@@ -24,7 +24,7 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** The most bytes that the store takes for one value. */
   readonly largestValue: number;
-  /** Whether its values are encrypted before they are stored. */
+  /** Whether the store has its values encrypted. */
   readonly encrypted: boolean;
   /** The time of day, from which the length of a sleep is counted: the journal's own time may be ahead of it. */
   readonly clock: () => number;

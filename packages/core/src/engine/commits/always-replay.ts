@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock.ts";
-import { isEncrypted } from "../../encryption/index.ts";
 import { ReplayDivergenceError } from "../../errors/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { JournalEvent, World } from "../../world/index.ts";
@@ -51,8 +50,7 @@ export class AlwaysReplay {
       do {
         this.#replaying.set(run, false);
         const journal = await this.#journal(runId);
-        const { world, clock } = this.#options;
-        const { output } = await coldReplay(of, journal, clock, { encrypted: isEncrypted(world) });
+        const { output } = await coldReplay(of, journal, this.#options.clock);
         checkEnd(of, journal, output);
       } while (this.#replaying.get(run) === true);
     } catch (error) {
