@@ -66,6 +66,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["cancel-of-child-lost", "work after the end is done"],
     ["answer-unheard", "at most once"],
     ["shield-with-a-hole", "what is shielded goes on"],
+    ["key-not-claimed", "start keys are unique"],
   ];
 
   // With the seed to begin at: few clusters have a lock that several runs want at the right moment.
@@ -73,6 +74,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["lock-holders-unseen", "locks have so many holders as their limit", 30],
     ["lock-fence-stands", "fences rise", 1],
     ["lock-outlives-run", "locks end with their runs", 1],
+    ["lock-line-jumped", "locks are granted in the order of asking", 38],
   ];
 
   it.each(plants)("%s: %s", async (plant, law) => {

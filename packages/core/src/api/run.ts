@@ -181,7 +181,8 @@ export class Run<T = unknown> {
    *
    * A **failed** one is gone on with by another run, which has its journal up to the step that failed: what was done before is
    * not done again, and the step that failed is executed anew, under its old `stepId`, so that a charge which did arrive is
-   * not made a second time. Start key, attributes and tokens pass to it. Two retries of one run give one run.
+   * not made a second time. Of several that failed, so are all whose failures are the run's, and not those that its code has dealt with.
+   * Start key, attributes and tokens pass to it. Two retries of one run give one run.
    *
    * A **diverged** one is tried again now, and not after the worker's `divergenceRetry`. One that is `pending` or `running` is
    * under way already: nothing changes.
