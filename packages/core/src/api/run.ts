@@ -25,6 +25,7 @@ import { WorkflowWritableStream } from "../streams/writable.ts";
 import type { RunStatus } from "../world/index.ts";
 import { type CancelOptions, cancelOptions } from "./cancel-options.ts";
 import { deleteRun } from "./deletion.ts";
+import { forkRequest } from "./forking.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { accessHere, type RunAccess } from "./run-access.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
@@ -210,8 +211,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks
    */
   async fork(options: ForkOptions): Promise<Run<T>> {
-    checkOptionNames<ForkOptions>("fork()", options, { fromStep: true, args: true });
-    return new Run<T>(this.#client, await this.#client.fork(this.runId, options));
+    return new Run<T>(this.#client, await this.#client.fork(this.runId, forkRequest(options)));
   }
 
   /**

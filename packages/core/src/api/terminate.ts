@@ -12,7 +12,7 @@ import {
   type RunRecord,
   type World,
 } from "../world/index.ts";
-import { patienceWith, untilSeen } from "./looking.ts";
+import { patienceWith, tellsOf, untilSeen } from "./looking.ts";
 
 /**
  * Ending a run without calling its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. Only
@@ -44,7 +44,7 @@ export async function terminate(world: World, termination: Termination): Promise
     if (known?.seq !== row.seq) known = { seq: row.seq, inDoubt: needsCode(await journalOf(world, row)) };
     return known.inDoubt;
   };
-  await untilSeen({ world, clock, runId, signal: undefined }, async () => {
+  await untilSeen({ world, clock, signal: undefined, tells: tellsOf(runId) }, async () => {
     const [row] = await world.getRuns([runId]);
     if (row === null || row === undefined || isTerminal(row.status)) return { seen: null };
     const left = until - clock.elapsed();

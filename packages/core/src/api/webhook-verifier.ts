@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
-import { isEncrypted } from "../encryption/index.ts";
 import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { liveHook } from "../interpreter/kinds/hook-state.ts";
@@ -62,7 +61,6 @@ export class WebhookVerifiers {
       generation,
       events: journal,
       largestValue: largestValue(this.#world),
-      encrypted: isEncrypted(this.#world),
       clock: () => clock.now(),
       newToken: () => "not in the journal",
       onActivity: () => {},

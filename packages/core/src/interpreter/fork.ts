@@ -2,7 +2,6 @@ import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { wholeJournal } from "../journal-pages.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
-import { encode } from "../serialization/index.ts";
 import type {
   CreateRun,
   CreateRunResult,
@@ -42,6 +41,13 @@ export interface ForkOptions {
   readonly args?: unknown[];
 }
 
+/** A fork, as it was asked for: arguments are encoded in the call that passes them. */
+export interface ForkRequest {
+  readonly fromStep: string;
+  /** In place of the arguments of the run; `null`: those. */
+  readonly args: { readonly value: Uint8Array | null } | null;
+}
+
 /** What a new run is made by. */
 export interface ForkTerms {
   readonly world: Pick<World, "getNames" | "listEvents">;
@@ -77,7 +83,7 @@ const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
 /** Makes a run that does what the other one did before a step, and goes on by itself; its id. */
 export async function forkRun(
   old: RunRecord,
-  { fromStep, args }: ForkOptions,
+  { fromStep, args }: ForkRequest,
   terms: ForkTerms,
 ): Promise<string> {
   const journal = await journalOf(terms.world, old);
@@ -88,18 +94,15 @@ export async function forkRun(
         "step_created event of run.events().",
     );
   }
-  const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal, end, { ...terms, names: [], keys: "keep", again: null, args: encoded });
+  return await create(old, journal, end, { ...terms, names: [], keys: "keep", again: null, args });
 }
 
-interface Making extends ForkTerms {
+interface Making extends ForkTerms, Pick<ForkRequest, "args"> {
   readonly names: readonly FirstClaim[];
   /** What those of {@link again} have for ids. */
   readonly keys: "keep" | "new";
   /** Steps that failed and are executed again. `null`: what is made does not go on for the run, but does something else. */
   readonly again: ReadonlySet<string> | null;
-  /** In place of the arguments of the run. */
-  readonly args: { readonly value: Uint8Array | null } | null;
 }
 
 /** Makes a run that begins with the events before the place `end`. */

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { functionOf } from "../../define/built-ins.ts";
-import { refuseSealed } from "../../encryption/sealed-bytes.ts";
+import { isKeptEncrypted, refuseSealed } from "../../encryption/sealed-bytes.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -38,7 +38,6 @@ export interface LoadRequest {
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly largestValue: number;
-  readonly encrypted: boolean;
   readonly clock: () => number;
   readonly newToken: () => string;
   readonly onActivity: () => void;
@@ -54,7 +53,9 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const fn = functionOf(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const input = events[0]?.data ?? null;
-  return new Execution({ ...options, fn, admission, input, enter: entrance(), sleep: sleepIn });
+  // As the journal has it, whatever keys this process has: a replay must say the same.
+  const encrypted = isKeptEncrypted(input);
+  return new Execution({ ...options, fn, admission, input, encrypted, enter: entrance(), sleep: sleepIn });
 }
 
 /** The way into an execution's context, which is made once: to make one costs more than to enter it. */

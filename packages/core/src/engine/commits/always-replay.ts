@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock.ts";
-import { isEncrypted } from "../../encryption/index.ts";
 import { ReplayDivergenceError } from "../../errors/index.ts";
 import { wholeJournal } from "../../journal-pages.ts";
 import type { Logger } from "../../logger.ts";
@@ -52,7 +51,7 @@ export class AlwaysReplay {
         const { world, clock } = this.#options;
         const { firstSeq, seq } = run.lease;
         const journal = await wholeJournal((...page) => world.listEvents(...page), { runId, firstSeq, seq });
-        const { output } = await coldReplay(of, journal, clock, { encrypted: isEncrypted(world) });
+        const { output } = await coldReplay(of, journal, clock);
         checkEnd(of, journal, output);
       } while (this.#replaying.get(run) === true);
     } catch (error) {

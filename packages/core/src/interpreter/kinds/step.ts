@@ -2,7 +2,14 @@ import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { SerializationError } from "../../errors/input.ts";
-import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
+import {
+  afterReading,
+  decode,
+  decodeError,
+  encode,
+  storable,
+  UnreadBody,
+} from "../../serialization/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
@@ -82,7 +89,7 @@ export function callStep(
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
     if (error instanceof UnreadBody) {
-      return readBody(error.holder, error.path).then(() => callStep(execution, definition, thisArg, args));
+      return afterReading(error, () => callStep(execution, definition, thisArg, args));
     }
     refusal = SerializationError.is(error) ? unstorable(error) : error;
   }

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { JournalEvent, NewEvent } from "../../world/index.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 
 /**
  * What a run that goes on for another one knows of the steps of that one from the place on at which it goes on. `step_again`: the
@@ -28,9 +29,11 @@ export interface StepsBefore extends KindState {
   readonly calls: Map<string, number>;
 }
 
+const STEPS_BEFORE: StateKey<StepsBefore> = { name: "steps before", make: noneBefore };
+
 /** What the run knows of them; `null` for one that goes on for no other. */
 export function stepsBefore(execution: Execution): StepsBefore | null {
-  return execution.goesOn ? execution.state(noneBefore) : null;
+  return execution.goesOn ? execution.state(STEPS_BEFORE) : null;
 }
 
 function noneBefore(): StepsBefore {
@@ -68,7 +71,7 @@ function callOf(name: string, args: Uint8Array | null): string {
 export function knowSteps(execution: Execution, events: readonly NewEvent[]): void {
   if (!events.some(({ type }) => type === "run_forked")) return;
   // Before it has heard that it goes on for another run.
-  const { journalled } = execution.state(noneBefore);
+  const { journalled } = execution.state(STEPS_BEFORE);
   for (const { type, id, name } of events) {
     if (type !== "step_created" || id === null || name === null) continue;
     const ids = journalled.get(name);
