@@ -4,6 +4,8 @@ import type { Fixture } from "./project.ts";
 
 export interface Framework extends Fixture {
   readonly name: string;
+  /** Whether it is installed and built within some seconds, so that `npm run test:fixtures` takes it along. */
+  readonly light?: true;
   readonly build?: readonly (readonly string[])[];
   readonly env?: Readonly<Record<string, string>>;
   readonly start: readonly string[];
@@ -50,8 +52,7 @@ export const frameworks: readonly Framework[] = [
     build: [["next", "build", "--turbopack"]],
     start: ["node", "server.js"],
     moved: ".next/standalone",
-    // Its server actions answer 500: docs/frameworks.md says so.
-    form: false,
+    dev: ["next", "dev", "--turbopack", "-p", "PORT"],
   },
   {
     ...next,
@@ -62,6 +63,7 @@ export const frameworks: readonly Framework[] = [
   },
   ...["hono", "express", "fastify", "koa"].map((name) => ({
     name,
+    light: true as const,
     from: "node",
     sources: "src",
     start: ["node", "--import", "perdure/register", `src/${name}.ts`],
@@ -70,6 +72,7 @@ export const frameworks: readonly Framework[] = [
   })),
   {
     name: "sveltekit",
+    light: true,
     from: "sveltekit",
     sources: "src",
     build: [["vite", "build"]],
@@ -88,6 +91,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "react-router",
+    light: true,
     from: "react-router",
     sources: "app",
     build: [["react-router", "build"]],
@@ -97,6 +101,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nitro",
+    light: true,
     from: "nitro",
     sources: ".",
     build: [["nitro", "build"]],
@@ -114,6 +119,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "tanstack-start",
+    light: true,
     from: "tanstack-start",
     sources: "src",
     build: [["vite", "build"]],
@@ -132,6 +138,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: "nest-swc",
+    light: true,
     from: "nest",
     sources: "src",
     build: [["nest", "build", "-b", "swc"]],

@@ -27,7 +27,8 @@ interface WebpackContext {
 
 /**
  * Compiles directives in Next.js 15.3 and later, whichever bundler builds: in the code that runs on Node, installed packages that ship
- * marked functions included. Perdure's own packages stay outside of the bundles, so that a process has each once.
+ * marked functions included. Perdure's own packages stay outside of the bundles, so that a process has each once; only the Turbopack of
+ * Next 15 builds them in.
  *
  * @param nextConfig the configuration, or a function that Next calls for it
  * @example
@@ -67,7 +68,7 @@ function additions(config: NextConfig, options: PluginOptions): NextConfig {
   return {
     serverExternalPackages: unique([
       ...external.filter((name) => !marked.includes(name)),
-      ...ownDependencies(root),
+      ...(awaitsActions(root) ? ownDependencies(root) : []),
     ]),
     transpilePackages: unique([...transpiled, ...marked]),
     turbopack: { ...config.turbopack, rules: turbopackRules(config.turbopack?.rules ?? {}, use, root) },
@@ -112,6 +113,14 @@ const compiledByTurbopack = {
     },
   ],
 };
+
+/**
+ * Whether a server action may stand in a module that has to be awaited, as one does that imports an ES module from outside of the bundles.
+ * The React of Next 15 awaits none that Turbopack has built: the action is not found. Next sets TURBOPACK before it reads the configuration.
+ */
+function awaitsActions(root: string): boolean {
+  return nextMajor(root) >= 16 || process.env.TURBOPACK === undefined;
+}
 
 function nextMajor(root: string): number {
   try {

@@ -21,6 +21,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
 });
 
 function write(folder: string, manifest: object, code?: string): void {
@@ -53,6 +54,7 @@ it("keeps what the user has set, and changes no object of theirs", () => {
 
 it("builds packages in that ship marked functions, and leaves its own outside, by the names that they have here", () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  vi.stubEnv("TURBOPACK", "1");
   const { serverExternalPackages, transpilePackages } = configured({
     serverExternalPackages: ["sharp", "acme-media"],
   });
@@ -84,6 +86,15 @@ it("puts the loader beside the user's rules of Turbopack, for Node alone", () =>
 it("writes Turbopack's rules as Next 15 reads them", () => {
   write("node_modules/next", { name: "next", version: "15.5.29" });
   expect(configured({}).turbopack.rules["*.ts"]).toEqual({ node: { loaders: [use()] } });
+});
+
+it("lets the Turbopack of Next 15 build Perdure in: there a server action's module is not awaited", () => {
+  write("node_modules/next", { name: "next", version: "15.5.29" });
+  const external = () => configured({ serverExternalPackages: ["sharp"] }).serverExternalPackages;
+  vi.stubEnv("TURBOPACK", "1");
+  expect(external()).toEqual(["sharp"]);
+  vi.stubEnv("TURBOPACK", undefined);
+  expect(external()).toEqual(["sharp", "perdure", "workflow"]);
 });
 
 it("takes a function that gives the configuration", async () => {

@@ -1,7 +1,7 @@
 /** For `@perdure/transactions`: what a transaction in a step has to know of the step, and the form in which results are stored. */
 import { currentContext, type StepContext } from "./context.ts";
 import { stepReferenceOf } from "./define/registry.ts";
-import { EncryptedWorld } from "./encryption/encrypted-world.ts";
+import { asEncrypted } from "./encryption/encrypted-world.ts";
 import { refuseSealedText } from "./encryption/sealed-bytes.ts";
 import { ContextError } from "./errors/index.ts";
 import { decode, encode } from "./serialization/index.ts";
@@ -61,7 +61,7 @@ function attemptOf(context: StepContext): CallingAttempt {
 }
 
 function textsIn(world: World): Pick<CallingAttempt, "toText" | "fromText"> {
-  const encrypted = world instanceof EncryptedWorld ? world : null;
+  const encrypted = asEncrypted(world);
   const placeOf = (id: string): string => `transactional:${id}`;
   return {
     async toText(result, id) {

@@ -75,9 +75,15 @@ describe("is()", () => {
     vi.resetModules();
     const copy = await import("../src/errors/index.ts");
     const error = new copy.LeaseLostError("wrun_1", 3);
-    expect(error).not.toBeInstanceOf(LeaseLostError);
+    expect(copy.LeaseLostError).not.toBe(LeaseLostError);
     expect(LeaseLostError.is(error)).toBe(true);
     expect(WorkflowError.is(error)).toBe(true);
+    expect(error).toBeInstanceOf(LeaseLostError);
+    expect(error).toBeInstanceOf(WorkflowError);
+    expect(error).not.toBeInstanceOf(FatalError);
+    class Refused extends FatalError {}
+    expect(new Refused("no")).toBeInstanceOf(Refused);
+    expect(new copy.FatalError("no")).not.toBeInstanceOf(Refused);
   });
 
   it("knows errors whose base belongs to another realm", () => {

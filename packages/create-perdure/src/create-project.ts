@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promise
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TEMPLATES, type TemplateName } from "./templates.ts";
-import { WORLDS, type WorldName } from "./worlds.ts";
+import { WORLDS, type WorldChoice, type WorldName } from "./worlds.ts";
 
 /** What to write, and where. */
 export interface ProjectOptions {
@@ -60,7 +60,7 @@ export async function createProject(options: ProjectOptions): Promise<NewProject
   if (world.address !== undefined) {
     await writeFile(join(directory, ".env"), `${world.address.variable}=${world.address.example}\n`);
   }
-  await writeManifest(directory, name, world.package);
+  await writeManifest(directory, name, world);
   return { directory, name };
 }
 
@@ -91,15 +91,14 @@ function nameOf(directory: string): string {
   return name === "" ? "perdure-app" : name;
 }
 
-async function writeManifest(
-  directory: string,
-  name: string,
-  worldPackage: string | undefined,
-): Promise<void> {
+async function writeManifest(directory: string, name: string, world: WorldChoice): Promise<void> {
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
   const file = join(directory, "package.json");
-  const own = JSON.parse(await readFile(file, "utf8")) as { dependencies: Record<string, string> };
-  const ours = ["perdure", ...(worldPackage === undefined ? [] : [worldPackage])];
+  const text = await readFile(file, "utf8");
+  // Where there is no .env, Node would say at every start that it has not found it.
+  const fitting = world.address === undefined ? text.replaceAll("--env-file-if-exists=.env ", "") : text;
+  const own = JSON.parse(fitting) as { dependencies: Record<string, string> };
+  const ours = ["perdure", ...(world.package === undefined ? [] : [world.package])];
   const dependencies = {
     ...own.dependencies,
     ...Object.fromEntries(ours.map((each) => [each, `^${version}`])),

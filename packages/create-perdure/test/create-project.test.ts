@@ -59,6 +59,8 @@ test.each(combinations)(
     expect(files).toEqual(expect.arrayContaining([".gitignore", "README.md", "src", "tsconfig.json"]));
     expect(files.filter((file) => file.startsWith("_"))).toEqual([]);
     expect(files.includes(".env")).toBe(world !== "sqlite");
+    if (template !== "next")
+      expect(manifest.scripts.start.includes("--env-file-if-exists=.env ")).toBe(world !== "sqlite");
     expect(readFileSync(join(directory, "src/perdure.ts"), "utf8")).toContain(`${world}World(`);
   },
 );

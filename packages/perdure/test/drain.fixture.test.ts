@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { World } from "@perdure/core/world";
+import { sharedMongodb } from "@perdure/testbed/mongodb";
 import { sharedPostgres } from "@perdure/testbed/postgres";
+import { sharedRedis } from "@perdure/testbed/redis";
+import { mongodbWorld } from "@perdure/world-mongodb";
 import { postgresWorld } from "@perdure/world-postgres";
+import { redisWorld } from "@perdure/world-redis";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { start } from "perdure/api";
 import { configure, shutdown } from "perdure/runtime";
@@ -27,7 +31,7 @@ interface Target {
 async function drained(
   { world, url, namespace }: Target,
   here: ReturnType<typeof place>,
-  watch: () => Promise<void>,
+  watch: () => Promise<void> = () => new Promise((resolve) => setTimeout(resolve, 50)),
 ) {
   configure({ world, worker: false });
   const names = Array.from({ length: RUNS }, (_, index) => `run${index}`);
@@ -65,17 +69,25 @@ async function drained(
 test("SQLite: what a drain had not finished at its deadline goes on in the next one, and nothing is done twice", async () => {
   const here = place();
   const world = sqliteWorld({ path: here.database });
-  await drained(
-    { world, url: "sqlite", namespace: "-" },
-    here,
-    () => new Promise((resolve) => setTimeout(resolve, 50)),
-  );
+  await drained({ world, url: "sqlite", namespace: "-" }, here);
+});
+
+test("Redis: the same", async () => {
+  const { url } = await sharedRedis();
+  const namespace = newNamespace();
+  await drained({ world: redisWorld({ url, namespace }), url, namespace }, place());
+});
+
+test("MongoDB: the same", async () => {
+  const { url } = await sharedMongodb();
+  const namespace = newNamespace();
+  await drained({ world: mongodbWorld({ url, namespace }), url, namespace }, place());
 });
 
 test("Postgres: the same, with two connections at most", async () => {
   const here = place();
   const { url } = await sharedPostgres();
-  const namespace = `d${randomUUID().slice(0, 8).replaceAll("-", "")}`;
+  const namespace = newNamespace();
   const named = new URL(url);
   named.searchParams.set("application_name", namespace);
   const looking = new pg.Client({ connectionString: url });
@@ -100,3 +112,7 @@ test("Postgres: the same, with two connections at most", async () => {
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
 });
+
+function newNamespace(): string {
+  return `d${randomUUID().slice(0, 8)}`;
+}

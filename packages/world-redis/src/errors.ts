@@ -10,6 +10,13 @@ interface Explanation {
   readonly retryable: boolean | "later";
 }
 
+const NO_RIGHTS: Explanation = {
+  text:
+    "does not permit this user what is needed: EVALSHA, EVAL, the data commands in scripts, INFO, SELECT, PUBLISH and " +
+    "SUBSCRIBE, on the keys and channels with this prefix.",
+  retryable: "later",
+};
+
 /** By the first word of the server's error. */
 const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
   [
@@ -67,15 +74,7 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
     "WRONGPASS",
     { text: "refuses this user name and password. Check the URL or `connection`.", retryable: "later" },
   ],
-  [
-    "NOPERM",
-    {
-      text:
-        "does not permit this user what is needed: EVALSHA, EVAL, the data commands in scripts, INFO, SELECT, PUBLISH and " +
-        "SUBSCRIBE, on the keys and channels with this prefix.",
-      retryable: "later",
-    },
-  ],
+  ["NOPERM", NO_RIGHTS],
   [
     "NOSTORE",
     {
@@ -105,6 +104,8 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
 
 /** By what else the server or the client says. The first that fits counts. */
 const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
+  // What NOPERM is called where a script meets it.
+  [/The user executing the script can't/, NO_RIGHTS],
   [
     /DB index is out of range|SELECT is not allowed in cluster mode/,
     { text: "does not have this database number. See the server's setting `databases`.", retryable: "later" },

@@ -1,6 +1,8 @@
 /**
  * What exists while a World is open: client, verbs and hints.
  */
+
+import { WorldError } from "@perdure/core/errors";
 import type { OpenStore, WorldCapabilities } from "@perdure/core/world";
 import { Caller } from "./caller.ts";
 import { claim, renew } from "./claim.ts";
@@ -75,7 +77,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
     };
   } catch (error) {
     if (owned) client.disconnect();
-    throw worldError(error, location, true);
+    // What a script of the open connection was refused is a mistake in the options, too.
+    throw worldError(WorldError.is(error) ? (error.cause ?? error) : error, location, true);
   }
 }
 

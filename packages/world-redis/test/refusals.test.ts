@@ -100,6 +100,9 @@ describe("opening tells one mistake from another", () => {
     await connectTo(server.url).call("ACL", ...deaf);
     const refused = { message: /does not permit this user what is needed: .*PUBLISH/, retryable: false };
     await refuses(opening({ url: url.replace("poor", "deaf"), namespace: newNamespace() }), refused);
+    // One who may call scripts, which then may not write.
+    await connectTo(server.url).call("ACL", "SETUSER", "poor", "+@all", "-@write");
+    await refuses(opening({ url }), { message: /does not permit this user/, retryable: false });
   });
 
   it("a Cluster of which nothing is there", async () => {

@@ -1,40 +1,6 @@
-import { beforeAll, describe, test } from "vitest";
 import { frameworks } from "../fixtures.ts";
-import { command, makeProject, moveAway, packAll } from "../project.ts";
-import { chargesByForm, followsEdits, survivesKill } from "../scenario.ts";
+import { testEach } from "../framework-tests.ts";
 
-// Each framework as its users have it: installed from packed packages, built by its own command, killed while it charges.
+// Those that take minutes: `npm run test:frameworks` alone runs them.
 
-let tarballs: ReadonlyMap<string, string>;
-
-beforeAll(async () => {
-  tarballs = await packAll();
-});
-
-describe.each(frameworks)("$name", (framework) => {
-  let project: string;
-  /** Where its server starts. */
-  let served: string;
-
-  test("builds", { timeout: 600_000 }, async () => {
-    project = await makeProject(framework, tarballs);
-    for (const line of framework.build ?? []) await command(project, line, framework.env);
-    served = framework.moved === undefined ? project : await moveAway(project, framework.moved);
-  });
-
-  test("survives a kill", async () => {
-    await survivesKill({ ...framework, project: served });
-  });
-
-  test.runIf(framework.form)("charges by a server action", async () => {
-    await chargesByForm({ ...framework, project: served });
-  });
-
-  test.runIf(framework.dev)("follows edits in development", async () => {
-    await followsEdits({ project, start: framework.dev ?? [] });
-  });
-
-  test.runIf(framework.tests)("runs under test", async () => {
-    await command(project, framework.tests ?? [], framework.env);
-  });
-});
+testEach(frameworks.filter(({ light }) => !light));

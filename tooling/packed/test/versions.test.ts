@@ -43,6 +43,17 @@ test("the changesets that are there make one version of every published package,
   expect(versions.filter(({ changelog }) => !changelog)).toEqual([]);
 });
 
+test("the release's workflow has the action that belongs to the changesets of this repository, with its inputs", () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const workflow = readFileSync(join(root, ".github/workflows/release.yml"), "utf8");
+  const [, major = "", step = ""] = /changesets\/action@v(\d+)\n(.*)/s.exec(workflow) ?? [];
+  expect([devDependencies["@changesets/cli"], major]).toEqual([expect.stringMatching(/^3\./), "2"]);
+  expect([...step.matchAll(/^ {10}([\w-]+): pnpm /gm)].map(([, input]) => input)).toEqual([
+    "version-script",
+    "publish-script",
+  ]);
+});
+
 test("a package that is published says what it needs: a licence, engines, public access, and what it consists of", () => {
   for (const { folder, name } of published()) {
     const dir = join(root, "packages", folder);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DefaultTheme, UserConfig } from "vitepress";
-import { SECTIONS } from "../src/sections.ts";
+import { REFERENCE, SECTIONS } from "../src/sections.ts";
 import { slugOf } from "../src/slug.ts";
 
 // The pages are written by src/write-pages.ts, which leaves a list of them.
@@ -13,8 +13,8 @@ interface Listed {
 }
 
 const pages = JSON.parse(readFileSync(join(import.meta.dirname, "../pages/pages.json"), "utf8")) as Listed[];
-const sections = [...SECTIONS.map(({ title }) => title), "More", "Errors by code"];
-const closed = new Set(["Errors by code", "Packages", "How it works", "Moving here"]);
+const sections = [...SECTIONS.map(({ title }) => title), "More", "Errors by code", REFERENCE];
+const closed = new Set([REFERENCE, "Errors by code", "Packages", "How it works", "Moving here"]);
 
 const config: UserConfig<DefaultTheme.Config> = {
   title: "Perdure",
@@ -43,12 +43,12 @@ const config: UserConfig<DefaultTheme.Config> = {
         .map((section) => ({
           text: section,
           collapsed: closed.has(section),
+          ...(section === REFERENCE && { link: "/reference/" }),
           items: pages
             .filter((page) => page.section === section)
             .map(({ title, path }) => ({ text: title, link: `/${path}` })),
         }))
         .filter(({ items }) => items.length > 0),
-      { text: "API reference", link: "/reference/" },
     ],
   },
 };

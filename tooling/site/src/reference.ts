@@ -20,16 +20,24 @@ const PACKAGES = [
 ] as const;
 
 /** Entry points whose code is for the compiler's output only. */
-const INTERNAL = new Set(["./compiled", "./package.json"]);
+const INTERNAL = new Set(["./compiled", "./compiled-copies", "./package.json"]);
 
-/** Writes the pages into a folder, from the packages' built declarations. */
-export async function writeReference(root: string, out: string): Promise<void> {
-  const specifiers = new Map(PACKAGES.flatMap((folder) => entriesOf(join(root, "packages", folder))));
+/** Of the core, what authors of Worlds import; the rest reaches users through `perdure`. */
+const WORLD = ["packages/core/dist/world.d.ts", "@perdure/core/world"] as const;
+
+/** Writes the pages into a folder, from the packages' built declarations. Gives the entry points, each the path of its page. */
+export async function writeReference(root: string, out: string): Promise<readonly string[]> {
+  const [file, specifier] = WORLD;
+  const specifiers = new Map([
+    ...PACKAGES.flatMap((folder) => entriesOf(join(root, "packages", folder))),
+    [join(root, file), specifier] as const,
+  ]);
   const options: TypeDocOptions & PluginOptions = {
     plugin: ["typedoc-plugin-markdown"],
     entryPoints: [...specifiers.keys()],
     tsconfig: join(root, "tooling/site/tsconfig.reference.json"),
     out,
+    name: "API reference",
     readme: "none",
     excludePrivate: true,
     excludeInternal: true,
@@ -57,10 +65,11 @@ export async function writeReference(root: string, out: string): Promise<void> {
   for (const reflection of Object.values(project.reflections))
     delete (reflection as { sources?: unknown }).sources;
   await app.generateOutputs(project);
+  return [...specifiers.values()];
 }
 
 /** The declarations of each entry point, and how it is imported. */
-function entriesOf(dir: string): [file: string, specifier: string][] {
+function entriesOf(dir: string): (readonly [file: string, specifier: string])[] {
   const manifest = JSON.parse(readFileSync(join(dir, "package.json"), "utf8")) as Manifest;
   return Object.entries(manifest.exports).flatMap(([subpath, target]) =>
     INTERNAL.has(subpath) || typeof target === "string"

@@ -6,6 +6,9 @@ export interface Section {
   readonly files: readonly string[];
 }
 
+/** The heading of the pages that are made of doc comments, one for each entry point. */
+export const REFERENCE = "API reference";
+
 /** Every section; pages under `docs/` that none of them names are put under a last one, “More”. */
 export const SECTIONS: readonly Section[] = [
   { title: "Start", files: ["docs/get-started.md", "docs/concepts.md", "packages/perdure/README.md"] },

@@ -6,6 +6,7 @@ import { HOME } from "./home.ts";
 import { llmsFull, llmsIndex } from "./llms.ts";
 import { type Page, pagesOf, ROOT } from "./pages.ts";
 import { writeReference } from "./reference.ts";
+import { REFERENCE } from "./sections.ts";
 
 /** The folder that VitePress reads. Nothing in it is written by hand. */
 export const PAGES: string = join(import.meta.dirname, "../pages");
@@ -18,10 +19,16 @@ export async function writePages(): Promise<Page[]> {
   for (const { path, text } of pages) write(`${path}.md`, text);
   for (const file of diagrams())
     write(`diagrams/${file}`, readFileSync(join(ROOT, "docs/diagrams", file), "utf8"));
-  await writeReference(ROOT, join(PAGES, "reference"));
+  const entryPoints = await writeReference(ROOT, join(PAGES, "reference"));
   write("public/llms.txt", llmsIndex(pages));
   write("public/llms-full.txt", llmsFull(pages));
-  write("pages.json", JSON.stringify(pages.map(({ path, title, section }) => ({ path, title, section }))));
+  write(
+    "pages.json",
+    JSON.stringify([
+      ...pages.map(({ path, title, section }) => ({ path, title, section })),
+      ...entryPoints.map((name) => ({ path: `reference/${name}`, title: name, section: REFERENCE })),
+    ]),
+  );
   return pages;
 }
 

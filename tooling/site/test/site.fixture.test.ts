@@ -25,7 +25,10 @@ test("has a page for each page of the repository, for each error and for each en
   ]) {
     expect(existsSync(join(dist, `${page}.html`)), page).toBe(true);
   }
-  expect(readFileSync(join(dist, "reference/perdure/api.html"), "utf8")).toContain("listRuns");
+  const page = readFileSync(join(dist, "reference/perdure/api.html"), "utf8");
+  expect(page).toContain("listRuns");
+  // Its place among the others is in the sidebar of every page.
+  expect(page).toMatch(/href="\/reference\/@perdure\/core\/world"/);
 });
 
 test("has the texts for language models, and each page as Markdown", () => {

@@ -1,4 +1,5 @@
 import { workflowOfStep } from "./built-ins.ts";
+import { asCopy } from "./origin.ts";
 import { type AnyFunction, type AsyncFunction, registerStep, registry } from "./registry.ts";
 import { checkStepOptions, type StepOptions } from "./retry-policy.ts";
 import { type StepCalling, stepFunction } from "./step-function.ts";
@@ -25,6 +26,18 @@ export type StepFunction<F extends AsyncFunction> = F & StepOptions;
  */
 export function step<F extends AsyncFunction>(id: string, fn: F, options: StepOptions = {}): StepFunction<F> {
   return defineStep(id, fn, options, { self: "same" }, step) as StepFunction<F>;
+}
+
+/**
+ * Makes a step of perdure's own. A process may have several copies of this package, of other versions or with other names in a bundle:
+ * each defines it, and the last one counts.
+ */
+export function ownStep<F extends AsyncFunction>(
+  id: string,
+  fn: F,
+  options: StepOptions = {},
+): StepFunction<F> {
+  return asCopy(() => step(id, fn, options));
 }
 
 /** Makes a method of a class's instances, or their getter or setter, a step: its `this` crosses the journal by value. */

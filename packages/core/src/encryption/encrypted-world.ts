@@ -1,3 +1,4 @@
+import { processWide } from "../process-wide.ts";
 import type { Hint, WorldCapabilities } from "../world/capabilities.ts";
 import type {
   AppendChunks,
@@ -51,11 +52,19 @@ import {
   startResultValues,
   startValues,
 } from "./places.ts";
-import { SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
+import { isSealed, SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 
 /** What batches hold at most of what the World says: the values in them grow when they are encrypted. */
 const BATCH_SHARE = 0.7;
 const DEFAULT_LARGEST_BATCH = 16 * 1024 * 1024;
+
+/** Those of this process, of every copy of this package. */
+const worlds: WeakSet<World> = processWide("encrypted-worlds", () => new WeakSet());
+
+/** The World, if it encrypts what it is given, else `null`. */
+export function asEncrypted(world: World): EncryptedWorld | null {
+  return worlds.has(world) ? (world as EncryptedWorld) : null;
+}
 
 /**
  * A World whose store never sees a value: each is encrypted on its way in and decrypted on its way out. So whatever the core compares,
@@ -72,6 +81,7 @@ export class EncryptedWorld implements World {
   #capabilities: { readonly of: WorldCapabilities; readonly here: WorldCapabilities } | undefined;
 
   constructor(plain: World, terms: EncryptionTerms) {
+    worlds.add(this);
     this.name = plain.name;
     this.plain = plain;
     this.#terms = terms;
@@ -172,10 +182,9 @@ export class EncryptedWorld implements World {
 
   /** The text that {@link sealText} was given; as it is where it is not encrypted, or cannot be opened. */
   async openText(text: string, id: string): Promise<string> {
-    const sealed = sealedOfText(text);
-    if (sealed === null) return text;
-    const opened = await this.#cipher.open(sealed, (bytes, open) => open(bytes, ["record", id]));
-    return opened === sealed ? text : Buffer.from(opened).toString("utf8");
+    const stored = sealedOfText(text) ?? Buffer.from(text, "utf8");
+    const opened = await this.#cipher.open<Uint8Array>(stored, (bytes, open) => open(bytes, ["record", id]));
+    return isSealed(opened) ? textOfSealed(opened) : Buffer.from(opened).toString("utf8");
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {

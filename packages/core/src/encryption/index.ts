@@ -1,12 +1,13 @@
+import { processWide } from "../process-wide.ts";
 import type { World } from "../world/index.ts";
-import { EncryptedWorld } from "./encrypted-world.ts";
+import { asEncrypted, EncryptedWorld } from "./encrypted-world.ts";
 import { type EncryptionOptions, encryptionTerms } from "./options.ts";
 
 /** Encryption of what a store keeps: a World in front of the World. See docs/encryption.md for what it covers. */
 
 export type { EncryptionKey, EncryptionOptions, KeyFunction } from "./options.ts";
 
-const known: WeakMap<World, EncryptedWorld[]> = new WeakMap();
+const known: WeakMap<World, EncryptedWorld[]> = processWide("encrypted", () => new WeakMap());
 
 /**
  * The World with its values encrypted. The same one for the same World and keys, so that the parts of a process that were each
@@ -26,12 +27,7 @@ export function encrypted(world: World, options: EncryptionOptions): World {
   return created;
 }
 
-/** Whether a World encrypts what it is given. */
-export function isEncrypted(world: World): boolean {
-  return world instanceof EncryptedWorld;
-}
-
 /** The World with the store, of one that encrypts what it is given. */
 export function plainWorld(world: World): World {
-  return world instanceof EncryptedWorld ? world.plain : world;
+  return asEncrypted(world)?.plain ?? world;
 }

@@ -53,6 +53,13 @@ defineKind(WorkflowError, "WORKFLOW_ERROR");
 /** Gives a class its code and its name. Called once, right after the class: inside it, bundlers would rename the class. */
 export function defineKind(cls: { readonly prototype: WorkflowError }, code: ErrorCode): void {
   Object.defineProperty(cls.prototype, BRAND, { value: code });
+  // `instanceof` knows the errors of other copies too; for a class that a program has derived, it is what it always is.
+  const { [Symbol.hasInstance]: ordinary } = Function.prototype;
+  Object.defineProperty(cls, Symbol.hasInstance, {
+    value(this: unknown, value: unknown) {
+      return this === cls ? isKind(value, code) : Reflect.apply(ordinary, this, [value]);
+    },
+  });
   // On the prototype, as with built-in errors: the stack's first line then has the right name.
   Object.defineProperty(cls.prototype, "name", {
     value: ERROR_KINDS[code].name,

@@ -1,7 +1,8 @@
 import { keyOfArgs, workflowOptions } from "../define/workflow-options.ts";
 import { decode } from "../serialization/index.ts";
 import type { NewEvent } from "../world/index.ts";
-import type { Execution, KindState } from "./execution.ts";
+import type { Execution, StateKey } from "./execution.ts";
+import type { KindState } from "./kind-state.ts";
 import { type AcquireInput, admitRunIn } from "./kinds/lock.ts";
 
 /** The `concurrency` of a workflow: a lock that a run acquires before its first line. */
@@ -12,8 +13,10 @@ interface Admission extends KindState {
 }
 
 function admissionOf(execution: Execution): Admission {
-  return execution.state(newAdmission);
+  return execution.state(ADMISSION);
 }
+
+const ADMISSION: StateKey<Admission> = { name: "admission", make: newAdmission };
 
 function newAdmission(): Admission {
   return { recorded: undefined };

@@ -5,6 +5,7 @@ import type { EntityKind } from "../ids.ts";
 import { decode, encode, encodeError, storable, whenRead } from "../serialization/index.ts";
 import { readingFor } from "../streams/stream-ref.ts";
 import { entityKey, idOf, type Origin, ownerOf, runOfEvent, seedAfter } from "./identity.ts";
+import type { KindState } from "./kind-state.ts";
 import { describeRequest, type Outcome, type Pending, type Request } from "./pending.ts";
 
 /**
@@ -23,7 +24,7 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** The most bytes that the store takes for one value. */
   readonly largestValue: number;
-  /** Whether its values are encrypted before they are stored. */
+  /** Whether the store has its values encrypted. */
   readonly encrypted: boolean;
   /** The time of day, from which the length of a sleep is counted: the journal's own time may be ahead of it. */
   readonly clock: () => number;
@@ -40,12 +41,10 @@ export interface ExecutionOptions {
   readonly onStray: (reason: unknown) => void;
 }
 
-/** What one kind of request keeps of an execution. */
-export interface KindState {
-  /** The code waits for something of it that is not in {@link Execution.pending}. */
-  readonly awaited?: () => boolean;
-  /** Rejects what the code waits for of it. */
-  readonly fail?: (error: unknown) => void;
+/** Where an execution keeps what is of one kind. By name, as a workflow and the worker that executes it may have a copy of the kinds each. */
+export interface StateKey<State extends KindState> {
+  readonly name: string;
+  readonly make: (execution: Execution) => State;
 }
 
 export class Execution {
@@ -65,7 +64,7 @@ export class Execution {
 
   readonly #options: ExecutionOptions;
   readonly #counts: Map<string, number> = new Map();
-  readonly #states: Map<unknown, KindState> = new Map();
+  readonly #states: Map<string, KindState> = new Map();
   readonly #awaited: (() => boolean)[] = [];
   /** Requests whose answer the store has not given. */
   readonly #unanswered: Set<string> = new Set();
@@ -125,19 +124,19 @@ export class Execution {
   }
 
   /** What a kind keeps of this execution, made on first use. */
-  state<State extends KindState>(make: (execution: Execution) => State): State {
-    let state = this.#states.get(make) as State | undefined;
+  state<State extends KindState>({ name, make }: StateKey<State>): State {
+    let state = this.#states.get(name) as State | undefined;
     if (state === undefined) {
       state = make(this);
-      this.#states.set(make, state);
+      this.#states.set(name, state);
       if (state.awaited !== undefined) this.#awaited.push(state.awaited);
     }
     return state;
   }
 
   /** The same, if there is anything yet. */
-  known<State extends KindState>(make: (execution: Execution) => State): State | undefined {
-    return this.#states.get(make) as State | undefined;
+  known<State extends KindState>({ name }: StateKey<State>): State | undefined {
+    return this.#states.get(name) as State | undefined;
   }
 
   /** The time of day, as the engine knows it; not for the code. */
@@ -156,22 +155,17 @@ export class Execution {
     this.reaches(0);
   }
 
+  /** Whether the journal begins with what another run's had. */
+  get goesOn(): boolean {
+    return this.#origin !== null;
+  }
+
   /** Whether the journal begins with what that run's had, be it by way of others. */
   goesOnFor(runId: string): boolean {
     for (let origin = this.#origin; origin !== null; origin = origin.origin) {
       if (origin.runId === runId) return true;
     }
     return false;
-  }
-
-  /** Whether a step of the run that this one goes on for may be under way there: not the one that failed. */
-  begunBefore(stepId: string): boolean {
-    return this.#origin !== null && this.#origin.again !== stepId;
-  }
-
-  /** Whether the step has failed in the run that this one goes on for, and is executed anew. */
-  failedBefore(stepId: string): boolean {
-    return this.#origin?.again === stepId;
   }
 
   /** What the code is told next is this event, or comes after it. */
@@ -199,6 +193,11 @@ export class Execution {
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
     return idOf(kind, name, count, this, this.#origin);
+  }
+
+  /** The id that the last request of this kind and name has where no other run has asked for the same. */
+  ownId(kind: EntityKind, name: string): string {
+    return idOf(kind, name, this.#counts.get(entityKey(kind, name)) ?? 0, this, null);
   }
 
   /** The run that the last request of this kind and name is of: another one, if the journal has it from there. */

@@ -11,7 +11,8 @@ import {
   snapshot,
 } from "../serialization/index.ts";
 import type { JournalEvent } from "../world/index.ts";
-import type { Execution, KindState } from "./execution.ts";
+import type { Execution } from "./execution.ts";
+import type { KindState } from "./kind-state.ts";
 import { callSystemStep, SYSTEM_STEP_RESULT } from "./kinds/system-step.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { processWide } from "../process-wide.ts";
 import { decode, registerClass, WORKFLOW_DESERIALIZE, WORKFLOW_SERIALIZE } from "../serialization/index.ts";
 import { type HookParts, WorkflowHook } from "./hook.ts";
 
@@ -37,21 +38,22 @@ export function webhookFacts(data: Uint8Array | null): WebhookFacts {
   return decode(data) as WebhookFacts;
 }
 
+/** Not part of what a workflow sees of a webhook. */
+const verifiers: WeakMap<object, WebhookVerifier> = processWide("webhook-verifiers", () => new WeakMap());
+
 /** The implementation of the webhooks that workflows have. */
 export class WorkflowWebhook<T = unknown, Owner = unknown> extends WorkflowHook<T, Owner> {
   readonly url: string;
-  /** Not part of what a workflow sees of it. */
-  readonly #verify: WebhookVerifier | undefined;
 
   constructor(parts: HookParts<Owner>, url: string, verify: WebhookVerifier | undefined) {
     super(parts);
     this.url = url;
-    this.#verify = verify;
+    if (verify !== undefined) verifiers.set(this, verify);
   }
 
   /** How a webhook verifies its requests, if it does. */
   static verifierOf(hook: WorkflowHook): WebhookVerifier | undefined {
-    return hook instanceof WorkflowWebhook ? hook.#verify : undefined;
+    return verifiers.get(hook);
   }
 }
 

@@ -1,5 +1,5 @@
 import { currentContext } from "../context.ts";
-import { step } from "../define/step.ts";
+import { ownStep } from "../define/step.ts";
 import { ContextError } from "../errors/index.ts";
 import { readBody } from "../serialization/index.ts";
 import { plainFetch, setDurableFetch } from "./plain-fetch.ts";
@@ -8,7 +8,7 @@ import { withStepKey } from "./step-keys.ts";
 /** The `fetch` of workflows and steps. */
 
 /** One attempt: sends the request, and reads the response to its end. */
-const send = step("perdure//fetch", async (request: Request, signal?: AbortSignal): Promise<Response> => {
+const send = ownStep("perdure//fetch", async (request: Request, signal?: AbortSignal): Promise<Response> => {
   const context = currentContext();
   if (context?.kind !== "step") throw new ContextError("fetch()", "a step");
   const over = context.step.signal;

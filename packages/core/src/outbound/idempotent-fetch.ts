@@ -1,7 +1,7 @@
 import { delay, systemClock } from "../clock.ts";
 import { currentContext, type StepContext } from "../context.ts";
 import { type Length, lengthMs } from "../define/retry-policy.ts";
-import { step } from "../define/step.ts";
+import { ownStep } from "../define/step.ts";
 import { ContextError } from "../errors/index.ts";
 import { readBody } from "../serialization/index.ts";
 import { warnOfHorizon } from "./horizon.ts";
@@ -68,7 +68,7 @@ export async function idempotentFetch<T = Response>(
     : sendDurably(request, retention, signal));
 }
 
-const sendDurably = step(
+const sendDurably = ownStep(
   "perdure//idempotentFetch",
   async (request: Request, retention: number | null, signal?: AbortSignal): Promise<Response> => {
     const context = currentContext();

@@ -1,15 +1,19 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { World } from "@perdure/core/world";
+import { mongodbWorld } from "@perdure/world-mongodb";
 import { postgresWorld } from "@perdure/world-postgres";
+import { redisWorld } from "@perdure/world-redis";
 import { sqliteWorld } from "@perdure/world-sqlite";
 import { getStepMetadata, step, workflow } from "perdure";
 import { note } from "./place.ts";
 
 /** What the short-lived processes of a drain's test execute. */
 
-/** The World of a test: a Postgres by its URL, with as few connections as it can do with, or the file of the environment. */
+/** The World of a test, by its URL: of Postgres with as few connections as it can do with; `sqlite` is the file of the environment. */
 export function drainWorld(url: string, namespace: string): World {
   if (url === "sqlite") return sqliteWorld({ path: process.env.PERDURE_SQLITE_PATH ?? ":memory:" });
+  if (url.startsWith("redis:")) return redisWorld({ url, namespace });
+  if (url.startsWith("mongodb:")) return mongodbWorld({ url, namespace });
   return postgresWorld({ url, namespace, maxConnections: 1, listen: false, logger: "silent" });
 }
 

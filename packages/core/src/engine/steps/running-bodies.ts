@@ -1,3 +1,4 @@
+import { processWide } from "../../process-wide.ts";
 import type { World } from "../../world/index.ts";
 import type { AttemptResult } from "./attempt.ts";
 
@@ -14,7 +15,7 @@ export interface RunningBody {
   readonly settled: Promise<AttemptResult | null>;
 }
 
-const registries = new WeakMap<World, RunningBodies>();
+const registries: WeakMap<World, RunningBodies> = processWide("running-bodies", () => new WeakMap());
 
 /** The registry of a World. */
 export function runningBodies(world: World): RunningBodies {

@@ -1,7 +1,8 @@
 import { decode, encode } from "../../serialization/index.ts";
 import { ATTRIBUTE_LIMITS, type Attributes, type NewEvent } from "../../world/index.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Kind } from "./kind.ts";
 
 /**
@@ -25,8 +26,10 @@ interface Current extends KindState {
 }
 
 function currentOf(execution: Execution): Current {
-  return execution.state(newCurrent);
+  return execution.state(ATTRIBUTES);
 }
+
+const ATTRIBUTES: StateKey<Current> = { name: "attributes", make: newCurrent };
 
 function newCurrent(): Current {
   return { all: {} };

@@ -2,7 +2,8 @@ import { isShielded } from "../../contexts.ts";
 import { WorkflowRunCancelledError } from "../../errors/index.ts";
 import { decode } from "../../serialization/index.ts";
 import { rejected } from "../deferred.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Kind } from "./kind.ts";
 
 /** The cancel of a run: what the code waits for is rejected, but for steps that have begun and may end. */
@@ -34,7 +35,7 @@ export interface Cancel extends KindState {
 
 /** The cancel of an execution, come or not. */
 export function cancelOf(execution: Execution): Cancel {
-  return execution.state(newCancel);
+  return execution.state(CANCEL);
 }
 
 /** So often code that has been cancelled may begin to wait for something; then it is not called any more. */
@@ -52,6 +53,8 @@ export function cancelledAgain(execution: Execution): Promise<never> | null {
   execution.endAs(cancel.error());
   return new Promise(() => {});
 }
+
+const CANCEL: StateKey<Cancel> = { name: "cancel", make: newCancel };
 
 function newCancel({ runId }: Execution): Cancel {
   const cancel: Cancel = {

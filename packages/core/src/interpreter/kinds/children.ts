@@ -1,5 +1,6 @@
 import type { JournalEvent } from "../../world/index.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 
@@ -11,8 +12,10 @@ export interface Children extends KindState {
 
 /** The children of an execution. */
 export function childrenOf(execution: Execution): Children {
-  return execution.state(newChildren);
+  return execution.state(CHILDREN);
 }
+
+const CHILDREN: StateKey<Children> = { name: "children", make: newChildren };
 
 function newChildren(): Children {
   return { tied: false };

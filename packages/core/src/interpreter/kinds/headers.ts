@@ -1,6 +1,7 @@
 import { decode, encode } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Carried, Kind } from "./kind.ts";
 
 /** Texts that travel with a run, such as the trace in which it was started: `headers_given`, where its start gave it some. Not for the code. */
@@ -19,8 +20,10 @@ interface Given extends KindState {
 
 /** The headers of an execution's run. */
 export function headersOf(execution: Execution): Headers {
-  return execution.known(newGiven)?.headers ?? NONE;
+  return execution.known(GIVEN)?.headers ?? NONE;
 }
+
+const GIVEN: StateKey<Given> = { name: "headers", make: newGiven };
 
 function newGiven(): Given {
   return { headers: {} };
@@ -61,7 +64,7 @@ export const headersKind: Kind = {
       role: "note",
       own: true,
       note(execution, { data }) {
-        execution.state(newGiven).headers = decode(data) as Headers;
+        execution.state(GIVEN).headers = decode(data) as Headers;
       },
     },
   },

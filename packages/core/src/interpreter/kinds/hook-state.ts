@@ -1,7 +1,8 @@
 import { decode } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
 import type { Payload, WorkflowHook } from "../hook.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Known } from "../pending.ts";
 import { OR_START, type OrStart } from "./or-start.ts";
 
@@ -48,8 +49,10 @@ export function payloadOf(
 }
 
 export function hooksOf(execution: Execution): Hooks {
-  return execution.state(newHooks);
+  return execution.state(HOOKS);
 }
+
+const HOOKS: StateKey<Hooks> = { name: "hooks", make: newHooks };
 
 function newHooks(): Hooks {
   const live = new Map<string, WorkflowHook>();
@@ -92,7 +95,7 @@ export function receive(execution: Execution, payload: Payload<unknown>): void {
 
 /** How many payloads came to each hook that the code has not taken, by hook id; `null` if there are none. */
 export function payloadsLeft(execution: Execution): Readonly<Record<string, number>> | null {
-  const hooks = execution.known(newHooks);
+  const hooks = execution.known(HOOKS);
   if (hooks === undefined) return null;
   const { made, held } = hooks;
   const left: Record<string, number> = {};

@@ -3,7 +3,8 @@ import type { Duration } from "../../duration.ts";
 import { DeadlockError, type DeadlockMember, LockTimeoutError } from "../../errors/index.ts";
 import { decode, encode } from "../../serialization/index.ts";
 import type { JournalEvent } from "../../world/index.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, OwedStep, Past } from "./kind.ts";
 import { callSystemStep } from "./system-step.ts";
@@ -59,8 +60,10 @@ interface Locks extends KindState {
 }
 
 function locksOf(execution: Execution): Locks {
-  return execution.state(newLocks);
+  return execution.state(LOCKS);
 }
+
+const LOCKS: StateKey<Locks> = { name: "locks", make: newLocks };
 
 function newLocks(): Locks {
   return { asked: new Set(), kept: new Set() };
@@ -142,13 +145,13 @@ export function giveUpWaits(execution: Execution): void {
 
 /** The run has locks, or asks for some. */
 export function hasLocks(execution: Execution): boolean {
-  const locks = execution.known(newLocks);
+  const locks = execution.known(LOCKS);
   return locks !== undefined && (locks.asked.size > 0 || locks.kept.size > 0);
 }
 
 /** It goes on with the journal of another run, and has not got all the locks that this one had: no body may begin. */
 export function regainsLocks(execution: Execution): boolean {
-  for (const lock of execution.known(newLocks)?.asked ?? []) if (lock.lost) return true;
+  for (const lock of execution.known(LOCKS)?.asked ?? []) if (lock.lost) return true;
   return false;
 }
 

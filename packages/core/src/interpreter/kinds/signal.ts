@@ -1,6 +1,6 @@
 import { derivedMessageId } from "../../ids.ts";
 import { decode, decodeError, encode } from "../../serialization/index.ts";
-import type { Execution } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
 import {
   ABORT_SIGNAL,
   type AbortOrder,
@@ -20,8 +20,10 @@ import type { Kind } from "./kind.ts";
 
 /** The signals of an execution. */
 export function signalsOf(execution: Execution): Signals {
-  return execution.state(newSignals);
+  return execution.state(SIGNALS);
 }
+
+const SIGNALS: StateKey<Signals> = { name: "signals", make: newSignals };
 
 function newSignals(execution: Execution): Signals {
   return new Signals(execution);

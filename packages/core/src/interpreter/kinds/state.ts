@@ -1,6 +1,7 @@
 import { decode, encode, storable } from "../../serialization/index.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Kind } from "./kind.ts";
 
 /** What a run shows of itself: `state_set`, which also sets the row's `state`. Nobody is woken to read it. */
@@ -17,8 +18,10 @@ interface Versions extends KindState {
 }
 
 function versionsOf(execution: Execution): Versions {
-  return execution.state(newVersions);
+  return execution.state(VERSIONS);
 }
+
+const VERSIONS: StateKey<Versions> = { name: "versions", make: newVersions };
 
 function newVersions(): Versions {
   return { last: 0 };

@@ -2,7 +2,8 @@ import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
-import type { Execution, KindState } from "../execution.ts";
+import type { Execution, StateKey } from "../execution.ts";
+import type { KindState } from "../kind-state.ts";
 import type { Pending } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
 import type { Kind, OwedStep } from "./kind.ts";
@@ -29,8 +30,10 @@ interface Unanswered extends KindState {
 }
 
 function unansweredOf(execution: Execution): Unanswered {
-  return execution.state(noneUnanswered);
+  return execution.state(UNANSWERED);
 }
+
+const UNANSWERED: StateKey<Unanswered> = { name: "system steps", make: noneUnanswered };
 
 function noneUnanswered(): Unanswered {
   return { names: new Map() };
@@ -38,11 +41,14 @@ function noneUnanswered(): Unanswered {
 
 /** The names of the system steps without a result, those included that a cancel interrupted. */
 export function unansweredSystemSteps(execution: Execution): Iterable<string> {
-  return execution.known(noneUnanswered)?.names.values() ?? [];
+  return execution.known(UNANSWERED)?.names.values() ?? [];
 }
 
 /** The type of the message that completes a system step which waits for one; its data is the result. */
 export const SYSTEM_STEP_RESULT = "system_step_result";
+
+/** The type of the message that fails it; its data is the encoded error. */
+export const SYSTEM_STEP_FAILURE = "system_step_failure";
 
 /** A workflow calls a system step. `input` is given the step's id, from which it makes ids of its own, and the run that it is of. */
 export function callSystemStep<T>(
@@ -124,6 +130,10 @@ export const systemStepKind: Kind = {
     [SYSTEM_STEP_RESULT](execution, { id, data }) {
       if (id === null || !isSystemStep(execution.pending.get(id))) return null;
       return { type: "system_step_completed", id, data, ...readAhead(data) };
+    },
+    [SYSTEM_STEP_FAILURE](execution, { id, data }) {
+      if (id === null || !isSystemStep(execution.pending.get(id))) return null;
+      return { type: "system_step_failed", id, data };
     },
   },
 };

@@ -1,0 +1,4 @@
+import { frameworks } from "../fixtures.ts";
+import { testEach } from "../framework-tests.ts";
+
+testEach(frameworks.filter(({ light }) => light));
