@@ -1,6 +1,7 @@
 import { systemNow, systemSetTimeout } from "./clock.ts";
 import type { LogFields, Logger } from "./logger.ts";
 import { withoutPasswords } from "./passwords.ts";
+import { shownError } from "./shown-error.ts";
 
 /** What a program hears that has configured nothing: warnings and errors as readable lines on stderr, limited. */
 
@@ -36,7 +37,13 @@ export function consoleLogger(
   const kinds = new Map<string, Kind>();
   const seen = new Set<string>();
 
-  const print = (level: Level, line: string): void => console[level](`perdure: ${withoutPasswords(line)}`);
+  const print = (level: Level, line: string): void => {
+    try {
+      console[level](`perdure: ${withoutPasswords(line)}`);
+    } catch {
+      // Somebody has replaced the console's method. A timer prints, too: what is thrown there would end the process.
+    }
+  };
 
   const isNew = (message: string, runId: unknown): boolean => {
     if (typeof runId !== "string") return true;
@@ -93,12 +100,15 @@ function lineOf(message: string, fields: LogFields): string {
 }
 
 function short(value: unknown): string {
-  if (Array.isArray(value)) return value.map(short).join(", ");
-  return typeof value === "object" && value !== null ? "[object]" : String(value);
+  try {
+    if (Array.isArray(value)) return value.map(short).join(", ");
+    return typeof value === "object" && value !== null ? "[object]" : String(value);
+  } catch {
+    return "[object]";
+  }
 }
 
 function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return short(error).slice(0, MOST_CHARACTERS);
-  const { name, message } = error;
-  return `${name}: ${message}`.slice(0, MOST_CHARACTERS);
+  const shown = shownError(error);
+  return (shown === undefined ? short(error) : `${shown.name}: ${shown.message}`).slice(0, MOST_CHARACTERS);
 }

@@ -3,8 +3,8 @@ import { defaultClient } from "./api/runtime.ts";
 import { HookPayloadError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./hooks.ts";
 import { checkOptionNames } from "./option-names.ts";
-import { whenRead } from "./serialization/index.ts";
-import type { SchemaIssue, StandardSchema } from "./standard-schema.ts";
+import { copyOf, whenRead } from "./serialization/index.ts";
+import type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts";
 import { createHook } from "./workflow-hooks.ts";
 
 /** Hooks whose payloads have a type, and a schema that they are checked against before they are sent. */
@@ -53,15 +53,20 @@ export function defineHook<Input, Output = Input>(
   }
   return {
     create: (hookOptions) => createHook<Output>(hookOptions),
-    async resume(token, payload, resumeOptions) {
-      const value = schema === undefined ? payload : await checked(schema, payload);
-      return await whenRead(() => defaultClient().resumeHook(token, value, resumeOptions));
+    async resume(tokenOrHook, payload, resumeOptions = {}) {
+      const send = (value: unknown, token: string, options: ResumeOptions): Promise<ResumedHook> =>
+        whenRead(() => defaultClient().resumeHook(token, value, options));
+      const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
+      if (schema === undefined) return await send(payload, token, resumeOptions);
+      // A schema may look at the payload later, when it is no longer what was passed.
+      const options = { ...resumeOptions };
+      return await send(accepted(await schema["~standard"].validate(copyOf(payload))), token, options);
     },
   };
 }
 
-async function checked<Output>(schema: StandardSchema<unknown, Output>, payload: unknown): Promise<Output> {
-  const result = await schema["~standard"].validate(payload);
+/** What the schema makes of a payload. @throws {HookPayloadError} if it does not take it */
+function accepted<Output>(result: SchemaResult<Output>): Output {
   if (result.issues === undefined) return result.value;
   throw new HookPayloadError(
     result.issues.map(({ message, path = [] }) => ({ message, path: pathText(path) })),

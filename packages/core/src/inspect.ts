@@ -20,6 +20,7 @@ export { clientOf } from "./api/runtime.ts";
 export { type EarlierAttempt, type TimelineEntry, timelineOf } from "./api/timeline.ts";
 export { isEngineFrame, userStack } from "./api/user-frames.ts";
 export { registry } from "./define/registry.ts";
+export { isKeptEncrypted } from "./encryption/sealed-bytes.ts";
 export { workersOf } from "./engine/upkeep/sign-of-life.ts";
 export { isWebhookId } from "./interpreter/webhook.ts";
 export { hookName, startName, successorName } from "./names.ts";

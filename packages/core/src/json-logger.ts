@@ -1,10 +1,11 @@
-import { inspect, types } from "node:util";
+import { inspect } from "node:util";
 import { systemNow } from "./clock.ts";
 import type { LogFields, Logger } from "./logger.ts";
 import { withoutPasswords } from "./passwords.ts";
+import { cut, isError, shownError } from "./shown-error.ts";
 
-/** How many causes of an error are shown. */
-const MOST_CAUSES = 5;
+/** The longest field, in characters; of a longer one the beginning is shown, as a text. */
+const LONGEST = 262_144;
 
 /**
  * One line of JSON per message, with `time`, `level`, `message` and the fields. Errors are shown with name, message, code,
@@ -27,9 +28,10 @@ export function jsonLogger(write: (line: string) => void): Logger {
 
 function jsonOf(value: unknown): string {
   try {
-    return JSON.stringify(value, plain) ?? JSON.stringify(String(value));
+    const json = JSON.stringify(isError(value) ? shownError(value) : value, plain);
+    return json === undefined || json.length > LONGEST ? JSON.stringify(cut(json ?? String(value))) : json;
   } catch {
-    return JSON.stringify(shown(value));
+    return JSON.stringify(cut(shown(value)));
   }
 }
 
@@ -44,21 +46,7 @@ function shown(value: unknown): string {
 /** A replacer of `JSON.stringify`; `this[key]` is the value before its own `toJSON`. */
 function plain(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
   const raw = this[key];
-  if (types.isNativeError(raw)) return describe(raw, MOST_CAUSES);
+  if (isError(raw)) return shownError(raw);
+  if (typeof value === "string") return cut(value);
   return typeof value === "bigint" ? String(value) : value;
-}
-
-// Not its other properties: a driver's hold the values of the statement that failed.
-function describe(error: Error, causes: number): Readonly<Record<string, unknown>> {
-  const { name, message, stack, cause, code, errors } = error as Error & { code?: unknown; errors?: unknown };
-  const inner = (value: unknown): unknown =>
-    types.isNativeError(value) ? describe(value, causes - 1) : typeof value === "string" ? value : undefined;
-  return {
-    name,
-    message,
-    code: typeof code === "string" || typeof code === "number" ? code : undefined,
-    stack,
-    cause: causes > 0 ? inner(cause) : undefined,
-    errors: causes > 0 && Array.isArray(errors) ? errors.slice(0, MOST_CAUSES).map(inner) : undefined,
-  };
 }

@@ -1,3 +1,4 @@
+import { patienceWith, tellsOf, untilSeen } from "./api/looking.ts";
 import type { Clock } from "./clock.ts";
 import { currentContext } from "./context.ts";
 import { callSystemStep } from "./interpreter/kinds/system-step.ts";
@@ -10,7 +11,7 @@ import {
   readBody,
   storable,
 } from "./serialization/index.ts";
-import type { World } from "./world/index.ts";
+import type { Hint, World } from "./world/index.ts";
 
 /**
  * Answers of workflows to the requests that their webhooks got. An answer is the first chunk of a stream of the webhook's run,
@@ -31,9 +32,6 @@ export async function appendAnswer(
   await append([{ runId, name: `${ANSWER}${id}`, writer, n: 0, chunks: [answer] }]);
 }
 
-/** A lost notification costs so many milliseconds at most; where there are none, this is how often it looks. */
-const [PATIENCE, WITHOUT_NOTIFICATIONS] = [5_000, 200];
-
 /** The answer to a request; `null` if its run has ended without one, or none has come when the time is over. */
 export async function answerTo(
   world: World,
@@ -42,26 +40,16 @@ export async function answerTo(
   until: number,
 ): Promise<Response | null> {
   const name = `${ANSWER}${id}`;
-  const patience = world.capabilities.notifications ? PATIENCE : WITHOUT_NOTIFICATIONS;
-  let wake = (): void => {};
-  const unsubscribe = world.subscribe((hint) => {
-    if (hint.type === "changed" || ("runId" in hint && hint.runId === runId && hint.type !== "mail")) wake();
+  const ended = tellsOf(runId);
+  const tells = (hint: Hint): boolean =>
+    ended(hint) || (hint.type === "stream" && hint.runId === runId && hint.name === name);
+  return await untilSeen({ world, clock, signal: undefined, tells }, async () => {
+    const part = await world.readChunks({ runId, name, from: 0, limit: 1, byteLimit: 1 });
+    const [answer] = part?.chunks ?? [];
+    if (answer !== undefined) return { seen: decode(answer.data) as Response };
+    if (part === null || part.closed || clock.now() >= until) return { seen: null };
+    return { again: Math.min(patienceWith(world), until - clock.now()) };
   });
-  try {
-    for (;;) {
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      const part = await world.readChunks({ runId, name, from: 0, limit: 1, byteLimit: 1 });
-      const [answer] = part?.chunks ?? [];
-      if (answer !== undefined) return decode(answer.data) as Response;
-      if (part === null || part.closed || clock.now() >= until) return null;
-      const cancelTimer = clock.setTimer(Math.min(clock.now() + patience, until), wake);
-      await woken.finally(cancelTimer);
-    }
-  } finally {
-    unsubscribe();
-  }
 }
 
 /** What `request.respondWith(response)` does where it is called. */

@@ -8,7 +8,7 @@ import { createHookIn } from "./interpreter/kinds/hook.ts";
 import { type WebhookFacts, WorkflowWebhook, webhookFacts } from "./interpreter/webhook.ts";
 import { checkOptionNames, type OptionNames } from "./option-names.ts";
 import { webhookUrl } from "./public-address.ts";
-import { encode, UnreadBody, whenRead } from "./serialization/index.ts";
+import { afterReading, encode, UnreadBody } from "./serialization/index.ts";
 import { runsOf } from "./workflow-runs.ts";
 
 /** Hooks and webhooks, as workflow functions create them. */
@@ -104,16 +104,17 @@ export function createWebhook(options: WebhookOptions = {}): Webhook {
     token,
     canAdopt: isSame,
     shown(of, known) {
+      const value: WebhookFacts = { url: url(of, known), ...facts };
       // A replay waits for a body where the live run waited, so that both ask in one order.
       const encoded = (): Uint8Array | null => {
-        const anew = encode({ url: url(of, known), ...facts } satisfies WebhookFacts, "createWebhook()");
+        const anew = encode(value, "createWebhook()");
         return known !== null && isSame(known) ? known : anew;
       };
       try {
         return encoded();
       } catch (error) {
         if (!(error instanceof UnreadBody)) throw error;
-        return whenRead(encoded);
+        return afterReading(error, encoded);
       }
     },
     freeAt: 0,

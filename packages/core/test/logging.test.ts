@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { jsonLogger, resolveLogger } from "@perdure/core/runtime";
 import { HintListeners } from "@perdure/core/world";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -59,6 +60,69 @@ describe("the console logger", () => {
     const { warn } = spies();
     consoleLogger().warn("failed", { error: new Error("connect postgres://app:s3cret@db/app") });
     expect(warn.mock.lastCall).toEqual(["perdure: failed: Error: connect postgres://app:***@db/app"]);
+  });
+});
+
+describe("whatever was thrown", () => {
+  const gone = (key: string) =>
+    Object.defineProperty(new Error("said"), key, {
+      get() {
+        throw new Error("no");
+      },
+    });
+  const shut = Proxy.revocable(new Error("said"), {});
+  shut.revoke();
+
+  it.each<[string, unknown, string, string]>([
+    ["an error of another realm", runInNewContext("new TypeError('said')"), "TypeError", "said"],
+    ["a proxy of an error", new Proxy(new Error("said"), {}), "Error", "said"],
+    [
+      "an object without a prototype",
+      Object.assign(Object.create(null), { name: "N", message: "said" }),
+      "N",
+      "said",
+    ],
+    ["an unreadable message", gone("message"), "Error", "(cannot be read)"],
+    ["an unreadable name", gone("name"), "(cannot be read)", "said"],
+    ["a name that is a symbol", Object.assign(new Error("said"), { name: Symbol("s") }), "Symbol(s)", "said"],
+    ["a revoked proxy", shut.proxy, "(cannot be read)", "(cannot be read)"],
+  ])("is one line with what can be read of it: %s", (_, error, name, message) => {
+    const { warn } = spies();
+    consoleLogger().warn("failed", { error });
+    expect(warn.mock.calls).toEqual([[`perdure: failed: ${name}: ${message}`]]);
+    const written: string[] = [];
+    jsonLogger((line) => void written.push(line)).warn("failed", { error });
+    expect(JSON.parse(written[0] ?? "").error).toMatchObject({ name, message });
+  });
+
+  it("is not longer than a line may be, and shows no property of a driver", () => {
+    const written: string[] = [];
+    const long = Object.assign(new Error("x".repeat(1_000_000)), {
+      toJSON: () => ({ args: "s3cret" }),
+      args: "s3cret",
+    });
+    jsonLogger((line) => void written.push(line)).warn("failed", {
+      error: long,
+      many: Array(300_000).fill(1),
+    });
+    expect(written[0]?.length).toBeLessThan(400_000);
+    expect(written[0]).not.toContain("s3cret");
+    expect(() => JSON.parse(written[0] ?? "")).not.toThrow();
+  });
+
+  it("ends no process where the console itself fails, now or a minute later", () => {
+    const { warn } = spies();
+    warn.mockImplementation(() => {
+      throw new Error("closed");
+    });
+    const later: (() => void)[] = [];
+    const logger = consoleLogger(
+      () => 0,
+      (_ms, fn) => void later.push(fn),
+    );
+    for (let index = 0; index < 9; index++) logger.warn("of the store");
+    expect(later).toHaveLength(1);
+    expect(later[0]).not.toThrow();
   });
 });
 

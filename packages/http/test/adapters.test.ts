@@ -168,3 +168,31 @@ describe.each(Object.entries(frameworks))("%s", (name, serveIt) => {
     });
   }
 });
+
+test.each(["express", "fastify"])("a handler of %s that never ends its response gets 504", async (name) => {
+  const world = memoryWorld({ state: new MemoryState() });
+  const options: IdempotentOptions = { world, logger: "silent", timeout: 20 };
+  let url: string;
+  if (name === "express") {
+    const app = express();
+    app.post(
+      "/charges",
+      idempotentExpress(() => {}, options),
+    );
+    const server = app.listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    url = listens(server);
+  } else {
+    const app = fastify();
+    app.post(
+      "/charges",
+      idempotentFastify(() => new Promise(() => {}), options),
+    );
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    onTestFinished(() => app.close());
+    url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  }
+  const headers = { "content-type": "application/json", "x-api-key": "a", "idempotency-key": "k" };
+  const answer = await fetch(`${url}/charges`, { method: "POST", headers, body: "{}" });
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([504, "application/problem+json"]);
+});

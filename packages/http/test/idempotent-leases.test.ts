@@ -205,3 +205,39 @@ test("an answer is kept for its time", async () => {
   await clock.advance(1);
   expect(await seen(one.send(says("second")))).toEqual([200, null, "second"]);
 });
+
+test("a handler that never ends is aborted after its time, and its key can be handled again after the lease", async () => {
+  const { clock, process } = cluster();
+  const { send } = process({ timeout: "1m" });
+  const never = later();
+  const first = send(never.handler);
+  await clock.advance(59_999);
+  expect(never.context().signal.aborted).toBe(false);
+  await clock.advance(1);
+  const { status, headers } = await first;
+  expect([status, headers.get("retry-after")]).toEqual([504, "15"]);
+  expect(String(never.context().signal.reason)).toContain("within 60000 ms");
+  expect(() => never.context().begin()).toThrow("60000 ms");
+  // Renewed for the last time after 55 s at the latest.
+  expect((await send(says("never"))).status).toBe(409);
+  await clock.advance(LEASE);
+  expect(await seen(send(async ({ attempt }) => new Response(`attempt ${attempt}`)))).toEqual([
+    200,
+    null,
+    "attempt 2",
+  ]);
+  never.answer("late");
+  expect(await seen(send(says("never")))).toEqual([200, "true", "attempt 2"]);
+});
+
+test("what a handler answers after its time counts if nobody has handled the key meanwhile", async () => {
+  const { clock, process } = cluster();
+  const { send } = process({ timeout: "1m" });
+  const slow = later();
+  const first = send(slow.handler);
+  await clock.advance(60_000);
+  expect((await first).status).toBe(504);
+  slow.answer("late");
+  await clock.advance(0);
+  expect(await seen(send(says("never")))).toEqual([200, "true", "late"]);
+});

@@ -1,6 +1,7 @@
 import {
   type Context,
   context as contexts,
+  diag,
   type Span,
   SpanKind,
   SpanStatusCode,
@@ -73,23 +74,24 @@ export function tracesInterceptor(tracer: Tracer): Interceptor {
       const execution = begin(run);
       executions.set(run.runId, execution);
       return (outcome) => {
+        if (executions.get(run.runId) === execution) executions.delete(run.runId);
         execution.span.setAttribute(ATTRIBUTE.execution, outcome);
         execution.span.end();
-        if (executions.get(run.runId) === execution) executions.delete(run.runId);
       };
     },
 
     async aroundStep(call, next) {
       const parent = executions.get(call.runId)?.context ?? read(call.headers).context;
       const name = `step.execute ${shortStep(call.stepName)}`;
-      const span = tracer.startSpan(name, { attributes: stepAttributes(call) }, parent);
+      const span = safely(() => tracer.startSpan(name, { attributes: stepAttributes(call) }, parent));
+      if (span === undefined) return await next();
       try {
         return await contexts.with(trace.setSpan(parent, span), next);
       } catch (error) {
-        fail(span, error);
+        safely(() => fail(span, error));
         throw error;
       } finally {
-        span.end();
+        safely(() => span.end());
       }
     },
 
@@ -101,11 +103,24 @@ export function tracesInterceptor(tracer: Tracer): Interceptor {
   };
 }
 
+/** What a tracer, or a processor behind it, throws must not be taken for what the step threw: its work would be done again. */
+function safely<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    diag.error("perdure: a tracer failed; the step goes on without it", error);
+    return undefined;
+  }
+}
+
 function fail(span: Span, error: unknown): void {
-  const exception = error instanceof Error ? error : String(error);
-  span.recordException(exception);
-  span.setStatus({
-    code: SpanStatusCode.ERROR,
-    message: error instanceof Error ? error.message : String(error),
-  });
+  if (error instanceof Error) span.recordException(error);
+  else span.recordException(said(error));
+  span.setStatus({ code: SpanStatusCode.ERROR, message: said(error) });
+}
+
+/** Of an object that is no error, nothing: what is in it may be anybody's. */
+function said(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  return typeof thrown === "object" && thrown !== null ? "an object that is not an Error" : String(thrown);
 }

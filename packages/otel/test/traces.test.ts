@@ -35,6 +35,29 @@ const charge = step(
 );
 const order = workflow("workflow//./src/orders//order", async () => await charge());
 
+it("a tracer that fails changes nothing for the step: its body is called once", async () => {
+  for (const failing of ["startSpan", "end"] as const) {
+    const { provider } = traces();
+    const broken = (): never => {
+      throw new Error("exporter");
+    };
+    const tracer = provider.getTracer("test");
+    const startSpan: typeof tracer.startSpan = (...args) => {
+      const span = tracer.startSpan(...args);
+      return failing === "end" ? Object.assign(span, { end: broken }) : broken();
+    };
+    const tracerProvider = { getTracer: () => ({ ...tracer, startSpan }) } as never;
+    const stop = registerOpenTelemetry({ tracerProvider, meterProvider: null });
+    onTestFinished(stop);
+    await working();
+    const before = inner.length;
+    failures = 0;
+    expect(await (await start(order, [])).returnValue).toBe("charged");
+    expect(inner.length - before).toBe(1);
+    stop();
+  }
+});
+
 it("traces a start, its run and the steps, each trace linked with the start", async () => {
   const { provider, spans } = traced();
   await working();

@@ -264,13 +264,19 @@ storeCommand(
 )
   .option("--in-flight", "the runs that have not ended (the default)")
   .option("--last <count>", "the newest runs, ended ones too")
-  .option("-w, --workflow <id>", "only of this workflow")
+  .option("-w, --workflow <id>", "only of this workflow: its id, or the name of its function")
   .option("--code <files...>", "the modules with the workflows (default: files of perdure.config.ts)")
   .option("--strict", "other arguments of a step are a divergence, too")
   .option(...json)
   .action(async (file: string | undefined, options) =>
     (await import("./cli/replay.ts")).replay(file, options),
   );
+
+// Whoever reads the output may stop at any line, as head does: no more of it is needed then.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
 
 try {
   if (process.argv[2] === "complete") {
@@ -285,3 +291,6 @@ try {
   process.exitCode = EXIT.failed;
   await shutdown().catch(() => {});
 }
+
+// What the user's modules and steps keep open, such as a pool of connections or a body that ignores its signal, does not keep the command.
+process.stdout.write("", () => process.exit());

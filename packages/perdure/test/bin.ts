@@ -10,7 +10,7 @@ import { onTestFinished } from "vitest";
 /** The command as it is built, in a project of its own: a folder with the package linked and some files. */
 
 const home = join(import.meta.dirname, "..");
-const bin = join(home, "bin/perdure.js");
+export const bin: string = join(home, "bin/perdure.js");
 
 export interface Ended {
   readonly code: number;

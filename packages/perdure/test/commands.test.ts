@@ -29,6 +29,15 @@ test("what cannot be done is exit code 1 and one line", { timeout: 60_000 }, asy
     /^@perdure\/world-redis is not installed in .*\. Run: npm install @perdure\/world-redis\n$/,
   );
   expect(away.error).not.toContain("hush");
+  // The scheme is missing, or is that of a file: no file is looked for, or named, whose path has the password in it.
+  for (const url of ["app:hush@127.0.0.1/app", "sqlite://app:hush@127.0.0.1"]) {
+    const mistaken = await perdure("runs", "--url", url);
+    expect(mistaken).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/^The URL belongs to no World: /),
+    });
+    expect(mistaken.error).not.toContain("hush");
+  }
   writeFileSync(join(folder, "perdure.config.ts"), "export const world = 1;");
   expect((await perdure("runs")).error).toMatch(/perdure\.config\.ts has no default export\./);
 });
@@ -45,7 +54,7 @@ test("an act on chosen runs counts them, and does nothing where nobody can be as
      export default defineConfig({ world: () => sqliteWorld({ path: "data/app.db" }) });`,
   );
   const ids = [await invoice(perdure, "in_1"), await invoice(perdure, "in_2")];
-  const asked = await perdure("cancel", "--workflow", INVOICE);
+  const asked = await perdure("cancel", "--workflow", "invoice");
   expect(asked).toEqual({
     code: 1,
     out: "",
@@ -55,9 +64,13 @@ test("an act on chosen runs counts them, and does nothing where nobody can be as
   expect(done.code).toBe(0);
   expect(done.out.split("\n").slice(0, 2).sort()).toEqual(ids.map((id) => `${id} terminated`).sort());
   expect(done.out).toContain("2 runs terminated, 0 not.");
-  const partly = await perdure("retry", ids[0] as string, "wrun_nobody", "--json");
+  const partly = await perdure("cancel", ids[0] as string, "wrun_nobody", "--json");
   expect(partly.code).toBe(1);
-  expect(JSON.parse(partly.out).map(({ error }: { error: string }) => error.slice(0, 12))).toHaveLength(2);
+  const errors = new Map(
+    JSON.parse(partly.out).map((one: { runId: string; error: string }) => [one.runId, one.error]),
+  );
+  expect(errors.get(ids[0])).toContain("has ended (cancelled): it stays as it is.");
+  expect(errors.get("wrun_nobody")).toContain('"wrun_nobody"');
   // Nobody is there to execute what is left of them.
   expect(await perdure("health")).toMatchObject({ code: 0 });
   await invoice(perdure, "in_3");

@@ -45,6 +45,6 @@ test("values with the key, their places without it, and no failure either way", 
   const replay = await perdure("replay", "--last", "1", ...without);
   expect(replay.code).toBe(2);
   expect(replay.out).toContain(
-    "0 of 1 journals are followed, 0 diverge.\n1 could not be read: they are encrypted.",
+    "0 of 1 journals are followed, 0 diverge.\n1 could not be read: they are encrypted with keys that are not here",
   );
 });

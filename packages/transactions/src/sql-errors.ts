@@ -40,8 +40,8 @@ function chain(error: unknown): readonly ErrorLike[] {
   const add = (each: unknown): void => {
     if (typeof each !== "object" || each === null || all.has(each as ErrorLike) || all.size > 20) return;
     all.add(each as ErrorLike);
-    const { cause, driverError, original, originalError, meta } = each as ErrorLike;
-    for (const inner of [cause, driverError, original, originalError, meta]) add(inner);
+    const { cause, driverError, original, originalError, meta, driverAdapterError } = each as ErrorLike;
+    for (const inner of [cause, driverError, original, originalError, meta, driverAdapterError]) add(inner);
   };
   add(error);
   return [...all];

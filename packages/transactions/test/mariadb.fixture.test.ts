@@ -3,6 +3,7 @@ import mysql from "mysql2/promise";
 import { afterAll } from "vitest";
 import { migration } from "../src/index.ts";
 import { adapterLaws } from "./adapter-laws.ts";
+import { deadlockLaws } from "./contention-laws.ts";
 import { killLaws } from "./kill-laws.ts";
 import { kyselyOnMariadb, type Place } from "./kysely-subjects.ts";
 import { TABLE } from "./programs.ts";
@@ -26,3 +27,11 @@ const place: Place = {
 adapterLaws(kyselyOnMariadb(place));
 killLaws(kyselyOnMariadb(place), "mariadb", place.url);
 zombieLaws(kyselyOnMariadb(place));
+
+const client = await mysql.createConnection({ uri: server.url });
+afterAll(() => client.end());
+// The one that has changed fewer rows is ended.
+deadlockLaws(kyselyOnMariadb(place), { query: (sql) => client.query(sql) }, (key) => [
+  "BEGIN",
+  ...Array.from({ length: 50 }, (_, n) => `INSERT INTO business VALUES ('heavy_${key}${n}')`),
+]);

@@ -63,7 +63,7 @@ interface Limits {
 
 const LONGEST_PAUSE = 50;
 /** A server that is not there is waited for no longer than so many milliseconds when the World is opened. */
-const OPENING = 5_000;
+const OPENING = 4_800;
 /** The part of a call's time after which the server gives it up. */
 const SERVERS_PART = 0.8;
 /** Milliseconds until an idle connection is probed by the operating system. */

@@ -26,6 +26,21 @@ const FINAL: ReadonlyMap<number, string> = new Map([
 const MISUSE =
   /^(BSON\w*|Mongo(Parse|InvalidArgument|MissingCredentials|MissingDependency|Compatibility)Error)$/;
 
+/** What to do where the driver has found no server, by what it says of its tries. The first that fits counts. */
+const NOT_FOUND: readonly (readonly [RegExp, string])[] = [
+  [
+    /timed out/,
+    "Nothing there answers as MongoDB does. Check host and port of the URL, `replicaSet`, which is the name of the set, and `tls`: a " +
+      "server that expects TLS is silent without it, and one that has none is silent with it.",
+  ],
+  [
+    /closed$|ECONNRESET|EPIPE/,
+    "What takes the connection there closes it: check host and port of the URL. It may be no MongoDB, or expect TLS (`tls=true`).",
+  ],
+  [/certificate|SSL|TLS/i, "Check `tls` and the certificates that the URL names."],
+  [/(?:)/, "Check host and port of the URL, and that the server runs."],
+];
+
 /** The driver's own errors, of whichever copy of it: a client of the user's may come from another. */
 interface DriverError extends Error {
   readonly code?: unknown;
@@ -50,23 +65,50 @@ function codesOf({ code, writeErrors }: DriverError): unknown[] {
 
 /** The error to throw for what happened on a store. An error that is not the driver's stays as it is. */
 export function worldError(error: unknown, location: string): unknown {
+  if (isSystemError(error)) return notOpened(error, location);
   if (!isDriverError(error)) return error;
-  const advice = codesOf(error)
+  const final = codesOf(error)
     .map((code) => FINAL.get(Number(code)))
     .find((each) => each !== undefined);
-  const retryable = advice === undefined && !MISUSE.test(error.name);
-  const message = `The MongoDB World ${location} failed: ${withoutValues(error.message)}`;
-  return new WorldError(advice === undefined ? message : `${message} ${advice}`, {
-    cause: printable(error),
-    retryable,
-  });
+  const retryable = final === undefined && !MISUSE.test(error.name);
+  const said = withoutValues(error.message);
+  const advice = final ?? (error.name === "MongoServerSelectionError" ? adviceOn(said) : undefined);
+  const message = `The MongoDB World ${location} failed: ${said}`;
+  return new WorldError(
+    advice === undefined ? message : `${message}${/[.!?]$/.test(said) ? "" : "."} ${advice}`,
+    {
+      cause: printable(error),
+      retryable,
+    },
+  );
+}
+
+function adviceOn(said: string): string | undefined {
+  return NOT_FOUND.find(([words]) => words.test(said))?.[1];
+}
+
+/** A name that DNS does not know, or a file that the URL names. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && typeof error.syscall === "string";
+}
+
+function notOpened(error: NodeJS.ErrnoException, location: string): WorldError {
+  const isName = /^query|^getaddrinfo/.test(error.syscall ?? "");
+  const advice = isName ? "Check the host of the URL" : "Check the files that the URL names";
+  return new WorldError(
+    `The MongoDB World ${location} cannot be opened: ${error.message}. ${advice}.`,
+    {
+      cause: printable(error),
+      retryable: isName,
+    },
+  );
 }
 
 /** The error for a connection string that the driver does not take; the string itself may hold a password. */
 export function badUrl(error: unknown): WorldError {
   const reason = error instanceof Error ? withoutValues(error.message) : "";
   return new WorldError(
-    `The MongoDB World cannot use its connection string: ${reason} It looks like mongodb://user:password@host:27017/db.`,
+    `The MongoDB World cannot use its connection string: ${reason}. It looks like mongodb://user:password@host:27017/db.`,
     { retryable: false },
   );
 }

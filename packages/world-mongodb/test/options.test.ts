@@ -1,8 +1,10 @@
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { WorldError } from "@perdure/core/errors";
 import { sharedMongodb } from "@perdure/testbed/mongodb";
 import { NOW, newRun } from "@perdure/testbed/requests";
+import { refuses } from "@perdure/testbed/world-checks";
 import { MongoClient } from "mongodb";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { mongodbWorld } from "../src/index.ts";
 import { openWorld, temporaryDatabase } from "./store.ts";
 
@@ -68,6 +70,24 @@ test("a server that is not there: an error that may pass, with its address", asy
     message: expect.stringContaining("127.0.0.1:1/shop failed"),
   });
   expect((error as Error).message).not.toContain("secret");
+});
+
+test("what answers there is no MongoDB, is silent, or lacks a file: an error that says what to look at", async () => {
+  const silent = createServer();
+  const closing = createServer((socket) => socket.end());
+  for (const server of [silent, closing]) {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+  }
+  const opening = (server: Server, callTimeout = 400): Promise<void> =>
+    mongodbWorld({
+      url: `mongodb://127.0.0.1:${(server.address() as AddressInfo).port}/db`,
+      callTimeout,
+    }).open();
+  await refuses(opening(silent), { message: /Nothing there answers .*`replicaSet`.*`tls`/, retryable: true });
+  await refuses(opening(closing), { message: /closes it: .*`tls=true`/, retryable: true });
+  const files = mongodbWorld({ url: "mongodb://127.0.0.1/db?tls=true&tlsCAFile=/no/such/file" });
+  await refuses(files.open(), { message: /cannot be opened: .*no.such.file/, retryable: false });
 });
 
 test("a URL that is none: an error that stays", async () => {

@@ -26,7 +26,7 @@ import pg from "pg";
 import { PARSERS } from "./answers.ts";
 import { type Calls, type Execute, KyselyCalls, PoolCalls, type Statement } from "./calls.ts";
 import type { Config } from "./config.ts";
-import { isRolledBack, isUnreachable, worldError } from "./errors.ts";
+import { isOverdue, isRolledBack, isUnreachable, withoutValues, worldError } from "./errors.ts";
 import { endIfForeign } from "./greeting.ts";
 import type { Schema } from "./schema.ts";
 
@@ -53,6 +53,9 @@ const KEEP_ALIVE = 10_000;
 
 // A server that is there answers within this time, however short a time `openTimeout` gives it to start.
 const SHORTEST_OPENING = 1_000;
+
+// With this part of the time left it is not tried once more.
+const NEARLY_OVER = 0.25;
 
 export class Connection {
   /** For messages: server, database and schema. */
@@ -120,8 +123,9 @@ export class Connection {
           this.direct = await this.#reachesDirectly(Math.max(left(), SHORTEST_OPENING));
           return;
         } catch (error) {
-          if (!isUnreachable(error) || left() <= 0)
-            throw worldError(error, this.location, { reached: false });
+          // Who did not answer had all the time that was left; the driver's own timer counts a little faster.
+          const isOver = left() <= (isOverdue(error) ? timeout * NEARLY_OVER : 0);
+          if (!isUnreachable(error) || isOver) throw worldError(error, this.location, { reached: false });
         }
         await delay(PAUSE);
       }
@@ -272,7 +276,15 @@ function settingsOf(url: string | undefined, optional: boolean): pg.PoolConfig |
 }
 
 function placeOf(settings: pg.PoolConfig): string {
-  // The driver's own reading of URL and environment; no connection is made. It has no password in these three.
-  const { host, port, database } = new pg.Client(settings);
-  return `at ${host}:${port}/${database ?? ""}`;
+  try {
+    // The driver's own reading of URL and environment; no connection is made. It has no password in these three.
+    const { host, port, database } = new pg.Client(settings);
+    return `at ${host}:${port}/${database ?? ""}`;
+  } catch (error) {
+    // A file that the URL names, such as a certificate.
+    const { message } = withoutValues(error);
+    throw new WorldError(`The Postgres World cannot use its URL: ${message}. Check its parameters.`, {
+      retryable: false,
+    });
+  }
 }

@@ -78,6 +78,11 @@ const NOT_POSTGRES: Explanation = {
   retryable: false,
 };
 
+const POOL_ENDED: Explanation = {
+  text: "cannot be used: the pool that was passed to it has ended. Pass one that is open, and end it after the World.",
+  retryable: false,
+};
+
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "28P01": { text: "refuses the password. Check the URL.", retryable: false },
   "28000": { text: "refuses this user. Check the URL and the server's pg_hba.conf.", retryable: false },
@@ -91,7 +96,12 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "42P07": FOREIGN,
   "42723": FOREIGN,
   "42710": FOREIGN,
-  "25006": { text: "is read-only, as a standby is. Writes go on when it is the primary.", retryable: true },
+  "25006": {
+    text:
+      "is read-only: it is a standby, or `default_transaction_read_only` is on for this user or database. Writes go on when it is " +
+      "neither.",
+    retryable: true,
+  },
   "53100": {
     text: "has no room: its disk is full. Nothing was written. Make room; workers go on.",
     retryable: true,
@@ -133,12 +143,18 @@ export function isRolledBack(error: unknown): boolean {
 /** There is no connection: not yet, not now, or not any more. */
 export function isUnreachable(error: unknown): boolean {
   const code = codeOf(error) ?? "";
+  if (code === "ENOENT" || code === "EACCES") return isConnect(error);
   if (/^(08...|57P0[1-5]|E(CONN|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)\w*)$/.test(code))
     return true;
   return (
     error instanceof Error &&
     (isOverdue(error) || /^(Connection term|Client (has enc|was closed))/i.test(error.message))
   );
+}
+
+/** The system call that failed was that of a connection: to a socket that is a file. */
+function isConnect(error: unknown): boolean {
+  return (error as { readonly syscall?: unknown }).syscall === "connect";
 }
 
 /** What is stored cannot be read, and will not be the next time; said of an error that {@link worldError} gave. */
@@ -181,6 +197,7 @@ function explanationOf(error: unknown, reached: boolean): Explanation | undefine
   if (/^(ERR_TLS_CERT|ERR_SSL|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code)) return UNTRUSTED;
   if (/^received invalid response|^Unknown authentication/.test(message)) return NOT_POSTGRES;
   if (/^SASL: /.test(message)) return NO_PASSWORD;
+  if (/^Cannot use a pool after calling end/.test(message)) return POOL_ENDED;
   return EXPLANATIONS[code];
 }
 
@@ -191,7 +208,7 @@ function isClosed(error: unknown): boolean {
 }
 
 /** No answer within the time, by this World or by the driver. */
-function isOverdue(error: unknown): boolean {
+export function isOverdue(error: unknown): boolean {
   return (
     error instanceof Overdue ||
     (error instanceof Error &&

@@ -1,6 +1,7 @@
 import { deleteOldRuns } from "@perdure/core/world";
 import { CLAIM_ID, finish, NOW, newRun } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
+import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { migratePostgres, postgresWorld } from "../src/index.ts";
 import { openWorld, serverUrl, superuser, temporarySchema } from "./store.ts";
@@ -37,6 +38,25 @@ test("a database that does not exist", async () => {
 test("a server that does not exist", async () => {
   await refuses(postgresWorld({ url: "postgres://127.0.0.1:1/none", openTimeout: 0 }).open(), {
     message: /at 127\.0\.0\.1:1\/none, schema perdure cannot be reached/,
+    retryable: true,
+  });
+});
+
+test("a socket that is not there, a file that the URL names and that is not there, and a pool that has ended", async () => {
+  const socket = postgresWorld({ url: "postgres:///none?host=/no/such/folder", openTimeout: 0 });
+  await refuses(socket.open(), { message: /cannot be reached\..*\(ENOENT\)/, retryable: true });
+  const certificate = postgresWorld({ url: `${await serverUrl()}?sslcert=/no/such/file` });
+  await refuses(certificate.open(), { message: /cannot use its URL: .*no.such.file/, retryable: false });
+  const pool = new pg.Pool({ connectionString: await serverUrl() });
+  await pool.end();
+  await refuses(postgresWorld({ pool }).open(), { message: /the pool .* has ended/, retryable: false });
+});
+
+test("a user whose transactions are read-only", async () => {
+  const url = new URL(await serverUrl());
+  url.searchParams.set("options", "-c default_transaction_read_only=on");
+  await refuses(postgresWorld({ url: url.href, schema: temporarySchema() }).open(), {
+    message: /is read-only: .*default_transaction_read_only/,
     retryable: true,
   });
 });

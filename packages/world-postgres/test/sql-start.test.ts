@@ -93,6 +93,44 @@ test("a repeated key gives the run that has it, of the same transaction and of o
   await expect(start(flow, [2], { idempotencyKey: "k𝄞" })).rejects.toBeInstanceOf(IdempotencyMismatchError);
 });
 
+test.each(["COMMIT", "ROLLBACK"])(
+  "of two open transactions with one key the second waits for the %s",
+  async (end) => {
+    const { schema, sql, begun } = await setUp();
+    const second = new pg.Client(await serverUrl());
+    await second.connect();
+    onTestFinished(() => second.end());
+    const call = "perdure.start('sql//flow', '[1]', key => 'of two')";
+    await sql("BEGIN");
+    const first = await begun(call);
+    const other = begun(call.replace("of two", "another"));
+    let over = false;
+    const asked = second.query(`SELECT ${call.replace("perdure.", `${schema}.`)} AS id`).finally(() => {
+      over = true;
+    });
+    const waiting = `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`;
+    await expect.poll(async () => (await (await superuser()).query(waiting)).rows[0].n > 0).toBe(true);
+    expect(over).toBe(false);
+    await other;
+    await sql(end);
+    const got = (await asked).rows[0].id as string;
+    expect(got === first).toBe(end === "COMMIT");
+    await expect.poll(() => getRun(got).exists, { timeout: 20_000 }).toBe(true);
+    expect(await getRun(got).returnValue).toEqual([1]);
+  },
+);
+
+test("the key is the run's for its ttl", async () => {
+  const { begun, sql, schema } = await setUp();
+  const runId = await begun("perdure.start('sql//flow', key => 'for a day', ttl => '1 day')");
+  await expect.poll(() => getRun(runId).exists, { timeout: 20_000 }).toBe(true);
+  await getRun(runId).returnValue;
+  const [name] =
+    await sql(`SELECT n.free_at - r.created_at AS ttl FROM ${schema}.names n JOIN ${schema}.runs r ON r.id = n.run
+    WHERE r.run_id = '${runId}'`);
+  expect(Math.abs(Number(name?.ttl) - 86_400_000)).toBeLessThan(10_000);
+});
+
 test("what cannot be meant is an error of the statement", async () => {
   const { sql } = await setUp();
   const refused = (call: string) => sql(`SELECT perdure.start(${call})`);
@@ -105,6 +143,7 @@ test("what cannot be meant is an error of the statement", async () => {
     ["'sql//flow', key => repeat('k', 256)", /key must have 1 to 255 characters/],
     ["'sql//flow', attributes => '[]'", /attributes must be an object of texts/],
     [`'sql//flow', attributes => '{"a": 1}'`, /attributes are at most 64 texts/],
+    ["'sql//flow', key => 'k', ttl => '0 seconds'", /ttl must be longer than nothing/],
     [`'sql//flow', attributes => '{"$parent": "x"}'`, /attributes are at most 64 texts/],
   ] as const) {
     await expect(refused(call), call).rejects.toThrow(message);

@@ -10,6 +10,13 @@ interface Explanation {
   readonly retryable: boolean | "later";
 }
 
+const NO_RIGHTS: Explanation = {
+  text:
+    "does not permit this user what is needed: EVALSHA, EVAL, the data commands in scripts, INFO, SELECT, PUBLISH and " +
+    "SUBSCRIBE, on the keys and channels with this prefix.",
+  retryable: "later",
+};
+
 /** By the first word of the server's error. */
 const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
   [
@@ -67,15 +74,7 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
     "WRONGPASS",
     { text: "refuses this user name and password. Check the URL or `connection`.", retryable: "later" },
   ],
-  [
-    "NOPERM",
-    {
-      text:
-        "does not permit this user what is needed: EVALSHA, EVAL, the data commands in scripts, INFO, SELECT, PUBLISH and " +
-        "SUBSCRIBE, on the keys and channels with this prefix.",
-      retryable: "later",
-    },
-  ],
+  ["NOPERM", NO_RIGHTS],
   [
     "NOSTORE",
     {
@@ -105,6 +104,8 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
 
 /** By what else the server or the client says. The first that fits counts. */
 const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
+  // What NOPERM is called where a script meets it.
+  [/The user executing the script can't/, NO_RIGHTS],
   [
     /DB index is out of range|SELECT is not allowed in cluster mode/,
     { text: "does not have this database number. See the server's setting `databases`.", retryable: "later" },
@@ -133,6 +134,24 @@ const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
       text:
         "and this client do not agree on TLS. A server without TLS is reached by `redis://`; a certificate of an " +
         "authority of your own is named in `connection.tls`.",
+      retryable: "later",
+    },
+  ],
+  [
+    /user executing the script can't|ACL failure in script/,
+    {
+      text: "does not permit this user the data commands in scripts. Grant +@read and +@write.",
+      retryable: "later",
+    },
+  ],
+  [
+    /cluster support disabled/,
+    { text: "is no Cluster. Give its address as `url` in place of `cluster`.", retryable: "later" },
+  ],
+  [
+    /unknown command .?sentinel/i,
+    {
+      text: "is no Sentinel. `sentinel.nodes` has the addresses of the sentinels, a server's own is a `url`.",
       retryable: "later",
     },
   ],
@@ -221,7 +240,7 @@ function explanationOf(reason: string, error: unknown, opening: boolean): Explan
   if (pattern !== undefined) return pattern[1];
   if (!UNREACHABLE.test(text)) return undefined;
   if (!opening) return UNREACHED;
-  return /ECONNRESET|EPIPE/.test(text) ? CLOSED : NOT_OPENED;
+  return /ECONNRESET|EPIPE|^Connection is closed/.test(text) ? CLOSED : NOT_OPENED;
 }
 
 function reasonOf(error: unknown): string {

@@ -95,9 +95,14 @@ export class Hints {
 // A connection that listens can do nothing else. It is given all the time it needs: nobody waits for it.
 function subscriberOf(client: Client): Client {
   if (client instanceof Redis) {
-    return client.duplicate({ lazyConnect: false, maxRetriesPerRequest: null, autoResubscribe: true });
+    return client.duplicate({
+      lazyConnect: false,
+      maxRetriesPerRequest: null,
+      autoResubscribe: true,
+      enableOfflineQueue: true,
+    });
   }
-  return client.duplicate([], { lazyConnect: false });
+  return client.duplicate([], { lazyConnect: false, enableOfflineQueue: true });
 }
 
 // Listening alone does not keep the process alive.

@@ -1,6 +1,8 @@
 /**
  * What exists while a World is open: client, verbs and hints.
  */
+
+import { WorldError } from "@perdure/core/errors";
 import type { OpenStore, WorldCapabilities } from "@perdure/core/world";
 import { Caller } from "./caller.ts";
 import { claim, renew } from "./claim.ts";
@@ -43,6 +45,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
   try {
     const servers = await openClient(client, config.patience, location);
     for (const server of servers) checkSettings(server, config, location);
+    // A user who may not would leave every worker to look for work now and then, and hear of none.
+    await caller.send("publish", [channelOf(config), ""]);
     const partitions = config.partitions ?? (client.isCluster ? 16 : 1);
     const connection = await openPartitions(caller, partitions, servers, config);
     const leftovers = leftoversOf(connection);
@@ -73,7 +77,8 @@ export async function openStore(config: Config): Promise<RedisStore> {
     };
   } catch (error) {
     if (owned) client.disconnect();
-    throw worldError(error, location, true);
+    // What a script of the open connection was refused is a mistake in the options, too.
+    throw worldError(WorldError.is(error) ? (error.cause ?? error) : error, location, true);
   }
 }
 

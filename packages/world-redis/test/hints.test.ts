@@ -6,6 +6,24 @@ import { connectTo, newNamespace, openWorld } from "./store.ts";
 
 const { url } = await sharedRedis();
 
+it("are heard, however a client of the user's treats what it cannot send at once", async () => {
+  const client = connectTo(url, { enableOfflineQueue: false });
+  await vi.waitUntil(() => client.status === "ready", 10_000);
+  const namespace = newNamespace();
+  const hearing = await openWorld({ client, namespace });
+  const heard: Hint[] = [];
+  hearing.subscribe((hint) => heard.push(hint));
+  const telling = await openWorld({ url, namespace });
+  const channel = `perdure:${namespace}:hints`;
+  await vi.waitUntil(
+    async () => Number(((await client.pubsub("NUMSUB", channel)) as unknown[])[1]) === 1,
+    10_000,
+  );
+  await telling.createRuns([newRun("run-1")], NOW);
+  await vi.waitUntil(() => heard.length > 0, 10_000);
+  expect(heard).toEqual([{ type: "due" }]);
+});
+
 it("whatever anybody publishes, from any database, ends nothing", async () => {
   const namespace = newNamespace();
   const world = await openWorld({ url, namespace });

@@ -96,6 +96,13 @@ describe("opening tells one mistake from another", () => {
     await connectTo(server.url).call("ACL", "SETUSER", "poor", "on", ">word", "~*", "&*", "+info", "+ping");
     const url = server.url.replace("redis://", "redis://poor:word@");
     await refuses(opening({ url }), { message: /does not permit this user/, retryable: false });
+    const deaf = ["SETUSER", "deaf", "on", ">word", "~*", "resetchannels", "+@all"];
+    await connectTo(server.url).call("ACL", ...deaf);
+    const refused = { message: /does not permit this user what is needed: .*PUBLISH/, retryable: false };
+    await refuses(opening({ url: url.replace("poor", "deaf"), namespace: newNamespace() }), refused);
+    // One who may call scripts, which then may not write.
+    await connectTo(server.url).call("ACL", "SETUSER", "poor", "+@all", "-@write");
+    await refuses(opening({ url }), { message: /does not permit this user/, retryable: false });
   });
 
   it("a Cluster of which nothing is there", async () => {
@@ -104,6 +111,12 @@ describe("opening tells one mistake from another", () => {
       retryable: true,
     });
     await refuses(opening({ cluster: [locked.url] }), { message: /password/, retryable: false });
+    await refuses(opening({ cluster: [server.url] }), { message: /is no Cluster/, retryable: false });
+    const nodes = [{ host: "127.0.0.1", port: server.port }];
+    await refuses(opening({ sentinel: { name: "main", nodes }, patience: 500 }), {
+      message: /is no Sentinel/,
+      retryable: false,
+    });
     await refuses(
       opening({ sentinel: { name: "main", nodes: [{ host: "127.0.0.1", port: 1 }] }, patience: 500 }),
       {

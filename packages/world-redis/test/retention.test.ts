@@ -139,7 +139,9 @@ it("what is old goes where the memory is full", { timeout: 60_000 }, async () =>
   await client.hset("perdure{0}:n:never", "=never", `P${"m".repeat(16)}`);
   await client.config("SET", "maxmemory", "1");
   await expect(world.createRuns([newRun("run-21")], NOW)).rejects.toThrow("out of memory");
-  expect(await deleteOldRuns(world, NOW + 1)).toBe(60);
+  // Who deletes them may have to open the store first.
+  const another = await openWorld({ url: server.url });
+  expect(await deleteOldRuns(another, NOW + 1)).toBe(60);
   const left = (await keysWith("", client)).filter((name) => /:([rjinmvgeh]|sent):|:unborn/.test(name));
   expect(left.filter((name) => !name.endsWith("run-20"))).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { CLAIM_ID } from "@perdure/testbed/requests";
 import type { Stored } from "@perdure/world-testkit";
 import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
-import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
+import { type ConnectionSettings, type RedisWorldOptions, redisWorld } from "../src/index.ts";
 
 /** Stores for the tests of this package. */
 
@@ -25,8 +25,8 @@ export async function openWorld(options: RedisWorldOptions): Promise<World> {
 }
 
 /** A client that is closed after the test. */
-export function connectTo(url: string): Redis {
-  const client = new Redis(url);
+export function connectTo(url: string, options: ConnectionSettings = {}): Redis {
+  const client = new Redis(url, options);
   client.on("error", () => {});
   onTestFinished(() => client.disconnect());
   return client;

@@ -85,6 +85,7 @@ export function resolveConfig(options: SqliteWorldOptions): Config {
   if (!(busyTimeout >= 0 && busyTimeout <= LONGEST_BUSY_TIMEOUT)) {
     throw new TypeError(`busyTimeout is a number of milliseconds from 0 to ${LONGEST_BUSY_TIMEOUT}.`);
   }
+  if (database?.isOpen === false) throw new TypeError("database is closed: pass a connection that is open.");
   const file = database === undefined ? fileAt(path ?? DEFAULT_PATH) : fileOf(database);
   const { clock = file === null ? "caller" : "store" } = options;
   if (clock !== "store" && clock !== "caller") {

@@ -169,6 +169,9 @@ describe.each(Object.entries(stores))("on %s", (_, { make, dump }) => {
     await before.close();
 
     configure({ world, worker: false, encryption: { key: OLD } });
+    expect(await getRun(plain.runId).returnValue).toBe(`${open} said`);
+    // All that follows is encrypted, whoever writes it.
+    configure({ world, worker: false, encryption: { key: OLD, plainValues: "refuse" } });
     await work(world);
     broken = true;
     const options = { idempotencyKey: `key ${namespace}` };
@@ -179,7 +182,7 @@ describe.each(Object.entries(stores))("on %s", (_, { make, dump }) => {
     const again = await run.retry();
     expect(await again.returnValue).toEqual([`${secret} paid`, `${secret} said`, secret]);
     expect((await start(flow, [secret, token], options)).runId).toBe(again.runId);
-    expect(await getRun(plain.runId).returnValue).toBe(`${open} said`);
+    await expect(getRun(plain.runId).returnValue).rejects.toMatchObject({ obstacle: "not_encrypted" });
     const handle = idempotent(async () => new Response(`answer ${secret}`), { world, scope: () => "client" });
     for (let n = 0; n < 2; n++) {
       const request = new Request("http://a/", {

@@ -3,6 +3,7 @@ import { isTerminal, type JournalEvent, type Mail, type RunRecord } from "@perdu
 import { snapshotOfState, violationsOf, violationsOfRun } from "@perdure/world-testkit/invariants";
 import { isActor } from "./actors/loop.ts";
 import { AfterEnd, owes } from "./after-end.ts";
+import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
 import { Locks } from "./locks.ts";
@@ -152,6 +153,8 @@ export class Checks {
       // The key of a run that has failed passes to the one that goes on for it; its own start may be asked for again after that.
       if (isTerminal(other.status) && this.#goesOnFor(runId, other.runId)) continue;
       if (isTerminal(row.status) && this.#goesOnFor(other.runId, runId)) continue;
+      // One that takes the other's place comes when that has ended.
+      if (row.idempotencyKey === REPLACED && (isTerminal(other.status) || isTerminal(row.status))) continue;
       if (other.idempotencyKey === row.idempotencyKey) {
         throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, runId);
       }
@@ -288,7 +291,7 @@ export class Checks {
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
       // What that one has after the place from which this one goes on.
-      if (type === "step_recorded") continue;
+      if (type === "step_recorded" || type === "step_again") continue;
       for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
         if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
       }
@@ -301,9 +304,10 @@ export class Checks {
     }
   }
 
-  /** No two things that code asks for have one id, in whatever run. */
+  /** No two things that code asks for have one id, in whatever run, but for a step that is asked for again by a retry. */
   #given(runId: string, { type, id }: JournalEvent): void {
     if (id === null || !GIVES_ID.has(type)) return;
+    if (this.fold(runId)?.again.has(id) === true) return;
     if (this.#ids.has(id)) throw new LawBroken("ids are given once", `${type} ${id} again`, runId);
     this.#ids.add(id);
   }

@@ -25,11 +25,20 @@ export const TALK_PLANTS = [
   "cancel-of-child-lost",
   "answer-unheard",
   "shield-with-a-hole",
+  "key-not-claimed",
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 
+/** The key of runs that replace each other. */
+export const REPLACED = "replaced";
+
 /** Planted bugs in locks. */
-export const LOCK_PLANTS = ["lock-holders-unseen", "lock-fence-stands", "lock-outlives-run"] as const;
+export const LOCK_PLANTS = [
+  "lock-holders-unseen",
+  "lock-fence-stands",
+  "lock-outlives-run",
+  "lock-line-jumped",
+] as const;
 export type LockPlant = (typeof LOCK_PLANTS)[number];
 
 const WORLD_PLANTS = [

@@ -50,6 +50,8 @@ export class RunFold {
   readonly openSteps: Map<string, number | null> = new Map();
   /** Those whose results another run had: their bodies are not called. */
   readonly recorded: Set<string> = new Set();
+  /** Those that it may ask for under the ids that they had in another run. */
+  readonly again: Set<string> = new Set();
   /** Steps that have completed or failed. */
   readonly closedSteps: Set<string> = new Set();
   /** Sleeps that are not over, with their wake-up times. */
@@ -214,9 +216,12 @@ export class RunFold {
       case "step_retrying":
         this.#retrying(event);
         return;
+      case "step_again":
+        if (!this.#inheriting) this.#refuse(event, "it is of no other run");
+        this.again.add(id);
+        return;
       case "step_recorded":
-        if (!this.#inheriting || !this.openSteps.has(id))
-          this.#refuse(event, "the step is not open in another run");
+        if (!this.#inheriting) this.#refuse(event, "it is of no other run");
         this.recorded.add(id);
         return;
       case "step_completed":

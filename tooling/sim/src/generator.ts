@@ -18,6 +18,8 @@ const LOCKS: readonly (readonly [key: string, limit: number])[] = [
 const KEYED = 2;
 /** The steps that several programs want, each executed once. */
 const ONCE = 2;
+/** In so many clusters all programs begin with one lock, so that there is a line before it. */
+const CROWDED = 0.15;
 
 /** @param seeded the stream of a name */
 export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
@@ -38,7 +40,7 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
   const { root, hook } = generator.root();
   return {
     index,
-    root,
+    root: seeded("line").chance(CROWDED) ? afterTheCrowd(root) : root,
     hook,
     startsAt: random.int(0, 3000),
     starters: random.pick([1, 1, 2, 4]),
@@ -47,6 +49,20 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
     wokenAt: random.chance(0.2) ? random.int(0, 6000) : null,
     after: random.pick(["retry", "retry", "fork", null] as const),
   };
+}
+
+function afterTheCrowd(root: Node): Node {
+  // What continues as new is a program's root.
+  if (root.type === "anew") return root;
+  const one: Node = {
+    type: "locked",
+    key: "crowd",
+    limit: 1,
+    timeout: null,
+    releases: true,
+    node: { type: "sleep", ms: 1_000 },
+  };
+  return { type: "sequence", nodes: [one, root] };
 }
 
 interface Surroundings {

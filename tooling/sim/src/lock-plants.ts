@@ -29,6 +29,20 @@ export function plantLockBug(world: World, state: MemoryState, plant: LockPlant)
             return { ...record, value: bytesOf({ ...lock, fence: lock.fence - 1 }) };
           }),
       };
+    case "lock-line-jumped":
+      return {
+        ...world,
+        readRecords: async (keys, now) => {
+          const neighbours = await world.readRecords(keys.map(neighbourOf), now);
+          const own = await world.readRecords(keys, now);
+          return own.map((record, index) => {
+            const other = neighbours[index];
+            return record === null || !other || other.key === record.key
+              ? record
+              : { ...record, value: other.value };
+          });
+        },
+      };
     case "lock-outlives-run":
       return {
         ...world,
@@ -57,6 +71,14 @@ function stateOf({ value }: Pick<StoredRecord, "value">): LockState {
 
 function bytesOf(lock: LockState): Uint8Array {
   return new TextEncoder().encode(`j${JSON.stringify(lock)}`);
+}
+
+/** Of the record of a place in a line, that of its neighbour: places go in pairs. */
+function neighbourOf(key: string): string {
+  return key.replace(/^lock-turn:(\d+):/, (_, ticket: string) => {
+    const place = Number(ticket);
+    return `lock-turn:${place % 2 === 0 ? place + 1 : place - 1}:`;
+  });
 }
 
 /** The write takes a lock from a run that has ended. */

@@ -1,6 +1,7 @@
 import { decode, type MemoryState } from "@perdure/core/testing";
 import { isTerminal, type Message, type RunRecord } from "@perdure/core/world";
 import type { Checks } from "./checks.ts";
+import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
 
@@ -47,6 +48,8 @@ export function checkAskedFor(
     const target = state.runs.get(to.runId)?.row;
     // Another run has the key under which it was to be started.
     if (target === undefined) return;
+    // Another start takes its place.
+    if (target.idempotencyKey === REPLACED) return;
     const { $parent: parent = "" } = target.attributes;
     const status = state.runs.get(parent)?.row.status;
     const child = foldOf(parent)?.children.find(({ runId }) => runId === to.runId);

@@ -8,7 +8,8 @@ import type { RunFold } from "./fold.ts";
  * What becomes of payloads. A payload that was answered `delivered` is in one run's mailbox. There it is taken by the code, or
  * the run ends without having taken it and then offers it, once, to whoever has the token at that time. It is lost only if nobody
  * has it then. So of all runs that got a payload each but the last has offered it, and one at most has taken it. What a run has from the
- * journal of the one that it goes on for, it has not got: that one has taken it.
+ * journal of the one that it goes on for, it has not got: that one has taken it. What a failed run has taken after the place from which a
+ * retry goes on it offers to that one.
  */
 
 /** The reason with which runs are terminated here. */
@@ -47,6 +48,8 @@ export class Payloads {
   readonly #checks: Checks;
   /** The ids under which a payload was offered by runs that had ended, by token and value. */
   readonly #offers: Map<string, Set<string>> = new Map();
+  /** Runs that go on for failed ones. */
+  readonly #retries: Set<string> = new Set();
 
   constructor(state: MemoryState, checks: Checks) {
     this.#state = state;
@@ -60,7 +63,8 @@ export class Payloads {
   }
 
   /** A run is to begin with messages. */
-  starts({ names, mail }: CreateRun): void {
+  starts({ runId, names, mail }: CreateRun): void {
+    if (names.some(({ name }) => name.startsWith("successor:"))) this.#retries.add(runId);
     for (const message of mail) {
       const token = names.find(({ name, id }) => name.startsWith("hook:") && id === message.id);
       if (token !== undefined) this.#offered(token.name, message);
@@ -105,8 +109,24 @@ export class Payloads {
         else known.push({ runId: run.row.runId, fate });
       }
     }
-    for (const [payload, places] of fates) this.#checkOne(payload, places);
+    for (const [payload, places] of fates) this.#checkOne(payload, this.#withoutRetried(places));
     for (const payload of delivered) this.#checkArrived(payload, fates.get(payload) ?? []);
+  }
+
+  /** What a run has taken, and one that goes on for it as well, counts as taken by that one. */
+  #withoutRetried(places: readonly Place[]): readonly Place[] {
+    return places.map((place) => {
+      const takenAgain = places.some(
+        ({ runId, fate }) => fate !== "dropped" && this.#goesOnFor(runId, place.runId),
+      );
+      return place.fate === "taken" && takenAgain ? { ...place, fate: "not taken" } : place;
+    });
+  }
+
+  #goesOnFor(runId: string, other: string): boolean {
+    if (!this.#retries.has(runId)) return false;
+    const before = this.#checks.fold(runId)?.forkOf ?? null;
+    return before !== null && (before === other || this.#goesOnFor(before, other));
   }
 
   #checkOne(payload: string, places: readonly Place[]): void {

@@ -153,6 +153,7 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
     case "lock-holders-unseen":
     case "lock-fence-stands":
     case "lock-outlives-run":
+    case "lock-line-jumped":
       return plantLockBug(world, state, plant);
     default:
       return plantTalkBug(world, plant);

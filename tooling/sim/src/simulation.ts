@@ -1,5 +1,5 @@
 import type { MemoryRun } from "@perdure/core/testing";
-import type { RunRecord } from "@perdure/core/world";
+import { isTerminal, type RunRecord } from "@perdure/core/world";
 import {
   Cluster,
   type EngineLaw,
@@ -16,7 +16,7 @@ import { Actors } from "./actors/actors.ts";
 import { isActor } from "./actors/loop.ts";
 import { isOver } from "./after-end.ts";
 import { Bodies } from "./bodies.ts";
-import { configOf, type Fault, type SimOptions } from "./config.ts";
+import { configOf, type Fault, REPLACED, type SimOptions } from "./config.ts";
 import { deploy } from "./deploy.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer, checkEnded } from "./finale.ts";
@@ -24,7 +24,7 @@ import { newProgram, SHARED } from "./generator.ts";
 import { operate, play, sendShared } from "./play.ts";
 import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
-import { abandon, sendOrStart } from "./talk.ts";
+import { abandon, replaceOneAnother, sendOrStart } from "./talk.ts";
 import { deployBadVersion, mend, observeBodies, plantInPrograms, simulated } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
@@ -139,6 +139,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   talk("inbox", (random) => sendOrStart(stage, "inbox", random));
   talk("abandoned", (random) => abandon(stage, random));
+  talk("in place", (random) => replaceOneAnother(stage, random));
   begin(() => operate(stage));
   begin(() => others.begin());
   begin(() => members.disturb());
@@ -181,7 +182,8 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
       store.checks.locks.check(scheduler.now);
       for (const act of plays) checkAnswer(store, act);
       for (const run of store.state.runs.values())
-        if (!isActor(run.row) && !isAbandoned(run.row)) await checkEnded(store, run, mayDiverge());
+        if (!isActor(run.row) && !isAbandoned(run.row) && !isLate(run.row))
+          await checkEnded(store, run, mayDiverge());
     }
   } catch (error) {
     fail(error);
@@ -216,6 +218,11 @@ function unended(runs: Iterable<Pick<MemoryRun, "row">>, plays: readonly Play[])
 
 function isAbandoned({ workflow }: RunRecord): boolean {
   return workflow === "sim//abandoned";
+}
+
+/** A start that replaces was asked for twice, and its second run came when everything was over. */
+function isLate({ idempotencyKey, status }: RunRecord): boolean {
+  return idempotencyKey === REPLACED && !isTerminal(status);
 }
 
 function describeRow({ status, owner, dueAt, epoch, mailSeq, mailDone, endSeq, endDone }: RunRecord): string {

@@ -25,6 +25,11 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
       return createRuns((request) =>
         request.workflow.startsWith("step:") ? { ...request, names: [], idempotencyKey: null } : request,
       );
+    case "key-not-claimed":
+      return createRuns((request) => ({
+        ...request,
+        names: request.names.filter(({ name }) => !name.startsWith("start:")),
+      }));
     case "successor-not-claimed":
       return createRuns((request) => {
         if (!request.names.some(({ name }) => name.startsWith("successor:"))) return request;
@@ -67,8 +72,10 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
       return {
         ...world,
         async deliver(batch, now) {
+          // One by a run's replacement has a reason.
           const isLost = batch.map(
-            ({ type, messageId }) => type === "cancel_requested" && messageId.startsWith("told_"),
+            ({ type, messageId, data }) =>
+              type === "cancel_requested" && messageId.startsWith("told_") && data === null,
           );
           const results = await world.deliver(
             batch.filter((_, index) => isLost[index] === false),

@@ -1,13 +1,17 @@
 import { isTerminal } from "@perdure/core/world";
 import type { Random } from "@perdure/simulator/cluster";
 import { pause } from "@perdure/simulator/cluster";
+import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { TERMINATED } from "./payloads.ts";
 import type { CollectNode } from "./program.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
 import { type Arguments, abandoned, simulated } from "./workflow.ts";
 
-/** What clients do with runs that no program starts: payloads that start their run, and a run that nobody executes. */
+/**
+ * What clients do with runs that no program starts: payloads that start their run, a run that nobody executes, and runs of one key that
+ * replace each other.
+ */
 
 const SENDERS = 3;
 /** Payloads of each sender. */
@@ -86,6 +90,24 @@ export async function abandon(stage: Stage, random: Random): Promise<void> {
   }
   if (store.state.names.get("hook:abandoned", cluster.driver.clock.now()) === null) return;
   throw new LawBroken("terminated runs end", "it still has its token", runId);
+}
+
+/** Several start a run with one key, each in place of the one before. */
+export async function replaceOneAnother(stage: Stage, random: Random): Promise<void> {
+  const { cluster, store } = stage;
+  const args: Arguments = [REPLACED, { type: "sequence", nodes: [{ type: "sleep", ms: 6_000 }] }, {}];
+  const options = { idempotencyKey: REPLACED, onConflict: "replace" } as const;
+  const replace = async (): Promise<void> => {
+    await pause(cluster.driver, random.int(0, 5_000));
+    const runId = await untilAnswered(
+      stage,
+      async ({ client }) => (await client.start(simulated, args, options)).runId,
+    );
+    const key = store.state.runs.get(runId)?.row.idempotencyKey;
+    if (key !== REPLACED)
+      throw new LawBroken("client answers", `a start gave a run with the key ${key}`, runId);
+  };
+  await Promise.all([replace(), replace(), replace()]);
 }
 
 /** Longer than the faults and the leases of a cluster, in ms. */

@@ -19,7 +19,7 @@ import { refuseTied } from "./joined-start.ts";
 import type { OutsideSignals, SignalTerms } from "./outside-signals.ts";
 import { checkKey, startRequest } from "./start-request.ts";
 import { WebhookVerifiers } from "./webhook-verifier.ts";
-import { type TakeOptions, takeRequest } from "./webhooks.ts";
+import { type TakeOptions, takenRequest, takeRequest } from "./webhooks.ts";
 
 /** What a client sends to hooks and webhooks. Payloads are encoded before anything is awaited. */
 
@@ -95,9 +95,11 @@ export class ClientHooks {
   async take(token: string, request: Request, options: TakeOptions): Promise<Response> {
     refuseInWorkflow("resumeWebhook()");
     const { world, clock, open, awaited } = this.#options;
+    const taken = takenRequest(request);
+    const given = { ...options };
     return await awaited(async () => {
       await open();
-      return await takeRequest(token, request, options, {
+      return await takeRequest(token, taken, given, {
         world,
         clock,
         verifiers: this.#verifiers,

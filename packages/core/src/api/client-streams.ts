@@ -1,6 +1,6 @@
 import type { Logger } from "../logger.ts";
+import { storable } from "../serialization/index.ts";
 import type { StreamAccess, StreamSink } from "../streams/access.ts";
-import { encodeChunk } from "../streams/chunk-format.ts";
 import { FEED } from "../streams/names.ts";
 import type { PassedStreams } from "../streams/passed-streams.ts";
 import type { RunStreams } from "../streams/run-streams.ts";
@@ -11,6 +11,8 @@ import type { StreamAddress } from "../world/index.ts";
 export interface ClientStreamsOptions {
   readonly open: () => Promise<RunStreams>;
   readonly awaited: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Does what waits for this run to do something. */
+  readonly during: <T>(runId: string, work: Promise<T>) => Promise<T>;
   readonly newToken: () => string;
   readonly logger: Logger;
 }
@@ -27,19 +29,21 @@ export class ClientStreams implements StreamAccess {
     return this.#options.open();
   }
 
-  awaited<T>(work: () => Promise<T>): Promise<T> {
-    return this.#options.awaited(work);
+  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
+    const { awaited, during } = this.#options;
+    return awaited(runId === undefined ? work : () => during(runId, work()));
   }
 
   sink(address: StreamAddress): StreamSink {
     const writerId = this.#options.newToken();
     let writer: StreamWriter | null = null;
     return {
-      write: (value) =>
+      write: (chunk) =>
         this.awaited(async () => {
           const streams = await this.open();
           writer ??= new StreamWriter({ streams, address, writer: writerId });
-          await writer.write(encodeChunk(value, streams.largestChunk));
+          storable(chunk, "chunk", streams.largestChunk);
+          await writer.write(chunk);
           await writer.flushed();
         }),
       close: () => this.awaited(async () => await (await this.open()).close(address)),

@@ -7,7 +7,7 @@ import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
-import { type ForkOptions, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
+import { type ForkRequest, type ForkTerms, forkRun, retryRun } from "../interpreter/fork.ts";
 import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { Logger } from "../logger.ts";
@@ -97,6 +97,7 @@ export class Client implements RunAccess {
         return streamsOf(world, clock);
       },
       awaited: this.#awaited,
+      during: (runId, work) => this.#unattended.during(runId, work),
       newToken: () => this.#ids.token(),
       logger,
     });
@@ -236,9 +237,7 @@ export class Client implements RunAccess {
   }
 
   async #ending(runId: string, signal: AbortSignal | undefined): Promise<RunEnding> {
-    const ending = this.#watcher.ended(runId, signal);
-    const stop = this.#unattended.watch(runId);
-    return await ending.finally(stop);
+    return await this.#unattended.during(runId, this.#watcher.ended(runId, signal));
   }
 
   async #holderOf(name: string): Promise<string | null> {
@@ -257,11 +256,11 @@ export class Client implements RunAccess {
   }
 
   async state(runId: string, { after, ...options }: StateOptions): Promise<RunState | null> {
-    return await this.ask("run.getState()", (world) =>
-      withinOptions(runId, options, this.#clock, (signal) =>
-        stateOf({ world, runId, clock: this.#clock, signal }, after),
-      ),
-    );
+    return await this.ask("run.getState()", (world) => {
+      const look = (signal?: AbortSignal): Promise<RunState | null> =>
+        stateOf({ world, runId, clock: this.#clock, signal }, after);
+      return this.#unattended.during(runId, withinOptions(runId, options, this.#clock, look));
+    });
   }
 
   /** Has a diverged run tried again now, or goes on for a failed one; the id of the run that goes on. */
@@ -276,10 +275,11 @@ export class Client implements RunAccess {
     );
   }
 
-  async fork(runId: string, options: ForkOptions): Promise<string> {
+  async fork(runId: string, request: ForkRequest): Promise<string> {
     const run = await this.getRecord(runId);
     if (run === null) throw new WorkflowRunNotFoundError(runId);
-    return await this.#fork(run, (terms) => forkRun(run, options, terms));
+    storable(request.args?.value ?? null, "args", largestValue(this.world));
+    return await this.#fork(run, (terms) => forkRun(run, request, terms));
   }
 
   async #fork(run: RunRecord, make: (terms: ForkTerms) => Promise<string>): Promise<string> {
@@ -287,14 +287,15 @@ export class Client implements RunAccess {
     return await this.#awaited(() => forkFromProgram(run, make, { ...means, logger: this.#logger }));
   }
 
-  async wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
-    return await this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
+  wakeUp(runId: string, ids: readonly string[] | null): Promise<StopSleepResult> {
+    return this.ask("run.wakeUp()", () => stopSleeps({ runId, ids }, this.#calls));
   }
 
   async releaseKey(runId: string): Promise<void> {
-    await this.ask("run.releaseKey()", (world) =>
-      releaseKey({ world, clock: this.#clock, ids: this.#ids, calls: this.#calls, runId }),
-    );
+    await this.ask("run.releaseKey()", (world) => {
+      const means = { world, clock: this.#clock, ids: this.#ids, calls: this.#calls };
+      return this.#unattended.during(runId, releaseKey({ ...means, runId }));
+    });
   }
 
   async resumeHook(

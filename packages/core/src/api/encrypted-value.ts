@@ -1,8 +1,8 @@
 import { EncryptionError } from "../errors/index.ts";
 
-/** What a reader without the key is shown in place of a value that is encrypted with it. */
+/** What a reader is shown in place of a value that is encrypted with a key that is not here, or refused as it is not encrypted. */
 export class EncryptedValue {
-  /** The id of the key. */
+  /** The id of the key; "" where it is refused because it is not encrypted. */
   readonly keyId: string;
 
   constructor(keyId: string) {
@@ -10,7 +10,7 @@ export class EncryptedValue {
   }
 
   toString(): string {
-    return `<encrypted with the key ${JSON.stringify(this.keyId)}>`;
+    return this.keyId === "" ? "<not encrypted>" : `<encrypted with the key ${JSON.stringify(this.keyId)}>`;
   }
 
   toJSON(): string {

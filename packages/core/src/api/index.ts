@@ -25,7 +25,12 @@ import {
 } from "./names-listing.ts";
 import { Run } from "./run.ts";
 import { clientHere, clientOf, runsHere } from "./runtime.ts";
-import type { StartOptions, WorkflowFunction, WorkflowReference } from "./start-request.ts";
+import {
+  type StartOptions,
+  takenOptions,
+  type WorkflowFunction,
+  type WorkflowReference,
+} from "./start-request.ts";
 import { RESUME_WEBHOOK_OPTIONS, type ResumeWebhookOptions } from "./webhooks.ts";
 
 /**
@@ -111,7 +116,7 @@ export async function start(
 ): Promise<Run> {
   const isOptions = typeof argsOrOptions === "object" && !Array.isArray(argsOrOptions);
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
-  const given = (isOptions ? argsOrOptions : options) ?? {};
+  const given = takenOptions((isOptions ? argsOrOptions : options) ?? {});
   const context = currentContext();
   return await whenRead(() => {
     if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
@@ -152,10 +157,10 @@ export async function resumeHook<T = unknown>(
   options?: ResumeOptions,
 ): Promise<ResumedHook | undefined> {
   const client = clientHere("resumeHook()");
-  if (options?.tx === undefined)
-    return await whenRead(() => client.resumeHook(tokenOrHook, payload, options));
   const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-  await whenRead(() => client.joinedResume(token, payload, options));
+  const given = { ...options };
+  if (given.tx === undefined) return await whenRead(() => client.resumeHook(token, payload, given));
+  await whenRead(() => client.joinedResume(token, payload, given));
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { EncryptionError, WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isRefusal } from "../interpreter/kinds/index.ts";
+import { journalPages } from "../journal-pages.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { decode, decodeError } from "../serialization/index.ts";
 import type { JournalEvent, World } from "../world/index.ts";
@@ -70,20 +71,17 @@ export async function* eventsOf(
   const run = await ask(async (world) => (await world.getRuns([runIdNow()]))[0] ?? null);
   const runId = runIdNow();
   if (run === null) throw new WorkflowRunNotFoundError(runId);
-  let after = Math.max(options.after, run.firstSeq - 1);
+  const read = (_runId: string, after: number, limit: number): Promise<readonly RunEvent[]> =>
+    ask((world) => readable(world, runId, after, limit));
   let left = options.limit;
-  while (after < run.seq && left > 0) {
-    const from = after;
-    const most = Math.min(PAGE, left);
-    const page = await ask((world) => readable(world, runId, from, most));
+  for await (const page of journalPages(read, run, options.after, Math.min(PAGE, left))) {
     for (const event of page) {
       // Written since the call.
-      if (event.seq > run.seq) return;
+      if (event.seq > run.seq || left === 0) return;
       yield event;
-      after = event.seq;
       left--;
     }
-    if (page.length === 0) return;
+    if (left === 0) return;
   }
 }
 

@@ -8,13 +8,14 @@ import { startRequest } from "./start-request.ts";
  * @throws what `start` throws for what cannot be meant
  */
 export async function plainStart(start: PlainStart): Promise<JoinedRun> {
-  const { runId, workflow, args, key, attributes, startAt, at } = start;
+  const { runId, workflow, args, key, ttl, attributes, startAt, at } = start;
   const {
     keyAt,
     terms: _,
     ...asked
   } = startRequest({ workflowId: workflow }, args, {
     ...(key !== null && { idempotencyKey: key }),
+    ...(key !== null && ttl !== null && { ttl }),
     ...(attributes !== null && { attributes }),
   });
   const run: NewRun = { ...asked, runId, key: keyAt(at) };

@@ -10,7 +10,7 @@ import { createRunRequest } from "../interpreter/new-run.ts";
 import { startName } from "../names.ts";
 import { encode } from "../serialization/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
-import { patienceWith, untilSeen } from "./looking.ts";
+import { patienceWith, tellsOf, untilSeen } from "./looking.ts";
 
 /**
  * Frees the key of a run by hand. A live run's owner does it when it reads a message. From one that has ended the key passes to a run
@@ -32,7 +32,7 @@ const SHORTEST = 10;
 /** Resolves when the run does not have its key any more. */
 export async function releaseKey({ world, clock, ids, calls, runId }: ReleaseTerms): Promise<void> {
   let pause = SHORTEST;
-  await untilSeen({ world, clock, runId, signal: undefined }, async () => {
+  await untilSeen({ world, clock, signal: undefined, tells: tellsOf(runId) }, async () => {
     const run = await calls.getRun(runId);
     if (run === null) throw new WorkflowRunNotFoundError(runId);
     const { workflow, idempotencyKey: key } = run;

@@ -2,7 +2,7 @@ import type { RunEnding } from "../engine/commits/completions.ts";
 import type { RunView } from "../engine/system-steps/read-run.ts";
 import type { StopSleepResult } from "../engine/system-steps/wake-up.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
-import type { ForkOptions } from "../interpreter/fork.ts";
+import type { ForkRequest } from "../interpreter/fork.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { StreamAccess } from "../streams/access.ts";
 import type { World } from "../world/index.ts";
@@ -21,7 +21,7 @@ export interface RunAccess {
   ended(runId: string, options: ResultOptions): Promise<RunEnding>;
   cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void>;
   retry(runId: string, keys: "keep" | "new"): Promise<string>;
-  fork(runId: string, options: ForkOptions): Promise<string>;
+  fork(runId: string, request: ForkRequest): Promise<string>;
   /** What the run shows of itself. */
   state(runId: string, options: StateOptions): Promise<RunState | null>;
   /** Frees the key of the run's start. */

@@ -1,4 +1,5 @@
-import type { RunStatus } from "../world/index.ts";
+import { WorkflowRuntimeError } from "../errors/index.ts";
+import { isTerminal, type RunStatus } from "../world/index.ts";
 import type { Run } from "./run.ts";
 
 /** What is done to runs one by one or by the hundred: by the command line and by the dashboard. */
@@ -15,7 +16,7 @@ export interface RunAct {
   readonly one: (run: Run) => Promise<string>;
 }
 
-/** Asks runs to end, or ends them without their code. */
+/** Asks runs to end, or ends them without their code. One that has ended is refused: whoever reads "asked to end" waits for it. */
 export function cancelling(options: { readonly reason?: string; readonly terminate?: boolean } = {}): RunAct {
   const { reason, terminate = false } = options;
   const mode = terminate ? "terminate" : "graceful";
@@ -24,6 +25,12 @@ export function cancelling(options: { readonly reason?: string; readonly termina
     done: terminate ? "terminated" : "asked to end",
     statuses: ["pending", "running", "diverged"],
     async one(run) {
+      const status = await run.status;
+      if (isTerminal(status)) {
+        throw new WorkflowRuntimeError(
+          `Workflow run "${run.runId}" has ended (${status}): it stays as it is.`,
+        );
+      }
       await run.cancel({ ...(reason !== undefined && { reason }), mode });
       return "";
     },

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
-import { currentContext } from "../context.ts";
 import { completions, type RunEnding } from "../engine/commits/completions.ts";
 import { WorkflowRunNotFoundError, WorldError } from "../errors/index.ts";
 import { isTerminal, type World } from "../world/index.ts";
+import { lendingSlot } from "./waiting.ts";
 
 /**
  * Waiting for runs to end: one watcher per client, whatever the number of runs. A run that ends in a worker of this process is
@@ -64,8 +64,7 @@ export class RunWatcher {
       if (this.#isHeldHere(runId)) this.#lookAgain();
       else this.#suspect(runId);
     });
-    const context = currentContext();
-    return context?.kind === "step" ? context.duringRun(runId, ended) : ended;
+    return lendingSlot(runId, ended);
   }
 
   #start(): void {

@@ -25,6 +25,7 @@ import { WorkflowWritableStream } from "../streams/writable.ts";
 import type { RunStatus } from "../world/index.ts";
 import { type CancelOptions, cancelOptions } from "./cancel-options.ts";
 import { deleteRun } from "./deletion.ts";
+import { forkRequest } from "./forking.ts";
 import { eventsOf, eventsOptions, type RunEvent, type RunEventsOptions } from "./journal.ts";
 import { accessHere, type RunAccess } from "./run-access.ts";
 import { type StopSleepOptions, sleepIds } from "./sleeps.ts";
@@ -180,7 +181,8 @@ export class Run<T = unknown> {
    *
    * A **failed** one is gone on with by another run, which has its journal up to the step that failed: what was done before is
    * not done again, and the step that failed is executed anew, under its old `stepId`, so that a charge which did arrive is
-   * not made a second time. Start key, attributes and tokens pass to it. Two retries of one run give one run.
+   * not made a second time. Of several that failed, so are all whose failures are the run's, and not those that its code has dealt with.
+   * Start key, attributes and tokens pass to it. Two retries of one run give one run.
    *
    * A **diverged** one is tried again now, and not after the worker's `divergenceRetry`. One that is `pending` or `running` is
    * under way already: nothing changes.
@@ -209,8 +211,7 @@ export class Run<T = unknown> {
    * @throws {HookConflictError} if another run has the token of one of its hooks
    */
   async fork(options: ForkOptions): Promise<Run<T>> {
-    checkOptionNames<ForkOptions>("fork()", options, { fromStep: true, args: true });
-    return new Run<T>(this.#client, await this.#client.fork(this.runId, options));
+    return new Run<T>(this.#client, await this.#client.fork(this.runId, forkRequest(options)));
   }
 
   /**

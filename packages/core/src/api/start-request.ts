@@ -96,6 +96,21 @@ const ELSEWHERE = {
   experimental_retention: "A run is stored until it is deleted: call run.delete() when it has ended.",
 };
 
+/** The options as they are now, for a start that has to read bodies first. */
+export function takenOptions(options: StartOptions): StartOptions {
+  const { ttl, hook, attributes } = options;
+  return {
+    ...options,
+    ...(ttl instanceof Date && { ttl: new Date(ttl) }),
+    ...(isObject(hook) && { hook: { ...hook } }),
+    ...(isObject(attributes) && { attributes: { ...attributes } }),
+  };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** A workflow as `start` takes it. */
 export type WorkflowFunction<Args extends unknown[], Result> = (...args: Args) => Promise<Result>;
 

@@ -3,7 +3,8 @@ import { WorkflowRunNotFoundError } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { decode } from "../serialization/index.ts";
 import { isTerminal } from "../world/index.ts";
-import { type LookingOptions, patienceWith, untilSeen } from "./looking.ts";
+import { type LookingOptions, patienceWith, tellsOf, untilSeen } from "./looking.ts";
+import { lendingSlot } from "./waiting.ts";
 
 /** What a run shows of itself, read from its row: the run is not woken. */
 
@@ -18,13 +19,17 @@ export interface StateOptions {
 }
 
 /** The state of a run: now, or the first one after a version. */
-export async function stateOf(options: LookingOptions, after: number | undefined): Promise<RunState | null> {
-  const { world, runId } = options;
-  return await untilSeen(options, async () => {
+export async function stateOf(
+  { runId, ...options }: Omit<LookingOptions, "tells"> & { readonly runId: string },
+  after: number | undefined,
+): Promise<RunState | null> {
+  const { world } = options;
+  const seen = untilSeen({ ...options, tells: tellsOf(runId, "state") }, async () => {
     const [run] = await world.getRuns([runId]);
     if (run === null || run === undefined) throw new WorkflowRunNotFoundError(runId);
     const state = run.state === null ? null : (decode(run.state) as RunState);
-    const seen = after === undefined || (state?.version ?? 0) > after || isTerminal(run.status);
-    return seen ? { seen: state } : { again: patienceWith(world) };
+    const isLater = after === undefined || (state?.version ?? 0) > after || isTerminal(run.status);
+    return isLater ? { seen: state } : { again: patienceWith(world) };
   });
+  return await (after === undefined ? seen : lendingSlot(runId, seen));
 }

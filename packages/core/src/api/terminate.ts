@@ -1,14 +1,29 @@
 import type { Clock } from "../clock.ts";
+import { needsCode, writeDebtsOf } from "../engine/run/last-debts.ts";
 import { Outbox } from "../engine/run/outbox.ts";
+import { WorldError } from "../errors/index.ts";
 import type { IdSource } from "../ids.ts";
-import { type ClaimedRun, type ClaimResult, isTerminal, type RunRecord, type World } from "../world/index.ts";
-import { patienceWith, untilSeen } from "./looking.ts";
+import { wholeJournal } from "../journal-pages.ts";
+import {
+  type ClaimedRun,
+  type ClaimResult,
+  isTerminal,
+  type JournalEvent,
+  type RunRecord,
+  type World,
+} from "../world/index.ts";
+import { patienceWith, tellsOf, untilSeen } from "./looking.ts";
 
-/** Ending a run without its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. */
+/**
+ * Ending a run without calling its code: its owner does it when it hears of it, and whoever asked for it where there is no owner. Only
+ * code that has followed the journal can tell which payloads it has read: where that is in doubt, workers have some time to claim the run.
+ */
 
 const TTL = 15_000;
 /** Between two looks at a run that others are claiming at the moment, in milliseconds. */
 const SHORTEST = 250;
+/** So long workers have, in milliseconds. */
+const FOR_WORKERS = 2_000;
 
 export interface Termination {
   readonly clock: Clock;
@@ -23,15 +38,33 @@ export interface Termination {
  */
 export async function terminate(world: World, termination: Termination): Promise<void> {
   const { clock, runId } = termination;
-  await untilSeen({ world, clock, runId, signal: undefined }, async () => {
+  const until = clock.elapsed() + FOR_WORKERS;
+  let known: { readonly seq: number; readonly inDoubt: boolean } | null = null;
+  const isInDoubt = async (row: RunRecord): Promise<boolean> => {
+    if (known?.seq !== row.seq) known = { seq: row.seq, inDoubt: needsCode(await journalOf(world, row)) };
+    return known.inDoubt;
+  };
+  await untilSeen({ world, clock, signal: undefined, tells: tellsOf(runId) }, async () => {
     const [row] = await world.getRuns([runId]);
     if (row === null || row === undefined || isTerminal(row.status)) return { seen: null };
+    const left = until - clock.elapsed();
+    if (left > 0 && (await isInDoubt(row))) return { again: left };
     const { runs, nextDueAt, now } = await claim(world, row, termination);
     for (const claimed of runs) await end(world, claimed, termination, now);
     if (runs.length > 0) return { again: 0 };
     const lease = Math.max((nextDueAt ?? now) - now, SHORTEST);
     return { again: world.capabilities.notifications ? lease : Math.min(lease, patienceWith(world)) };
   });
+}
+
+/** As far as it can be read: a damaged one says nothing of what the run owes. */
+async function journalOf(world: World, row: RunRecord): Promise<readonly JournalEvent[]> {
+  try {
+    return await wholeJournal((...page) => world.listEvents(...page), row);
+  } catch (error) {
+    if (WorldError.is(error) && error.damaged) return [];
+    throw error;
+  }
 }
 
 /** Takes the run, if it is due. */
@@ -59,10 +92,10 @@ async function end(world: World, { run }: ClaimedRun, { reason }: Termination, n
   if (isTerminal(run.status)) return;
   const { runId, epoch, claimId, seq, mailDone } = run;
   const outbox = new Outbox(runId);
-  const [last] = await world.listEvents(runId, seq - 1, 1);
-  outbox.notBefore(last?.at ?? now);
+  const journal = await journalOf(world, run);
+  outbox.notBefore(journal.at(-1)?.at ?? now);
+  writeDebtsOf(outbox, journal, now);
   outbox.endUnheard(reason, now);
-  outbox.owe();
   const { events, patch } = outbox.take(Number.POSITIVE_INFINITY);
   const request = {
     runId,

@@ -1,10 +1,13 @@
 import type { Clock } from "../clock.ts";
 import { callsOneStep, hasBuiltIn } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
+import { type WorkerInfo, workersOf } from "../engine/upkeep/sign-of-life.ts";
 import type { EngineWorker } from "../engine/worker.ts";
+import { CALLER } from "../interpreter/kinds/attributes.ts";
 import type { Logger } from "../logger.ts";
+import { PARENT } from "../parent.ts";
 import { decodeError } from "../serialization/index.ts";
-import { isTerminal, type RunRecord, type World } from "../world/index.ts";
+import { isTerminal, type RunRecord, type RunStatus, type World } from "../world/index.ts";
 
 /**
  * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them, or they are parked as
@@ -16,6 +19,10 @@ const PATIENCE = 5_000;
 const AGAIN = 60_000;
 /** Runs of one query. */
 const PAGE = 500;
+/** How far it looks from an awaited run to those that it waits for, and how many of them it looks at. */
+const DEEPEST = 5;
+const STARTED = 20;
+const UNFINISHED: readonly RunStatus[] = ["pending", "running", "diverged"];
 /** Workflows that a warning lists. */
 const LISTED = 5;
 
@@ -37,8 +44,13 @@ export class UnattendedRuns {
     this.#options = options;
   }
 
-  /** Somebody waits for this run, until the returned function is called. */
-  watch(runId: string): () => void {
+  /** Somebody waits for what this run does until the work settles; gives what that does. */
+  async during<T>(runId: string, work: Promise<T>): Promise<T> {
+    const stop = this.#watch(runId);
+    return await work.finally(stop);
+  }
+
+  #watch(runId: string): () => void {
     const known = this.#awaited.get(runId);
     if (known !== undefined) known.waiters++;
     else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.elapsed() + PATIENCE });
@@ -71,10 +83,31 @@ export class UnattendedRuns {
     try {
       for (let from = 0; from < runIds.length; from += PAGE) {
         const runs = await world.getRuns(runIds.slice(from, from + PAGE));
-        this.#judge(runs, await this.#storeNow());
+        const awaited = runs.filter((run): run is RunRecord => run !== null && this.#awaited.has(run.runId));
+        await this.#judge(awaited);
+        await this.#lookFurther(awaited);
       }
     } catch {
       // The store does not answer: who waits for the run hears of that.
+    }
+  }
+
+  /** An awaited run that has parked may itself wait for runs, which it has started: children, or those of `once`. */
+  async #lookFurther(awaited: readonly RunRecord[]): Promise<void> {
+    let parked = awaited;
+    for (let level = 0; level < DEEPEST && parked.length > 0; level++) {
+      const started: RunRecord[] = [];
+      // Warnings are of workflows: one run of each tells.
+      for (const { runId } of firstOfEach(
+        parked.filter(({ status, dueAt }) => status === "running" && dueAt === null),
+      )) {
+        for (const attribute of [PARENT, CALLER]) {
+          const filter = { attributes: { [attribute]: runId }, statuses: UNFINISHED, limit: STARTED };
+          started.push(...(await this.#options.world.listRuns(filter)).runs);
+        }
+      }
+      await this.#judge(started);
+      parked = started;
     }
   }
 
@@ -85,37 +118,47 @@ export class UnattendedRuns {
     return (await world.claim({ ...nothing, now: clock.now(), cached: new Map() })).now;
   }
 
-  #judge(runs: readonly (RunRecord | null)[], now: number): void {
+  async #judge(runs: readonly RunRecord[]): Promise<void> {
+    if (runs.length === 0) return;
+    const now = await this.#storeNow();
     const unattended = new Map<string, RunRecord[]>();
     for (const run of runs) {
-      if (run === null || isTerminal(run.status) || !this.#awaited.has(run.runId)) continue;
+      if (isTerminal(run.status)) continue;
       if (run.status === "diverged") this.#warnOfDiverged(run);
       if (run.status === "diverged" || run.dueAt === null || run.dueAt > now - PATIENCE) continue;
       // A worker of this process that is busy will come to it.
       if (this.#workers().some((worker) => worker.executes(run.workflow))) continue;
       unattended.set(run.workflow, [...(unattended.get(run.workflow) ?? []), run]);
     }
+    if (unattended.size === 0) return;
+    const signs = await workersOf(this.#options.world, now).catch(() => null);
     for (const [workflow, [first, ...others]] of unattended) {
-      if (first !== undefined) this.#warn(workflow, first, others.length, now);
+      if (first !== undefined)
+        this.#warn(workflow, first, others.length, now, this.#elsewhere(workflow, signs));
     }
   }
 
   #warnOfDiverged({ runId, workflow, error }: RunRecord): void {
     this.#options.logger.warn(
-      `Run "${runId}" of workflow "${workflow}" is awaited here and parked as diverged: a worker could not go on with it, for ` +
+      `Run "${runId}" of workflow "${workflow}" ${this.#why(runId)} and is parked as diverged: a worker could not go on with it, for ` +
         "the reason below. Mend what it says; run.retry() then has the run tried again at once.",
       { runId, workflow, error: error === null ? undefined : decodeError(error) },
     );
   }
 
-  #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number): void {
+  #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number, elsewhere: string): void {
     const seconds = Math.floor((now - (dueAt ?? now)) / 1_000);
     const more = others === 0 ? "" : `, and ${others} more of this workflow`;
     this.#options.logger.warn(
-      `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it is awaited here, has been due for ${seconds} s, ` +
-        `and no worker has taken it. ${this.#situation(workflow)} Whether other processes have workers is not known here.`,
+      `Nobody executes run "${runId}" of workflow "${workflow}"${more}: it ${this.#why(runId)}, has been due for ${seconds} s, ` +
+        `and no worker has taken it. ${this.#situation(workflow)} ${elsewhere}`,
       { runId, workflow, runs: others + 1 },
     );
+  }
+
+  /** Why anybody cares. */
+  #why(runId: string): string {
+    return this.#awaited.has(runId) ? "is awaited here" : "was started by one that is awaited here";
   }
 
   /** What is known in this process of who would execute the workflow, and what to do. */
@@ -151,9 +194,30 @@ export class UnattendedRuns {
     return "The workers of this process leave it out by their option `workflows`: add it, or start another worker.";
   }
 
+  /** What is known of workers of other processes. `signs`: those that live, `null` if that could not be read. */
+  #elsewhere(workflow: string, signs: readonly WorkerInfo[] | null): string {
+    if (signs === null) return "Whether other processes have workers could not be read.";
+    const own = new Set([...this.#options.workers].map(({ id }) => id));
+    const others = signs.filter(({ workerId }) => !own.has(workerId));
+    if (others.length === 0) return "No other process shows a sign of a worker.";
+    const [first, ...more] = others.filter(({ workflows }) => workflows.includes(workflow));
+    if (first === undefined)
+      return `Workers of other processes live (${others.length}), and none of them says that it executes it.`;
+    const all = more.length === 0 ? "" : `, and ${more.length} more`;
+    return (
+      `Another process has a worker that executes it, "${first.workerId}" (pid ${first.pid} on ${first.host})${all}: it is busy, or has died ` +
+      "within the last half minute; listWorkers() tells how it is."
+    );
+  }
+
   #workers(): EngineWorker[] {
     return [...this.#options.workers].filter((worker) => worker.open);
   }
+}
+
+/** One run of each workflow. */
+function firstOfEach(runs: readonly RunRecord[]): Iterable<RunRecord> {
+  return new Map(runs.map((run) => [run.workflow, run])).values();
 }
 
 /** `charge` of `workflow//./src/pay//charge`; an id that was given by hand has none. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { currentContext } from "../context.ts";
 import { type Duration, parseDuration } from "../duration.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import { WorkflowRunNotCompletedError } from "../errors/index.ts";
@@ -36,6 +37,12 @@ export function resultOptions({ timeout, signal, follow }: ResultOptions = {}): 
     ...(signal !== undefined && { signal }),
     ...(follow === true && { follow }),
   };
+}
+
+/** Waits for what a run does. A step gives its slot to others meanwhile, which that may need. */
+export function lendingSlot<T>(runId: string, work: Promise<T>): Promise<T> {
+  const context = currentContext();
+  return context?.kind === "step" ? context.duringRun(runId, work) : work;
 }
 
 /** How the run ended, or the last of those that go on for it. */

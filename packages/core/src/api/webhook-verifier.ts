@@ -1,15 +1,14 @@
 import type { Clock } from "../clock.ts";
 import { guardedExecution } from "../context.ts";
 import { installGuard } from "../determinism/index.ts";
-import { isEncrypted } from "../encryption/index.ts";
-import { EVENT_PAGE } from "../engine/claims/claim-loop.ts";
 import { newExecution, replayJournal } from "../engine/claims/loader.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { liveHook } from "../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../interpreter/kinds/run.ts";
 import { type WebhookVerifier, WorkflowWebhook } from "../interpreter/webhook.ts";
+import { wholeJournal } from "../journal-pages.ts";
 import { largestValue } from "../serialization/index.ts";
-import type { HeldName, JournalEvent, RunRecord, World } from "../world/index.ts";
+import type { HeldName, RunRecord, World } from "../world/index.ts";
 
 /**
  * How a webhook's requests are verified, in the process that takes them. The journal knows only that the workflow gave a
@@ -53,7 +52,7 @@ export class WebhookVerifiers {
 
   async #find(run: RunRecord, id: string): Promise<WebhookVerifier> {
     const clock = this.#clock;
-    const journal = await this.#journal(run);
+    const journal = await wholeJournal((...page) => this.#world.listEvents(...page), run);
     checkEngine(journal[0]);
     const { runId, workflow, generation } = run;
     const execution = newExecution({
@@ -62,7 +61,6 @@ export class WebhookVerifiers {
       generation,
       events: journal,
       largestValue: largestValue(this.#world),
-      encrypted: isEncrypted(this.#world),
       clock: () => clock.now(),
       newToken: () => "not in the journal",
       onActivity: () => {},
@@ -83,14 +81,5 @@ export class WebhookVerifiers {
         "not reached. Deploy the same code to the processes that take requests and to those that execute workflows.",
       { retryable: true },
     );
-  }
-
-  async #journal({ runId, firstSeq }: RunRecord): Promise<readonly JournalEvent[]> {
-    const journal: JournalEvent[] = [];
-    for (let last = firstSeq - 1; ; last = journal.at(-1)?.seq ?? last) {
-      const page = await this.#world.listEvents(runId, last, EVENT_PAGE);
-      if (page.length === 0) return journal;
-      journal.push(...page);
-    }
   }
 }

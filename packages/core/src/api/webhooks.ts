@@ -54,10 +54,20 @@ export interface WebhookTerms {
   readonly deliver: (messageId: string, request: Request) => Promise<void>;
 }
 
+/** A request as it was passed; its body is read later, once. */
+export interface TakenRequest extends Pick<Request, "url" | "method" | "headers"> {
+  readonly holder: Request;
+}
+
+/** Takes what is known of a request at once. */
+export function takenRequest(holder: Request): TakenRequest {
+  return { url: holder.url, method: holder.method, headers: new Headers(holder.headers), holder };
+}
+
 /** Takes a request. @throws {HookNotFoundError} if no live webhook has the token */
 export async function takeRequest(
   token: string,
-  request: Request,
+  request: TakenRequest,
   options: TakeOptions,
   terms: WebhookTerms,
 ): Promise<Response> {
@@ -82,7 +92,7 @@ export async function takeRequest(
     );
   }
   const length = Number(request.headers.get("content-length") ?? 0);
-  const body = length > maxBodyBytes ? "too large" : await bytesOf(request, maxBodyBytes);
+  const body = length > maxBodyBytes ? "too large" : await bytesOf(request.holder, maxBodyBytes);
   if (body === "too large") return new Response(null, { status: 413 });
   const copy = (): Request => copyOf(request, body);
   const verified = await verdictOf(facts, name, copy, terms.verifiers);
@@ -96,7 +106,7 @@ export async function takeRequest(
   return (await answerTo(world, address, clock, until)) ?? new Response(null, { status: 504 });
 }
 
-function copyOf({ url, method, headers }: Request, body: Uint8Array<ArrayBuffer> | null): Request {
+function copyOf({ url, method, headers }: TakenRequest, body: Uint8Array<ArrayBuffer> | null): Request {
   const copy = new Request(url, { method, headers: [...headers], body });
   rememberBody(copy, body);
   return copy;

@@ -100,6 +100,17 @@ export function lengthMs(value: Length, what: string): number {
   return length;
 }
 
+/**
+ * What a function of a step's options gave. A promise is no answer, and must not end the process when it is rejected.
+ *
+ * @throws {TypeError} for a promise
+ */
+export function givenAtOnce<T>(value: T, option: string): T {
+  if (!(value instanceof Promise)) return value;
+  value.catch(() => {});
+  throw new TypeError(`${option} gave a promise: it has to answer at once.`);
+}
+
 /** How many failures of a step with these options are followed by another attempt. */
 export function maxRetriesOf({ maxRetries }: RetryDefaults): number {
   return maxRetries ?? processDefaults.retry?.maxRetries ?? DEFAULT_MAX_RETRIES;
@@ -113,7 +124,8 @@ export function backoffDelay(
   random: () => number,
 ): number {
   const backoff = options.backoff ?? processDefaults.retry?.backoff;
-  if (typeof backoff === "function") return lengthMs(backoff(failures, error), "what backoff gave");
+  if (typeof backoff === "function")
+    return lengthMs(givenAtOnce(backoff(failures, error), "backoff"), "what backoff gave");
   const initial = lengthMs(backoff?.initial ?? DEFAULT_BACKOFF.initial, "backoff.initial");
   const max = lengthMs(backoff?.max ?? DEFAULT_BACKOFF.max, "backoff.max");
   const factor = backoff?.factor ?? DEFAULT_BACKOFF.factor;

@@ -3,7 +3,15 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { EncryptionError } from "../errors/index.ts";
 import { KeyRing } from "./key-ring.ts";
 import type { EncryptionTerms } from "./options.ts";
-import { encryptionError, isSealed, keyIdOf, noteObstacle, sealedParts, sealHeader } from "./sealed-bytes.ts";
+import {
+  encryptionError,
+  isSealed,
+  keyIdOf,
+  noteObstacle,
+  refusedPlain,
+  sealedParts,
+  sealHeader,
+} from "./sealed-bytes.ts";
 
 /**
  * Encrypts and decrypts values, by AES-256-GCM. Each is bound to its place: the ciphertext of one run, or of one thing in a run, does
@@ -27,10 +35,12 @@ const ALGORITHM = "aes-256-gcm";
 export class Cipher {
   readonly #keys: KeyRing;
   readonly #compressFrom: number;
+  readonly #readsPlain: boolean;
 
   constructor(terms: EncryptionTerms) {
     this.#keys = new KeyRing(terms);
     this.#compressFrom = terms.compressFrom;
+    this.#readsPlain = terms.plainValues === "read";
   }
 
   /** The id of the key that is written with. */
@@ -55,13 +65,14 @@ export class Cipher {
     );
   }
 
-  /** Decrypts what `walk` finds in an answer. What cannot be decrypted stays as it is: who decodes it gets an {@link EncryptionError}. */
+  /** Decrypts what `walk` finds in an answer. What cannot be decrypted stays as it is: who decodes it gets an {@link EncryptionError}; so does who decodes a refused plain one. */
   async open<T>(answer: T, walk: (answer: T, open: Transform) => T): Promise<T> {
     const failed = new Map<string, unknown>();
     for (;;) {
       const wanted = new Set<string>();
       const opened = walk(answer, (bytes, place) => {
-        if (bytes === null || !isSealed(bytes)) return bytes;
+        if (bytes === null) return bytes;
+        if (!isSealed(bytes)) return this.#readsPlain ? bytes : (refusedPlain() as typeof bytes);
         const id = keyIdOf(bytes);
         if (!this.#keys.knows(id) && !failed.has(id)) {
           wanted.add(id);

@@ -52,7 +52,7 @@ import {
   startResultValues,
   startValues,
 } from "./places.ts";
-import { SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
+import { isSealed, SEAL_OVERHEAD, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 
 /** What batches hold at most of what the World says: the values in them grow when they are encrypted. */
 const BATCH_SHARE = 0.7;
@@ -182,10 +182,9 @@ export class EncryptedWorld implements World {
 
   /** The text that {@link sealText} was given; as it is where it is not encrypted, or cannot be opened. */
   async openText(text: string, id: string): Promise<string> {
-    const sealed = sealedOfText(text);
-    if (sealed === null) return text;
-    const opened = await this.#cipher.open(sealed, (bytes, open) => open(bytes, ["record", id]));
-    return opened === sealed ? text : Buffer.from(opened).toString("utf8");
+    const stored = sealedOfText(text) ?? Buffer.from(text, "utf8");
+    const opened = await this.#cipher.open<Uint8Array>(stored, (bytes, open) => open(bytes, ["record", id]));
+    return isSealed(opened) ? textOfSealed(opened) : Buffer.from(opened).toString("utf8");
   }
 
   async getRuns(runIds: readonly string[]): Promise<readonly (RunRecord | null)[]> {

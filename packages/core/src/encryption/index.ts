@@ -27,11 +27,6 @@ export function encrypted(world: World, options: EncryptionOptions): World {
   return created;
 }
 
-/** Whether a World encrypts what it is given. */
-export function isEncrypted(world: World): boolean {
-  return asEncrypted(world) !== null;
-}
-
 /** The World with the store, of one that encrypts what it is given. */
 export function plainWorld(world: World): World {
   return asEncrypted(world)?.plain ?? world;

@@ -19,6 +19,11 @@ export interface EncryptionOptions {
   readonly current?: string;
   /** From how many bytes on a value is compressed before it is encrypted; `false`: none is. Default 4096. */
   readonly compressFrom?: number | false;
+  /**
+   * What becomes of values that are stored without encryption: `"read"`, as those of a time before there was a key are; or `"refuse"`,
+   * so that nobody who can write to the store puts values of his there: reading one is an `EncryptionError`. Default `"read"`.
+   */
+  readonly plainValues?: "read" | "refuse";
 }
 
 /** Gives the key of an id, or `null` where it knows none. */
@@ -34,6 +39,7 @@ export interface EncryptionTerms {
   readonly ask: KeyFunction | null;
   /** In bytes; infinity: never. */
   readonly compressFrom: number;
+  readonly plainValues: "read" | "refuse";
 }
 
 const DEFAULT_ID = "default";
@@ -47,15 +53,22 @@ export function encryptionTerms(options: EncryptionOptions): EncryptionTerms {
     keys: true,
     current: true,
     compressFrom: true,
+    plainValues: true,
   });
-  const { key, keys, current, compressFrom = COMPRESS_FROM } = options;
+  const { key, keys, current, compressFrom = COMPRESS_FROM, plainValues = "read" } = options;
   if ((key === undefined) === (keys === undefined))
     throw new TypeError("encryption: give either key or keys.");
   if (current !== undefined) checkId(current, "current");
   if (compressFrom !== false && !(Number.isFinite(compressFrom) && compressFrom >= 0)) {
     throw new TypeError("encryption.compressFrom: must be a number of bytes, or false.");
   }
-  const common = { compressFrom: compressFrom === false ? Number.POSITIVE_INFINITY : compressFrom };
+  if (plainValues !== "read" && plainValues !== "refuse") {
+    throw new TypeError('encryption.plainValues: must be "read" or "refuse".');
+  }
+  const common = {
+    plainValues,
+    compressFrom: compressFrom === false ? Number.POSITIVE_INFINITY : compressFrom,
+  };
   if (typeof keys === "function") {
     if (current === undefined) {
       throw new TypeError(
@@ -122,8 +135,8 @@ function fromText(text: string): Uint8Array | null {
 
 /** Whether both say the same. */
 export function areSame(one: EncryptionTerms, other: EncryptionTerms): boolean {
-  if (one.current !== other.current || one.ask !== other.ask || one.compressFrom !== other.compressFrom)
-    return false;
+  if (one.current !== other.current || one.ask !== other.ask) return false;
+  if (one.compressFrom !== other.compressFrom || one.plainValues !== other.plainValues) return false;
   if (one.keys.size !== other.keys.size) return false;
   return [...one.keys].every(([id, key]) => {
     const its = other.keys.get(id);

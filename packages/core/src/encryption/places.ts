@@ -15,7 +15,7 @@ import type {
   StreamPart,
 } from "../world/index.ts";
 import type { Transform } from "./cipher.ts";
-import { refuseSealedText, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
+import { isSealed, noteKeptEncrypted, refuseSealedText, sealedOfText, textOfSealed } from "./sealed-bytes.ts";
 
 /**
  * Where in requests and answers of a World values are, and what each of them is bound to. One function for each shape, which serves both
@@ -23,10 +23,19 @@ import { refuseSealedText, sealedOfText, textOfSealed } from "./sealed-bytes.ts"
  * attributes.
  */
 
+/** Events whose data is an id that the World has put there, in the clear: who has the name that was asked for. */
+const WRITTEN_BY_THE_WORLD: ReadonlySet<string> = new Set(["hook_conflict"]);
+
 /** An event: to its run, and to what it says of what. */
 export function eventValues<Event extends NewEvent>(event: Event, runId: string, change: Transform): Event {
   const { type, id, data } = event;
-  return data === null ? event : { ...event, data: change(data, ["run", runId, "event", type, id]) };
+  if (data === null || WRITTEN_BY_THE_WORLD.has(type)) return event;
+  const changed = change(data, ["run", runId, "event", type, id]);
+  if (type === "run_created" && changed !== data) {
+    noteKeptEncrypted(data);
+    noteKeptEncrypted(changed);
+  }
+  return { ...event, data: changed };
 }
 
 /** A message: to its own id, for the run of a name is known only when it is delivered. */
@@ -168,8 +177,7 @@ function sealText(text: string, seal: (bytes: Uint8Array) => Uint8Array): string
 }
 
 function openText(text: string, open: (bytes: Uint8Array) => Uint8Array): string {
-  const sealed = sealedOfText(text);
-  if (sealed === null) return text;
-  const opened = open(sealed);
-  return opened === sealed ? text : Buffer.from(opened).toString("utf8");
+  const stored = sealedOfText(text) ?? Buffer.from(text, "utf8");
+  const opened = open(stored);
+  return isSealed(opened) ? textOfSealed(opened) : Buffer.from(opened).toString("utf8");
 }

@@ -62,6 +62,26 @@ export function keyIdOf(bytes: Uint8Array): string {
     .toString("utf8");
 }
 
+/**
+ * What stands in the place of a value that is not encrypted, for a reader who takes only those that are. The id of a key is never
+ * empty, so it is told from what was encrypted.
+ */
+export function refusedPlain(): Uint8Array {
+  return sealHeader("", false);
+}
+
+const kept: WeakSet<Uint8Array> = processWide("kept encrypted", () => new WeakSet());
+
+/** Remembers of bytes in the clear that the store has them encrypted. */
+export function noteKeptEncrypted(bytes: Uint8Array): void {
+  kept.add(bytes);
+}
+
+/** Whether the store has these bytes encrypted, so far as they came from it or went to it in this process. */
+export function isKeptEncrypted(bytes: Uint8Array | null): boolean {
+  return bytes !== null && kept.has(bytes);
+}
+
 interface Unopened {
   readonly obstacle: EncryptionObstacle;
   /** With what the program's function for keys has failed. */
@@ -77,6 +97,7 @@ export function noteObstacle(bytes: Uint8Array, why: Unopened): void {
 
 /** What to throw for bytes that are still encrypted. */
 export function encryptionError(bytes: Uint8Array): EncryptionError {
+  if (keyIdOf(bytes) === "") return new EncryptionError("", "not_encrypted");
   const { obstacle, ...options } = unopened.get(bytes) ?? { obstacle: "no_key" };
   return new EncryptionError(keyIdOf(bytes), obstacle, options);
 }

@@ -22,8 +22,6 @@ export interface ColdReplay {
 export interface ColdReplayOptions {
   /** Whether other arguments of a step, or other metadata of a hook, are a divergence, as with a worker's `strictReplay`. Default true. */
   readonly strict?: boolean;
-  /** What the code is told of the run's encryption, `getWorkflowMetadata().features`. Default false. */
-  readonly encrypted?: boolean;
   /** Called for each of them otherwise. */
   readonly onDifference?: (difference: RequestDifference) => void;
 }
@@ -37,7 +35,7 @@ export async function coldReplay(
   run: { readonly runId: string; readonly workflow: string; readonly generation?: number },
   journal: readonly JournalEvent[],
   clock: Clock = systemClock,
-  { strict = true, encrypted = false, onDifference = () => {} }: ColdReplayOptions = {},
+  { strict = true, onDifference = () => {} }: ColdReplayOptions = {},
 ): Promise<ColdReplay> {
   refuseSealed(journal);
   const execution = newExecution({
@@ -45,7 +43,6 @@ export async function coldReplay(
     ...run,
     events: journal,
     largestValue: Number.POSITIVE_INFINITY,
-    encrypted,
     clock: () => clock.now(),
     newToken: () => "not in the journal",
     onActivity: () => {},

@@ -1,4 +1,5 @@
 import { currentContext } from "../context.ts";
+import { inWords } from "../serialization/index.ts";
 
 /**
  * Promises that a workflow made and does not await, such as those of a helper function beside it when the run is cancelled.
@@ -37,6 +38,6 @@ function endsProcess(): boolean {
 /** What Node makes an uncaught exception of. */
 function uncaught(reason: unknown): unknown {
   if (reason instanceof Error) return reason;
-  const error = new Error(`A promise was rejected and nobody handled it. Its reason: ${String(reason)}`);
+  const error = new Error(`A promise was rejected and nobody handled it. Its reason: ${inWords(reason)}`);
   return Object.assign(error, { code: "ERR_UNHANDLED_REJECTION" });
 }

@@ -36,11 +36,17 @@ defineKind(FatalError, "FATAL");
  * attempt threw.
  */
 export function exhaustedError(stepName: string, retries: number, last: unknown): FatalError {
-  const said = last instanceof Error ? last.message : typeof last === "string" ? last : shown(last);
+  const said = typeof last === "string" ? last : (messageOf(last) ?? shown(last));
   return new FatalError(
     `Step "${stepName}" failed after ${retries} ${retries === 1 ? "retry" : "retries"}: ${said}`,
     { cause: last },
   );
+}
+
+/** What an error says, of whatever realm it is. */
+function messageOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== "object" || thrown === null || !("message" in thrown)) return undefined;
+  return typeof thrown.message === "string" ? thrown.message : undefined;
 }
 
 /**
@@ -55,6 +61,9 @@ export function abortError(thrown: unknown, reason: unknown): FatalError & { rea
   Object.defineProperty(error, "name", { value: name, writable: true, configurable: true });
   return Object.assign(error, { reason });
 }
+
+/** In milliseconds. */
+const DEFAULT_RETRY_AFTER = 1_000;
 
 /** Options of {@link RetryableError}. */
 export interface RetryableErrorOptions extends WorkflowErrorOptions {
@@ -82,7 +91,7 @@ export class RetryableError extends WorkflowError {
       retryable: true,
     });
     super(message, options);
-    const retryAfter = options.retryAfter ?? 1000;
+    const retryAfter = options.retryAfter ?? DEFAULT_RETRY_AFTER;
     this.retryDelayMs = durationMs(retryAfter, "RetryableError({ retryAfter })");
     this.retryAfter =
       this.retryDelayMs === undefined
@@ -102,7 +111,10 @@ defineKind(RetryableError, "RETRYABLE");
  * the machine's clock and the engine's need not agree.
  */
 export function retryAt(error: RetryableError, now: number): number {
-  return typeof error.retryDelayMs === "number" ? now + error.retryDelayMs : error.retryAfter.getTime();
+  const { retryDelayMs, retryAfter } = error as { readonly [Key in keyof RetryableError]?: unknown };
+  if (typeof retryDelayMs === "number") return now + retryDelayMs;
+  // An error of this name, of somebody who knows nothing of ours, says no time.
+  return retryAfter instanceof Date ? retryAfter.getTime() : now + DEFAULT_RETRY_AFTER;
 }
 
 /** An attempt of a step took longer than the step's `timeout`. */

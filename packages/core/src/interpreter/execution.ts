@@ -24,7 +24,7 @@ export interface ExecutionOptions {
   readonly input: Uint8Array | null;
   /** The most bytes that the store takes for one value. */
   readonly largestValue: number;
-  /** Whether its values are encrypted before they are stored. */
+  /** Whether the store has its values encrypted. */
   readonly encrypted: boolean;
   /** The time of day, from which the length of a sleep is counted: the journal's own time may be ahead of it. */
   readonly clock: () => number;
@@ -155,22 +155,17 @@ export class Execution {
     this.reaches(0);
   }
 
+  /** Whether the journal begins with what another run's had. */
+  get goesOn(): boolean {
+    return this.#origin !== null;
+  }
+
   /** Whether the journal begins with what that run's had, be it by way of others. */
   goesOnFor(runId: string): boolean {
     for (let origin = this.#origin; origin !== null; origin = origin.origin) {
       if (origin.runId === runId) return true;
     }
     return false;
-  }
-
-  /** Whether a step of the run that this one goes on for may be under way there: not the one that failed. */
-  begunBefore(stepId: string): boolean {
-    return this.#origin !== null && this.#origin.again !== stepId;
-  }
-
-  /** Whether the step has failed in the run that this one goes on for, and is executed anew. */
-  failedBefore(stepId: string): boolean {
-    return this.#origin?.again === stepId;
   }
 
   /** What the code is told next is this event, or comes after it. */
@@ -198,6 +193,11 @@ export class Execution {
     const count = (this.#counts.get(key) ?? 0) + 1;
     this.#counts.set(key, count);
     return idOf(kind, name, count, this, this.#origin);
+  }
+
+  /** The id that the last request of this kind and name has where no other run has asked for the same. */
+  ownId(kind: EntityKind, name: string): string {
+    return idOf(kind, name, this.#counts.get(entityKey(kind, name)) ?? 0, this, null);
   }
 
   /** The run that the last request of this kind and name is of: another one, if the journal has it from there. */

@@ -1,7 +1,7 @@
 import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
+import { wholeJournal } from "../journal-pages.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
-import { encode } from "../serialization/index.ts";
 import type {
   CreateRun,
   CreateRunResult,
@@ -11,15 +11,16 @@ import type {
   RunRecord,
   World,
 } from "../world/index.ts";
-import { entityKey, idOf, type Origin } from "./identity.ts";
+import { failuresOf } from "./failures.ts";
+import type { Origin } from "./identity.ts";
+import { countedAs, idsIn } from "./inherited-ids.ts";
 import { type Headers, headersGiven } from "./kinds/headers.ts";
 import { namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
-import type { EventRole, RequestRole } from "./kinds/kind.ts";
+import type { EventRole } from "./kinds/kind.ts";
 import { unreleased } from "./kinds/lock.ts";
 import { originOf, runCreated, runForked } from "./kinds/run.ts";
-import { recordedLater } from "./kinds/step.ts";
+import { stepsIn } from "./kinds/steps-before.ts";
 import { SINGLETON } from "./singleton.ts";
-import { isWebhookId } from "./webhook.ts";
 
 /** Runs that go on from where another one was: a retry of one that failed, and a fork from any step. */
 
@@ -40,6 +41,13 @@ export interface ForkOptions {
   readonly args?: unknown[];
 }
 
+/** A fork, as it was asked for: arguments are encoded in the call that passes them. */
+export interface ForkRequest {
+  readonly fromStep: string;
+  /** In place of the arguments of the run; `null`: those. */
+  readonly args: { readonly value: Uint8Array | null } | null;
+}
+
 /** What a new run is made by. */
 export interface ForkTerms {
   readonly world: Pick<World, "getNames" | "listEvents">;
@@ -50,19 +58,16 @@ export interface ForkTerms {
   readonly create: (request: CreateRun) => Promise<CreateRunResult>;
 }
 
-const PAGE = 1_000;
-
 /**
  * Goes on for a failed run: with the journal up to the step that failed, the start key, the attributes, and the tokens that are
  * free. Two retries at once make one run; its id.
  */
 export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: ForkTerms): Promise<string> {
   const { world, now } = terms;
-  const journal = await wholeJournal(world, old);
-  const failed = journal.findLastIndex(({ type }) => isFailure(roleOf(type)));
-  const end = failed >= 0 ? failed : journal.findIndex(({ type }) => isOver(roleOf(type)));
-  const step = failed >= 0 ? (journal[failed]?.id ?? null) : null;
-  const prefix = journal.slice(0, end).filter(({ type, id }) => id !== step || !isOfAttempt(roleOf(type)));
+  const journal = await journalOf(world, old);
+  const failures = failuresOf(journal);
+  const again = new Set(failures.flatMap(({ id }) => (id === null ? [] : [id])));
+  const end = journal.findIndex((event) => event === failures[0] || isOver(roleOf(event.type)));
   const names: FirstClaim[] = [{ ...FOR_EVER, name: successorName(old.runId), id: "successor", from: null }];
   if (old.idempotencyKey !== null) {
     const { workflow, idempotencyKey, runId } = old;
@@ -70,13 +75,7 @@ export async function retryRun(old: RunRecord, keys: "keep" | "new", terms: Fork
     // A key whose time is over belongs to nobody; one that another start has since refuses the retry.
     if (held) names.push(inheritedStartClaim(workflow, idempotencyKey, held, runId));
   }
-  return await create(old, journal, prefix, {
-    ...terms,
-    names,
-    renewed: keys === "new" ? step : null,
-    again: step,
-    args: null,
-  });
+  return await create(old, journal, end, { ...terms, names, keys, again, args: null });
 }
 
 const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
@@ -84,10 +83,10 @@ const FOR_EVER = { fingerprint: null, data: null, keepFor: null, freeAt: 0 };
 /** Makes a run that does what the other one did before a step, and goes on by itself; its id. */
 export async function forkRun(
   old: RunRecord,
-  { fromStep, args }: ForkOptions,
+  { fromStep, args }: ForkRequest,
   terms: ForkTerms,
 ): Promise<string> {
-  const journal = await wholeJournal(terms.world, old);
+  const journal = await journalOf(terms.world, old);
   const end = journal.findIndex(({ type, id }) => id === fromStep && countedAs(roleOf(type))?.as === "step");
   if (end < 0) {
     throw new WorkflowRuntimeError(
@@ -95,71 +94,52 @@ export async function forkRun(
         "step_created event of run.events().",
     );
   }
-  const encoded = args === undefined ? null : { value: encode(args, "args") };
-  return await create(old, journal, journal.slice(0, end), {
-    ...terms,
-    names: [],
-    renewed: null,
-    again: null,
-    args: encoded,
-  });
+  return await create(old, journal, end, { ...terms, names: [], keys: "keep", again: null, args });
 }
 
-interface Making extends ForkTerms {
+interface Making extends ForkTerms, Pick<ForkRequest, "args"> {
   readonly names: readonly FirstClaim[];
-  /** The step that gets an id of the new run. */
-  readonly renewed: string | null;
-  /** The step that failed. */
-  readonly again: string | null;
-  /** In place of the arguments of the run. */
-  readonly args: { readonly value: Uint8Array | null } | null;
+  /** What those of {@link again} have for ids. */
+  readonly keys: "keep" | "new";
+  /** Steps that failed and are executed again. `null`: what is made does not go on for the run, but does something else. */
+  readonly again: ReadonlySet<string> | null;
 }
 
+/** Makes a run that begins with the events before the place `end`. */
 async function create(
   old: RunRecord,
   journal: readonly JournalEvent[],
-  prefix: readonly JournalEvent[],
+  end: number,
   making: Making,
 ): Promise<string> {
-  const { runId, now } = making;
-  const [created, ...others] = prefix;
-  // What the old run has not read it sends on: to this run, where it has the hook, unless another has it by then.
-  const offers = offersOf(old.runId, journal);
+  const { runId, now, again } = making;
+  const [created, ...before] = journal.slice(0, end);
+  const rest = journal.slice(end);
+  // What the old run has not read it sends on: to this run, where it has the hook, unless another has it by then. What it
+  // read in the rest, the run that goes on for it has yet to read.
+  const offers = offersOf(
+    old.runId,
+    journal,
+    again === null ? Number.POSITIVE_INFINITY : (rest[0]?.seq ?? 0),
+  );
   const offered = new Set(offers.map(({ event }) => event));
-  const kept = others.filter((event) => !isOwn(roleOf(event.type)) && !offered.has(event));
-  const counts: Record<string, number> = {};
-  const renewed: string[] = [];
-  const events: NewEvent[] = [];
-  const self = { runId, generation: 0 };
-  for (const { seq: _, ...event } of kept) {
-    const counted = countedAs(roleOf(event.type));
-    if (counted === undefined) {
-      events.push(event);
-      continue;
-    }
-    const { as, byName } = counted;
-    const kind = event.id !== null && isWebhookId(event.id) ? "webhook" : as;
-    const name = byName ? (event.name ?? "") : "";
-    const key = entityKey(kind, name);
-    const count = (counts[key] ?? 0) + 1;
-    counts[key] = count;
-    if (event.id !== making.renewed || event.id === null) {
-      events.push(event);
-    } else {
-      renewed.push(`${key}\0${count}`);
-      events.push({ ...event, id: idOf(kind, name, count, self, null) });
-    }
-  }
+  const kept = before.filter((event) => {
+    const role = roleOf(event.type);
+    if (isOfAttempt(role) && again?.has(event.id ?? "") === true) return false;
+    return !isOwn(role) && !offered.has(event);
+  });
   const untilNow = (until: number): number => 2 + kept.filter(({ seq }) => seq <= until).length;
-  const earlier = originOf(others);
+  const earlier = originOf(before);
+  const isRenewed = (id: string): boolean => making.keys === "new" && again?.has(id) === true;
+  const { counts, renewed, ids } = idsIn(kept, runId, isRenewed);
+  const withId = <T extends NewEvent>(event: T): T => ({ ...event, id: ids.get(event.id) ?? event.id });
+  const events = kept.map(({ seq: _, ...event }) => withId(event));
   const origin: Origin = {
     runId: old.runId,
     generation: old.generation,
     until: 2 + kept.length,
     counts,
     renewed,
-    again:
-      making.again === null ? null : (events[kept.findIndex(({ id }) => id === making.again)]?.id ?? null),
     origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
@@ -169,7 +149,7 @@ async function create(
   // The run has none of the locks of the other one: it gets them again before any step.
   const lost: NewEvent[] =
     unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
-  const recorded = recordedLater(prefix, journal.slice(journal.indexOf(prefix.at(-1) as JournalEvent) + 1));
+  const steps = stepsIn(kept, rest, again, isRenewed).map(withId);
   const forked = runForked(origin, created?.at ?? now);
   const names = namesOf(events);
   const live = new Set(names.map(({ id }) => id));
@@ -183,7 +163,7 @@ async function create(
       { ...runCreated(old.workflow, args, now) },
       forked,
       ...events,
-      ...recorded,
+      ...steps,
       ...lost,
       ...headersGiven(making.headers, now),
     ],
@@ -216,10 +196,6 @@ async function createWithMail(request: CreateRun, create: ForkTerms["create"]): 
   return await createWithMail({ ...request, mail }, create);
 }
 
-function isFailure(role: EventRole): boolean {
-  return role.role === "delivery" && role.failure === true;
-}
-
 /** The run had ended by then. */
 function isOver({ role }: EventRole): boolean {
   return role === "last" || role === "end";
@@ -233,26 +209,19 @@ function isOwn(role: EventRole): boolean {
   return role.role === "note" && role.own === true;
 }
 
-function countedAs(role: EventRole): RequestRole["counted"] {
-  return role.role === "request" ? role.counted : undefined;
-}
-
 /** An origin whose events stand elsewhere in the new journal. */
 function moved(origin: Origin, until: (before: number) => number): Origin {
   const inner = origin.origin === null ? null : moved(origin.origin, until);
   return { ...origin, until: until(origin.until), origin: inner };
 }
 
-async function wholeJournal(
-  world: Pick<World, "listEvents">,
-  { runId, firstSeq, seq }: RunRecord,
+async function journalOf(
+  world: Pick<ForkTerms["world"], "listEvents">,
+  old: RunRecord,
 ): Promise<readonly JournalEvent[]> {
-  const events: JournalEvent[] = [];
-  for (let last = firstSeq - 1; last < seq; last = events.at(-1)?.seq ?? seq) {
-    const page = await world.listEvents(runId, last, PAGE);
-    if (page.length === 0) throw new WorkflowRunNotFoundError(runId);
-    refuseSealed(page);
-    events.push(...page);
-  }
-  return events;
+  const journal = await wholeJournal((...page) => world.listEvents(...page), old);
+  // Without an error: the run was deleted meanwhile.
+  if (journal.at(-1)?.seq !== old.seq) throw new WorkflowRunNotFoundError(old.runId);
+  refuseSealed(journal);
+  return journal;
 }

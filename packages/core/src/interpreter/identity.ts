@@ -16,8 +16,6 @@ export interface Origin extends Identity {
   readonly counts: Readonly<Record<string, number>>;
   /** Those among them that get ids of the new run, as {@link entityKey} and number. */
   readonly renewed: readonly string[];
-  /** The step that failed there and is executed anew; the others that had not ended may be under way there. */
-  readonly again: string | null;
   /** The origin's own origin. */
   readonly origin: Origin | null;
 }

@@ -35,6 +35,14 @@ export const NO_SIGNALS: SignalHost = {
   read: (data) => detached(data),
 };
 
+/** A value with signals is refused: what is read of them would not be aborted with them. */
+export const NO_TIES: SignalHost = {
+  write() {
+    throw new TypeError("An abort signal is tied to whoever passes it.");
+  },
+  read: (data) => detached(data),
+};
+
 /** The host of the calling code. */
 export function signalHost(): SignalHost {
   return (contexts.getStore() as { readonly signals?: SignalHost } | undefined)?.signals ?? NO_SIGNALS;

@@ -23,9 +23,19 @@ export function knownBody(holder: BodyHolder): Uint8Array<ArrayBuffer> | null | 
   return holder.body === null ? null : known.get(holder);
 }
 
+/** A value as it was when it was to be encoded, but for bodies that have to be read first. */
+export interface OpenValue {
+  readonly value: unknown;
+  readonly holders: readonly BodyHolder[];
+  /** Its bytes, once the bodies are known. */
+  readonly close: () => Uint8Array;
+}
+
 /** A value holds a request or response whose body was not read. Whoever can wait calls {@link whenRead}. */
 export class UnreadBody extends SerializationError {
   readonly holder: BodyHolder;
+  /** `null`: what ties the value to its caller cannot be kept, such as an abort signal; it is encoded anew. */
+  open: OpenValue | null = null;
 
   constructor(path: string, holder: BodyHolder) {
     super(
@@ -37,19 +47,53 @@ export class UnreadBody extends SerializationError {
   }
 }
 
+/** Values that were taken before their bodies were read, for what encodes them now: encoding is synchronous. */
+let taken: ReadonlyMap<unknown, Uint8Array> = new Map();
+
+/** The bytes of a value that {@link whenRead} has taken as it was. */
+export function takenBefore(value: unknown): Uint8Array | undefined {
+  return taken.get(value);
+}
+
 /**
- * Calls what encodes a value, and calls it again for each body that had to be read first.
+ * Calls what encodes values, and calls it again when bodies had to be read first: the values are those of the first call all the
+ * same.
  *
  * @throws {SerializationError} for a body that was used already or is too large; what the body's stream throws, as it is
  */
 export async function whenRead<T>(encodes: () => T | Promise<T>): Promise<T> {
-  for (;;) {
+  try {
+    return await encodes();
+  } catch (error) {
+    if (!(error instanceof UnreadBody)) throw error;
+    return await afterReading(error, encodes);
+  }
+}
+
+/** Reads the bodies without which a value could not be encoded, and calls what encodes it. */
+export async function afterReading<T>(unread: UnreadBody, encodes: () => T | Promise<T>): Promise<T> {
+  const known = new Map(taken);
+  for (let error = unread; ; ) {
+    const { open, holder, path } = error;
+    await readBody(holder, path);
+    for (const other of open?.holders ?? []) await readBody(other, path);
+    if (open !== null) known.set(open.value, open.close());
     try {
-      return await encodes();
-    } catch (error) {
-      if (!(error instanceof UnreadBody)) throw error;
-      await readBody(error.holder, error.path);
+      return await withTaken(known, encodes);
+    } catch (next) {
+      if (!(next instanceof UnreadBody)) throw next;
+      error = next;
     }
+  }
+}
+
+function withTaken<T>(known: typeof taken, encodes: () => T): T {
+  const before = taken;
+  taken = known;
+  try {
+    return encodes();
+  } finally {
+    taken = before;
   }
 }
 

@@ -54,6 +54,35 @@ export function decodeError(bytes: Uint8Array): unknown {
   return decode(bytes, { lenient: true });
 }
 
+/** So many causes deep, whoever reads an error finds it readable. */
+const READABLE_CAUSES = 8;
+
+/**
+ * What was thrown; where looking at it throws, or its texts are none (a getter, a proxy), what a replay would find in its place. Called
+ * once, where code of the user's has thrown, so that nobody after it has to fear what was thrown. Never throws.
+ */
+export function readable(thrown: unknown): unknown {
+  return isReadable(thrown, READABLE_CAUSES) ? thrown : decodeError(encodeError(thrown));
+}
+
+function isReadable(thrown: unknown, causes: number): boolean {
+  if ((typeof thrown !== "object" && typeof thrown !== "function") || thrown === null) return true;
+  try {
+    if (!(thrown instanceof Error)) {
+      // Whoever asks for a message of this must not be thrown at either.
+      void (thrown as { readonly message?: unknown }).message;
+      return true;
+    }
+    const { name, message, stack, cause } = thrown;
+    void (thrown as { readonly code?: unknown }).code;
+    const areTexts = typeof name === "string" && typeof message === "string";
+    const isStack = stack === undefined || typeof stack === "string";
+    return areTexts && isStack && (causes === 0 || isReadable(cause, causes - 1));
+  } catch {
+    return false;
+  }
+}
+
 function messageOf(thrown: unknown): string {
   try {
     const { message } = thrown as { message?: unknown };

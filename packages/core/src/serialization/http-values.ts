@@ -2,6 +2,7 @@
  * `Request` and `Response` as values. What crosses the journal: method, URL, headers and how redirects are followed; status,
  * text, headers, URL and whether it was redirected; the bytes of the body. Not: the signal, credentials, cache and mode.
  */
+import { randomBytes } from "node:crypto";
 import { processWide } from "../process-wide.ts";
 import { type BodyHolder, knownBody, rememberBody, UnreadBody } from "./bodies.ts";
 import { isPlainlyObject, Refusal } from "./kinds.ts";
@@ -46,6 +47,42 @@ export class UnreadRefusal extends Refusal {
   }
 }
 
+/** No body has these bytes. With a number of four bytes they are whole groups of base64. */
+const NO_BODY = randomBytes(26);
+
+/** What stands in for the bodies that were not read, in a text that is completed when they are. */
+export class BodyPlaces {
+  readonly #places: Map<BodyHolder, Uint8Array<ArrayBuffer>> = new Map();
+
+  get holders(): readonly BodyHolder[] {
+    return [...this.#places.keys()];
+  }
+
+  of(holder: BodyHolder): Uint8Array<ArrayBuffer> {
+    const known = this.#places.get(holder);
+    if (known !== undefined) return known;
+    const place = new Uint8Array(NO_BODY.length + 4);
+    place.set(NO_BODY);
+    new DataView(place.buffer).setUint32(NO_BODY.length, this.#places.size);
+    this.#places.set(holder, place);
+    return place;
+  }
+
+  /** The text with the bodies, which were read meanwhile, in their places. */
+  filled(text: string): string {
+    let filled = text;
+    for (const [holder, place] of this.#places) {
+      const bytes = knownBody(holder) ?? new Uint8Array();
+      filled = filled.replaceAll(base64(place), () => base64(bytes));
+    }
+    return filled;
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
 const replies: WeakMap<Request, ReplyAddress> = processWide("replies", () => new WeakMap());
 let sendReply: (address: ReplyAddress, response: Response) => Promise<void> = () =>
   Promise.reject(new Error("Import perdure/api, which sends the answers of requests."));
@@ -64,7 +101,7 @@ export function answerable(request: Request, address: ReplyAddress): Request {
 }
 
 /** The data of a request; `false` for anything else. */
-export function requestData(value: object): RequestData | false {
+export function requestData(value: object, places: BodyPlaces | null): RequestData | false {
   if (!hasTag<Request>(value, "Request")) return false;
   const { method, url, redirect } = value;
   const reply = replies.get(value);
@@ -72,7 +109,7 @@ export function requestData(value: object): RequestData | false {
     method,
     url,
     headers: [...value.headers],
-    body: bodyOf(value),
+    body: bodyOf(value, places),
     ...(redirect !== "follow" && { redirect }),
     ...(reply !== undefined && { reply }),
   };
@@ -86,14 +123,14 @@ export function requestOf({ url, reply, body, ...init }: RequestData): Request {
 }
 
 /** The data of a response; `false` for anything else. */
-export function responseData(value: object): ResponseData | false {
+export function responseData(value: object, places: BodyPlaces | null): ResponseData | false {
   if (!hasTag<Response>(value, "Response")) return false;
   const { status, statusText, url, redirected } = value;
   return {
     status,
     statusText,
     headers: [...value.headers],
-    body: bodyOf(value),
+    body: bodyOf(value, places),
     ...(url !== "" && { url }),
     ...(redirected && { redirected }),
   };
@@ -109,9 +146,10 @@ export function responseOf({ body, url, redirected, ...init }: ResponseData): Re
   return response;
 }
 
-function bodyOf(holder: BodyHolder): RequestData["body"] {
+function bodyOf(holder: BodyHolder, places: BodyPlaces | null): RequestData["body"] {
   const bytes = knownBody(holder);
-  return bytes === undefined ? (new UnreadRefusal(holder) as never) : bytes;
+  if (bytes !== undefined) return bytes;
+  return places === null ? (new UnreadRefusal(holder) as never) : places.of(holder);
 }
 
 function hasTag<T extends BodyHolder>(value: object, tag: string): value is T {

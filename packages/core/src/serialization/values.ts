@@ -2,12 +2,15 @@
  * Values to bytes and back: the boundary between the engine, which handles values, and a World, which stores bytes.
  */
 import { SerializationError } from "../errors/input.ts";
-import { type SignalHost, signalHost } from "./abort.ts";
+import { NO_TIES, type SignalHost, signalHost } from "./abort.ts";
+import { type OpenValue, takenBefore, UnreadBody } from "./bodies.ts";
 import { tooLarge } from "./depth.ts";
 import { pack, unpack } from "./format.ts";
+import { BodyPlaces } from "./http-values.ts";
 import { isJsonExact } from "./json.ts";
 import { type ReadOptions, read } from "./read.ts";
-import { write } from "./write.ts";
+import { withOutlet } from "./stream-values.ts";
+import { write, writeOpen } from "./write.ts";
 
 /**
  * The bytes of a value, or `null` for `undefined`.
@@ -29,7 +32,37 @@ import { write } from "./write.ts";
 export function encode(value: unknown, where: string, signals?: SignalHost): Uint8Array | null {
   if (value === undefined) return null;
   if (isJsonExact(value)) return pack("j", json(value, where));
-  return pack("d", write(value, where, signals ?? signalHost()));
+  const taken = takenBefore(value);
+  if (taken !== undefined) return taken;
+  try {
+    return pack("d", write(value, where, signals ?? signalHost()));
+  } catch (error) {
+    if (error instanceof UnreadBody) error.open = openValue(value, where);
+    throw error;
+  }
+}
+
+/** The value as it is now, but for the bodies in it; `null` if it is tied to whoever encodes it, by an abort signal or a stream. */
+function openValue(value: unknown, where: string): OpenValue | null {
+  const places = new BodyPlaces();
+  try {
+    const text = withOutlet(null, () => writeOpen(value, where, NO_TIES, places));
+    return { value, holders: places.holders, close: () => pack("d", places.filled(text)) };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A copy of a value, as it crosses the journal; the value itself if it cannot be stored, or is tied to whoever has it, by an abort
+ * signal or a stream.
+ */
+export function copyOf(value: unknown): unknown {
+  try {
+    return decode(withOutlet(null, () => encode(value, "value", NO_TIES)));
+  } catch {
+    return value;
+  }
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   type ErrorLimits,
 } from "./error-data.ts";
 import { functionData } from "./functions.ts";
-import { requestData, responseData, UnreadRefusal } from "./http-values.ts";
+import { type BodyPlaces, requestData, responseData, UnreadRefusal } from "./http-values.ts";
 import {
   builtinTag,
   inWords,
@@ -46,7 +46,16 @@ export function write(
   signals: SignalHost,
   errors: ErrorRules = KEPT_AS_THEY_ARE,
 ): string {
-  return writeWith(value, where, new Writer(errors, signals));
+  return writeWith(value, where, new Writer(errors, signals, null));
+}
+
+/**
+ * The text of a value with marks in place of bodies that were not read: {@link BodyPlaces.filled} completes it.
+ *
+ * @throws {SerializationError} as `write`
+ */
+export function writeOpen(value: unknown, where: string, signals: SignalHost, places: BodyPlaces): string {
+  return writeWith(value, where, new Writer(KEPT_AS_THEY_ARE, signals, places));
 }
 
 /** How errors are written. */
@@ -89,11 +98,20 @@ class Writer {
   readonly #described: Map<object, ErrorData | null>;
   readonly #depth: DepthGuard;
   readonly #signals: SignalHost;
+  /** Where marks stand in for bodies; `null`: a body that was not read is refused. */
+  readonly #places: BodyPlaces | null;
 
   /** @param level how deep the value lies in that of the parent */
-  constructor(errors: ErrorRules, signals: SignalHost, parent?: Writer, level = 1) {
+  constructor(
+    errors: ErrorRules,
+    signals: SignalHost,
+    places: BodyPlaces | null,
+    parent?: Writer,
+    level = 1,
+  ) {
     this.#errors = errors;
     this.#signals = signals;
+    this.#places = places;
     this.#depth = new DepthGuard(level);
     this.#depths = parent === undefined ? new Map() : parent.#depths;
     this.#described = parent === undefined ? new Map() : parent.#described;
@@ -114,8 +132,8 @@ class Writer {
       AbortSignal: reduce((value) => writeSignal(this.#signals, value)),
       AbortController: reduce((value) => writeController(this.#signals, value)),
       Headers: reduce((value) => isHeaders(value) && [...value]),
-      Request: reduce(requestData),
-      Response: reduce(responseData),
+      Request: reduce((value) => requestData(value, this.#places)),
+      Response: reduce((value) => responseData(value, this.#places)),
       Entries: reduce((value) => hasProtoKey(value, Object.prototype) && new Map(Object.entries(value))),
       NullEntries: reduce((value) => hasProtoKey(value, null) && new Map(Object.entries(value))),
     };
@@ -189,7 +207,7 @@ class Writer {
     if (value === DROP) return DROP;
     if (typeof value === "string") return cutText(value, this.#errors.limits.property);
     try {
-      const size = writeWith(value, "", new Writer(this.#errors, this.#signals, this, level)).length;
+      const size = writeWith(value, "", new Writer(this.#errors, this.#signals, null, this, level)).length;
       return size <= this.#errors.limits.property ? value : `[cut: ${size} characters]`;
     } catch {
       return DROP;

@@ -8,13 +8,14 @@ export interface StreamAccess {
   open(): Promise<RunStreams>;
   /** A writer's place in a stream. */
   sink(address: StreamAddress): StreamSink;
-  /** Does what somebody awaits. */
-  awaited<T>(work: () => Promise<T>): Promise<T>;
+  /** Does what somebody awaits; `runId`: it waits for what this run does. */
+  awaited<T>(work: () => Promise<T>, runId?: string): Promise<T>;
 }
 
 /** Where a `WritableStream` writes to. */
 export interface StreamSink {
-  write(value: unknown): Promise<void>;
+  /** @throws {SerializationError} for a chunk that has more bytes than the World takes */
+  write(chunk: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
  * Chunks as bytes: the first one says what the rest is. `b` and `B`: raw bytes, of a `Uint8Array` and of a `Buffer`; `u`: `undefined`; `e`: an error
  * with which a stream ended. Anything else is a value in the format of the journal.
  */
-import { decode, decodeError, encode, encodeError, storable } from "../serialization/index.ts";
+import { decode, decodeError, encode, encodeError } from "../serialization/index.ts";
 
 const [BYTES, BUFFER, UNDEFINED, ERROR] = [0x62, 0x42, 0x75, 0x65];
 
@@ -14,13 +14,9 @@ export type ChunkContent =
 /**
  * The bytes of a chunk.
  *
- * @throws {SerializationError} for a value that cannot be stored, or that has more bytes than the World takes
+ * @throws {SerializationError} for a value that cannot be stored
  */
-export function encodeChunk(value: unknown, largest: number): Uint8Array {
-  return storable(encoded(value), "chunk", largest) as Uint8Array;
-}
-
-function encoded(value: unknown): Uint8Array {
+export function encodeChunk(value: unknown): Uint8Array {
   if (Buffer.isBuffer(value)) return tagged(BUFFER, value);
   if (value instanceof Uint8Array) return tagged(BYTES, value);
   return encode(value, "chunk") ?? Uint8Array.of(UNDEFINED);

@@ -1,5 +1,5 @@
 import { WorkflowError } from "../errors/index.ts";
-import type { StreamOutlet } from "../serialization/stream-values.ts";
+import { type StreamOutlet, storable } from "../serialization/index.ts";
 import type { StreamAddress } from "../world/index.ts";
 import type { Feed, StreamAccess, WriterFor } from "./access.ts";
 import { encodeChunk, encodeErrorChunk } from "./chunk-format.ts";
@@ -134,7 +134,10 @@ async function nextChunk(
 ): Promise<{ readonly bytes: Uint8Array; readonly last: boolean } | null> {
   try {
     const { done, value } = await reader.read();
-    return done ? null : { bytes: encodeChunk(value, largest), last: false };
+    if (done) return null;
+    const bytes = encodeChunk(value);
+    storable(bytes, "chunk", largest);
+    return { bytes, last: false };
   } catch (error) {
     void reader.cancel(error).catch(() => {});
     return { bytes: encodeErrorChunk(error), last: true };

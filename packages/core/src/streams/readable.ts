@@ -161,10 +161,11 @@ export async function* chunksOf<T>(
   signal: AbortSignal,
 ): AsyncGenerator<StreamChunk<T>, void, void> {
   const streams: RunStreams = await access.open();
-  const stretches = new StreamReader(streams, addressOf(ref), attempts).follow(startIndex, repeats, signal);
+  const address = addressOf(ref);
+  const stretches = new StreamReader(streams, address, attempts).follow(startIndex, repeats, signal);
   try {
     for (;;) {
-      const next = await access.awaited(() => stretches.next());
+      const next = await access.awaited(() => stretches.next(), address.runId);
       if (next.done === true) return;
       for (const chunk of next.value.chunks) {
         if (signal.aborted) return;

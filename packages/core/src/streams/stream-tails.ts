@@ -8,8 +8,8 @@ import type { StreamAddress, StreamPart, World } from "../world/index.ts";
 
 /** A lost hint costs so many milliseconds at most; where there are none, this is how often it looks. */
 const [PATIENCE, WITHOUT_NOTIFICATIONS] = [5_000, 250];
-/** The least time between two looks because another process wrote something, in ms. */
-const AFTER_CHANGE = 20;
+/** The least time between two looks because another process wrote something, in ms: for each ten streams, and at most. */
+const [AFTER_CHANGE, LONGEST_AFTER_CHANGE] = [20, 500];
 /** The bounds of one reading. */
 const MOST_CHUNKS = 256;
 const MOST_BYTES = 1024 * 1024;
@@ -59,7 +59,8 @@ export class StreamTails {
   }
 
   #wakeAllSoon(): void {
-    this.#cancelWakeAll ??= this.#clock.setTimer(this.#clock.now() + AFTER_CHANGE, () => {
+    const pause = Math.min(AFTER_CHANGE * Math.max(this.#tails.size / 10, 1), LONGEST_AFTER_CHANGE);
+    this.#cancelWakeAll ??= this.#clock.setTimer(this.#clock.now() + pause, () => {
       this.#cancelWakeAll = null;
       this.#wakeAll(null);
     });

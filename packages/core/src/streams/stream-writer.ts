@@ -20,6 +20,8 @@ export interface StreamWriterOptions {
   readonly writer: string;
   /** Called before the first chunk goes to the store; false: nothing of this writer does. */
   readonly begin?: () => Promise<boolean>;
+  /** Has a call of the store repeated, for longer than the call itself does. Default: its failure is the writer's. */
+  readonly persist?: <T>(call: () => Promise<T>) => Promise<T>;
 }
 
 export class StreamWriter {
@@ -80,14 +82,15 @@ export class StreamWriter {
   }
 
   async #send(): Promise<void> {
-    const { streams, address, writer, begin } = this.#options;
+    const { streams, address, writer, begin, persist = (call) => call() } = this.#options;
     try {
-      this.#begun ??= begin?.() ?? Promise.resolve(true);
+      this.#begun ??= begin === undefined ? Promise.resolve(true) : persist(begin);
       this.#done = !(await this.#begun);
       while (this.#waiting.length > 0) {
         const chunks = this.#take(streams.largestAppend);
         if (this.#done) continue;
-        const { outcome } = await streams.append({ ...address, writer, n: this.#written, chunks });
+        const part = { ...address, writer, n: this.#written, chunks };
+        const { outcome } = await persist(() => streams.append(part));
         if (outcome === "closed") throw closedError(address);
         if (outcome === "no_such_run") throw new WorkflowRunNotFoundError(address.runId);
         if (outcome === "gap") throw gapError(address);

@@ -2,19 +2,16 @@ import type { Run } from "../api/run.ts";
 import { configure, setClock, shutdown } from "../api/runtime.ts";
 import { systemSetTimeout } from "../clock.ts";
 import { type Length, lengthMs } from "../define/retry-policy.ts";
-import { EngineWorker } from "../engine/worker.ts";
 import type { WorkerOptions } from "../engine/worker-options.ts";
-import { ReplayDivergenceError, WorkflowRuntimeError } from "../errors/index.ts";
-import type { LogFields, Logger } from "../logger.ts";
-import { resolveLogger } from "../logger-choice.ts";
+import { WorkflowRuntimeError } from "../errors/index.ts";
 import { checkOptionNames } from "../option-names.ts";
-import { outside } from "../outside.ts";
 import { decodeError } from "../serialization/index.ts";
 import { isTerminal, type RunRecord, type World } from "../world/index.ts";
 import { MemoryState } from "./memory-state.ts";
 import { memoryWorld } from "./memory-world.ts";
 import { stubStep } from "./stub-step.ts";
-import { type Accident, type Caller, testedWorld, type WorldVerb } from "./tested-world.ts";
+import { TestedWorkers } from "./tested-workers.ts";
+import type { Accident, WorldVerb } from "./tested-world.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 /** A World, a worker and a clock for one test, to which the functions of `perdure/api` belong until it is closed. */
@@ -66,18 +63,10 @@ export interface TestEnvironment extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The only process of a test that may be killed. */
-interface Process extends Caller {
-  readonly worker: EngineWorker;
-}
-
-const DAY = 86_400_000;
-/** A clock stands still for its runs: without leases and polls to the second, a month is a few timers and not a million. */
-const LONG = { leaseTtl: DAY, pollInterval: DAY } as const;
 /** So long in real time a step that is under way is waited for before time moves on without it. */
 const PATIENCE = 1000;
 /** Nobody sleeps longer. */
-const LONGEST_SKIP = 2000 * DAY;
+const LONGEST_SKIP = 2000 * 86_400_000;
 
 /** The environment that is open. */
 let current: TestEnvironment | undefined;
@@ -121,47 +110,34 @@ export async function testEnvironment(options: TestEnvironmentOptions = {}): Pro
 class Environment implements TestEnvironment {
   readonly world: World;
   readonly clock: VirtualClock;
-  readonly #options: TestEnvironmentOptions;
-  /** The store, if it is ours. */
-  readonly #state: MemoryState | null;
   readonly #store: World;
-  readonly #processes: Process[] = [];
+  readonly #workers: TestedWorkers;
   readonly #stubbed: Set<() => void> = new Set();
-  readonly #accidents: { readonly verb: WorldVerb; readonly accident: Accident; left: number }[] = [];
-  /** Runs that did not follow their journals. */
-  readonly #diverged: Map<string, unknown> = new Map();
-  /** Kills that are not over. */
-  #ending: Promise<void> = Promise.resolve();
-  #calls = 0;
-  #writes = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: TestEnvironmentOptions) {
-    const { world, startAt } = options;
-    this.#options = options;
+    const { world, startAt, ...workers } = options;
     this.clock = virtualClock(startAt === undefined ? {} : { start: startAt.getTime() });
-    this.#state = world === undefined ? new MemoryState() : null;
-    this.#store = world ?? memoryWorld({ ...(this.#state !== null && { state: this.#state }) });
-    this.world = testedWorld(
-      this.#store,
-      this.#caller({ onKilled() {} }, () => undefined),
-    );
+    const state = world === undefined ? new MemoryState() : null;
+    this.#store = world ?? memoryWorld({ ...(state !== null && { state }) });
+    this.#workers = new TestedWorkers({ ...workers, store: this.#store, state, clock: this.clock });
+    this.world = this.#workers.world;
   }
 
   async open(): Promise<void> {
     configure({ world: this.world, clock: this.clock, worker: false });
     await this.world.open();
-    await this.#startWorker();
+    await this.#workers.start();
   }
 
   async result<T>(run: Run<T>): Promise<T> {
     for (;;) {
       await this.settle();
       const [row] = await this.#store.getRuns([run.runId]);
-      if (this.#diverged.has(run.runId)) throw this.#diverged.get(run.runId);
+      this.#workers.refuseDiverged(run.runId);
       if (row?.status === "diverged") throw decodeError(row.error ?? new Uint8Array());
       if (row === undefined || row === null || isTerminal(row.status)) return await run.returnValue;
-      if (this.#busy) await turn();
+      if (this.#workers.busy) await turn();
       else if (!(await this.skip())) {
         throw new WorkflowRuntimeError(
           `Workflow run "${run.runId}" (${row.status}) waits for something that time does not bring, such as a hook. Send it before ` +
@@ -173,15 +149,15 @@ class Environment implements TestEnvironment {
 
   async skip(): Promise<boolean> {
     await this.settle();
-    for (let waited = 0; this.#busy && waited < PATIENCE; waited++) await turn();
+    for (let waited = 0; this.#workers.busy && waited < PATIENCE; waited++) await turn();
     await this.settle();
     if (!(await this.#mayWake())) return false;
-    const [before, until] = [this.#writes, this.clock.now() + LONGEST_SKIP];
-    while (this.#writes === before && this.clock.now() < until) {
+    const [before, until] = [this.#workers.writes, this.clock.now() + LONGEST_SKIP];
+    while (this.#workers.writes === before && this.clock.now() < until) {
       await this.clock.advanceToNext();
       await this.settle();
     }
-    return this.#writes !== before;
+    return this.#workers.writes !== before;
   }
 
   async advance(length: Length): Promise<void> {
@@ -193,7 +169,7 @@ class Environment implements TestEnvironment {
 
   async settle(): Promise<void> {
     await this.clock.advance(0);
-    while (this.#calls > 0) {
+    while (this.#workers.calling) {
       await turn();
       await this.clock.advance(0);
     }
@@ -212,19 +188,12 @@ class Environment implements TestEnvironment {
     return remove;
   }
 
-  async kill(): Promise<void> {
-    const process = this.#processes.at(-1);
-    if (process !== undefined && !process.dead) {
-      process.dead = true;
-      this.#succeed(process);
-    }
-    await this.#ending;
+  kill(): Promise<void> {
+    return this.#workers.kill();
   }
 
   accident(verb: WorldVerb, accident: Accident, { skip = 0 }: { readonly skip?: number } = {}): void {
-    if (typeof this.#store[verb] !== "function")
-      throw new TypeError(`accident(): a World has no verb "${verb}".`);
-    this.#accidents.push({ verb, accident, left: skip });
+    this.#workers.accident(verb, accident, skip);
   }
 
   close(): Promise<void> {
@@ -237,27 +206,12 @@ class Environment implements TestEnvironment {
   }
 
   async #close(): Promise<void> {
-    await this.#ending;
-    this.#accidents.length = 0;
+    await this.#workers.succeeded();
     for (const remove of this.#stubbed) remove();
-    for (const process of this.#processes) {
-      // A dead one still has its share of the globals.
-      process.dead = false;
-      let closed = false;
-      void process.worker.close({ timeout: 0 }).finally(() => {
-        closed = true;
-      });
-      for (await this.settle(); !closed; await this.settle()) await this.clock.advanceToNext();
-    }
+    await this.#workers.close(() => this.settle());
     current = undefined;
     await shutdown();
     setClock(this.world, undefined);
-  }
-
-  /** Whether bodies of steps are under way. */
-  get #busy(): boolean {
-    const process = this.#processes.at(-1);
-    return process !== undefined && process.worker.health().slots.inUse > 0;
   }
 
   /** Whether a run is due at some time. */
@@ -274,73 +228,6 @@ class Environment implements TestEnvironment {
       cursor = page.cursor;
     } while (cursor !== null);
     return open.some(({ dueAt }) => dueAt !== null);
-  }
-
-  async #startWorker(): Promise<void> {
-    const { alwaysReplay, concurrency, strictReplay, logger } = this.#options;
-    const caller = this.#caller({ onKilled: () => this.#succeed(process) }, (verb) => this.#accidentOf(verb));
-    const world = testedWorld(this.#store, caller);
-    setClock(world, this.clock);
-    const worker = new EngineWorker({
-      world,
-      clock: this.clock,
-      random: () => 0.5,
-      logger: this.#logger(resolveLogger(logger ?? "silent")),
-      ...(this.#state !== null && LONG),
-      ...(alwaysReplay !== undefined && { alwaysReplay }),
-      ...(concurrency !== undefined && { concurrency }),
-      ...(strictReplay !== undefined && { strictReplay }),
-    });
-    const process: Process = Object.assign(caller, { worker });
-    this.#processes.push(process);
-    await worker.start();
-  }
-
-  /** Another process takes over what a dead one held. */
-  #succeed({ worker }: Process): void {
-    this.#ending = this.#ending.then(() =>
-      outside(async () => {
-        if (this.#state === null) await this.clock.advance(worker.leaseTtl);
-        else
-          for (const run of this.#state.runs.values()) {
-            if (run.row.owner === worker.id) this.#state.setRow(run, { dueAt: this.clock.now() });
-          }
-        await this.#startWorker();
-      }),
-    );
-  }
-
-  #caller({ onKilled }: Pick<Caller, "onKilled">, accident: Caller["accident"]): Caller {
-    return {
-      dead: false,
-      accident,
-      onKilled,
-      onCall: () => {
-        this.#calls++;
-        return () => void this.#calls--;
-      },
-      onWrite: () => void this.#writes++,
-    };
-  }
-
-  #accidentOf(verb: WorldVerb): Accident | undefined {
-    const index = this.#accidents.findIndex((planned) => planned.verb === verb && planned.left-- === 0);
-    return index < 0 ? undefined : this.#accidents.splice(index, 1)[0]?.accident;
-  }
-
-  /** Hears which runs do not follow their journals. */
-  #logger(logger: Logger): Logger {
-    return {
-      debug: (...entry) => logger.debug(...entry),
-      info: (...entry) => logger.info(...entry),
-      warn: (...entry) => logger.warn(...entry),
-      error: (message: string, fields?: LogFields) => {
-        if (typeof fields?.runId === "string" && ReplayDivergenceError.is(fields.error)) {
-          this.#diverged.set(fields.runId, fields.error);
-        }
-        logger.error(message, fields);
-      },
-    };
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { noteKeptEncrypted } from "../encryption/sealed-bytes.ts";
 import { type ColdReplay, coldReplay } from "../engine/cold-replay.ts";
 import { checkOptionNames } from "../option-names.ts";
 import { decode } from "../serialization/index.ts";
@@ -55,6 +56,8 @@ interface JournalFile {
   readonly runId: string;
   readonly workflow: string;
   readonly generation?: number;
+  /** Whether the store has its values encrypted. */
+  readonly encrypted?: boolean;
   readonly journal: readonly (Omit<JournalEvent, "at" | "data"> & {
     readonly at: string;
     readonly data: string | null;
@@ -65,13 +68,15 @@ interface JournalFile {
 export function readJournalFile(file: string | URL): StoredJournal {
   const text = readFileSync(file, "utf8");
   try {
-    const { runId, workflow, generation = 0, journal } = JSON.parse(text) as JournalFile;
+    const { runId, workflow, generation = 0, encrypted = false, journal } = JSON.parse(text) as JournalFile;
     const events = journal.map(({ seq, type, at, id, name, data }) => ({
       ...{ seq, type, id, name },
       at: new Date(at).getTime(),
       data: data === null ? null : new Uint8Array(Buffer.from(data, "base64")),
     }));
     if (typeof runId !== "string" || typeof workflow !== "string") throw new TypeError();
+    const input = events[0]?.data ?? null;
+    if (encrypted && input !== null) noteKeptEncrypted(input);
     return { runId, workflow, generation, events };
   } catch {
     throw new TypeError(`${file} is no journal. Write one with: perdure run <id> --journal --json > ${file}`);

@@ -43,6 +43,8 @@ export interface PlainStart {
   readonly args: readonly unknown[];
   /** As `idempotencyKey` of `start`. */
   readonly key: string | null;
+  /** How long the key stays with the run, from the start, in milliseconds; `null`: as long as the run is stored. */
+  readonly ttl: number | null;
   readonly attributes: Attributes | null;
   /** When the run is first due; `null`: at once. */
   readonly startAt: number | null;

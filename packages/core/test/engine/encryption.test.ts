@@ -101,6 +101,58 @@ it.each([true, false])("the run knows of it, encrypted: %s", async (on) => {
   expect(await until(run.returnValue)).toEqual([{ encryption: on }, { encryption: on }]);
 });
 
+it("what a run knows of it is as its journal has it, whatever keys its workers have later", async () => {
+  const { process, client, until, settle, state } = cluster();
+  const flow = workflow("knows from the journal", async () => {
+    const before = getWorkflowMetadata().features.encryption;
+    await sleep("1m");
+    return [before, getWorkflowMetadata().features.encryption];
+  });
+  const first = await process();
+  const run = await client.start(flow, []);
+  await settle();
+  await until(first.worker.close());
+  await process({ encryption: A, alwaysReplay: true });
+  // The client has no key for what the second worker writes; the run must not be parked for what it was told.
+  await expect(until(run.returnValue)).rejects.toMatchObject({ code: "ENCRYPTION_FAILED" });
+  const reader = new Client({ world: encrypted(memoryWorld({ state: state }), A) });
+  expect(await until(reader.getRun(run.runId).returnValue)).toEqual([false, false]);
+});
+
+it("values that are not encrypted are refused where the options say so", async () => {
+  const strict: EncryptionOptions = { ...A, plainValues: "refuse" };
+  const { process, client, clock, until, when, settle, state, row } = cluster({ encryption: strict });
+  const flow = workflow("waits for a payload", async (token: string) => {
+    const hook = createHook<string>({ token });
+    return (await hook.getConflict())?.runId ?? [await hook];
+  });
+  const plain = new Client({ world: memoryWorld({ state }), clock });
+  const worker = await process({ encryption: strict });
+  // All that a program with the key does is read, the conflict that the World writes, too.
+  const first = await client.start(flow, ["one"]);
+  await settle();
+  const second = await client.start(flow, ["one"]);
+  expect(await until(second.returnValue)).toBe(first.runId);
+  await client.resumeHook("one", "hello");
+  expect(await until(first.returnValue)).toEqual(["hello"]);
+  // What comes from elsewhere is left to whoever takes it.
+  const strange = await plain.start(flow, ["two"]);
+  await clock.advance(120_000);
+  expect(row(strange.runId)).toMatchObject({ status: "pending", lostClaims: 0, error: null });
+  const said = worker.logs.filter(({ level }) => level === "error");
+  expect(said).toMatchObject([
+    {
+      message: expect.stringContaining("not encrypted"),
+      fields: { error: { obstacle: "not_encrypted", keyId: "" } },
+    },
+  ]);
+  const seen: string[] = [];
+  for await (const { value } of client.getRun(strange.runId).events()) seen.push(String(value));
+  expect(seen).toEqual(["<not encrypted>"]);
+  await process({ encryption: A });
+  await when(() => row(strange.runId).status === "running");
+});
+
 it("goes on in another worker from the journal alone, over generations", async () => {
   const { process, client, clock, until, settle, state } = cluster({ encryption: A });
   const flow = workflow("goes on", async (n: number, texts: string[]): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import { createHook, sleep, step, workflow } from "@perdure/core";
 import { expect, it } from "vitest";
-import { cluster } from "./cluster.ts";
+import { cluster, gate } from "./cluster.ts";
 
 // Bounded memory: runs that wait are dropped, the longest waiting first, and replayed when something comes for them.
 
@@ -99,4 +99,39 @@ it("replays journals longer than a page", async () => {
   await client.resumeHook("long", 1);
   expect(await until(run.returnValue)).toBe(1_201);
   expect(begun).toBe(2);
+});
+
+it("hears of messages that come while its journal is read, before its lease is renewed", async () => {
+  const { process, client, clock, settle, until, row } = cluster();
+  const flow = workflow("is loaded", async () => {
+    const hook = createHook<number>({ token: "loaded" });
+    await Promise.all(Array.from({ length: 700 }, (_, n) => add(n, 1)));
+    return [await hook, await hook, await hook];
+  });
+  const first = await process();
+  const run = await client.start<number[]>(flow, []);
+  await settle();
+  first.kill();
+  const second = await process();
+  const [read, listed] = [gate(), gate()];
+  const seen: string[] = [];
+  second.fault((operation) => {
+    seen.push(operation);
+    if (operation === "listEvents") return read.promise;
+    return operation === "listMail answer" ? listed.promise : undefined;
+  });
+  await client.resumeHook("loaded", 1);
+  await settle();
+  expect(seen).toContain("listEvents");
+  await client.resumeHook("loaded", 2);
+  await settle();
+  await client.resumeHook("loaded", 3);
+  await settle();
+  listed.open();
+  await settle();
+  read.open();
+  await settle();
+  expect(seen).not.toContain("renew");
+  expect(row(run.runId).status).toBe("completed");
+  expect(await until(run.returnValue)).toEqual([1, 2, 3]);
 });

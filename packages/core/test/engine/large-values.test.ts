@@ -1,4 +1,5 @@
-import { createHook, step, workflow } from "@perdure/core";
+import { createHook, sleep, step, workflow } from "@perdure/core";
+import { start } from "@perdure/core/api";
 import { FatalError, SerializationError } from "@perdure/core/errors";
 import { Client, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
@@ -50,6 +51,24 @@ it("fails a step whose arguments are too large, without calling its body", async
     "step_failed",
     "step_created",
     "step_completed",
+  ]);
+});
+
+it("tells a parent that its child's result is too large for it, whether the child has ended before or not", async () => {
+  const { client, until } = await smallStore();
+  const child = workflow("nearly too large", async () => {
+    await sleep("1 s");
+    return LARGE.slice(0, 900);
+  });
+  const parent = workflow("waits for what is nearly too large", async () => {
+    const run = await start(child);
+    const [early, late] = [await run.returnValue.catch(String), await run.returnValue.catch(String)];
+    return [early === late, early];
+  });
+  const run = await client.start(parent, []);
+  expect(await until(run.returnValue)).toEqual([
+    true,
+    expect.stringMatching(/^SerializationError: result has 1\d\d\d bytes when stored, and this World takes/),
   ]);
 });
 

@@ -153,6 +153,45 @@ it("sends on what a run has not read that its worker terminates", async () => {
   expect(await until(taker.returnValue)).toBe("payload");
 });
 
+it.each(["nobody", "a worker that replays it"])(
+  "sends on what a run has not read that %s terminates",
+  async (who) => {
+    const { process, client, clock, settle, until, types } = cluster();
+    const flow = workflow("reads one an hour", async () => {
+      for await (const _ of createHook<string>({ token: "hourly" })) await sleep("1h");
+    });
+    const next = workflow("reads all", async () => {
+      const all: (string | null)[] = [];
+      const hook = createHook<string>({ token: "hourly" });
+      while (all.at(-1) !== null) all.push(await Promise.race([hook, sleep("1m").then(() => null)]));
+      return all;
+    });
+    const first = await process();
+    const run = await client.start(flow, []);
+    await settle();
+    for (const payload of ["a", "b", "c"]) {
+      await client.resumeHook("hourly", payload);
+      await settle();
+    }
+    // The code has read "b" when the first hour is over, which the journal does not say.
+    if (who !== "nobody") await clock.advance(3_600_000);
+    first.kill();
+    await clock.advance(LEASE + 1);
+    const tokenTaken = gate();
+    const work = async () => {
+      const { fault } = await process();
+      fault((operation) => (operation === "deliver" ? tokenTaken.promise : undefined));
+    };
+    if (who !== "nobody") await work();
+    await until(run.cancel({ mode: "terminate" }));
+    expect(types(run.runId)).toContain("payloads_left");
+    const taker = await client.start(next, [], { hook: { token: "hourly" } });
+    tokenTaken.open();
+    if (who === "nobody") await work();
+    expect(await until(taker.returnValue)).toEqual(who === "nobody" ? ["b", "c", null] : ["c", null]);
+  },
+);
+
 it("ends a cancelled run that continues as new, and starts the child that the cancel interrupted", async () => {
   const { process, client, settle, state, until, when } = cluster();
   const child = workflow("asked for before", async () => await createHook());

@@ -202,6 +202,32 @@ it("fails the step when its own retry policy throws, and keeps the step's error 
   expect(error).toMatchObject({ cause: { cause: { message: "failure 1" } } });
 });
 
+it.each(["retryable", "backoff"] as const)(
+  "refuses a promise of %s, and its rejection ends no process",
+  async (option) => {
+    const rejections: unknown[] = [];
+    const onRejection = (reason: unknown) => void rejections.push(reason);
+    globalThis.process.on("unhandledRejection", onRejection);
+    onTestFinished(() => void globalThis.process.off("unhandledRejection", onRejection));
+    const options = { [option]: async () => await Promise.reject(new Error("asks a service")) };
+    const { process, client, until, flow } = flaky(`async ${option}`, 9, options, plain);
+    await process();
+    const error = await until((await client.start(flow, [])).returnValue.catch((reason: Error) => reason));
+    expect(error).toMatchObject({ cause: { message: expect.stringContaining(`${option} gave a promise`) } });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejections).toEqual([]);
+  },
+);
+
+it("takes somebody else's error of the name RetryableError, which says no time", async () => {
+  const own = () => Object.assign(new Error("mine"), { name: "RetryableError" });
+  const { process, client, until, times, flow } = flaky("foreign", 1, {}, own);
+  await process();
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toBe("attempt 2");
+  expect(times).toEqual([0, 1_000]);
+});
+
 it("calls a step with maxRetries 0 at most once", async () => {
   const { process, client, until, times, flow } = flaky("once", 9, { maxRetries: 0 }, plain);
   await process();

@@ -8,7 +8,7 @@ import {
 import { Client, memoryWorld } from "@perdure/core/testing";
 import type { Hint } from "@perdure/core/world";
 import { expect, it } from "vitest";
-import { cluster } from "./cluster.ts";
+import { type Cluster, cluster } from "./cluster.ts";
 
 // The handle of a run: what it tells, and how it waits.
 
@@ -101,34 +101,60 @@ it("waits for many runs with few queries, however long they take", async () => {
   expect(queries).toBeLessThan(60);
 });
 
-it("looks at a thousand runs the less often the longer nothing ends, although something always changes", async () => {
-  const { clock, state, settle } = cluster();
-  let rows = 0;
-  let change = (): void => {};
+/** A client whose World tells again and again that something has changed, and counts the rows that are read of it. */
+function restless({ clock, state }: Cluster) {
   const inner = memoryWorld({ state });
+  const listeners = new Set<(hint: Hint) => void>();
+  let rows = 0;
   const world = {
     ...inner,
     subscribe(listener: (hint: Hint) => void) {
-      change = () => listener({ type: "changed" });
-      return () => {};
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     getRuns(runIds: readonly string[]) {
       rows += runIds.length;
       return inner.getRuns(runIds);
     },
   };
-  const client = new Client({ world, clock });
+  return {
+    client: new Client({ world, clock }),
+    /** How many rows are read in so many milliseconds. */
+    async rowsIn(length: number): Promise<number> {
+      rows = 0;
+      for (let ms = 0; ms < length; ms += 10) {
+        for (const listener of listeners) listener({ type: "changed" });
+        await clock.advance(10);
+      }
+      return rows;
+    },
+  };
+}
+
+it("looks at a thousand runs the less often the longer nothing ends, although something always changes", async () => {
+  const program = cluster();
+  const { client, rowsIn } = restless(program);
   const flow = workflow("nobody executes it", async () => {});
   const runs = await Promise.all(Array.from({ length: 1000 }, () => client.start(flow, [])));
   for (const run of runs) void run.returnValue;
-  await settle();
-  rows = 0;
-  for (let ms = 0; ms < 10_000; ms += 10) {
-    change();
-    await clock.advance(10);
-  }
+  await program.settle();
+  const rows = await rowsIn(10_000);
   expect(rows).toBeGreaterThan(10_000);
   expect(rows).toBeLessThan(30_000);
+});
+
+it("looks for a state the less often the longer none comes, although something always changes", async () => {
+  const program = cluster();
+  const { client, rowsIn } = restless(program);
+  const flow = workflow("shows nothing", async () => {});
+  const run = await client.start(flow, []);
+  const state = run.getState({ after: 0 });
+  await program.settle();
+  const rows = await rowsIn(10_000);
+  expect(rows).toBeGreaterThan(20);
+  expect(rows).toBeLessThan(50);
+  await program.process();
+  expect(await program.until(state)).toBeNull();
 });
 
 it("a run that cannot be read fails who awaits it, and nobody else", async () => {

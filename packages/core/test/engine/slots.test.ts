@@ -1,4 +1,13 @@
-import { getStepMetadata, sleep, step, workflow } from "@perdure/core";
+import {
+  getStepMetadata,
+  getWorkflowMetadata,
+  getWritable,
+  setState,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
+import type { Run } from "@perdure/core/api";
 import { LeaseLostError, StepTimeoutError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE, type LogEntry } from "./cluster.ts";
@@ -280,6 +289,39 @@ it("gives the places of starts back that made no run", async () => {
   for (let n = 0; n < 10; n++) await client.start(flow, [], { idempotencyKey: "one" });
   expect(state.runs.size).toBe(1);
   expect(worker.accepts("keyed")).toBe(true);
+});
+
+it("lets children run whose parents read their states and streams in steps, and steps of a run read each other's", async () => {
+  const { process, client, until, clock } = cluster();
+  const tell = step("tell", async (text: string) => {
+    const writer = getWritable<string>().getWriter();
+    await writer.write(text);
+    await writer.close();
+  });
+  const told = async (run: Run): Promise<string> => {
+    const reader = run.getReadable<string>().getReader();
+    return (await reader.read()).value ?? "";
+  };
+  const child = workflow("shows something", async () => {
+    await tell("child");
+    await step("goes on", async () => {})();
+    setState("shown");
+    await sleep("1 hour");
+  });
+  const look = step("look", async () => {
+    const run = await client.start(child, []);
+    return [await told(run), (await run.getState({ after: 0 }))?.value];
+  });
+  const hear = step("hear", async () => await told(client.getRun(getWorkflowMetadata().workflowRunId)));
+  const parent = workflow("looks", async () => {
+    const [heard, ...seen] = await Promise.all([hear(), look(), look(), look(), tell("parent")]);
+    return [heard, ...seen.slice(0, 3)];
+  });
+  const { worker } = await process({ concurrency: 2 });
+  const run = await client.start(parent, []);
+  expect(await until(run.returnValue)).toEqual(["parent", ...Array(3).fill(["child", "shown"])]);
+  await clock.advance(1_000);
+  expect(worker.health()).toMatchObject({ ok: true, slots: { inUse: 0, queued: 0 } });
 });
 
 it("lets children run whose parents wait for them in steps, and names the workflow once", async () => {

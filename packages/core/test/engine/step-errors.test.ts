@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import {
   FatalError,
   registerClass,
@@ -231,6 +232,46 @@ it("never writes into what was thrown, and puts its facts where the error has no
     { ...wrapped, message: `${said}null`, cause: null },
   ]);
   expect(thrown.map((value) => value && Object.getOwnPropertyDescriptors(value))).toEqual(before);
+});
+
+function withGetter(key: string): Error {
+  return Object.defineProperty(new Error("said"), key, {
+    get() {
+      throw new Error("gone");
+    },
+  });
+}
+
+const traps: ProxyHandler<Error> = {
+  get() {
+    throw new Error("no");
+  },
+  getPrototypeOf() {
+    throw new Error("no");
+  },
+};
+
+it.each<[string, unknown, unknown]>([
+  ["an unreadable name", withGetter("name"), "said"],
+  ["an unreadable cause", withGetter("cause"), "said"],
+  ["an unreadable cause of its cause", new Error("said", { cause: withGetter("cause") }), "said"],
+  ["a name that is no text", Object.assign(new Error("said"), { name: Symbol("name") }), "said"],
+  ["an unreadable message", withGetter("message"), ""],
+  ["a proxy that cannot be asked", new Proxy(new Error("said"), traps), expect.stringContaining("Proxy")],
+  ["an error of another realm", runInNewContext("new TypeError('said')"), "said"],
+])("ends nobody's process and fails the step as any other: %s", async (_, value, said) => {
+  const { process, client, until } = cluster();
+  const throws = step("throws", async () => {
+    throw value;
+  });
+  Object.assign(throws, { maxRetries: 1, backoff: { initial: 0 } });
+  const flow = workflow("hostile", async () => await throws());
+  await process();
+  const run = await client.start(flow, []);
+  const { cause } = (await until(run.returnValue.catch((error: unknown) => error))) as { cause: Error };
+  expect(cause.message).toContain("failed after 1 retry: ");
+  expect((cause.cause as Error).message).toEqual(said);
+  expect(cause.message.endsWith((cause.cause as Error).message)).toBe(true);
 });
 
 it("fails a step whose arguments cannot be stored, in the journal and without calling its body", async () => {

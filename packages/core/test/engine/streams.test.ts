@@ -8,6 +8,7 @@ import {
   workflow,
 } from "@perdure/core";
 import { getRun, start } from "@perdure/core/api";
+import { WorldError } from "@perdure/core/errors";
 import { expect, test } from "vitest";
 import { cluster, gate } from "./cluster.ts";
 
@@ -523,6 +524,33 @@ test("a run that is brought back reads the stream that its first run was given",
   const again = await until(run.retry());
   expect(again.runId).not.toBe(run.runId);
   expect(await until(again.returnValue)).toEqual([1, 2]);
+});
+
+test("a body is not called again because the store did not answer for a while when it had written, closed and aborted", async () => {
+  const { process, client, until, clock } = cluster();
+  let bodies = 0;
+  const writes = step("writes in an outage", async (controller: AbortController) => {
+    bodies++;
+    const { fault } = worker;
+    fault((operation) => {
+      if (/^(appendChunks|closeStream|deliver)/.test(operation)) throw new WorldError("The store is away.");
+    });
+    clock.setTimer(clock.now() + 10_000, () => fault(null));
+    const writer = getWritable<string>().getWriter();
+    void writer.write("told");
+    void writer.close();
+    controller.abort("enough");
+  });
+  const flow = workflow("writes in an outage", async () => {
+    const controller = new AbortController();
+    await writes(controller);
+    return controller.signal.reason;
+  });
+  const worker = await process();
+  const run = await client.start(flow, []);
+  expect(await until(run.returnValue)).toBe("enough");
+  expect(bodies).toBe(1);
+  expect(await all(run.getReadable<string>())).toEqual(["told"]);
 });
 
 test("a fast source waits for the store", async () => {

@@ -1,6 +1,8 @@
-import { createHook, sleep, step, workflow } from "@perdure/core";
+import { createHook, setState, sleep, step, workflow } from "@perdure/core";
+import { type Run, start } from "@perdure/core/api";
+import { WorldError } from "@perdure/core/errors";
 import type { LogFields } from "@perdure/core/runtime";
-import { Client, deploy } from "@perdure/core/testing";
+import { Client, deploy, memoryWorld } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { type Cluster, cluster, gate, skewed } from "./cluster.ts";
 
@@ -71,6 +73,71 @@ it("says what this process would execute where it does not know the workflow, or
   expect(warnings.map(({ message }) => message)).toEqual([
     expect.stringMatching(/"renamed".*only ".*Import the module that defines the workflow/),
     expect.stringMatching(/"left out".*leave it out by their option `workflows`/),
+  ]);
+});
+
+it("names what an awaited run has started and nobody executes, also a child's child", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const child = workflow("a child", async () => await (await start({ workflowId: "gone" }, [])).returnValue);
+  const parent = workflow("a parent", async () => await (await start(child)).returnValue);
+  const { worker } = await program.process({ workflows: [parent, child] });
+  client.workers.add(worker);
+  void (await client.start(parent, [])).returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  expect(warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(
+      /^Nobody executes run .*"gone": it was started by one that is awaited here, .* 5 s/,
+    ),
+  ]);
+});
+
+it("warns those who wait for a run's state, its stream or its key as well", async () => {
+  const flow = workflow("nobody's either", async () => setState(1));
+  const waits: ((run: Run) => Promise<unknown>)[] = [
+    (run) => run.getState({ after: 0 }),
+    (run) => run.getReadable().getReader().read(),
+    (run) => run.releaseKey(),
+  ];
+  for (const wait of waits) {
+    const program = cluster();
+    workflow("nobody's either", flow);
+    const { client, warnings } = awaiting(program);
+    const run = await program.until(client.start(flow, [], { idempotencyKey: "key" }));
+    const waited = wait(run);
+    await program.clock.advance(5_100);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^Nobody executes run "wrun_\w+" of workflow "nobody's either": it is awaited/),
+    ]);
+    await program.process();
+    await program.until(waited);
+  }
+});
+
+it("says what is known of workers elsewhere: none, others, or one that should have taken the run", async () => {
+  const program = cluster();
+  const { client, warnings } = awaiting(program);
+  const [flow, other] = [workflow("wanted", async () => {}), workflow("other", async () => {})];
+  const run = await client.start(flow, []);
+  void run.returnValue.catch(() => {});
+  await program.clock.advance(5_000);
+  const heartbeat = 10_000;
+  await program.process({ workflows: [other], heartbeat });
+  await program.clock.advance(60_000);
+  const beforeOperation = (operation: string): void => {
+    if (operation === "claim") throw new WorldError("The store is away.");
+  };
+  const world = memoryWorld({ state: program.state, beforeOperation });
+  const { worker } = await program.process({ world, workflows: [flow], heartbeat });
+  await program.clock.advance(60_000);
+  expect(warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/ No other process shows a sign of a worker\.$/),
+    expect.stringMatching(
+      / Workers of other processes live \(1\), and none of them says that it executes it\.$/,
+    ),
+    expect.stringContaining(
+      `Another process has a worker that executes it, "${worker.id}" (pid ${process.pid} on `,
+    ),
   ]);
 });
 

@@ -60,6 +60,19 @@ it("deletes in small batches, by one worker at a time", async () => {
   expect(new Set(deletions.map(([worker]) => worker)).size).toBe(1);
 });
 
+it("deletes from a store that is too full for its record", async () => {
+  const { process, client, clock, until, state } = cluster();
+  const quick = workflow("full", async () => 1);
+  const { fault } = await process({ retention: { completed: MINUTE } });
+  const runs = await Promise.all(Array.from({ length: 150 }, () => client.start(quick, [])));
+  await until(Promise.all(runs.map((run) => run.returnValue)));
+  fault((operation) => {
+    if (operation === "writeRecords") throw new WorldError("The store is out of memory.");
+  });
+  await wait(clock, 2 * MINUTE);
+  expect(state.runs.size).toBe(0);
+});
+
 it("never deletes a run whose parent has not ended", async () => {
   const { process, client, clock, until, settle, state } = cluster();
   const child = workflow("child", async () => 1);

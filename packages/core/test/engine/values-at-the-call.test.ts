@@ -1,5 +1,5 @@
-import { createHook, sleep, step, workflow } from "@perdure/core";
-import { getRun, resumeHook, start } from "@perdure/core/api";
+import { createHook, createWebhook, defineHook, getWritable, sleep, step, workflow } from "@perdure/core";
+import { getHookByToken, getRun, listRuns, resumeHook, resumeWebhook, start } from "@perdure/core/api";
 import { SerializationError, WorkflowRunCancelledError } from "@perdure/core/errors";
 import { configure, shutdown } from "@perdure/core/runtime";
 import { memoryWorld } from "@perdure/core/testing";
@@ -84,6 +84,151 @@ it("a step takes its arguments as they are at the call, and a hook its metadata"
     return [await taking, await takes(order)];
   });
   expect(await (await start(flow)).returnValue).toEqual(["alice", "bob"]);
+});
+
+it("streams take their chunks as they are at write(), in a step and outside, and refuse each in its turn", async () => {
+  program();
+  const row = { n: 0 };
+  const bytes = Buffer.alloc(1);
+  const write = async (stream: WritableStream<unknown>): Promise<void> => {
+    const writer = stream.getWriter();
+    const writing = [1, 2].flatMap((n) => {
+      row.n = n;
+      bytes[0] = n;
+      return [writer.write(row), writer.write(bytes)];
+    });
+    const refused = writer.write(() => {});
+    row.n = 0;
+    bytes[0] = 0;
+    await Promise.all(writing);
+    await expect(refused).rejects.toSatisfy(SerializationError.is);
+  };
+  const writes = step("writes rows", async () => await write(getWritable<unknown>()));
+  const flow = workflow("has streams", async () => {
+    await writes();
+    await createHook({ token: "end of streams" });
+  });
+  const run = await start(flow);
+  const read = async (name?: string): Promise<unknown[]> => {
+    const rows: unknown[] = [];
+    const options = name === undefined ? {} : { namespace: name };
+    for await (const { data } of run.chunks<unknown>(options)) if (rows.push(data) === 4) break;
+    return rows;
+  };
+  await write(run.getWritable<unknown>({ namespace: "outside" }));
+  const rows = [{ n: 1 }, Buffer.of(1), { n: 2 }, Buffer.of(2)];
+  expect([await read(), await read("outside")]).toEqual([rows, rows]);
+});
+
+it("fork() takes its arguments so, and resumeWebhook() the request's headers", async () => {
+  program();
+  const does = step("does", async () => {});
+  const flow = workflow("is forked", async (order: { customer: string }) => {
+    await does();
+    return order.customer;
+  });
+  const order = { customer: "first" };
+  const run = await start(flow, [order]);
+  await run.returnValue;
+  let fromStep = "";
+  for await (const { type, id } of run.events()) if (type === "step_created") fromStep = id ?? "";
+  const forking = ["alice", "bob"].map((customer) => {
+    order.customer = customer;
+    return run.fork({ fromStep, args: [order] });
+  });
+  order.customer = "late";
+  const forks = await Promise.all(forking);
+  expect(await Promise.all(forks.map((fork) => fork.returnValue))).toEqual(["alice", "bob"]);
+
+  const hears = workflow("hears requests", async () => {
+    const request = await createWebhook({ token: "requests", method: "POST" });
+    return [request.headers.get("x-customer"), await request.text()];
+  });
+  const hearing = await start(hears);
+  await expect.poll(() => getHookByToken("requests").catch(() => null)).not.toBeNull();
+  const request = new Request("http://localhost/", { method: "POST", body: "paid" });
+  request.headers.set("x-customer", "alice");
+  const taking = resumeWebhook("requests", request);
+  request.headers.set("x-customer", "late");
+  await taking;
+  expect(await hearing.returnValue).toEqual(["alice", "paid"]);
+});
+
+it.each(["at once", "later"])(
+  "a defined hook takes its payload so, whose schema looks at it %s",
+  async (when) => {
+    program();
+    const validate = (value: unknown) => ({ value: value as { n: number } });
+    const later = async (value: unknown) => validate(value);
+    const schema = { version: 1 as const, vendor: "test", validate: when === "later" ? later : validate };
+    const defined = defineHook<{ n: number; at: Date }, { n: number }>({ schema: { "~standard": schema } });
+    const hears = workflow(`hears ${when}`, async () => {
+      using hook = defined.create({ token: when });
+      return [(await hook).n, (await hook).n];
+    });
+    const run = await start(hears);
+    await expect.poll(() => getHookByToken(when).catch(() => null)).not.toBeNull();
+    const [payload, hook, options] = [{ n: 0, at: new Date() }, { token: "" }, { idempotencyKey: "" }];
+    const sending = [1, 2].map((n) => {
+      payload.n = n;
+      hook.token = when;
+      options.idempotencyKey = `message ${n}`;
+      return defined.resume(hook, payload, options);
+    });
+    payload.n = 0;
+    hook.token = "";
+    options.idempotencyKey = "late";
+    await Promise.all(sending);
+    expect(await run.returnValue).toEqual([1, 2]);
+  },
+);
+
+it("values are taken so, too, where the body of a response beside them is read first", async () => {
+  program();
+  type Order = { customer: string };
+  const gives = step("gives", async (response: Response, order: Order) => {
+    const result = { response: new Response(await response.text()), order };
+    setImmediate(() => {
+      order.customer = "late";
+    });
+    return result;
+  });
+  const flow = workflow("reads bodies", async (response: Response, order: Order) => {
+    const asked = { customer: `${order.customer}, of ${await response.text()}` };
+    const giving = gives(new Response("step"), asked);
+    asked.customer = "late";
+    const given = await giving;
+    using hook = createHook<{ response: Response; order: Order }>({ token: order.customer });
+    const told = await hook;
+    const texts = [await given.response.text(), await told.response.text()];
+    return [given.order.customer, told.order.customer, ...texts];
+  });
+  const order = { customer: "" };
+  const options = { idempotencyKey: "", attributes: { customer: "" }, ttl: new Date(Date.now() + 60_000) };
+  const names = ["alice", "bob"];
+  const starting = names.map((customer) => {
+    order.customer = customer;
+    options.idempotencyKey = customer;
+    options.attributes.customer = customer;
+    return start(flow, [new Response(`start ${customer}`), order], options);
+  });
+  order.customer = options.idempotencyKey = options.attributes.customer = "late";
+  options.ttl.setTime(Number.NaN);
+  const runs = await Promise.all(starting);
+  for (const name of names) await expect.poll(() => getHookByToken(name).catch(() => null)).not.toBeNull();
+  const hook = { token: "" };
+  const telling = names.map((customer) => {
+    order.customer = `told ${customer}`;
+    hook.token = customer;
+    return resumeHook(hook, { response: new Response(`payload ${customer}`), order });
+  });
+  order.customer = hook.token = "late";
+  await Promise.all(telling);
+  expect(await Promise.all(runs.map((run) => run.returnValue))).toEqual(
+    names.map((name) => [`${name}, of start ${name}`, `told ${name}`, "step", `payload ${name}`]),
+  );
+  const { runs: found } = await listRuns({ attributes: { customer: "bob" } });
+  expect(found.map(({ runId }) => runId)).toEqual([runs[1]?.runId]);
 });
 
 it("a workflow's return value is taken when it returns, and its error when it throws", async () => {

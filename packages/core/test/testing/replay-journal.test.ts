@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { sleep, step, workflow } from "@perdure/core";
+import { getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { ReplayDivergenceError, WorkflowNotRegisteredError } from "@perdure/core/errors";
 import { deploy, replayJournal, testEnvironment, waitForSleep, waitForStep } from "@perdure/core/testing";
@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const file = join(folder, "run.json");
 
 /** Runs a version of the workflow up to its sleep, or its end, and saves its journal as the command line does. */
-async function save(ends: boolean): Promise<void> {
+async function save(ends: boolean, more: object = {}): Promise<void> {
   await using t = await testEnvironment();
   const run = await start({ workflowId: "invoice" }, []);
   if (ends) await t.result(run);
@@ -26,7 +26,8 @@ async function save(ends: boolean): Promise<void> {
     at: new Date(at).toISOString(),
     data: data === null ? null : Buffer.from(data).toString("base64"),
   }));
-  writeFileSync(file, JSON.stringify({ runId: run.runId, workflow: row?.workflow, generation: 0, journal }));
+  const of = { runId: run.runId, workflow: row?.workflow, generation: 0 };
+  writeFileSync(file, JSON.stringify({ ...of, ...more, journal }));
 }
 
 function version(...steps: readonly string[]): void {
@@ -51,6 +52,15 @@ it("replays a saved journal against the code of today", async () => {
   expect(await replayJournal(pathToFileURL(file))).toMatchObject({ outcome: "open", value: undefined });
   version("look up", "charge twice");
   await expect(replayJournal(file)).rejects.toSatisfy(ReplayDivergenceError.is);
+});
+
+it("tells the code of the encryption that the journal had where it was stored", async () => {
+  deploy();
+  workflow("invoice", async () => getWorkflowMetadata().features.encryption);
+  await save(true);
+  expect(await replayJournal(file)).toMatchObject({ value: false });
+  await save(true, { encrypted: true });
+  expect(await replayJournal(file)).toMatchObject({ value: true });
 });
 
 it("says what it cannot replay", async () => {

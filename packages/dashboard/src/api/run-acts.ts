@@ -1,4 +1,4 @@
-import { type Client, decode } from "@perdure/core/inspect";
+import { type Client, cancelling, decode } from "@perdure/core/inspect";
 import { ApiFailure } from "../answers.ts";
 import type { ActResult, RunAct } from "../protocol.ts";
 import type { Call } from "../routes.ts";
@@ -12,11 +12,11 @@ type Doing = (run: ReturnType<Client["getRun"]>, body: Body, store: Store) => Pr
 
 const ACTS: Readonly<Record<RunAct, Doing>> = {
   async cancel(run, body) {
-    await run.cancel(reasonIn(body));
+    await cancelling(reasonIn(body)).one(run);
     return { said: "Asked to end.", runId: run.runId };
   },
   async terminate(run, body) {
-    await run.cancel({ ...reasonIn(body), mode: "terminate" });
+    await cancelling({ ...reasonIn(body), terminate: true }).one(run);
     return { said: "Terminated.", runId: run.runId };
   },
   async retry(run, body) {

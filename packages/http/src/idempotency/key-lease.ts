@@ -24,6 +24,8 @@ export interface KeyStore {
   readonly lease: number;
   /** How long an answer is kept, in ms. */
   readonly ttl: number;
+  /** How long a handler may have a key, in ms. */
+  readonly timeout: number;
 }
 
 /** What became of a request for a key. */
@@ -37,6 +39,8 @@ export type Taking =
 /** Of one lease: a renewal, and another attempt at what the store did not answer. */
 const RENEWAL = 1 / 3;
 const REPEAT = 1 / 20;
+
+const LEASE_OVER = "The lease on the idempotency key is over: another request may handle it.";
 
 /** Takes the key for a request, if nobody has it: one write, also of a key that a dead handler had. Opens the World if nobody has. */
 export async function takeKey(store: KeyStore, key: string, fingerprint: string): Promise<Taking> {
@@ -91,6 +95,8 @@ export class KeyLease {
   #heldUntil: number;
   #over = false;
   #cancelTimers: () => void = () => {};
+  readonly #cancelTimeout: () => void;
+  #timedOut = false;
 
   constructor(store: KeyStore, key: string, running: RunningEntry, version: string, since: number) {
     this.#store = store;
@@ -99,13 +105,23 @@ export class KeyLease {
     this.#version = version;
     this.#heldUntil = since + store.lease;
     this.#setTimers(store.lease * RENEWAL);
+    const { clock, timeout } = store;
+    this.#cancelTimeout = clock.setTimer(clock.now() + timeout, () => {
+      this.#timedOut = !this.#over && !this.#lost.signal.aborted;
+      this.#lose(`The handler has not answered within ${timeout} ms.`);
+    });
+  }
+
+  /** The handler took too long: nobody else has the key before the lease is over, which is not renewed any more. */
+  get timedOut(): boolean {
+    return this.#timedOut;
   }
 
   get attempt(): number {
     return this.#running.attempt;
   }
 
-  /** Aborted when the lease could not be renewed in time, or somebody else has the key. */
+  /** Aborted when the lease could not be renewed in time, or somebody else has the key, or the handler took too long. */
   get signal(): AbortSignal {
     return this.#lost.signal;
   }
@@ -144,6 +160,7 @@ export class KeyLease {
   async #end(entry: AnsweredEntry | null, ttl: number): Promise<"written" | Entry | null> {
     this.#over = true;
     this.#cancelTimers();
+    this.#cancelTimeout();
     const { clock, lease } = this.#store;
     const value = entry === null ? new Uint8Array() : encodeEntry(entry);
     let write = this.#write(value, ttl);
@@ -194,7 +211,7 @@ export class KeyLease {
       this.#version = result.record.version;
       this.#setTimers(0);
     } else {
-      this.#lose();
+      this.#lose(LEASE_OVER);
     }
   }
 
@@ -203,7 +220,7 @@ export class KeyLease {
     this.#cancelTimers();
     const { clock } = this.#store;
     const left = Math.max(0, this.#heldUntil - clock.elapsed());
-    const cancelEnd = clock.setTimer(clock.now() + left, () => this.#lose());
+    const cancelEnd = clock.setTimer(clock.now() + left, () => this.#lose(LEASE_OVER));
     const cancelRenewal = clock.setTimer(clock.now() + renewIn, () => void this.#renew());
     this.#cancelTimers = () => {
       cancelEnd();
@@ -211,10 +228,11 @@ export class KeyLease {
     };
   }
 
-  #lose(): void {
+  #lose(why: string): void {
     this.#cancelTimers();
+    this.#cancelTimeout();
     if (this.#over || this.#lost.signal.aborted) return;
-    this.#lost.abort(new Error("The lease on the idempotency key is over: another request may handle it."));
+    this.#lost.abort(new Error(why));
   }
 }
 

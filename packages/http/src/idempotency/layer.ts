@@ -16,7 +16,7 @@ export interface IdempotencyContext {
   readonly key: string | null;
   /** 1, or more if a handler was called with this key before and its process died, or it lost its lease: it may have done anything. */
   readonly attempt: number;
-  /** Aborted when another request may handle the key: what the handler does from then on is not answered. */
+  /** Aborted when another request may handle the key, or when the handler takes too long (see the option `timeout`): what the handler does from then on is not answered. */
   readonly signal: AbortSignal;
   /**
    * From here on the request is under way: if the handler throws now, that is its answer, and the key is used up. What it throws
@@ -132,6 +132,7 @@ export class IdempotencyLayer {
     if (first !== "lost") return first;
     // Whatever the handler does now: if nobody has taken the key over, what it answers is recorded all the same.
     answered.catch(() => {});
+    if (lease.timedOut) return this.#tooLong();
     return await this.#fromRecord(lease);
   }
 
@@ -222,6 +223,22 @@ export class IdempotencyLayer {
 
   #inFlight(): Response {
     return this.#refuse("in_flight", `Another request with this Idempotency-Key is being handled. ${SEE}`);
+  }
+
+  #tooLong(): Response {
+    const { logger, mode, store } = this.#terms;
+    const { timeout, lease } = store();
+    logger.error(
+      `a handler has not answered within ${timeout} ms: it was aborted, the client got 504, and the key can be handled again when its ` +
+        "lease is over. Let it watch its signal, or give idempotent() a longer timeout",
+    );
+    const seconds = Math.ceil(lease / 1_000);
+    return refuse(
+      mode,
+      "handler_timed_out",
+      `The request was not answered within ${timeout / 1_000} s. Sent again after ${seconds} s, with the same Idempotency-Key, it is handled again.`,
+      seconds,
+    );
   }
 
   #storeDown(error: unknown, what: string): Response {

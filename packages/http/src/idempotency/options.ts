@@ -30,10 +30,14 @@ export interface IdempotentOptions {
   /** Whether a request without a key is refused. Default `true`; else the handler is called as if there were no `idempotent`. */
   readonly required?: boolean;
   /**
-   * How long the key of a process that died is in flight; renewed while a handler works, however long it does. Default 15
-   * seconds, at least 100 ms.
+   * How long the key of a process that died is in flight; renewed while a handler works. Default 15 seconds, at least 100 ms.
    */
   readonly lease?: Length;
+  /**
+   * How long a handler may work. One that takes longer is aborted by its `signal`, the client gets 504, and the key can be handled
+   * again when its lease is over. Default 10 minutes.
+   */
+  readonly timeout?: Length;
   /** The largest body, of a request as of an answer. Default 4 MiB, at most 8 MiB. */
   readonly maxBodyBytes?: number;
   /** The headers of an answer that are kept. Default: all but those that are for one answer only, such as `Set-Cookie` and `Date`. */
@@ -83,6 +87,7 @@ export function termsOf(caller: string, options: IdempotentOptions, clock: Clock
     fingerprint: true,
     required: true,
     lease: true,
+    timeout: true,
     maxBodyBytes: true,
     headers: true,
     logger: true,
@@ -99,8 +104,10 @@ export function termsOf(caller: string, options: IdempotentOptions, clock: Clock
   }
   const ttl = lengthMs(options.ttl ?? "24h", `${caller}: ttl`);
   const lease = lengthMs(options.lease ?? "15s", `${caller}: lease`);
+  const timeout = lengthMs(options.timeout ?? "10m", `${caller}: timeout`);
   if (ttl < 1) throw new TypeError(`${caller}: ttl must be longer than nothing.`);
   if (lease < 100) throw new TypeError(`${caller}: lease must be at least 100 ms, got ${lease}.`);
+  if (timeout < 1) throw new TypeError(`${caller}: timeout must be longer than nothing.`);
   const kept = headers === undefined ? null : new Set(headers.map((name) => name.toLowerCase()));
   return {
     mode,
@@ -109,7 +116,13 @@ export function termsOf(caller: string, options: IdempotentOptions, clock: Clock
     logger: resolveLogger(options.logger),
     keepsHeader: (name) =>
       kept === null ? !OF_ONE_ANSWER.has(name) : kept.has(name) && name !== "set-cookie",
-    store: () => ({ world: world === undefined ? getWorld() : worldInUse(world), clock, lease, ttl }),
+    store: () => ({
+      world: world === undefined ? getWorld() : worldInUse(world),
+      clock,
+      lease,
+      ttl,
+      timeout,
+    }),
     async scope(request) {
       return text(await scope(request), `${caller}: what scope gave`);
     },

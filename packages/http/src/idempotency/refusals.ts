@@ -13,6 +13,7 @@ export type RefusalReason =
   | "no_scope"
   | "store_down"
   | "handler_failed"
+  | "handler_timed_out"
   | "answer_too_large";
 
 interface Refusal {
@@ -54,6 +55,7 @@ const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
     stripe: { type: "api_error" },
   },
   handler_failed: { status: 500, title: "The request failed", stripe: { type: "api_error" } },
+  handler_timed_out: { status: 504, title: "The request took too long", stripe: { type: "api_error" } },
   answer_too_large: {
     status: 500,
     title: "The answer is too large to be kept",
@@ -61,9 +63,14 @@ const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
   },
 };
 
-/** The answer, with a sentence for whoever reads it. */
-export function refuse(mode: IdempotencyMode, reason: RefusalReason, detail: string): Response {
-  const { status, title, retryAfter, stripe } = REFUSALS[reason];
+/** The answer, with a sentence for whoever reads it. `wait`: how many seconds the client has to wait, where that is not always the same. */
+export function refuse(
+  mode: IdempotencyMode,
+  reason: RefusalReason,
+  detail: string,
+  wait?: number,
+): Response {
+  const { status, title, retryAfter = wait, stripe } = REFUSALS[reason];
   const headers = new Headers();
   if (retryAfter !== undefined) headers.set("retry-after", `${retryAfter}`);
   if (mode === "stripe") {

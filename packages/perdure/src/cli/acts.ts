@@ -4,6 +4,7 @@ import { CommandError, EXIT } from "./errors.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
 import { attributesOf, hasSelection, runsThatFit, type SelectionOptions, selectionOf } from "./selection.ts";
 import { confirm, oneLine, print, printJson, progress } from "./terminal.ts";
+import { namedWorkflow, withWorkflowId } from "./workflow-names.ts";
 
 /** What changes runs: one by its id, or many by a filter, after a question. */
 
@@ -37,7 +38,7 @@ export async function act(runIds: readonly string[], options: ActOptions, what: 
 }
 
 async function chosen(options: ActOptions, { verb, statuses }: RunAct): Promise<string[]> {
-  const selection = selectionOf(options, statuses);
+  const selection = selectionOf(await withWorkflowId(options), statuses);
   const count = await countRuns(selection);
   if (count === 0) {
     print("No run fits.");
@@ -84,7 +85,7 @@ export async function fork(
 
 /** `perdure start <workflow> [args]` */
 export async function begin(
-  workflowId: string,
+  workflow: string,
   args: string | undefined,
   options: PlaceOptions & {
     readonly key?: string;
@@ -94,12 +95,18 @@ export async function begin(
 ): Promise<void> {
   await openPlace(options, "may be made");
   const { key, attribute } = options;
-  const run = await start({ workflowId } as never, argsOf(args ?? "[]"), {
+  const { id, unserved } = await namedWorkflow(workflow);
+  const run = await start({ workflowId: id } as never, argsOf(args ?? "[]"), {
     ...(key !== undefined && { idempotencyKey: key }),
     ...(attribute !== undefined && { attributes: attributesOf(attribute) }),
   });
   if (options.json === true) printJson({ runId: run.runId });
   else print(run.runId);
+  if (unserved) {
+    console.error(
+      `No worker that is alive executes ${oneLine(id)}: the run waits for one. Its name may be another: see perdure workers.`,
+    );
+  }
 }
 
 /** `perdure resume <token> [payload]` */

@@ -48,10 +48,14 @@ export function full(value: unknown): string {
   return inspect(value, { depth: 8, maxStringLength: 10_000, maxArrayLength: 200, colors });
 }
 
-function causeOf({ cause }: Error): string {
-  return cause === undefined
-    ? ""
-    : `\ncaused by ${cause instanceof Error ? `${userStack(cause)}${causeOf(cause)}` : short(cause)}`;
+/** @param above the errors of which it is a cause: an error may be its own */
+function causeOf(error: Error, above: readonly Error[] = []): string {
+  const { cause } = error;
+  if (cause === undefined) return "";
+  if (!(cause instanceof Error)) return `\ncaused by ${short(cause)}`;
+  const errors = [...above, error];
+  if (errors.includes(cause)) return "\ncaused by itself";
+  return `\ncaused by ${userStack(cause)}${causeOf(cause, errors)}`;
 }
 
 /** `customer=cus_1, stage=charged`, without perdure's own. */

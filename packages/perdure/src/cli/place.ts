@@ -99,8 +99,12 @@ async function worldOfUrl(url: string, { namespace, schema }: PlaceOptions, maki
   );
 }
 
+/** Credentials, or parameters: the path of no file that anybody means, and with a password in it. */
+const CREDENTIALS = /^[^/\\]*:[^/\\]*@|\?.*=/;
+
 /** The file that a URL of SQLite names, or a plain path; `null` for other URLs. */
 function sqlitePath(url: string): string | null {
+  if (CREDENTIALS.test(url.replace(/^(sqlite|file):(\/\/)?/i, ""))) return null;
   if (/^file:\/\//i.test(url)) return fileURLToPath(url);
   const named = /^(?:sqlite|file):(?:\/\/)?(.+)$/i.exec(url)?.[1];
   if (named !== undefined) return named === ":memory:" ? named : resolve(named);

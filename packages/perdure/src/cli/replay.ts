@@ -8,6 +8,7 @@ import { openPlace, type PlaceOptions } from "./place.ts";
 import { rowOf, storedJournal } from "./run.ts";
 import { runsThatFit } from "./selection.ts";
 import { oneLine, paint, print, printJson, progress } from "./terminal.ts";
+import { withWorkflowId } from "./workflow-names.ts";
 
 /** `perdure replay`: replays journals of a store, or one from a file, against the code on this machine. Nothing is executed or written. */
 
@@ -55,8 +56,8 @@ export async function replay(file: string | undefined, options: ReplayOptions): 
 async function fromStore(options: ReplayOptions): Promise<(() => Promise<StoredJournal | null>)[]> {
   const last = options.last === undefined ? Number.POSITIVE_INFINITY : Number(options.last);
   if (!(last >= 1)) throw new CommandError("--last: write a whole number from 1 on.");
-  const { workflow } = options;
   const world = await openPlace(options);
+  const { workflow } = await withWorkflowId(options);
   const selection = {
     ...(options.last === undefined && { statuses: IN_FLIGHT }),
     ...(workflow !== undefined && { workflow }),
@@ -129,7 +130,7 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   }
   if (unread.length > 0) {
     print(
-      `${unread.length} could not be read: they are encrypted. Give their keys in perdure.config.ts, as encryption.`,
+      `${unread.length} could not be read: they are encrypted with keys that are not here, or not encrypted and refused. See encryption in perdure.config.ts.`,
     );
   }
 }

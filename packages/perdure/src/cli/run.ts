@@ -1,6 +1,6 @@
 import { getRun, type LockInfo, listHooks, listLocks, type RunEvent } from "@perdure/core/api";
 import { EncryptionError } from "@perdure/core/errors";
-import { decodeError, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
+import { decodeError, isKeptEncrypted, type TimelineEntry, timelineOf } from "@perdure/core/inspect";
 import type { JournalEvent, RunRecord, World } from "@perdure/core/world";
 import { CommandError } from "./errors.ts";
 import { attributes, between, full, length, short, time } from "./format.ts";
@@ -80,7 +80,8 @@ async function journalFile(world: World, row: RunRecord, events: readonly RunEve
     const data = bytes.get(event.seq) ?? null;
     return { ...event, data: data === null ? null : Buffer.from(data).toString("base64") };
   });
-  return { runId, workflow, generation, status, journal };
+  const encrypted = isKeptEncrypted(bytes.get(row.firstSeq) ?? null);
+  return { runId, workflow, generation, status, ...(encrypted && { encrypted }), journal };
 }
 
 function errorOf(row: RunRecord, events: readonly RunEvent[]): unknown {
@@ -157,7 +158,8 @@ function linesOf({ row, events, timeline, children, hooks, locks, error }: Facts
 /** The keys that it takes to read the values, and that are not here. */
 function missingKeys(events: readonly RunEvent[]): readonly string[] {
   const errors: readonly unknown[] = events.map(({ error }) => error);
-  return [...new Set(errors.filter(EncryptionError.is).map(({ keyId }) => keyId))];
+  const missing = errors.filter(EncryptionError.is).filter(({ obstacle }) => obstacle !== "not_encrypted");
+  return [...new Set(missing.map(({ keyId }) => keyId))];
 }
 
 function valueText(value: unknown, error: Error | null): string {
@@ -184,9 +186,11 @@ function entryLines(entry: TimelineEntry, created: Date | undefined): string[] {
       : `+${length(Math.max(0, at.getTime() - created.getTime()))}`;
   const label = kind === "system_step" ? "system" : kind;
   const attempts = failedAttempts.length + 1;
-  const took = outcome === "open" ? "open" : between(at, endedAt);
+  const took = outcome === "open" ? `open ${between(at, new Date())}` : between(at, endedAt);
   const tries = attempts > 1 ? `  ${attempts} attempts` : "";
-  const what = oneLine(name ?? (kind === "wait" ? untilText(input) : id));
+  const what = oneLine(
+    [name ?? (kind === "wait" ? untilText(input) : id), subjectOf(entry)].join(" ").trimEnd(),
+  );
   const plain = `${since.padStart(9)}  ${mark} ${label.padEnd(6)} ${what}  ${took}${tries}`;
   const room = lineWidth() - plain.length - 4;
   const value =
@@ -199,6 +203,15 @@ function entryLines(entry: TimelineEntry, created: Date | undefined): string[] {
     lines.push(paint("yellow", cut(text.trimEnd(), lineWidth())));
   }
   return lines;
+}
+
+/** What a system step is about: the key of a lock, a run, a workflow. */
+function subjectOf({ kind, input }: TimelineEntry): string {
+  if (kind !== "system_step") return "";
+  if (typeof input === "string") return input;
+  const { key, runId, token, run } = (input ?? {}) as Readonly<Record<string, unknown>>;
+  const about = [key, runId, token, (run as { readonly workflow?: unknown } | undefined)?.workflow];
+  return String(about.find((one) => typeof one === "string") ?? "");
 }
 
 function untilText(input: unknown): string {
@@ -217,9 +230,16 @@ function eventLine({ seq, type, at, id, name, value, error }: RunEvent): string 
   const about = [ATTEMPT_END.test(type) ? null : name, id]
     .filter((text) => text !== null)
     .map((text) => oneLine(text as string));
-  const text = value === undefined ? "" : `  ${cut(oneLine(short(value)), Math.max(lineWidth() - 60, 40))}`;
+  const text =
+    value === undefined ? "" : `  ${cut(oneLine(short(readable(value))), Math.max(lineWidth() - 60, 40))}`;
   const why = error === null || EncryptionError.is(error) ? "" : `  (${oneLine(error.message)})`;
   return `${String(seq).padStart(5)}  ${at?.toISOString() ?? "-"}  ${paint("bold", type)}  ${about.join("  ")}${text}${why}`;
+}
+
+/** The value of an event with the error in it decoded, as that of a step's attempt has one. */
+function readable(value: unknown): unknown {
+  const { error, ...rest } = (value ?? {}) as { readonly error?: unknown };
+  return error instanceof Uint8Array ? { ...rest, error: short(errorFrom(error)) } : value;
 }
 
 function jsonOf({ row, events, timeline, children, hooks, locks, error }: Facts): object {

@@ -5,6 +5,7 @@ import { attributes, between, time } from "./format.ts";
 import { openPlace, type PlaceOptions } from "./place.ts";
 import { type SelectionOptions, selectionOf } from "./selection.ts";
 import { oneLine, paintStatus, print, printJson, table } from "./terminal.ts";
+import { withWorkflowId } from "./workflow-names.ts";
 
 /** `perdure runs`: lists runs, and follows them. */
 
@@ -26,11 +27,12 @@ const COLUMNS = [
 /** Between two looks with `--follow`, in milliseconds. */
 const LOOK = 1_000;
 
-export async function runs(options: RunsOptions): Promise<void> {
-  const limit = Number(options.limit);
+export async function runs(given: RunsOptions): Promise<void> {
+  const limit = Number(given.limit);
   if (!Number.isInteger(limit) || limit < 1)
     throw new CommandError("--limit: write a whole number from 1 on.");
-  await openPlace(options);
+  await openPlace(given);
+  const options = await withWorkflowId(given);
   const found = await newest(options, limit);
   if (options.follow !== true) {
     if (options.json === true) printJson(found.map(jsonOf));

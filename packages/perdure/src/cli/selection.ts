@@ -22,7 +22,7 @@ const STATUSES: readonly RunStatus[] = ["pending", "running", "completed", "fail
 export function withSelection(command: Command): Command {
   return command
     .addOption(new Option("-s, --status <status...>", "in any of these statuses").choices([...STATUSES]))
-    .option("-w, --workflow <id>", "of this workflow")
+    .option("-w, --workflow <id>", "of this workflow: its id, or the name of its function")
     .option("-a, --attribute <name=value...>", "with all of these attributes")
     .option("--parent <run>", "started by this run")
     .option("--since <time>", "created at this time or later: a date, or how long ago, such as 2h")

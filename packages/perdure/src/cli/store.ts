@@ -25,6 +25,7 @@ import {
   progress,
   table,
 } from "./terminal.ts";
+import { withWorkflowId } from "./workflow-names.ts";
 
 /** What a store holds beside the runs themselves, and how it is: hooks, keys, streams, workers, counts, health; and its cleaning. */
 
@@ -220,7 +221,7 @@ export async function stats(
   options: PlaceOptions & SelectionOptions & { readonly json?: boolean },
 ): Promise<void> {
   await openPlace(options);
-  const { statuses: _, ...selection } = selectionOf(options);
+  const { statuses: _, ...selection } = selectionOf(await withWorkflowId(options));
   const counts = await countsOf(selection);
   if (options.json === true) printJson(counts);
   else

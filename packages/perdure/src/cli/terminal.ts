@@ -106,21 +106,27 @@ export function print(lines: string | readonly string[]): void {
 
 /** Prints a value as JSON; what JSON has no form for, as text. */
 export function printJson(value: unknown, indent = 2): void {
-  print(JSON.stringify(value, jsonable, indent));
+  print(JSON.stringify(jsonable(value), null, indent));
 }
 
-function jsonable(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
-  const raw = this[key];
-  if (raw instanceof Error) {
-    const { name, message, stack, cause } = raw;
-    return { name, message, stack, ...(cause !== undefined && { cause }) };
-  }
+/** @param above what the value is in: a value may be in itself, and an error its own cause */
+export function jsonable(value: unknown, above: readonly object[] = []): unknown {
   if (typeof value === "bigint") return String(value);
-  if (value instanceof Map) return Object.fromEntries(value);
-  if (value instanceof Set) return [...value];
-  if (ArrayBuffer.isView(raw))
-    return Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64");
-  return value;
+  if (typeof value !== "object" || value === null) return value;
+  if (above.includes(value)) return "[circular]";
+  const part = (inner: unknown): unknown => jsonable(inner, [...above, value]);
+  const object = (entries: Iterable<readonly [unknown, unknown]>): object =>
+    Object.fromEntries([...entries].map(([key, inner]) => [String(key), part(inner)]));
+  if (value instanceof Error) {
+    const { name, message, stack, cause } = value;
+    return { name, message, stack, ...(cause !== undefined && { cause: part(cause) }) };
+  }
+  if (value instanceof Map) return object(value);
+  if (value instanceof Set) return [...value].map(part);
+  if (ArrayBuffer.isView(value))
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  if ("toJSON" in value && typeof value.toJSON === "function") return part(value.toJSON());
+  return Array.isArray(value) ? value.map(part) : object(Object.entries(value));
 }
 
 /** A bar on stderr, while a terminal is there. */

@@ -1,6 +1,9 @@
 /**
  * `start`, for triggers and for programs in other languages: a start with values as JSON, which becomes true with the transaction that
  * calls it. It writes a row of the outbox; what a run is made of is the core's to say, which takes the row after the commit.
+ *
+ * Level: READ COMMITTED. Of several transactions with one key the first has an advisory lock until it ends, and each of the others then
+ * finds its row, or the run that was made of it: one statement looks for both, as the row goes when the run comes.
  */
 import { LARGEST_VALUE } from "../packing.ts";
 import type { Tables } from "../tables.ts";
@@ -24,13 +27,14 @@ const UTF16_LENGTH =
  */
 export function startFunction(tables: Tables, payload: string): string {
   const { functions, names, runs, outbox } = tables;
+  const lockSource = outbox.replaceAll("'", "''");
   const refuse = (condition: string, message: string, hint: string): string => `
   IF ${condition} THEN
     RAISE EXCEPTION 'perdure start: ${message}' USING ERRCODE = 'invalid_parameter_value', HINT = '${hint}';
   END IF;`;
   return `
 CREATE FUNCTION ${functions.start}(workflow text, args jsonb DEFAULT '[]', key text DEFAULT NULL, attributes jsonb DEFAULT NULL,
-  start_at timestamptz DEFAULT NULL)
+  start_at timestamptz DEFAULT NULL, ttl interval DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
@@ -47,24 +51,30 @@ BEGIN${refuse(
     `args must not have more than ${LARGEST_VALUE / 2} bytes`,
     "Keep the data elsewhere and pass a reference to it.",
   )}${refuse("length(key) NOT BETWEEN 1 AND 255", "key must have 1 to 255 characters", "Leave key out for a run of its own.")}${refuse(
+    "extract(epoch FROM ttl) <= 0",
+    "ttl must be longer than nothing",
+    "It is how long the key stays with the run, from the start; leave it out for as long as the run is stored.",
+  )}${refuse(
     "attributes IS NOT NULL AND jsonb_typeof(attributes) <> 'object'",
     "attributes must be an object of texts",
     'Such as {""customer"": ""cus_1""}.'.replaceAll('""', '"'),
   )}${refuse(
     `EXISTS (SELECT FROM jsonb_each(coalesce(attributes, '{}')) AS a(name, value) WHERE jsonb_typeof(a.value) <> 'string'
-      OR a.name = '' OR a.name LIKE '$%' OR length(a.name) > 255 OR length(a.value #>> '{}') > 255)
+      OR a.name = '' OR a.name LIKE '$%' OR length(a.name) > 256 OR length(a.value #>> '{}') > 256)
     OR (SELECT count(*) > 64 FROM jsonb_object_keys(coalesce(attributes, '{}')))`,
-    "attributes are at most 64 texts of at most 255 characters",
-    "Names have 1 to 255 characters and do not begin with $.",
+    "attributes are at most 64 texts of at most 256 characters",
+    "Names have 1 to 256 characters and do not begin with $.",
   )}
   IF key IS NOT NULL THEN
-    SELECT r.run_id INTO v_run FROM ${names} n JOIN ${runs} r ON r.id = n.run
-    WHERE n.name = replace(format('start:%s:%s:%s', ${UTF16_LENGTH}, workflow, key), chr(1), chr(1) || '1')
-      AND ${isHeld("v_at")};
-    IF v_run IS NULL THEN
-      SELECT o.start ->> 'runId' INTO v_run FROM ${outbox} o
-      WHERE o.start ->> 'workflow' = workflow AND o.start ->> 'key' = key ORDER BY o.id LIMIT 1;
-    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended(format('%s:%s:%s', '${lockSource}', workflow, key), 0));
+    SELECT coalesce((
+      SELECT r.run_id FROM ${names} n JOIN ${runs} r ON r.id = n.run
+      WHERE n.name = replace(format('start:%s:%s:%s', ${UTF16_LENGTH}, workflow, key), chr(1), chr(1) || '1')
+        AND ${isHeld("v_at")}
+    ), (
+      SELECT o.start ->> 'runId' FROM ${outbox} o
+      WHERE o.start ->> 'workflow' = workflow AND o.start ->> 'key' = key ORDER BY o.id LIMIT 1
+    )) INTO v_run;
     IF v_run IS NOT NULL THEN RETURN v_run; END IF;
   END IF;
 
@@ -73,7 +83,7 @@ BEGIN${refuse(
   FROM generate_series(0, 25) AS i;
   INSERT INTO ${outbox} (transaction, start) VALUES (txid_current(), jsonb_build_object(
     'runId', v_run, 'workflow', workflow, 'key', key, 'attributes', attributes, 'at', v_at,
-    'startAt', floor(extract(epoch FROM start_at) * 1000)::bigint,
+    'startAt', floor(extract(epoch FROM start_at) * 1000)::bigint, 'ttl', ceil(extract(epoch FROM ttl) * 1000)::bigint,
     'args', CASE jsonb_typeof(args) WHEN 'array' THEN args ELSE jsonb_build_array(args) END));
   PERFORM ${notify(tables, payload)};
   RETURN v_run;

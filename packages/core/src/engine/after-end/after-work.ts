@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import { EncryptionError, WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
-import { SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
+import { SYSTEM_STEP_FAILURE, SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
 import { PARENT } from "../../parent.ts";
-import { decode, encode } from "../../serialization/index.ts";
+import { decode, encode, encodeError, largestValue, storable } from "../../serialization/index.ts";
 import type {
   ClaimedRun,
   JournalEvent,
@@ -149,15 +149,26 @@ export class AfterWork {
 
   async #answer(row: RunRecord, watches: readonly Mail[]): Promise<void> {
     const { store } = this.#options;
-    const data = encode(endingOf(row), "end");
+    const answer = this.#answerFor(row);
     const answers = watches
       .filter(({ type }) => type === WATCH)
       .map((watch): Message => {
         const { runId, id } = decode(watch.data) as Watcher;
         const messageId = derivedMessageId("end", row.runId, runId, id);
-        return { messageId, to: { runId, id }, type: SYSTEM_STEP_RESULT, at: store.now(), data };
+        return { messageId, to: { runId, id }, at: store.now(), ...answer };
       });
     await Promise.all(answers.map((answer) => store.deliver(answer)));
+  }
+
+  /** How the run ended, for those who watch it; where the store takes no value of that size, the error that says so. */
+  #answerFor(row: RunRecord): Pick<Message, "type" | "data"> {
+    const largest = largestValue(this.#options.world);
+    const data = encode(endingOf(row), "end");
+    try {
+      return { type: SYSTEM_STEP_RESULT, data: storable(data, "result", largest) };
+    } catch (error) {
+      return { type: SYSTEM_STEP_FAILURE, data: encodeError(error) };
+    }
   }
 
   async #commit(

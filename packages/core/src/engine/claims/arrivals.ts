@@ -1,5 +1,6 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
+import { isExecutedAgain, stepsBefore } from "../../interpreter/kinds/steps-before.ts";
 import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
@@ -162,7 +163,7 @@ export class Arrivals {
     const terminate = mail.find(({ type }) => type === TERMINATE);
     const cancel = terminate ?? mail.find(({ type }) => type === "cancel_requested");
     if (cancel !== undefined && (!began || obstacle !== null || terminate !== undefined)) {
-      run.turn.endCancelled(cancel, began, clock.now());
+      run.turn.endCancelled(cancel, began, obstacle === null ? null : journal, clock.now());
     } else if (obstacle !== null) {
       run.receiveMail(mail);
       this.#park(run, claimed, obstacle, { lost, now });
@@ -176,7 +177,10 @@ export class Arrivals {
       }
       if (began) {
         run.turn.replayed();
-        run.schedule((stepId) => lost || (isNew && run.execution.begunBefore(stepId)), now);
+        const before = stepsBefore(run.execution);
+        // A step that had begun in the run that this one goes on for, and had not ended, may be under way there.
+        const isUnderWay = (id: string): boolean => before !== null && !isExecutedAgain(before, id);
+        run.schedule((stepId) => lost || (isNew && isUnderWay(stepId)), now);
       }
       run.receiveMail(mail);
     }

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { Context } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { functionOf } from "../../define/built-ins.ts";
-import { refuseSealed } from "../../encryption/sealed-bytes.ts";
+import { isKeptEncrypted, refuseSealed } from "../../encryption/sealed-bytes.ts";
 import {
   DamagedRunError,
   LeaseLostError,
@@ -18,8 +18,10 @@ import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
 import { checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
+import { knowSteps } from "../../interpreter/kinds/steps-before.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
+import { journalPages } from "../../journal-pages.ts";
 import type { Logger } from "../../logger.ts";
 import { outside } from "../../outside.ts";
 import type { ClaimedRun, JournalEvent, NewEvent, RunRecord, World } from "../../world/index.ts";
@@ -36,7 +38,6 @@ export interface LoadRequest {
   /** The beginning of its journal; at least `run_created`. */
   readonly events: readonly Pick<JournalEvent, "data">[];
   readonly largestValue: number;
-  readonly encrypted: boolean;
   readonly clock: () => number;
   readonly newToken: () => string;
   readonly onActivity: () => void;
@@ -52,7 +53,9 @@ export function newExecution({ events, ...options }: LoadRequest): Execution {
   const fn = functionOf(workflow);
   if (fn === undefined) throw new WorkflowNotRegisteredError(workflow);
   const input = events[0]?.data ?? null;
-  return new Execution({ ...options, fn, admission, input, enter: entrance(), sleep: sleepIn });
+  // As the journal has it, whatever keys this process has: a replay must say the same.
+  const encrypted = isKeptEncrypted(input);
+  return new Execution({ ...options, fn, admission, input, encrypted, enter: entrance(), sleep: sleepIn });
 }
 
 /** The way into an execution's context, which is made once: to make one costs more than to enter it. */
@@ -82,29 +85,32 @@ function entrance(): <T>(execution: Execution, call: () => T) => T {
  */
 export async function readJournal(
   world: World,
-  { runId, firstSeq, seq, epoch, claimId }: JournalPlace,
+  place: JournalPlace,
   first: readonly JournalEvent[],
 ): Promise<readonly JournalEvent[]> {
+  const { runId, firstSeq, seq, epoch, claimId } = place;
   const events = [...first];
-  for (let last = firstSeq - 1 + events.length; last < seq; last = firstSeq - 1 + events.length) {
-    const page = await pageOf(world, runId, last);
-    if (page.length === 0) {
-      throw new DamagedRunError(runId, `its journal ends at event ${last}, its row says ${seq}`);
-    }
-    events.push(...page);
-  }
+  const rest = journalPages(
+    (_runId, after) => pageOf(world, runId, after),
+    place,
+    firstSeq - 1 + events.length,
+  );
+  for await (const page of rest) events.push(...page);
   if (events.length > seq - firstSeq + 1) {
     // Nobody else writes it, unless the run was claimed again while this worker stood still.
     const [row] = await world.getRuns([runId]);
     if (row?.epoch !== epoch || row.claimId !== claimId) throw new LeaseLostError(runId, epoch);
   }
   const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
-  if (gap >= 0 || events.length > seq - firstSeq + 1) {
+  const last = firstSeq - 1 + events.length;
+  if (gap >= 0 || last !== seq) {
     throw new DamagedRunError(
       runId,
       gap >= 0
         ? `event ${firstSeq + gap} of its journal is missing`
-        : `its journal goes up to event ${firstSeq - 1 + events.length}, its row says ${seq}`,
+        : last < seq
+          ? `its journal ends at event ${last}, its row says ${seq}`
+          : `its journal goes up to event ${last}, its row says ${seq}`,
     );
   }
   return events;
@@ -142,6 +148,7 @@ export async function replayJournal(
   options: ReplayOptions,
 ): Promise<void> {
   knowTokens(execution, events);
+  knowSteps(execution, events);
   knowAdmission(execution, events);
   await replay(execution, events, options);
 }

@@ -1,4 +1,3 @@
-import { isEncrypted } from "../../encryption/index.ts";
 import type { Execution } from "../../interpreter/execution.ts";
 import { outside } from "../../outside.ts";
 import { largestValue } from "../../serialization/index.ts";
@@ -20,7 +19,6 @@ export function newLiveRun(
     generation,
     events,
     largestValue: largestValue(world),
-    encrypted: isEncrypted(world),
     clock: () => clock.now(),
     // The guard would answer a workflow's call from what others can know.
     newToken: () => outside(() => ids.token()),

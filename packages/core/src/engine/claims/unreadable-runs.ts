@@ -83,14 +83,16 @@ export class UnreadableRuns {
     this.#options.giveBack(run);
   }
 
-  /** Says once for each key that it is not here. */
+  /** Says it once for each key. */
   #tell(runId: string, error: EncryptionError): void {
     const { keyId, obstacle } = error;
     const key = `${obstacle} ${keyId}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
     this.#options.logger.error(
-      "a run is encrypted with a key that this worker does not have: it is left to a worker that has it, as all others of this key are",
+      obstacle === "not_encrypted"
+        ? "a run has values that are not encrypted, and this worker reads only those that are: it is left to a worker that reads it, as all others like it are"
+        : "a run is encrypted with a key that this worker does not have: it is left to a worker that has it, as all others of this key are",
       { runId, keyId, error },
     );
   }

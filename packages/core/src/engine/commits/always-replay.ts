@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
-import { isEncrypted } from "../../encryption/index.ts";
 import { ReplayDivergenceError } from "../../errors/index.ts";
+import { wholeJournal } from "../../journal-pages.ts";
 import type { Logger } from "../../logger.ts";
 import type { JournalEvent, World } from "../../world/index.ts";
 import type { Residents } from "../claims/residents.ts";
@@ -21,8 +21,6 @@ export interface AlwaysReplayOptions {
   readonly onDiverged: (run: LiveRun, error: unknown) => void;
   readonly touch: (run: LiveRun) => void;
 }
-
-const PAGE = 1000;
 
 export class AlwaysReplay {
   readonly #options: AlwaysReplayOptions;
@@ -50,9 +48,10 @@ export class AlwaysReplay {
     try {
       do {
         this.#replaying.set(run, false);
-        const journal = await this.#journal(runId);
         const { world, clock } = this.#options;
-        const { output } = await coldReplay(of, journal, clock, { encrypted: isEncrypted(world) });
+        const { firstSeq, seq } = run.lease;
+        const journal = await wholeJournal((...page) => world.listEvents(...page), { runId, firstSeq, seq });
+        const { output } = await coldReplay(of, journal, clock);
         checkEnd(of, journal, output);
       } while (this.#replaying.get(run) === true);
     } catch (error) {
@@ -79,15 +78,6 @@ export class AlwaysReplay {
     );
     // One that waits is replayed, and parked as diverged, when it goes on.
     if (run.lease.state === "parked") residents.unpark(runId)?.end();
-  }
-
-  async #journal(runId: string): Promise<readonly JournalEvent[]> {
-    const journal: JournalEvent[] = [];
-    for (;;) {
-      const page = await this.#options.world.listEvents(runId, journal.at(-1)?.seq ?? 0, PAGE);
-      journal.push(...page);
-      if (page.length < PAGE) return journal;
-    }
   }
 }
 

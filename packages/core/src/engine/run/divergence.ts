@@ -1,4 +1,4 @@
-import { decodeError, encodeError } from "../../serialization/index.ts";
+import { decodeError, encodeError, inWords } from "../../serialization/index.ts";
 import type { LeaseChange, RunPatch } from "../../world/index.ts";
 
 /** What a diverged run's row keeps besides the reason, for the worker that can follow its journal again. */
@@ -11,7 +11,7 @@ export function encodeDivergence(error: unknown, interrupted: boolean): Uint8Arr
   const facts = interrupted ? { interrupted } : {};
   if (error instanceof Error && !("interrupted" in error)) return encodeError(error, facts);
   // The code's own error, with a property of that name that is none of ours, or no error at all.
-  return encodeError(new Error(String(error), { cause: error }), facts);
+  return encodeError(new Error(inWords(error), { cause: error }), facts);
 }
 
 /** Whether steps of a diverged run were interrupted before it was parked. */

@@ -84,6 +84,11 @@ export class RunLease {
     return this.#seq;
   }
 
+  /** The first event of the journal. */
+  get firstSeq(): number {
+    return this.#before + 1;
+  }
+
   /** How many events the journal has. */
   get journalLength(): number {
     return this.#seq - this.#before;

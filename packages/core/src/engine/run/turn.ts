@@ -4,12 +4,12 @@ import { cancelOf, TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import type { Heard } from "../../interpreter/kinds/kind.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import type { Known } from "../../interpreter/pending.ts";
-import type { CommitEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
+import type { CommitEvent, JournalEvent, Mail, NameConflict, NewEvent } from "../../world/index.ts";
 import { lostAttempt } from "../steps/attempt.ts";
 import type { AttemptParts } from "./attempt-end.ts";
 import { heardOf } from "./hearing.ts";
 import { Inbox, type Incoming } from "./inbox.ts";
-import { writeDebts } from "./last-debts.ts";
+import { writeDebts, writeDebtsOf } from "./last-debts.ts";
 import { nextGeneration } from "./next-generation.ts";
 import { Outbox, reasonOf } from "./outbox.ts";
 import { type CodeState, codeMachine, type Machine } from "./states.ts";
@@ -175,14 +175,14 @@ export class Turn {
     return true;
   }
 
-  /**
-   * A cancel request met a run that has not begun, or that cannot follow its journal: it ends without running code. What it owes
-   * then, if it had begun, is in the journal; of a generation that has not begun, it is what those before have left.
-   */
-  endCancelled(mail: Mail, began: boolean, now: number): void {
+  /** It ends where it stands, without its code. `journal`: of a run that has begun and whose code does not follow it; else `null`. */
+  endCancelled(mail: Mail, began: boolean, journal: readonly JournalEvent[] | null, now: number): void {
     const { execution, steps } = this.#options;
-    if (!began && execution.generation > 0) writeDebts(this.outbox, execution, steps, now);
-    if (began || execution.generation > 0) this.outbox.owe();
+    if (began || execution.generation > 0) {
+      if (journal === null) writeDebts(this.outbox, execution, steps, now);
+      else writeDebtsOf(this.outbox, journal, now);
+      this.outbox.owe();
+    }
     this.outbox.endUnheard(reasonOf(mail.data), now);
     this.#machine.move("over");
   }

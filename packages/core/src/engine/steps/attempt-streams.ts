@@ -1,19 +1,30 @@
 import type { Clock } from "../../clock.ts";
 import { FatalError } from "../../errors/index.ts";
-import type { StreamOutlet } from "../../serialization/index.ts";
+import { type StreamOutlet, storable } from "../../serialization/index.ts";
 import type { AttemptAccess, Feed, StreamSink } from "../../streams/access.ts";
-import { encodeChunk } from "../../streams/chunk-format.ts";
 import { type AttemptWriter, laterAttemptsStream, writerOfAttempt } from "../../streams/names.ts";
 import { PassedStreams } from "../../streams/passed-streams.ts";
 import { type RunStreams, streamsOf } from "../../streams/run-streams.ts";
 import { StreamWriter } from "../../streams/stream-writer.ts";
 import type { StreamAddress, World } from "../../world/index.ts";
+import { type PersistingAttempt, persist } from "./persist.ts";
+
+/** So long a body waits for a chunk before it lends its slot, in milliseconds. */
+const MOMENT = 100;
+
+/** What streams ask of the attempt that uses them. */
+export interface StreamingAttempt extends PersistingAttempt {
+  readonly host: { readonly world: World; readonly clock: Clock };
+  /** The body waits for what a run does. */
+  duringRun<T>(runId: string, work: Promise<T>): Promise<T>;
+}
 
 /**
  * What one attempt of a step writes to streams. The attempt has ended when all of it is in the store. A stream that the body closes is
  * closed when the attempt has succeeded: until then another attempt may have to write to it.
  */
 export class AttemptStreams implements AttemptAccess, StreamOutlet {
+  readonly #attempt: StreamingAttempt;
   readonly #streams: RunStreams;
   readonly #clock: Clock;
   readonly #writer: AttemptWriter;
@@ -26,9 +37,11 @@ export class AttemptStreams implements AttemptAccess, StreamOutlet {
   /** Ends what is fed from streams of the body. */
   #controller: AbortController | null = null;
 
-  constructor(host: { readonly world: World; readonly clock: Clock }, writer: AttemptWriter) {
-    this.#streams = streamsOf(host.world, host.clock);
-    this.#clock = host.clock;
+  constructor(attempt: StreamingAttempt, writer: AttemptWriter) {
+    const { world, clock } = attempt.host;
+    this.#attempt = attempt;
+    this.#streams = streamsOf(world, clock);
+    this.#clock = clock;
     this.#writer = writer;
   }
 
@@ -36,15 +49,28 @@ export class AttemptStreams implements AttemptAccess, StreamOutlet {
     return this.#streams;
   }
 
-  awaited<T>(work: () => Promise<T>): Promise<T> {
-    return work();
+  async awaited<T>(work: () => Promise<T>, runId?: string): Promise<T> {
+    const result = work();
+    // Whoever reads what is there keeps the slot.
+    if (runId === undefined || (await this.#isSoon(result))) return await result;
+    return await this.#attempt.duringRun(runId, result);
+  }
+
+  /** Whether it settles within a moment. */
+  async #isSoon(result: Promise<unknown>): Promise<boolean> {
+    let cancel = (): void => {};
+    const late = new Promise<false>((resolve) => {
+      cancel = this.#clock.setTimer(this.#clock.now() + MOMENT, () => resolve(false));
+    });
+    const settled = (): true => true;
+    return await Promise.race([result.then(settled, settled), late]).finally(cancel);
   }
 
   sink(address: StreamAddress): StreamSink {
     const writer = this.#writerOf(address);
     return {
-      write: async (value) => {
-        const chunk = encodeChunk(value, this.#streams.largestChunk);
+      write: async (chunk) => {
+        storable(chunk, "chunk", this.#streams.largestChunk);
         await writer.write(chunk).catch(fatal);
       },
       close: async () => {
@@ -81,7 +107,7 @@ export class AttemptStreams implements AttemptAccess, StreamOutlet {
     if (this.#passed !== null) this.feed(this.#passed, this.#writer.runId);
     if (this.#feeds.length > 0) await Promise.all(this.#feeds);
     await this.#flushed();
-    for (const { address } of this.#toClose) await this.#streams.close(address);
+    for (const { address } of this.#toClose) await persist(this.#attempt, () => this.#streams.close(address));
   }
 
   /** Resolves when what was written is in the store, as far as that is possible. */
@@ -120,6 +146,7 @@ export class AttemptStreams implements AttemptAccess, StreamOutlet {
       streams: this.#streams,
       address,
       writer: writerOfAttempt(this.#writer, address.runId),
+      persist: (call) => persist(this.#attempt, call),
       ...(this.#writer.attempt > 1 && { begin: () => this.#beginAgain(address) }),
     });
   }

@@ -2,14 +2,15 @@ import { contexts } from "../../contexts.ts";
 import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
-import { decode, type StreamOutlet } from "../../serialization/index.ts";
-import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
+import { decode, readable, type StreamOutlet } from "../../serialization/index.ts";
+import { type Attempt, type AttemptResult, endedBefore, timedOut, unstored } from "./attempt.ts";
 import { AttemptContext, type ContextualAttempt } from "./attempt-context.ts";
 import type { AttemptHost, StepOwner } from "./attempt-host.ts";
 import { measureAttempt, unmeasured } from "./attempt-length.ts";
 import { AttemptSignals } from "./attempt-signals.ts";
 import { AttemptStreams } from "./attempt-streams.ts";
 import { ask, callBody, mustAsk } from "./call-body.ts";
+import { persist } from "./persist.ts";
 import type { RunningBody } from "./running-bodies.ts";
 import type { Slot } from "./slots.ts";
 import { interruptedError, stepFacts } from "./step-outcome.ts";
@@ -69,13 +70,13 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
       stepId: this.step.id,
       attempt: this.attempt,
       signals: this.owner.signals,
-      send: this.host.store.send,
+      send: (...message) => persist(this, () => this.host.store.send(...message)),
     });
     return this.#signals;
   }
 
   get streams(): AttemptStreams {
-    this.#streams ??= new AttemptStreams(this.host, {
+    this.#streams ??= new AttemptStreams(this, {
       runId: this.owner.runId,
       stepId: this.step.id,
       attempt: this.attempt,
@@ -208,7 +209,7 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
     if (step.refusal !== null) return unstored(step.refusal);
-    if (step.recorded !== null) return { type: "completed", value: step.recorded.value };
+    if (step.recorded !== null) return endedBefore(step.recorded);
     try {
       this.#limit((ms) => {
         this.#timedOut = true;
@@ -218,7 +219,7 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
       });
       return await contexts.run(new AttemptContext(this), () => this.#executeBody());
     } catch (thrown) {
-      const error = this.signals.judged(thrown);
+      const error = this.signals.judged(readable(thrown));
       // What it aborted and wrote before it failed is aborted, and stored.
       if (this.#signals?.aborted) await this.#signals.settled().catch(() => {});
       await this.#streams?.failed();

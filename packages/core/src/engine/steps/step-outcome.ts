@@ -1,4 +1,10 @@
-import { backoffDelay, isAtMostOnce, lengthMs, maxRetriesOf } from "../../define/retry-policy.ts";
+import {
+  backoffDelay,
+  givenAtOnce,
+  isAtMostOnce,
+  lengthMs,
+  maxRetriesOf,
+} from "../../define/retry-policy.ts";
 import {
   FatalError,
   RetryableError,
@@ -9,7 +15,7 @@ import {
 } from "../../errors/index.ts";
 import { exhaustedError } from "../../errors/step.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
-import { decodeError, encodeError } from "../../serialization/index.ts";
+import { decodeError, encodeError, inWords } from "../../serialization/index.ts";
 import type { FailedAttempt } from "./attempt.ts";
 
 /** What follows when an attempt of a step did not succeed. */
@@ -57,7 +63,9 @@ export function judgeFailure(
     if (once && !asks && !RetryableError.is(error)) return fail();
     if (maxRetries === 0 && !(asks && interrupted)) return fail();
     if (!interrupted && step.failures >= maxRetries) return giveUp();
-    if (!interrupted && options.retryable !== undefined && !options.retryable(error)) return fail();
+    if (!interrupted && options.retryable !== undefined) {
+      if (!givenAtOnce(options.retryable(error), "retryable")) return fail();
+    }
     // By every worker's clock: another one must not think that the next attempt cannot have begun yet.
     const retryAt = interrupted
       ? AT_ONCE
@@ -77,10 +85,8 @@ export function judgeFailure(
   } catch (policyError) {
     // A user's `retryable` or `backoff` function threw: the step fails with that, its own error as the cause.
     const wrapped = new FatalError(
-      `The retry policy of step ${step.definition.id} threw: ${String(policyError)}`,
-      {
-        cause: error,
-      },
+      `The retry policy of step ${step.definition.id} threw: ${inWords(policyError)}`,
+      { cause: error },
     );
     return { type: "fail", error: encodeError(wrapped, stepFacts(step)) };
   }

@@ -62,7 +62,8 @@ export class StepRunner {
   }
 
   #warn(step: PendingStep, { runId, workflow }: StepOwner, awaitedRunId: string): void {
-    if (this.#warned.has(workflow)) return;
+    // It reads a stream of its own run, which nobody started for it.
+    if (awaitedRunId === runId || this.#warned.has(workflow)) return;
     this.#warned.add(workflow);
     this.#logger.warn(
       "a step waits for a run: it takes no slot meanwhile, but its own run stays in memory, and after a crash the step " +

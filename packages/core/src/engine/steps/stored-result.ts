@@ -2,8 +2,8 @@ import { FatalError, SerializationError } from "../../errors/index.ts";
 import type { Known } from "../../interpreter/pending.ts";
 import { readAhead } from "../../interpreter/read-ahead.ts";
 import {
+  afterReading,
   encode,
-  readBody,
   type StreamOutlet,
   storable,
   UnreadBody,
@@ -27,13 +27,10 @@ export function resultOf(
     return { type: "completed", value, ...readBack(value) };
   } catch (cause) {
     if (!(cause instanceof UnreadBody)) return unstored(unstorable(cause as Error));
-    return readBody(cause.holder, cause.path).then(
-      () => resultOf(result, largest, outlet),
-      (error: unknown) => {
-        if (SerializationError.is(error)) return unstored(unstorable(error));
-        throw error;
-      },
-    );
+    return afterReading(cause, () => resultOf(result, largest, outlet)).catch((error: unknown) => {
+      if (SerializationError.is(error)) return unstored(unstorable(error));
+      throw error;
+    });
   }
 }
 

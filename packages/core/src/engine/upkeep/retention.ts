@@ -1,5 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
 import { type Duration, durationMs } from "../../duration.ts";
+import { WorldError } from "../../errors/index.ts";
 import type { IdSource } from "../../ids.ts";
 import type { Logger } from "../../logger.ts";
 import { checkOptionNames } from "../../option-names.ts";
@@ -96,15 +97,14 @@ export class RetentionLoop {
 
   async #once(): Promise<void> {
     const { world, clock, logger, limits } = this.#options;
-    let version = await this.#take(null);
-    if (version === null) return;
+    let lease = await this.#take(null);
     const keeps = async (): Promise<boolean> => {
-      if (!this.#closed && version !== null) version = await this.#take(version);
-      return !this.#closed && version !== null;
+      if (!this.#closed && lease !== null) lease = await this.#take(lease.version);
+      return !this.#closed && lease !== null;
     };
     let deleted = 0;
     for (const { status, age } of limits) {
-      if (this.#closed || version === null) break;
+      if (this.#closed || lease === null) break;
       deleted += await deleteOldRuns(world, clock.now() - age, {
         statuses: [status],
         batch: BATCH,
@@ -114,13 +114,21 @@ export class RetentionLoop {
     if (deleted > 0) logger.info("old runs were deleted", { runs: deleted });
   }
 
-  /** Takes the lease, or keeps it; `null` if another worker has it. Nobody gives it back: it keeps rounds apart. */
-  async #take(ifVersion: string | null): Promise<string | null> {
+  /**
+   * Takes the lease, or keeps it; `null` if another worker has it. Nobody gives it back: it keeps rounds apart. A store that is too
+   * full for it has all the more to delete, and what two workers delete is deleted once: there it is done without.
+   */
+  async #take(version: string | null): Promise<{ readonly version: string | null } | null> {
     const { world, clock, ids, workerId } = this.#options;
     const writeId = ids.token();
     const value = new TextEncoder().encode(workerId);
-    const ttl = this.#pause;
-    const [result] = await world.writeRecords([{ key: KEY, writeId, ifVersion, value, ttl }], clock.now());
-    return result?.outcome === "written" ? writeId : null;
+    const write = { key: KEY, writeId, ifVersion: version, value, ttl: this.#pause };
+    try {
+      const [result] = await world.writeRecords([write], clock.now());
+      return result?.outcome === "written" ? { version: writeId } : null;
+    } catch (error) {
+      if (!WorldError.is(error)) throw error;
+      return { version };
+    }
   }
 }

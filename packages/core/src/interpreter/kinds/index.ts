@@ -75,9 +75,10 @@ export function owedBy(past: Past): Required<Owed> {
   };
 }
 
-/** The events that a run which has ended offers to others. */
-export function offersOf(runId: string, journal: readonly JournalEvent[]): readonly Offer[] {
-  return KINDS.flatMap(({ offers }) => offers?.(runId, journal) ?? []);
+/** The events that a run which has ended offers to others, in order; from the seq `since` on also what it has read. */
+export function offersOf(runId: string, journal: readonly JournalEvent[], since: number): readonly Offer[] {
+  const offers = KINDS.flatMap((kind) => kind.offers?.(runId, journal, since) ?? []);
+  return offers.sort((a, b) => a.event.seq - b.event.seq);
 }
 
 /** The names that a run has which begins with these events. */

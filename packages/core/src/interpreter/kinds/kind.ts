@@ -28,8 +28,11 @@ export interface Kind {
   readonly indebted?: (execution: Execution) => boolean;
   /** What a run that has ended owes on account of it. */
   readonly owes?: (past: Past) => Owed;
-  /** The events of an ended run that it offers to others: a run that goes on for it gets them in its mailbox, if nobody has. */
-  readonly offers?: (runId: string, journal: readonly JournalEvent[]) => readonly Offer[];
+  /**
+   * The events of an ended run that it offers to others: a run that goes on for it gets them in its mailbox, if nobody has. From the
+   * seq `since` on also those that it has read.
+   */
+  readonly offers?: (runId: string, journal: readonly JournalEvent[], since: number) => readonly Offer[];
   /** The names that a run has on account of it, whose journal ends with these events. */
   readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
   /** What it says in the row of a run whose journal begins with these events, which are those of `old` up to some place. */

@@ -2,14 +2,28 @@ import { isShielded } from "../../contexts.ts";
 import { checkStepProperties } from "../../define/retry-policy.ts";
 import type { StepDefinition } from "../../define/step-definition.ts";
 import { SerializationError } from "../../errors/input.ts";
-import { decode, decodeError, encode, readBody, storable, UnreadBody } from "../../serialization/index.ts";
-import type { JournalEvent, NewEvent } from "../../world/index.ts";
+import {
+  afterReading,
+  decode,
+  decodeError,
+  encode,
+  storable,
+  UnreadBody,
+} from "../../serialization/index.ts";
 import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
 import type { Pending } from "../pending.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
+import {
+  isExecutedAgain,
+  nextStepId,
+  noteAgain,
+  type RecordedEnd,
+  recordedEnd,
+  stepsBefore,
+} from "./steps-before.ts";
 
 /**
  * Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. The end of an attempt has for its name when
@@ -38,10 +52,10 @@ export interface PendingStep extends Pending {
   attempt: number;
   /** Attempts that threw or ran out of time. */
   failures: number;
-  /** It has failed in the run that this one goes on for: it may have done what it is for. */
-  readonly failedBefore: boolean;
-  /** Its result in the run that this one goes on for, which the code has not heard here; else `null`. */
-  recorded: { readonly value: Uint8Array | null } | null;
+  /** It was executed in the run that this one goes on for, and has to be again: it may have done what it is for. */
+  failedBefore: boolean;
+  /** Its end in the run that this one goes on for, which the code has not heard here; else `null`. */
+  recorded: RecordedEnd | null;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   dueAt: number | null;
   readonly result: Deferred<unknown>;
@@ -75,11 +89,12 @@ export function callStep(
     encoded = storable(encode(args, "args"), "args", execution.largestValue);
   } catch (error) {
     if (error instanceof UnreadBody) {
-      return readBody(error.holder, error.path).then(() => callStep(execution, definition, thisArg, args));
+      return afterReading(error, () => callStep(execution, definition, thisArg, args));
     }
     refusal = SerializationError.is(error) ? unstorable(error) : error;
   }
-  const id = execution.nextId("step", definition.id);
+  const before = stepsBefore(execution);
+  const id = nextStepId(execution, before, definition.id, encoded);
   const step: PendingStep = {
     id,
     due: "attempt",
@@ -91,8 +106,8 @@ export function callStep(
     startedAt: null,
     attempt: 1,
     failures: 0,
-    failedBefore: execution.failedBefore(id),
-    recorded: null,
+    failedBefore: before !== null && isExecutedAgain(before, id),
+    recorded: before?.ends.get(id) ?? null,
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),
@@ -122,17 +137,6 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
   if (record.reason === "error" || record.reason === "timeout") step.failures++;
 }
 
-/** What a run that has the beginning of a journal has to know of the rest: results of steps that it has asked for. */
-export function recordedLater(prefix: readonly JournalEvent[], rest: readonly JournalEvent[]): NewEvent[] {
-  const open = new Set<string | null>();
-  for (const { type, id } of prefix) {
-    if (type === "step_created") open.add(id);
-    if (type === "step_completed" || type === "step_failed" || type === "step_recorded") open.delete(id);
-  }
-  const ends = rest.filter(({ type, id }) => type === "step_completed" && open.has(id));
-  return ends.map(({ at, id, data }) => ({ type: "step_recorded", at, id, name: null, data }));
-}
-
 export const stepKind: Kind = {
   events: {
     step_created: {
@@ -155,12 +159,23 @@ export const stepKind: Kind = {
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
       },
     },
-    // It completed in another run after the place from which this one goes on: its body is not called again.
-    step_recorded: {
+    // See steps-before.ts.
+    step_again: {
       role: "note",
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
-        if (isStep(step)) step.recorded = { value: event.data };
+        const before = stepsBefore(execution);
+        if (before !== null) noteAgain(before, event, isStep(step));
+        if (isStep(step)) step.failedBefore = true;
+      },
+    },
+    step_recorded: {
+      role: "note",
+      note(execution, event) {
+        const end = recordedEnd(event);
+        stepsBefore(execution)?.ends.set(event.id ?? "", end);
+        const step = execution.pending.get(event.id ?? "");
+        if (isStep(step)) step.recorded = end;
       },
     },
     step_completed: {

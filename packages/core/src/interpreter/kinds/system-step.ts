@@ -47,6 +47,9 @@ export function unansweredSystemSteps(execution: Execution): Iterable<string> {
 /** The type of the message that completes a system step which waits for one; its data is the result. */
 export const SYSTEM_STEP_RESULT = "system_step_result";
 
+/** The type of the message that fails it; its data is the encoded error. */
+export const SYSTEM_STEP_FAILURE = "system_step_failure";
+
 /** A workflow calls a system step. `input` is given the step's id, from which it makes ids of its own, and the run that it is of. */
 export function callSystemStep<T>(
   execution: Execution,
@@ -127,6 +130,10 @@ export const systemStepKind: Kind = {
     [SYSTEM_STEP_RESULT](execution, { id, data }) {
       if (id === null || !isSystemStep(execution.pending.get(id))) return null;
       return { type: "system_step_completed", id, data, ...readAhead(data) };
+    },
+    [SYSTEM_STEP_FAILURE](execution, { id, data }) {
+      if (id === null || !isSystemStep(execution.pending.get(id))) return null;
+      return { type: "system_step_failed", id, data };
     },
   },
 };

@@ -23,7 +23,7 @@ export function unreadPayloads({ run: { runId }, journal, mail }: Past): Owed {
       messages.push({ messageId, to: { name: hookName(token) }, type, at, data });
     }
   };
-  for (const { mail: offered } of offeredPayloads(runId, journal)) owe(offered);
+  for (const { mail: offered } of offeredPayloads(runId, journal, Number.POSITIVE_INFINITY)) owe(offered);
   for (const { messageId, type, id, at, data } of mail) {
     if (id === null || (type !== "hook_received" && type !== HOOK_RECEIVED_OR_START)) continue;
     owe({ messageId: derivedMessageId("payload", runId, "mail", messageId), type, id, at, data });
@@ -31,27 +31,45 @@ export function unreadPayloads({ run: { runId }, journal, mail }: Past): Owed {
   return { steps, messages };
 }
 
-/** Those of them that the journal has, by the message as which each is sent on. */
-export function offeredPayloads(runId: string, journal: readonly JournalEvent[]): readonly Offer[] {
+/** Those of them that the journal has, by the message as which each is sent on; and all that came from the seq `since` on. */
+export function offeredPayloads(
+  runId: string,
+  journal: readonly JournalEvent[],
+  since: number,
+): readonly Offer[] {
   const came = new Map<string, JournalEvent[]>();
   let left: Readonly<Record<string, number>> = {};
   for (const event of journal) {
     const { type, id, data } = event;
     if (type === "payloads_left") left = decode(data) as Record<string, number>;
-    if (id === null || (type !== "hook_received" && type !== "payload_kept")) continue;
+    if (id === null || !PAYLOADS.has(type)) continue;
     const events = came.get(id);
     if (events === undefined) came.set(id, [event]);
     else events.push(event);
   }
-  return Object.entries(left).flatMap(([id, count]) =>
-    (came.get(id) ?? []).slice(-count).map((event) => {
+  return [...came].flatMap(([id, events]) => {
+    const read = events.length - (left[id] ?? 0);
+    const offered = events.filter((event, index) => index >= read || event.seq >= since);
+    return offered.map((event) => {
       const { seq, name, at, data } = event;
       const messageId = derivedMessageId("payload", runId, "journal", `${seq}`);
       const type = name === OR_START ? HOOK_RECEIVED_OR_START : "hook_received";
       return { event, mail: { messageId, id, type, at, data } };
-    }),
-  );
+    });
+  });
 }
+
+/** How many of these events are payloads of each hook, by hook id; `null` if none is. */
+export function payloadsIn(events: readonly JournalEvent[]): Readonly<Record<string, number>> | null {
+  const counts: Record<string, number> = {};
+  for (const { type, id } of events) {
+    if (id !== null && PAYLOADS.has(type)) counts[id] = (counts[id] ?? 0) + 1;
+  }
+  return Object.keys(counts).length === 0 ? null : counts;
+}
+
+/** The events that bring payloads. */
+const PAYLOADS: ReadonlySet<string> = new Set(["hook_received", "payload_kept"]);
 
 /** The events of hooks that have, or had, the token that is their `name`. */
 const HAVING: ReadonlySet<string> = new Set(["hook_created", "hook_held", "hook_left"]);

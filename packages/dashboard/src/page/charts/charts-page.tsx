@@ -97,7 +97,7 @@ function Drawn({ charts }: { readonly charts: Charts }): JSX.Element {
           href={address({ page: "workers" })}
           bad={now.workers === 0}
         />
-        <Tile name="Lag" value={now.lag === null ? "none" : lengthOf(now.lag)} />
+        <Tile name="Lag" value={lagText(now)} />
         <Tile name="Slots in use" value={`${count(now.slots.inUse)} of ${count(now.slots.limit)}`} />
       </ul>
       {estimated && (
@@ -203,4 +203,10 @@ function Tile(props: {
       {href === undefined ? <div>{content}</div> : <a href={href}>{content}</a>}
     </li>
   );
+}
+
+/** Workers tell of the lag: without one nobody knows it. */
+function lagText({ lag, workers }: Charts["now"]): string {
+  if (lag !== null) return lengthOf(lag);
+  return workers === 0 ? "unknown" : "none";
 }

@@ -1,11 +1,13 @@
 import { type Signal, signal } from "@preact/signals";
 import type { Counts, RunPage, RunRow } from "../../protocol.ts";
-import { get, messageOf, pathOf, type Query } from "../api.ts";
 
-/** The runs that fit a filter: the first page as the server tells of it, live, and older ones as the reader comes to them. */
+/**
+ * The runs that fit a filter: the first page as the server tells of it, live, and older ones as the reader comes to them. Of those
+ * the ones that are looked at are asked for again.
+ */
 
-/** The rows that the server keeps live, and that one more page has. */
-const PAGE = 100;
+/** Asks for the page of older runs that begins at a cursor. */
+export type AskForOlder = (cursor: string) => Promise<RunPage>;
 
 export class RunList {
   /** The newest first; `null` before the first page is there. */
@@ -13,16 +15,17 @@ export class RunList {
   readonly counts: Signal<Counts | null> = signal(null);
   readonly damaged: Signal<RunPage["damaged"]> = signal([]);
   readonly trouble: Signal<string | null> = signal(null);
-  /** Where the live events of this list are. */
-  readonly liveUrl: string;
-  readonly #query: Query;
+  readonly #ask: AskForOlder;
   /** Of the oldest page that is here: `undefined` before there is one, `null` after the last. */
   #cursor: string | null | undefined;
   #loading = false;
+  /** The older pages that were loaded: how to ask for each, and with which run it began. */
+  readonly #older: { readonly cursor: string; readonly first: RunRow }[] = [];
+  /** The rows that are looked at: from, to. */
+  #view: readonly [number, number] = [0, 0];
 
-  constructor(query: Query) {
-    this.#query = query;
-    this.liveUrl = pathOf("liveRuns", {}, { ...query, limit: PAGE });
+  constructor(ask: AskForOlder) {
+    this.#ask = ask;
   }
 
   /** The first page as it is now. What was loaded below it stays. */
@@ -36,22 +39,55 @@ export class RunList {
     this.trouble.value = null;
   };
 
+  /** Which rows the reader sees. */
+  look = (first: number, last: number): void => {
+    this.#view = [first, last];
+  };
+
   /** Loads the next older page, if there is one. */
   more = async (): Promise<void> => {
-    if (this.#loading || typeof this.#cursor !== "string") return;
+    const cursor = this.#cursor;
+    if (typeof cursor !== "string") return;
+    await this.#load(cursor, (page, rows) => {
+      const here = new Set(rows.map(({ runId }) => runId));
+      const further = page.runs.filter(({ runId }) => !here.has(runId));
+      const [first] = further;
+      if (first !== undefined) this.#older.push({ cursor, first });
+      this.#cursor = page.cursor;
+      return [...rows, ...further];
+    });
+  };
+
+  /** Asks again for the older pages in which the rows are that the reader sees. */
+  refresh = async (): Promise<void> => {
+    const seen = this.#view.map((index) => this.rows.value?.[index]);
+    const pages = seen.map((run) => run && this.#older.findLast(({ first }) => !comesBefore(run, first)));
+    for (const page of new Set(pages)) {
+      if (page === undefined) continue;
+      await this.#load(page.cursor, ({ runs, cursor }, rows) => {
+        const last = runs.at(-1);
+        const before = rows.filter((run) => comesBefore(run, page.first));
+        const after = rows.filter((run) => cursor !== null && last !== undefined && comesBefore(last, run));
+        return [...before, ...runs, ...after];
+      });
+    }
+  };
+
+  /** Asks for an older page, and puts it and the rows that are here together. One at a time: who comes meanwhile comes again. */
+  async #load(
+    cursor: string,
+    join: (page: RunPage, rows: readonly RunRow[]) => readonly RunRow[],
+  ): Promise<void> {
+    if (this.#loading) return;
     this.#loading = true;
     try {
-      const cursor = this.#cursor;
-      const page = await get<RunPage>(pathOf("runs", {}, { ...this.#query, limit: PAGE, cursor }));
-      const rows = this.rows.value ?? [];
-      const here = new Set(rows.map(({ runId }) => runId));
-      this.rows.value = [...rows, ...page.runs.filter(({ runId }) => !here.has(runId))];
-      this.#cursor = page.cursor;
+      const page = await this.#ask(cursor);
+      this.rows.value = join(page, this.rows.value ?? []);
     } catch (error) {
-      this.trouble.value = messageOf(error);
+      this.trouble.value = error instanceof Error ? error.message : String(error);
     }
     this.#loading = false;
-  };
+  }
 }
 
 /** The order of lists: the newest first, and of one millisecond the greater id. */

@@ -17,6 +17,8 @@ export interface RunRowsProps {
   readonly by?: readonly string[];
   /** The end is near: there may be more to load. */
   readonly onEnd?: () => void;
+  /** Which rows are seen, from one to another. */
+  readonly onLook?: (first: number, last: number) => void;
 }
 
 const ROW = 36;
@@ -24,7 +26,7 @@ const PHONE_ROW = 64;
 /** More rows are loaded so many rows before they are needed. */
 const BEFORE_END = 40;
 
-export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
+export function RunRows({ runs, label, by, onEnd, onLook }: RunRowsProps): JSX.Element {
   const phone = usePhone();
   const isBusy = runs.some(({ status }) => !hasEnded(status));
   return (
@@ -49,7 +51,8 @@ export function RunRows({ runs, label, by, onEnd }: RunRowsProps): JSX.Element {
         const run = runs[index];
         return run === undefined ? null : <Cells run={run} found={by?.[index]} />;
       }}
-      onView={(_, last) => {
+      onView={(first, last) => {
+        onLook?.(first, last);
         if (last >= runs.length - BEFORE_END) onEnd?.();
       }}
     />

@@ -1,13 +1,13 @@
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
-import type { ApiError, SearchResult } from "../../protocol.ts";
-import { pathOf } from "../api.ts";
+import type { ApiError, RunPage, SearchResult } from "../../protocol.ts";
+import { get, pathOf } from "../api.ts";
 import { counted } from "../format.ts";
 import { mayAct } from "../info.ts";
 import { liveState, useLive } from "../live.ts";
 import { address } from "../navigation.ts";
 import { Empty, Loading, Trouble } from "../parts/states.tsx";
-import { useResource } from "../resource.ts";
+import { useEvery, useResource } from "../resource.ts";
 import { askForBulk } from "./bulk.tsx";
 import { change, filter, isFiltered, queryOf } from "./filter.ts";
 import { MoreFilters, Search, StatusFilter } from "./filters.tsx";
@@ -15,6 +15,11 @@ import { RunList } from "./run-list.ts";
 import { RunRows } from "./run-rows.tsx";
 
 /** All runs: live, filtered, searched. */
+
+/** The rows that the server keeps live, and that one more page has. */
+const PAGE = 100;
+/** Between two questions for the rows that are seen and that the server does not keep live, in milliseconds. */
+const LOOK_AGAIN = 5_000;
 
 export function RunsPage(): JSX.Element {
   const { search } = filter.value;
@@ -31,10 +36,14 @@ export function RunsPage(): JSX.Element {
 
 function FilteredRuns(): JSX.Element {
   const wanted = filter.value;
-  const key = JSON.stringify(queryOf(wanted));
-  const list = useMemo(() => new RunList(queryOf(wanted)), [key]);
+  const query = { ...queryOf(wanted), limit: PAGE };
+  const key = JSON.stringify(query);
+  const list = useMemo(
+    () => new RunList((cursor) => get<RunPage>(pathOf("runs", {}, { ...query, cursor }))),
+    [key],
+  );
   useLive(
-    list.liveUrl,
+    pathOf("liveRuns", {}, query),
     {
       page: list.firstPage,
       counts: (counts) => {
@@ -46,6 +55,7 @@ function FilteredRuns(): JSX.Element {
     },
     liveState,
   );
+  useEvery(LOOK_AGAIN, list.refresh);
   const rows = list.rows.value;
   const trouble = list.trouble.value;
   const damaged = list.damaged.value;
@@ -67,7 +77,7 @@ function FilteredRuns(): JSX.Element {
       {rows === null && trouble === null && <Loading what="runs" />}
       {rows?.length === 0 && (isFiltered(wanted) ? <NoneFits /> : <NoRuns />)}
       {rows !== null && rows.length > 0 && (
-        <RunRows runs={rows} label="Runs, the newest first" onEnd={list.more} />
+        <RunRows runs={rows} label="Runs, the newest first" onEnd={list.more} onLook={list.look} />
       )}
     </>
   );

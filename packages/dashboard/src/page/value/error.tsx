@@ -56,7 +56,7 @@ export function ErrorBox({
 function Frames({ frames }: { readonly frames: readonly Frame[] }): JSX.Element {
   const [all, setAll] = useState(false);
   const own = frames.filter((frame) => frame.own);
-  const shown = all || own.length === 0 ? frames : own;
+  const shown = all ? frames : own;
   const hidden = frames.length - own.length;
   return (
     <div class="frames">
@@ -76,9 +76,11 @@ function Frames({ frames }: { readonly frames: readonly Frame[] }): JSX.Element 
           </li>
         ))}
       </ol>
-      {own.length > 0 && hidden > 0 && (
+      {hidden > 0 && (
         <button type="button" class="text-button" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? "Show only your own code" : `Show ${hidden} more of libraries and of perdure`}
+          {all
+            ? "Show only your own code"
+            : `Show ${hidden}${own.length > 0 ? " more" : ""} of libraries and of perdure`}
         </button>
       )}
     </div>
