@@ -56,7 +56,7 @@ test("with its commit, and not with its rollback; a workflow gets decoded argume
   expect(await getRun(none).returnValue).toEqual([]);
 });
 
-test("a trigger starts a run for each row, with attributes, at a time", async () => {
+test("a trigger starts a run for each row, with attributes, at a time; a key has its ttl", async () => {
   const { sql, begun, schema } = await setUp();
   await sql(`CREATE TABLE ${schema}.orders (id int PRIMARY KEY, customer text)`);
   await sql(`CREATE FUNCTION ${schema}.on_order() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -75,6 +75,11 @@ test("a trigger starts a run for each row, with attributes, at a time", async ()
 
   const later = await begun("perdure.start('sql//flow', start_at => now() + interval '1 day')");
   await expect.poll(() => getRun(later).exists, { timeout: 20_000 }).toBe(true);
+  const brief = await begun("perdure.start('sql//flow', key => 'for a day', ttl => '1 day')");
+  await expect.poll(() => getRun(brief).exists, { timeout: 20_000 }).toBe(true);
+  const [name] = await sql(`SELECT n.free_at - r.created_at AS ttl FROM ${schema}.names n
+    JOIN ${schema}.runs r ON r.id = n.run WHERE r.run_id = '${brief}'`);
+  expect(Math.abs(Number(name?.ttl) - 86_400_000)).toBeLessThan(10_000);
   const [row] = await sql(`SELECT due_at - created_at AS wait FROM ${schema}.runs WHERE run_id = '${later}'`);
   expect(Math.abs(Number(row?.wait) - 86_400_000)).toBeLessThan(10_000);
 });
@@ -93,42 +98,24 @@ test("a repeated key gives the run that has it, of the same transaction and of o
   await expect(start(flow, [2], { idempotencyKey: "k𝄞" })).rejects.toBeInstanceOf(IdempotencyMismatchError);
 });
 
-test.each(["COMMIT", "ROLLBACK"])(
-  "of two open transactions with one key the second waits for the %s",
-  async (end) => {
-    const { schema, sql, begun } = await setUp();
-    const second = new pg.Client(await serverUrl());
-    await second.connect();
-    onTestFinished(() => second.end());
-    const call = "perdure.start('sql//flow', '[1]', key => 'of two')";
+test("of two open transactions with one key the second waits for the end of the first", async () => {
+  const { schema, sql, begun } = await setUp();
+  const second = new pg.Client(await serverUrl());
+  await second.connect();
+  onTestFinished(() => second.end());
+  for (const end of ["COMMIT", "ROLLBACK"]) {
+    const call = `perdure.start('sql//flow', '[1]', key => 'of two, ${end}')`;
     await sql("BEGIN");
     const first = await begun(call);
-    const other = begun(call.replace("of two", "another"));
-    let over = false;
-    const asked = second.query(`SELECT ${call.replace("perdure.", `${schema}.`)} AS id`).finally(() => {
-      over = true;
-    });
-    const waiting = `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`;
+    const asked = second.query(`SELECT ${call.replace("perdure.", `${schema}.`)} AS id`);
+    const waiting = "SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     await expect.poll(async () => (await (await superuser()).query(waiting)).rows[0].n > 0).toBe(true);
-    expect(over).toBe(false);
-    await other;
     await sql(end);
     const got = (await asked).rows[0].id as string;
     expect(got === first).toBe(end === "COMMIT");
     await expect.poll(() => getRun(got).exists, { timeout: 20_000 }).toBe(true);
     expect(await getRun(got).returnValue).toEqual([1]);
-  },
-);
-
-test("the key is the run's for its ttl", async () => {
-  const { begun, sql, schema } = await setUp();
-  const runId = await begun("perdure.start('sql//flow', key => 'for a day', ttl => '1 day')");
-  await expect.poll(() => getRun(runId).exists, { timeout: 20_000 }).toBe(true);
-  await getRun(runId).returnValue;
-  const [name] =
-    await sql(`SELECT n.free_at - r.created_at AS ttl FROM ${schema}.names n JOIN ${schema}.runs r ON r.id = n.run
-    WHERE r.run_id = '${runId}'`);
-  expect(Math.abs(Number(name?.ttl) - 86_400_000)).toBeLessThan(10_000);
+  }
 });
 
 test("what cannot be meant is an error of the statement", async () => {
