@@ -95,13 +95,10 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 function notOpened(error: NodeJS.ErrnoException, location: string): WorldError {
   const isName = /^query|^getaddrinfo/.test(error.syscall ?? "");
   const advice = isName ? "Check the host of the URL" : "Check the files that the URL names";
-  return new WorldError(
-    `The MongoDB World ${location} cannot be opened: ${error.message}. ${advice}.`,
-    {
-      cause: printable(error),
-      retryable: isName,
-    },
-  );
+  return new WorldError(`The MongoDB World ${location} cannot be opened: ${error.message}. ${advice}.`, {
+    cause: printable(error),
+    retryable: isName,
+  });
 }
 
 /** The error for a connection string that the driver does not take; the string itself may hold a password. */

@@ -63,8 +63,10 @@ function relinked(root: string, file: string, text: string, paths: ReadonlyMap<s
   const own = pathOf(file);
   return prose(text, (piece) =>
     piece.replaceAll(
-      /(!?)\[([^\]]*)\]\(([^)\s]+)\)/g,
-      (whole, image: string, label: string, target: string) => {
+      // Code in a line may look like a link.
+      /`[^`\n]*`|(!?)\[([^\]]*)\]\(([^)\s]+)\)/g,
+      (whole, image: string | undefined, label: string, target: string) => {
+        if (image === undefined) return whole;
         if (/^(https?:|mailto:|\/)/.test(target)) return whole;
         const [linked = "", hash] = target.split("#");
         const to = linked === "" ? file : posix.normalize(posix.join(posix.dirname(file), linked));

@@ -37,14 +37,14 @@ test.each([
 test("links lead to pages of the site, and to other files of the repository not at all", () => {
   const root = folderOf({
     "docs/a.md":
-      "# A\n\n[c](guides/c.md#here-it-is), [sql](../packages/world-sqlite/README.md), [code](../packages/x.ts)\n\n```md\n[kept](z.md)\n```\n",
+      "# A\n\n[c](guides/c.md#here-it-is), [sql](../packages/world-sqlite/README.md), [code](../packages/x.ts), `f[g](h)`\n\n```md\n[kept](z.md)\n```\n",
     "docs/guides/c.md": "# C\n\n## Here it is\n\n[a](../a.md)\n",
     "packages/world-sqlite/README.md": "# S\n",
     "packages/x.ts": "",
   });
   const texts = Object.fromEntries(pagesOf(root).map(({ path, text }) => [path, text]));
   expect(texts.a).toBe(
-    "# A\n\n[c](./guides/c#here-it-is), [sql](./packages/world-sqlite), code\n\n```md\n[kept](z.md)\n```\n",
+    "# A\n\n[c](./guides/c#here-it-is), [sql](./packages/world-sqlite), code, `f[g](h)`\n\n```md\n[kept](z.md)\n```\n",
   );
   expect(texts["guides/c"]).toContain("[a](../a)");
 });
