@@ -138,13 +138,6 @@ const PATTERNS: readonly (readonly [RegExp, Explanation])[] = [
     },
   ],
   [
-    /user executing the script can't|ACL failure in script/,
-    {
-      text: "does not permit this user the data commands in scripts. Grant +@read and +@write.",
-      retryable: "later",
-    },
-  ],
-  [
     /cluster support disabled/,
     { text: "is no Cluster. Give its address as `url` in place of `cluster`.", retryable: "later" },
   ],
