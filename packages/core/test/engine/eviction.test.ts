@@ -102,7 +102,7 @@ it("replays journals longer than a page", async () => {
 });
 
 it("hears of messages that come while its journal is read, before its lease is renewed", async () => {
-  const { process, client, clock, settle, until, row } = cluster();
+  const { process, client, settle, until, row } = cluster();
   const flow = workflow("is loaded", async () => {
     const hook = createHook<number>({ token: "loaded" });
     await Promise.all(Array.from({ length: 700 }, (_, n) => add(n, 1)));
