@@ -20,6 +20,31 @@ it("sleeps for as long as it was asked to when the starter's clock is an hour ah
   expect(clock.now() - began).toBeLessThan(4_000);
 });
 
+it("sleeps no shorter by the workflow's own clock when the worker's was set back a little before", async () => {
+  const { process, client, world, settle, until } = cluster({ storeClock: true });
+  let ahead = 500;
+  const claim: typeof world.claim = async (...request) => {
+    const claimed = await world.claim(...request);
+    return { ...claimed, now: claimed.now + ahead };
+  };
+  const opened = gate();
+  const work = step("work", async () => await opened.promise);
+  const flow = workflow("measures a nap", async () => {
+    await work();
+    const before = Date.now();
+    await sleep(7);
+    return Date.now() - before;
+  });
+  await process({ world: { ...world, claim } });
+  const run = await client.start(flow, []);
+  await settle();
+  ahead = 0;
+  await client.start(naps, []);
+  await settle();
+  opened.open();
+  expect(await until(run.returnValue)).toBeGreaterThanOrEqual(7);
+});
+
 it("takes a run at once whose starter's clock is an hour ahead", async () => {
   const { clock, world, row } = cluster({ storeClock: true });
   const client = new Client({ world, clock: skewed(clock, () => HOUR) });

@@ -41,8 +41,20 @@ export function timeLimitIn(execution: Execution, duration: Duration, what: stri
   return { over: result.promise as Promise<void>, lift: () => void execution.settle(id) };
 }
 
+// A clock that differs by more is wrong, and is warned of; in milliseconds.
+const LARGEST_DIFFERENCE = 1_000;
+
+/**
+ * When a length of time begins: now; by the code's own time, if that is a little ahead, since another machine wrote what it was told last:
+ * then a sleep is not shorter than the code sees. Where it is far ahead, a sleep would take as much longer.
+ */
+function beginning({ clock, now }: { readonly clock: number; readonly now: number }): number {
+  return now - clock <= LARGEST_DIFFERENCE ? Math.max(now, clock) : clock;
+}
+
 function beginSleep(execution: Execution, duration: Duration, name: string | null): PendingWait {
-  const dueAt = parseDuration(duration, execution.clock, "sleep()");
+  const from = beginning({ clock: execution.clock, now: execution.now() });
+  const dueAt = parseDuration(duration, from, "sleep()");
   const wait: PendingWait = {
     id: execution.nextId("wait", ""),
     due: "wait_completed",
