@@ -18,10 +18,9 @@ export interface AstroIntegration {
  *
  * @example
  * ```ts
- * import { defineConfig } from "astro/config";
  * import { workflow } from "perdure/astro";
  *
- * export default defineConfig({ output: "server", integrations: [workflow()] });
+ * export default { output: "server", integrations: [workflow()] };
  * ```
  */
 export function workflow(options?: PluginOptions): AstroIntegration {

@@ -8,7 +8,14 @@ const root = join(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/workflow-sdk.md"), "utf8");
 const tests = new Map<string, string[]>();
 for (const path of globSync(["packages/*/test/**/*.test.ts", "tooling/*/test/**/*.test.ts"], { cwd: root })) {
-  tests.set(basename(path), [...(tests.get(basename(path)) ?? []), readFileSync(join(root, path), "utf8")]);
+  tests.set(basename(path), [...(tests.get(basename(path)) ?? []), textOf(join(root, path))]);
+}
+
+/** The text of a file, with that of the tests that it shares with others. */
+function textOf(path: string): string {
+  const text = readFileSync(path, "utf8");
+  const [, shared] = /from "(\.\.\/[\w-]+-tests\.ts)"/.exec(text) ?? [];
+  return shared === undefined ? text : text + textOf(join(path, "..", shared));
 }
 
 /** Whether a file has a test of this name, or, in a table of expectations, an entry. */
