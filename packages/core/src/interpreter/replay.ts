@@ -51,7 +51,7 @@ export async function replay(
     const role = roleOf(event.type);
     switch (role.role) {
       case "request":
-        await untilItGoesOn(execution, event, clock);
+        if (isIdle(execution)) await untilItGoesOn(execution, event, clock);
         match(execution, event, role, options);
         break;
       case "delivery":
@@ -69,7 +69,7 @@ export async function replay(
         noted(execution, event);
         break;
       case "end":
-        await untilItGoesOn(execution, event, clock);
+        if (isIdle(execution)) await untilItGoesOn(execution, event, clock);
         expectEnd(execution, event);
         break;
       case "last":
@@ -87,6 +87,11 @@ function mayHearAnswers(execution: Execution): boolean {
   return execution.requests.length === 0 && !execution.awaitsAnswer;
 }
 
+/** The code has neither asked for anything nor ended. */
+function isIdle(execution: Execution): boolean {
+  return execution.requests.length === 0 && !execution.over;
+}
+
 /** So often the code is looked at before it counts as not going on: for two seconds at least by the machine's clock. */
 const LOOKS = 2000;
 
@@ -99,7 +104,7 @@ const QUICK_LOOKS = 20;
  */
 async function untilItGoesOn(execution: Execution, event: JournalEvent, clock: Clock): Promise<void> {
   const since = clock.now();
-  for (let looks = 0; execution.requests.length === 0 && !execution.over; looks++) {
+  for (let looks = 0; isIdle(execution); looks++) {
     if (looks === LOOKS) throw divergence(execution, event, null, clock.now() - since);
     await (looks < QUICK_LOOKS ? drain(clock) : new Promise<void>((resolve) => clock.pause(resolve)));
   }
