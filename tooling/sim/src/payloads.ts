@@ -62,7 +62,7 @@ export class Payloads {
     if ("name" in to) this.#offered(to.name, message);
   }
 
-  /** A run is to begin with messages. */
+  /** A run has begun with messages. */
   starts({ runId, names, mail }: CreateRun): void {
     if (names.some(({ name }) => name.startsWith("successor:"))) this.#retries.add(runId);
     for (const message of mail) {

@@ -40,9 +40,10 @@ export function newStore(options: StoreOptions): Store {
     world: {
       ...world,
       async createRuns(batch, now) {
-        for (const request of batch) payloads.starts(request);
         const results = await world.createRuns(batch, now);
-        for (const { runId } of batch) {
+        for (const [index, request] of batch.entries()) {
+          const { runId } = request;
+          if (results[index]?.outcome === "created") payloads.starts(request);
           checks.written(runId, time());
           checks.started(runId);
         }
