@@ -210,7 +210,11 @@ export class Checks {
     const isHeard = ({ type }: Mail): boolean =>
       type !== "wake" && (type !== "cancel_requested" || !wasCancelled);
     const heard = consumed.filter((mail) => isHeard(mail) && (mail.id === null || before.has(mail.id)));
-    this.#prompt(seen, [...dues, ...heard.map(({ at }) => at)], now);
+    // A payload that another run has sent on says when it came to that one.
+    const isSentOn = ({ messageId, type }: Mail): boolean =>
+      messageId.startsWith("told_") && type.startsWith("hook_received");
+    const sent = heard.filter((mail) => !isSentOn(mail)).map(({ at }) => at);
+    this.#prompt(seen, [...dues, ...sent], now);
     if (!inherits) {
       checkBegun(row.runId, fresh);
       for (const event of fresh) this.#result(row.runId, fold, event);
