@@ -1,4 +1,4 @@
-import { FatalError, RetryableError, step, workflow } from "@perdure/core";
+import { createHook, FatalError, RetryableError, step, workflow } from "@perdure/core";
 import { StepOutcomeUnknownError } from "@perdure/core/errors";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
@@ -225,6 +225,48 @@ it("does not begin the body when its lease was lost while the other side was ask
   await clock.advance(LEASE + 1);
   expect(await until(run.returnValue)).toBe("second worker");
   expect(calls).toHaveLength(1);
+});
+
+it("does not begin the body when its workflow has ended while the other side was asked", async () => {
+  const { process, client, clock, world, until, settle } = cluster();
+  const [asked, answer] = [gate(), gate<undefined>()];
+  const calls: string[] = [];
+  const charge = step(
+    "late",
+    async () => {
+      calls.push("body");
+      await new Promise(() => {});
+    },
+    {
+      semantics: "at-most-once",
+      async reconcile() {
+        asked.open();
+        return await answer.promise;
+      },
+    },
+  );
+  const flow = workflow("does not wait for it", async () => {
+    const enough = createHook<string>({ token: "enough" });
+    return await Promise.race([charge(), enough]);
+  });
+  const first = await process();
+  const run = await client.start<string>(flow, []);
+  await settle();
+  first.kill();
+  await clock.advance(LEASE + 1);
+  const commit: typeof world.commit = async (batch, now) => {
+    // The end of the run is on its way.
+    if (batch.some((request) => request.run.status === "completed")) {
+      answer.open(undefined);
+      await settle();
+    }
+    return await world.commit(batch, now);
+  };
+  await process({ world: { ...world, commit } });
+  await until(asked.promise);
+  await client.resumeHook("enough", "ended");
+  expect(await until(run.returnValue)).toBe("ended");
+  expect(calls).toEqual(["body"]);
 });
 
 it.each(["keep", "new"] as const)("asks first when the run is retried, with keys %s", async (keys) => {

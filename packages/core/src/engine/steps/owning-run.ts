@@ -51,7 +51,8 @@ export class OwningRun implements StepOwner {
   }
 
   mayBegin(): boolean {
-    return this.#options.clock.elapsed() < this.#run.lease.until;
+    const { lease, turn } = this.#run;
+    return !turn.over && this.#options.clock.elapsed() < lease.until;
   }
 
   onPostponed(attempt: Attempt): void {
