@@ -7,6 +7,20 @@ import { cluster, gate, LEASE } from "./cluster.ts";
 // Payloads that were answered as delivered and that a hook did not read before it was disposed of; what a cancel interrupts before a
 // run continues as new.
 
+/** Does something once, before the worker's next commit; tells whether it has. */
+function beforeNextCommit(
+  worker: { fault(before: (operation: string) => Promise<void>): void },
+  act: () => Promise<unknown>,
+): () => boolean {
+  let done = false;
+  worker.fault(async (operation) => {
+    if (operation !== "commit" || done) return;
+    done = true;
+    await act();
+  });
+  return () => done;
+}
+
 it("gives what a hook has not read to the run's next hook with the token, the same in a replay", async () => {
   const { process, client, clock, settle, until } = cluster();
   const got: string[] = [];
@@ -96,14 +110,9 @@ it("gives what comes for a hook that another has followed to the next generation
   const worker = await process();
   const run = await client.start(flow, [0]);
   await settle();
-  let sent = false;
-  worker.fault(async (operation) => {
-    if (operation !== "commit" || sent) return;
-    sent = true;
-    await client.resumeHook("passed on", "for the first");
-  });
+  const sent = beforeNextCommit(worker, () => client.resumeHook("passed on", "for the first"));
   await clock.advance(60_000);
-  expect(sent).toBe(true);
+  expect(sent()).toBe(true);
   expect(await until(run.returnValue)).toBe("for the first");
 });
 
@@ -119,14 +128,9 @@ it("gives what is left to a hook of a later generation", async () => {
   const worker = await process();
   const run = await client.start(flow, [0]);
   await settle();
-  let sent = false;
-  worker.fault(async (operation) => {
-    if (operation !== "commit" || sent) return;
-    sent = true;
-    await client.resumeHook("later", "in the last moment");
-  });
+  const sent = beforeNextCommit(worker, () => client.resumeHook("later", "in the last moment"));
   await clock.advance(60_000);
-  expect(sent).toBe(true);
+  expect(sent()).toBe(true);
   expect(await until(run.returnValue)).toBe("in the last moment");
 });
 
