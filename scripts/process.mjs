@@ -72,11 +72,13 @@ export function workspaceEnv() {
  *
  * @param {string} file
  * @param {string[]} args
- * @param {{ cwd?: string | undefined }} [options]
+ * @param {{ cwd?: string | undefined, env?: Record<string, string> }} [options]
  * @returns {Promise<number>}
  */
-export function run(file, args, { cwd = root } = {}) {
-  return ended(spawn(file, args, { cwd, env: workspaceEnv(), stdio: ["ignore", "inherit", "inherit"] }));
+export function run(file, args, { cwd = root, env = {} } = {}) {
+  return ended(
+    spawn(file, args, { cwd, env: { ...workspaceEnv(), ...env }, stdio: ["ignore", "inherit", "inherit"] }),
+  );
 }
 
 /**

@@ -2,8 +2,9 @@
 // nothing else: it installs the workspace, builds it and hands over to the Node that the workspace brings along.
 // Everything said here goes to stderr; stdout belongs to the command.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { ensureInstalled } from "./install.mjs";
 import { Mend, root, run, runAside, workspaceNode } from "./process.mjs";
 
@@ -98,12 +99,34 @@ async function main() {
   const runs = command.runs(args);
   say([command.says, ...args].join(" "));
   for (const { args: nodeArgs, cwd } of runs) {
-    const code = await run(workspaceNode(), nodeArgs, { cwd });
+    const code =
+      nodeArgs[0] === vitest ? await test(nodeArgs) : await run(workspaceNode(), nodeArgs, { cwd });
     if (code !== 0) {
       return code;
     }
   }
   return 0;
+}
+
+/**
+ * Runs vitest, and where nothing failed but Node itself crashed in some files, those once more.
+ *
+ * @param {string[]} args
+ */
+async function test(args) {
+  const folder = mkdtempSync(join(tmpdir(), "perdure-crashed-"));
+  try {
+    const list = join(folder, "files");
+    const code = await run(workspaceNode(), args, { env: { PERDURE_CRASHED_FILES: list } });
+    if (code === 0 || !existsSync(list)) {
+      return code;
+    }
+    const files = readFileSync(list, "utf8").split("\n").map((file) => relative(root, file));
+    say(`nothing failed, but Node crashed in ${files.join(", ")}: running again`);
+    return await run(workspaceNode(), [...args, ...files]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 main().then(
