@@ -2,7 +2,7 @@
 
 import type { StandardSchema } from "@perdure/core";
 import type { Run } from "@perdure/core/api";
-import type { World } from "@perdure/core/world";
+import type { OpenStore, OperationProbe, World } from "@perdure/core/world";
 import type { Dashboard } from "@perdure/dashboard";
 
 declare global {
@@ -27,6 +27,17 @@ declare global {
       create(charge: { customer: string }, options: { idempotencyKey: string }): Promise<{ id: string }>;
     };
   };
+
+  /** A store of an adapter's author. */
+  interface MyConnection {
+    readonly version: string;
+    end(): Promise<void>;
+  }
+  const connectTo: (
+    url: string,
+    options: { useCallersClock: boolean; beforeOperation: OperationProbe | undefined },
+  ) => Promise<MyConnection>;
+  const verbsOf: (connection: MyConnection) => Omit<OpenStore, "settings" | "hints" | "close">;
 
   const createServer: typeof import("node:http").createServer;
   const PrometheusExporter: typeof import("@opentelemetry/exporter-prometheus").PrometheusExporter;

@@ -39,8 +39,8 @@ export const CONTRACT_VERSION = 2;
  *   whole batch one transaction. Rows are locked in one order (run id), so that batches cannot deadlock.
  * - **Optional parts.** The verbs of {@link Streams} reject where `capabilities.streams` is not true, those of
  *   {@link World.joining} where `capabilities.joining` is not.
- * - **Strings.** Ids, names and keys are any strings of at most 255 characters (names: 600), compared exactly (NUL, emoji and
- *   case included).
+ * - **Strings.** Ids, names and keys are any strings of at most 255 characters (names: 600), compared exactly (NUL, emoji,
+ *   halves of surrogate pairs and case included).
  * - **Names.** A name has at most one holder: a run, and an id in it. It is the run's until the run releases it or, once the run
  *   is terminal, `max(freeAt, completedAt + keepFor)` has passed (`keepFor: null`: until the run is deleted; `keepFor: 0`: the
  *   end counts as passed, whatever the clocks say). Then it is free for readers and claims alike, whether or not the store has
