@@ -68,6 +68,7 @@ export function targetOn(url: string): WorldTarget {
       clients.set(world, client);
       return world;
     },
+    openByOwnClock: async () => mongodbWorld(store),
     async kill(world) {
       await clients.get(world)?.close(true);
     },

@@ -11,6 +11,7 @@ describeWorld({
     const schema = newSchema();
     return {
       open: async (options) => postgresWorld({ url, schema, clock: "caller", maxConnections: 3, ...options }),
+      openByOwnClock: async () => postgresWorld({ url, schema, maxConnections: 3 }),
       // Each operation is one statement, or one transaction that ends with its connection.
       kill: (world) => world.close(),
       stored: async () => {

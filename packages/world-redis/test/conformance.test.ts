@@ -18,6 +18,7 @@ async function targetWith(partitions: number): Promise<WorldTarget> {
       clients.set(world, client);
       return world;
     },
+    openByOwnClock: async () => redisWorld({ url, namespace, partitions }),
     async kill(world) {
       clients.get(world)?.disconnect();
       await world.close();

@@ -13,6 +13,7 @@ describeWorld({
     const theirs: DatabaseSync[] = [];
     return {
       open: async (options) => sqliteWorld({ path, clock: "caller", ...options }),
+      openByOwnClock: async () => sqliteWorld({ path }),
       // Closing the connection in the middle of a transaction leaves what the end of the process would leave.
       kill: (world) => world.close(),
       async stored() {

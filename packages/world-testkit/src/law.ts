@@ -49,6 +49,15 @@ export class Stage {
     return world;
   }
 
+  /** Another World on the store that goes by the store's clock; leaves the case where there is none. */
+  async openByOwnClock(): Promise<World> {
+    const world = await this.#target.openByOwnClock?.();
+    if (world === undefined) this.skip("the target has no World that goes by its store's clock");
+    this.#worlds.add(world);
+    await world.open();
+    return world;
+  }
+
   /** Several Worlds on the store. */
   async openMany(count: number): Promise<readonly World[]> {
     return Promise.all(Array.from({ length: count }, () => this.open()));

@@ -8,6 +8,11 @@ export interface WorldTarget {
    * its process had died there.
    */
   open(options: { readonly beforeOperation?: OperationProbe }): Promise<World>;
+  /**
+   * Where a World of this adapter has a clock of its store's: another World on the same store that goes by it, as a user would have
+   * one. Without it the law `own-clock` is skipped.
+   */
+  openByOwnClock?(): Promise<World>;
   /** Ends a World as SIGKILL would: its connections are dropped, nothing is finished or rolled back in good order. */
   kill(world: World): Promise<void>;
   /**

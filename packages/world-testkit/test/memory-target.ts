@@ -1,5 +1,5 @@
 import { type MemoryRun, MemoryState, MemoryTransaction, memoryWorld } from "@perdure/core/testing";
-import type { World } from "@perdure/core/world";
+import type { OperationProbe, World } from "@perdure/core/world";
 import type { WorldTarget } from "../src/index.ts";
 
 /** What a planted bug can get at. */
@@ -10,22 +10,27 @@ export interface Planted {
   readonly operation: (name: string) => Promise<void>;
 }
 
+/** The time by the clock of a memory World that has one. */
+const OWN_TIME = Date.UTC(2026, 6, 1);
+
 /** One shared state; each World is a view that can die. `plant` gives it a bug. */
 export async function memoryTarget(
   plant: (planted: Planted) => World = ({ world }) => world,
 ): Promise<WorldTarget> {
   const state = new MemoryState();
   const dead = new Set<World>();
+  function open(beforeOperation: OperationProbe | undefined, clock?: () => number): World {
+    const operation = async (name: string) => {
+      if (dead.has(planted)) throw new Error("the process of this World is dead");
+      await beforeOperation?.(name);
+    };
+    const world = memoryWorld({ state, beforeOperation: operation, ...(clock && { clock }) });
+    const planted = plant({ world, state, operation });
+    return planted;
+  }
   return {
-    async open({ beforeOperation }) {
-      const operation = async (name: string) => {
-        if (dead.has(planted)) throw new Error("the process of this World is dead");
-        await beforeOperation?.(name);
-      };
-      const world = memoryWorld({ state, beforeOperation: operation });
-      const planted = plant({ world, state, operation });
-      return planted;
-    },
+    open: async ({ beforeOperation }) => open(beforeOperation),
+    openByOwnClock: async () => open(undefined, () => OWN_TIME),
     async kill(world) {
       dead.add(world);
     },

@@ -2,6 +2,7 @@ import { AssertionError, deepEqual } from "node:assert/strict";
 import { describe, it } from "vitest";
 import { InvariantsBroken, laws, runLaw } from "../src/index.ts";
 import type { Bug } from "./bugs/bug.ts";
+import { clockBugs } from "./bugs/clock-bugs.ts";
 import { commitBugs } from "./bugs/commit-bugs.ts";
 import { endBugs } from "./bugs/end-bugs.ts";
 import { interleavingBugs } from "./bugs/interleaving-bugs.ts";
@@ -35,6 +36,7 @@ const bugs: readonly Bug[] = [
   ...readBugs,
   ...listingBugs,
   ...recordBugs,
+  ...clockBugs,
   ...streamBugs,
   ...interleavingBugs,
 ];

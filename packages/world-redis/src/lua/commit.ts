@@ -237,7 +237,8 @@ local function commit(r)
     if unread > 0 or (TERMINAL[r.status or status] and endSeq > endDone) then
       call('ZADD', due, now, r.id)
     elseif r.leaseArg ~= '' then
-      call('ZADD', due, dueTime(r.leaseArg), r.id)
+      -- A worker's time follows this store's.
+      call('ZADD', due, r.leaseArg, r.id)
     else
       call('ZREM', due, r.id)
     end

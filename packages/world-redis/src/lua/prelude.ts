@@ -92,7 +92,7 @@ if byStore then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- When something becomes due or free, as that clock counts: as far from now as the caller said.
+-- When something of a start becomes due or free, as that clock counts: as far from now as the caller said.
 local function dueTime(text)
   local time = tonumber(text)
   return byStore and string.format('%.0f', now + time - asked) or text

@@ -22,6 +22,7 @@ import { nameTimes } from "./name-times.ts";
 import { names } from "./names.ts";
 import { opaqueTypes } from "./opaque-types.ts";
 import { open } from "./open.ts";
+import { ownClock } from "./own-clock.ts";
 import { parkOverMail } from "./park-over-mail.ts";
 import { queues } from "./queues.ts";
 import { reads } from "./reads.ts";
@@ -69,6 +70,7 @@ export const laws: readonly Law[] = [
   records,
   recordExpiry,
   recordListing,
+  ownClock,
   streams,
   streamEnds,
   subscribe,
