@@ -1,4 +1,4 @@
-import { getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import { createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
 import type { PoisonedRunError } from "@perdure/core/errors";
 import { decodeError } from "@perdure/core/testing";
 import type { RunRecord } from "@perdure/core/world";
@@ -202,4 +202,32 @@ it("gives a suspect back that has not begun when the worker closes", async () =>
   await when(() => row(bad.runId).owner === busy.worker.id);
   await until(busy.worker.close({ timeout: 1_000 }));
   expect(row(bad.runId)).toMatchObject({ owner: null, lostClaims: 3 });
+});
+
+it("takes no place of its worker while it waits with unread mail", async () => {
+  const all = cluster();
+  const { client, row, when, process, until } = all;
+  const fleet = await supervised(1, all);
+  const deadly = step("deadly", async () => await fleet.exit());
+  const bad = await client.start(
+    workflow("poison", async () => {
+      createHook({ token: "of the bad" });
+      await deadly();
+    }),
+    [],
+  );
+  await when(() => parked(row(bad.runId)));
+  for (const { kill } of fleet.alive) kill();
+  const small = await process({ maxRuns: 1 });
+  await client.resumeHook("of the bad", "unread");
+  await when(() => row(bad.runId).owner === small.worker.id && row(bad.runId).mailSeq === 1);
+  const after = await client.start(
+    workflow("comes after it", async () => "done"),
+    [],
+  );
+  expect(await until(after.returnValue)).toBe("done");
+  expect(row(bad.runId)).toMatchObject({ status: "diverged", owner: small.worker.id });
+  // It still hears of what is meant for it.
+  await bad.cancel();
+  await expect(until(bad.returnValue)).rejects.toThrow(/was cancelled/);
 });
