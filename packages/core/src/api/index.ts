@@ -64,7 +64,7 @@ export {
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
-export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
+export type { ListLocksOptions, LockHolder, LockInfo } from "./locks-listing.ts";
 export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";

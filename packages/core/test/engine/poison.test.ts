@@ -1,5 +1,6 @@
-import { createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import { acquireLock, createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
 import type { PoisonedRunError } from "@perdure/core/errors";
+import { locksOf } from "@perdure/core/inspect";
 import { decodeError } from "@perdure/core/testing";
 import type { RunRecord } from "@perdure/core/world";
 import { expect, it } from "vitest";
@@ -150,18 +151,32 @@ it("goes on when the code has been mended and somebody asks for it", async () =>
   expect(row(run.runId).lostClaims).toBe(0);
 });
 
-it("cancels a poisoned run without executing it", async () => {
+it("cancels a poisoned run without executing it; until then it is shown as the holder of its locks", async () => {
   const all = cluster();
-  const { client, row, when, until } = all;
+  const { client, clock, row, when, until, world } = all;
   const fleet = await supervised(1, all);
   const deadly = step("deadly", async () => await fleet.exit());
-  const flow = workflow("poison", async () => await deadly());
+  const flow = workflow("poison", async () => {
+    await acquireLock("the door");
+    await deadly();
+  });
   const run = await client.start(flow, []);
   await when(() => parked(row(run.runId)));
+  const next = await client.start(
+    workflow("waits for the lock", async () => {
+      await acquireLock("the door");
+      return "through";
+    }),
+    [],
+  );
+  await when(async () => (await locksOf(world, {}, clock.now()))[0]?.waiting === 1);
+  const [lock] = await locksOf(world, {}, clock.now());
+  expect(lock?.holders).toMatchObject([{ runId: run.runId, status: "diverged" }]);
   const { deaths } = fleet;
   await run.cancel();
   await expect(until(run.returnValue)).rejects.toThrow(/was cancelled/);
   expect(fleet.deaths).toBe(deaths);
+  expect(await until(next.returnValue)).toBe("through");
 });
 
 it("takes progress as a sign of health: a run that loses a worker at each step is no suspect", async () => {
