@@ -266,8 +266,8 @@ it("gives slots out in turn to the runs, however many steps one of them has", as
   expect(done).toBe(204);
 });
 
-it("begins no body of a run that has diverged while its step waited for the slot", async () => {
-  const { process, client, settle, types } = cluster();
+it("parks a run that has diverged at once, and begins no body of it that waits for the slot", async () => {
+  const { process, client, settle, types, when } = cluster();
   const [opened, parked] = [gate(), gate()];
   const calls: string[] = [];
   const first = step("has the slot", async () => {
@@ -281,7 +281,7 @@ it("begins no body of a run that has diverged while its step waited for the slot
   // The one that parks the run is not answered.
   fault((operation) => (operation === "commit" && ++commits > 2 ? parked.promise : undefined));
   const { runId } = await client.start(flow, []);
-  await settle();
+  await when(() => commits > 2);
   expect(types(runId)).toEqual(["run_created", "run_started", "step_created", "step_created"]);
   opened.open();
   await settle();

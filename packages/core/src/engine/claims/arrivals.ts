@@ -210,17 +210,17 @@ export class Arrivals {
   #park(
     run: LiveRun,
     { run: row, mail }: ClaimedRun,
-    obstacle: unknown,
+    error: unknown,
     { lost, now }: { readonly lost: boolean; readonly now: number },
   ): void {
     const { onDiverged } = this.#options;
-    if (!PoisonedRunError.is(obstacle)) {
-      onDiverged(run, obstacle, lost, null);
+    if (!PoisonedRunError.is(error)) {
+      onDiverged(run, error, { lost, retryAt: null });
     } else if (wokenSince(row, mail)) {
-      onDiverged(run, obstacle, lost, now);
+      onDiverged(run, error, { lost, retryAt: now });
       run.forgive(SUSPECT_AFTER);
     } else {
-      onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
+      onDiverged(run, error, { lost, retryAt: Number.POSITIVE_INFINITY });
     }
   }
 }
