@@ -29,9 +29,6 @@ export const TALK_PLANTS = [
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 
-/** The key of runs that replace each other. */
-export const REPLACED = "replaced";
-
 /** Planted bugs in locks. */
 export const LOCK_PLANTS = [
   "lock-holders-unseen",

@@ -143,30 +143,13 @@ export interface Program {
 }
 
 /** The nodes right below a node; those of a child's program are not. */
-function below(node: Node): readonly Node[] {
-  switch (node.type) {
-    case "sequence":
-    case "parallel":
-      return node.nodes;
-    case "branch":
-      return [node.left, node.right];
-    case "step":
-    case "clock":
-    case "sleep":
-    case "once":
-    case "hook":
-    case "child":
-    case "watch":
-    case "state":
-    case "attribute":
-    case "shielded":
-    case "collect":
-      return [];
-    case "anew":
-      return [node.node, node.next];
-    default:
-      return [node.node];
-  }
+export function below(node: Node): readonly Node[] {
+  return [
+    ...("nodes" in node ? node.nodes : []),
+    ...("node" in node ? [node.node] : []),
+    ...("left" in node ? [node.left, node.right] : []),
+    ...("next" in node ? [node.next] : []),
+  ];
 }
 
 /** A node and all that are below it in the same run. */
@@ -192,20 +175,4 @@ export function watchedBy(root: Node): readonly number[] {
     if (node.type === "watch") return [node.program];
     return node.type === "child" ? watchedBy(node.root) : [];
   });
-}
-
-/** The `finally` blocks that the workflow itself waits for, whatever happens beside them. */
-export function awaitedCleanups(node: Node): readonly (Node & { readonly type: "finally" })[] {
-  switch (node.type) {
-    case "finally":
-      return [node, ...awaitedCleanups(node.node)];
-    case "sequence":
-      return node.nodes.flatMap(awaitedCleanups);
-    case "try":
-    case "helper":
-    case "shared":
-      return awaitedCleanups(node.node);
-    default:
-      return [];
-  }
 }

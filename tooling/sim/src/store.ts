@@ -4,8 +4,8 @@ import { checkCounted } from "./actors/counter.ts";
 import { type CheckOptions, Checks } from "./checks.ts";
 import type { Plant } from "./config.ts";
 import { LawBroken } from "./failure.ts";
-import { checkAskedFor, checkToldOnce } from "./messages.ts";
-import { Payloads } from "./payloads.ts";
+import { Payloads } from "./kinds/payloads.ts";
+import { checkToldOnce } from "./messages.ts";
 import { plantBug } from "./plants.ts";
 
 /** The one store of a simulated cluster: the memory World, checked after every write. */
@@ -14,8 +14,6 @@ export interface Store {
   readonly state: MemoryState;
   readonly checks: Checks;
   readonly payloads: Payloads;
-  /** The runs whose sleeps somebody ends. */
-  readonly woken: Set<string>;
 }
 
 export interface StoreOptions extends CheckOptions {
@@ -30,13 +28,11 @@ export function newStore(options: StoreOptions): Store {
   const memory = memoryWorld({ state, clock: time });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
   const checks = new Checks(state, options);
-  const payloads = new Payloads(state, checks);
-  const woken = new Set<string>();
+  const payloads = new Payloads(checks);
   return {
     state,
     checks,
     payloads,
-    woken,
     world: {
       ...world,
       async createRuns(batch, now) {
@@ -90,7 +86,7 @@ export function newStore(options: StoreOptions): Store {
       },
       async deliver(batch, now) {
         for (const message of batch) {
-          checkAskedFor(message, state, checks, woken);
+          checks.sent(message);
           payloads.sent(message);
         }
         const results = await world.deliver(batch, now);
@@ -103,8 +99,8 @@ export function newStore(options: StoreOptions): Store {
         const results = await world.writeRecords(batch, now);
         batch.forEach(({ key }, index) => {
           const [old, record] = [before[index] ?? null, state.records.get(key, time())];
-          if (key.startsWith("lock")) checks.locks.written(key, old, record);
-          else checkCounted(old, record);
+          checks.recorded(key, old, record);
+          if (!key.startsWith("lock")) checkCounted(old, record);
         });
         return results;
       },
