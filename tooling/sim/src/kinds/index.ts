@@ -130,6 +130,13 @@ export function isWaiting(view: StoreView, runId: string, call: SystemCall): boo
   return waiting.get(call.name)?.(view, runId, call) === true;
 }
 
+const asking = new Map(KINDS.flatMap((kind) => Object.entries(kind.asking ?? {})));
+
+/** When the store was last asked for what the system step needs. */
+export function lastAsked(view: StoreView, call: SystemCall): number {
+  return asking.get(call.name)?.(view, call) ?? 0;
+}
+
 const LAWS: readonly Laws[] = KINDS.flatMap(({ laws = [] }) => laws);
 
 /** The laws of all kinds. */
@@ -151,6 +158,9 @@ export const laws = {
   },
   message(view: StoreView, message: RunMessage): void {
     for (const { messages = {} } of LAWS) messages[message.type]?.(view, message);
+  },
+  recordAsked(view: StoreView, key: string, now: number): void {
+    for (const law of LAWS) law.recordAsked?.(view, key, now);
   },
   record(view: StoreView, key: string, before: StoredRecord | null, after: StoredRecord | null): void {
     for (const law of LAWS) law.record?.(view, key, before, after);

@@ -12,6 +12,7 @@ import {
   type RunMessage,
   type Scope,
   type StoreView,
+  type SystemCall,
   type Value,
 } from "./kind.ts";
 import { Locks } from "./lock-laws.ts";
@@ -109,7 +110,9 @@ export const lockKind: Kind = {
     },
   },
   waiting: { acquire_lock: (view, runId, { id }) => locksOf(view).isInLine(runId, id) },
+  asking: { acquire_lock: lastAsked, release_lock: lastAsked },
   laws: {
+    recordAsked: (view, key, now) => locksOf(view).asked(key, now),
     event: (view, fold, event) => locksOf(view).heard(fold, event),
     record: (view, key, before, after) => locksOf(view).written(key, before, after),
     messages: { system_step_result: checkGrant },
@@ -117,6 +120,10 @@ export const lockKind: Kind = {
     over: (view, run, _, now) => locksOf(view).over(run, now),
   },
 };
+
+function lastAsked(view: StoreView, { input }: SystemCall): number {
+  return locksOf(view).lastAsked((input as { readonly key: string }).key);
+}
 
 /** A lock is asked for, or given back, and then the code waits for it no more. */
 function ask(fold: RunFold, event: JournalEvent): void {
