@@ -157,15 +157,19 @@ function nodesOf(node: Node): readonly Node[] {
   return [node, ...below(node).flatMap(nodesOf)];
 }
 
-/** All hooks of one run's program that others send to. */
+/** All hooks of one run's program that others send to; one that the next generation of the run takes over is there twice. */
 export function hooksOf(root: Node): readonly HookSpec[] {
   return nodesOf(root).flatMap((node) => (node.type === "hook" ? [node.hook] : []));
+}
+
+/** Whether a run that it starts, or one that this starts, has a hook. */
+export function hasHooksBelow(root: Node): boolean {
+  return nodesOf(root).some((node) => node.type === "child" && allHooksOf(node.root).length > 0);
 }
 
 /** The same, with those of the runs that it starts. */
 export function allHooksOf(root: Node): readonly HookSpec[] {
   const children = nodesOf(root).flatMap((node) => (node.type === "child" ? allHooksOf(node.root) : []));
-  // One that the next generation of a run takes over is there twice.
   return [...new Map([...hooksOf(root), ...children].map((hook) => [hook.token, hook])).values()];
 }
 
