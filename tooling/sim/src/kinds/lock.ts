@@ -109,7 +109,7 @@ export const lockKind: Kind = {
       },
     },
   },
-  waiting: { acquire_lock: (view, runId, { id }) => locksOf(view).isInLine(runId, id) },
+  waiting: { acquire_lock: isWaiting },
   asking: { acquire_lock: lastAsked, release_lock: lastAsked },
   laws: {
     recordAsked: (view, key, now) => locksOf(view).asked(key, now),
@@ -120,6 +120,13 @@ export const lockKind: Kind = {
     over: (view, run, _, now) => locksOf(view).over(run, now),
   },
 };
+
+function isWaiting(view: StoreView, runId: string, { id }: SystemCall): boolean {
+  const fold = view.fold(runId);
+  // What a run that goes on for another asks for comes after what that one had.
+  const before = fold !== undefined && heldOf(fold).lost ? systemStepsOf(fold).open.keys() : [id];
+  return [...before].some((each) => locksOf(view).isInLine(runId, each));
+}
 
 function lastAsked(view: StoreView, { input }: SystemCall): number {
   return locksOf(view).lastAsked((input as { readonly key: string }).key);
