@@ -120,6 +120,8 @@ export type Node =
   | { readonly type: "once"; readonly step: StepSpec }
   /** Waits for the end of another program's run, which was started before. */
   | { readonly type: "watch"; readonly program: number }
+  /** A step that writes to the run's stream. */
+  | { readonly type: "write"; readonly step: StepSpec; readonly chunks: number }
   | { readonly type: "floating"; readonly node: Node }
   | LockedNode
   | { readonly type: "loop"; readonly times: number; readonly node: Node };

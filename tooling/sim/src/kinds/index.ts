@@ -31,6 +31,7 @@ import { signalKind } from "./signal.ts";
 import { startKeyKind } from "./start-key.ts";
 import { stateKind, stateNodes } from "./state.ts";
 import { stepKind, stepNodes } from "./step.ts";
+import { streamKind, streamNodes } from "./stream.ts";
 import { systemStepKind } from "./system-step.ts";
 import { waitKind, waitNodes } from "./wait.ts";
 import { watchKind, watchNodes } from "./watch.ts";
@@ -52,6 +53,7 @@ const KINDS: readonly Kind[] = [
   attributesKind,
   signalKind,
   startKeyKind,
+  streamKind,
   clockKind,
   anewKind,
 ];
@@ -70,6 +72,7 @@ const NODES: NodeKinds<Node["type"]> = {
   ...stateNodes,
   ...attributesNodes,
   ...cancelNodes,
+  ...streamNodes,
   ...clockNodes,
   ...anewNodes,
 };
