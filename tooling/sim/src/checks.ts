@@ -13,7 +13,16 @@ import { LawBroken } from "./failure.ts";
 import { RunFold, sameBytes } from "./fold.ts";
 import { checkGoesOn } from "./forks.ts";
 import { hooksIn } from "./kinds/hook.ts";
-import { beginAnew, eventHas, inheritedAll, isWaiting, laws, readEvent, readMailbox } from "./kinds/index.ts";
+import {
+  beginAnew,
+  eventHas,
+  inheritedAll,
+  isWaiting,
+  lastAsked,
+  laws,
+  readEvent,
+  readMailbox,
+} from "./kinds/index.ts";
 import type { StoreView } from "./kinds/kind.ts";
 import { stepsOf } from "./kinds/step.ts";
 import { systemStepsOf } from "./kinds/system-step.ts";
@@ -51,6 +60,11 @@ export interface CheckOptions {
 
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
+
+/** After so many lengths of a lease without an event, a run that waits is parked. */
+const IDLE = 4;
+/** So many lengths of a lease a system step may take from one question to the store to the next. */
+const ASKING = 10;
 
 export class Checks implements StoreView {
   readonly state: MemoryState;
@@ -105,15 +119,20 @@ export class Checks implements StoreView {
   }
 
   /** A lease was renewed: the run must have something to do here. */
-  renewed(runId: string, now: number, patience: number): void {
+  renewed(runId: string, now: number): void {
     const seen = this.#seen.get(runId);
     const run = this.state.runs.get(runId);
     if (seen === undefined || run === undefined) return;
-    if (now - Math.max(seen.changedAt, this.#frozenUntil) < patience) return;
+    const { leaseTtl } = this.#options;
+    if (now - Math.max(seen.changedAt, this.#frozenUntil) < IDLE * leaseTtl) return;
     const { fold } = seen;
     if (stepsOf(fold).open.size > 0 || fold.spared.size > 0 || run.row.mailSeq > run.row.mailDone) return;
     if (run.row.status === "pending") return;
-    for (const call of systemStepsOf(fold).open.values()) if (!isWaiting(this, runId, call)) return;
+    for (const call of systemStepsOf(fold).open.values()) {
+      // One whose answers are slow may wait by the store's word, and not know it.
+      const isAsking = now - lastAsked(this, call) < ASKING * leaseTtl;
+      if (isAsking || !isWaiting(this, runId, call)) return;
+    }
     throw new LawBroken(
       "idle runs are parked",
       `nothing has happened for ${now - seen.changedAt} ms and no step is under way, but the lease is renewed`,
@@ -137,6 +156,11 @@ export class Checks implements StoreView {
   sent(message: Message): void {
     const { to } = message;
     if ("runId" in to) laws.message(this, { ...message, to });
+  }
+
+  /** Somebody reads or writes a record. */
+  recordAsked(key: string, now: number): void {
+    laws.recordAsked(this, key, now);
   }
 
   /** A record was written. */

@@ -26,6 +26,8 @@ export const TALK_PLANTS = [
   "answer-unheard",
   "shield-with-a-hole",
   "key-not-claimed",
+  "chunks-lost",
+  "chunks-twice",
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
 

@@ -11,6 +11,7 @@ import { newOnce, newOnceStep } from "./kinds/once.ts";
 import { newShared } from "./kinds/shared.ts";
 import { newState } from "./kinds/state.ts";
 import { newStep } from "./kinds/step.ts";
+import { newWriters } from "./kinds/stream.ts";
 import { newSleep } from "./kinds/wait.ts";
 import { newWatch } from "./kinds/watch.ts";
 import type { Node, Program, StepSpec } from "./program.ts";
@@ -26,6 +27,9 @@ const KEYED = 2;
 const ONCE = 2;
 /** In so many clusters all programs begin with one lock, so that there is a line before it. */
 const CROWDED = 0.15;
+
+/** In so many programs several steps write to a stream first. */
+const WRITING = 0.15;
 
 /** @param seeded the stream of a name */
 export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
@@ -44,9 +48,16 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
   });
   const generator = new Generator(`p${index}`, random, { index, generations: GENERATIONS, keyed, onces });
   const { root, hook } = generator.root();
+  const beside = new Generator(`p${index}/beside`, seeded(`beside ${index}`), {
+    index: 0,
+    generations: 0,
+    keyed: [],
+    onces: [],
+  });
+  const begun = beside.random.chance(WRITING) ? after(newWriters(beside), root) : root;
   return {
     index,
-    root: seeded("line").chance(CROWDED) ? afterTheCrowd(root) : root,
+    root: seeded("line").chance(CROWDED) ? after(CROWD, begun) : begun,
     hook,
     startsAt: random.int(0, 3000),
     starters: random.pick([1, 1, 2, 4]),
@@ -57,18 +68,19 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
   };
 }
 
-function afterTheCrowd(root: Node): Node {
+/** What all programs of a crowded cluster begin with. */
+const CROWD: Node = {
+  type: "locked",
+  key: "crowd",
+  limit: 1,
+  timeout: null,
+  releases: true,
+  node: { type: "sleep", ms: 1_000 },
+};
+
+function after(first: Node, root: Node): Node {
   // What continues as new is a program's root.
-  if (root.type === "anew") return root;
-  const one: Node = {
-    type: "locked",
-    key: "crowd",
-    limit: 1,
-    timeout: null,
-    releases: true,
-    node: { type: "sleep", ms: 1_000 },
-  };
-  return { type: "sequence", nodes: [one, root] };
+  return root.type === "anew" ? root : { type: "sequence", nodes: [first, root] };
 }
 
 class Generator implements Maker {

@@ -15,7 +15,7 @@ import type { Arguments, Value } from "./kinds/kind.ts";
 import { TERMINATED } from "./kinds/payloads.ts";
 import { isOver } from "./kinds/run.ts";
 import { wokenOf } from "./kinds/wait.ts";
-import { allHooksOf, type HookSpec, hooksOf, type Program, watchedBy } from "./program.ts";
+import { allHooksOf, type HookSpec, hasHooksBelow, hooksOf, type Program, watchedBy } from "./program.ts";
 import { PATIENCE, type Play, type Stage, untilAnswered } from "./stage.ts";
 import { forkOnce, retryTwice } from "./successors.ts";
 import { simulated } from "./workflow.ts";
@@ -55,7 +55,7 @@ const LATE = 20_000;
 async function goOn(stage: Stage, { program, answer }: Play, args: Arguments, runId: string): Promise<void> {
   const { root, after, index } = program;
   // Whoever waits for a payload elsewhere in the family would wait for ever.
-  if (after === null || !stage.successors || allHooksOf(root).length > hooksOf(root).length) return;
+  if (after === null || !stage.successors || hasHooksBelow(root)) return;
   if (after === "retry" && answer?.status !== "failed") return;
   const successor = await (after === "fork" ? forkOnce(stage, runId) : retryTwice(stage, runId, `p${index}`));
   if (successor === null) return;

@@ -120,6 +120,8 @@ export type Node =
   | { readonly type: "once"; readonly step: StepSpec }
   /** Waits for the end of another program's run, which was started before. */
   | { readonly type: "watch"; readonly program: number }
+  /** A step that writes to the run's stream. */
+  | { readonly type: "write"; readonly step: StepSpec; readonly chunks: number }
   | { readonly type: "floating"; readonly node: Node }
   | LockedNode
   | { readonly type: "loop"; readonly times: number; readonly node: Node };
@@ -157,15 +159,19 @@ function nodesOf(node: Node): readonly Node[] {
   return [node, ...below(node).flatMap(nodesOf)];
 }
 
-/** All hooks of one run's program that others send to. */
+/** All hooks of one run's program that others send to; one that the next generation of the run takes over is there twice. */
 export function hooksOf(root: Node): readonly HookSpec[] {
   return nodesOf(root).flatMap((node) => (node.type === "hook" ? [node.hook] : []));
+}
+
+/** Whether a run that it starts, or one that this starts, has a hook. */
+export function hasHooksBelow(root: Node): boolean {
+  return nodesOf(root).some((node) => node.type === "child" && allHooksOf(node.root).length > 0);
 }
 
 /** The same, with those of the runs that it starts. */
 export function allHooksOf(root: Node): readonly HookSpec[] {
   const children = nodesOf(root).flatMap((node) => (node.type === "child" ? allHooksOf(node.root) : []));
-  // One that the next generation of a run takes over is there twice.
   return [...new Map([...hooksOf(root), ...children].map((hook) => [hook.token, hook])).values()];
 }
 

@@ -23,7 +23,7 @@ export interface StoreOptions extends CheckOptions {
 }
 
 export function newStore(options: StoreOptions): Store {
-  const { plant, leaseTtl, time } = options;
+  const { plant, time } = options;
   const state = new MemoryState();
   const memory = memoryWorld({ state, clock: time });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
@@ -61,7 +61,7 @@ export function newStore(options: StoreOptions): Store {
       async renew(request) {
         const results = await world.renew(request);
         request.leases.forEach(({ runId }, index) => {
-          if (results[index]?.outcome === "renewed") checks.renewed(runId, time(), leaseTtl * 4);
+          if (results[index]?.outcome === "renewed") checks.renewed(runId, time());
         });
         return results;
       },
@@ -94,7 +94,12 @@ export function newStore(options: StoreOptions): Store {
         for (const result of results) if ("runId" in result) checks.written(result.runId, time());
         return results;
       },
+      async readRecords(keys, now) {
+        for (const key of keys) checks.recordAsked(key, time());
+        return await world.readRecords(keys, now);
+      },
       async writeRecords(batch, now) {
+        for (const { key } of batch) checks.recordAsked(key, time());
         const before = batch.map(({ key }) => state.records.get(key, time()));
         const results = await world.writeRecords(batch, now);
         batch.forEach(({ key }, index) => {

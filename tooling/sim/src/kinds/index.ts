@@ -31,6 +31,7 @@ import { signalKind } from "./signal.ts";
 import { startKeyKind } from "./start-key.ts";
 import { stateKind, stateNodes } from "./state.ts";
 import { stepKind, stepNodes } from "./step.ts";
+import { streamKind, streamNodes } from "./stream.ts";
 import { systemStepKind } from "./system-step.ts";
 import { waitKind, waitNodes } from "./wait.ts";
 import { watchKind, watchNodes } from "./watch.ts";
@@ -52,6 +53,7 @@ const KINDS: readonly Kind[] = [
   attributesKind,
   signalKind,
   startKeyKind,
+  streamKind,
   clockKind,
   anewKind,
 ];
@@ -70,6 +72,7 @@ const NODES: NodeKinds<Node["type"]> = {
   ...stateNodes,
   ...attributesNodes,
   ...cancelNodes,
+  ...streamNodes,
   ...clockNodes,
   ...anewNodes,
 };
@@ -130,6 +133,13 @@ export function isWaiting(view: StoreView, runId: string, call: SystemCall): boo
   return waiting.get(call.name)?.(view, runId, call) === true;
 }
 
+const asking = new Map(KINDS.flatMap((kind) => Object.entries(kind.asking ?? {})));
+
+/** When the store was last asked for what the system step needs. */
+export function lastAsked(view: StoreView, call: SystemCall): number {
+  return asking.get(call.name)?.(view, call) ?? 0;
+}
+
 const LAWS: readonly Laws[] = KINDS.flatMap(({ laws = [] }) => laws);
 
 /** The laws of all kinds. */
@@ -151,6 +161,9 @@ export const laws = {
   },
   message(view: StoreView, message: RunMessage): void {
     for (const { messages = {} } of LAWS) messages[message.type]?.(view, message);
+  },
+  recordAsked(view: StoreView, key: string, now: number): void {
+    for (const law of LAWS) law.recordAsked?.(view, key, now);
   },
   record(view: StoreView, key: string, before: StoredRecord | null, after: StoredRecord | null): void {
     for (const law of LAWS) law.record?.(view, key, before, after);

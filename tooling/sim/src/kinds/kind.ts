@@ -23,6 +23,8 @@ export interface Kind {
   readonly wakeAt?: (fold: RunFold) => readonly number[];
   /** For its system steps, by name: somebody will tell the run the result, or has, although nobody holds it. */
   readonly waiting?: Readonly<Record<string, (view: StoreView, runId: string, call: SystemCall) => boolean>>;
+  /** For its system steps, by name: when the store was last asked for what the step needs, in virtual time. */
+  readonly asking?: Readonly<Record<string, (view: StoreView, call: SystemCall) => number>>;
   readonly laws?: Laws;
 }
 
@@ -40,6 +42,8 @@ export interface Laws {
   readonly started?: (view: StoreView, row: RunRecord) => void;
   /** A message of this type is sent. */
   readonly messages?: Readonly<Record<string, (view: StoreView, message: RunMessage) => void>>;
+  /** Somebody reads or writes a record. */
+  readonly recordAsked?: (view: StoreView, key: string, now: number) => void;
   readonly record?: (
     view: StoreView,
     key: string,

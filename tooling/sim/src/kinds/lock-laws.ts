@@ -41,9 +41,21 @@ export class Locks {
   /** Who has each lock by the journals, with the fence. */
   readonly #had: Map<string, Map<string, number>> = new Map();
   readonly #limits: Map<string, number> = new Map();
+  readonly #asked: Map<string, number> = new Map();
 
   constructor(view: StoreView) {
     this.#view = view;
+  }
+
+  /** A record of a lock is read or written. */
+  asked(key: string, now: number): void {
+    const name = /^lock(?:-turn:\d+)?:key:(.*)$/.exec(key)?.[1];
+    if (name !== undefined) this.#asked.set(name, now);
+  }
+
+  /** When a record of the lock was last read or written. */
+  lastAsked(name: string): number {
+    return this.#asked.get(name) ?? 0;
   }
 
   /** A record was written. */

@@ -109,8 +109,10 @@ export const lockKind: Kind = {
       },
     },
   },
-  waiting: { acquire_lock: isInLine },
+  waiting: { acquire_lock: isWaiting },
+  asking: { acquire_lock: lastAsked, release_lock: lastAsked },
   laws: {
+    recordAsked: (view, key, now) => locksOf(view).asked(key, now),
     event: (view, fold, event) => locksOf(view).heard(fold, event),
     record: (view, key, before, after) => locksOf(view).written(key, before, after),
     messages: { system_step_result: checkGrant },
@@ -119,11 +121,15 @@ export const lockKind: Kind = {
   },
 };
 
-/** What a run that goes on for another asks for comes after what that one had: then it is enough that one of them is in line. */
-function isInLine(view: StoreView, runId: string, { id }: SystemCall): boolean {
+function isWaiting(view: StoreView, runId: string, { id }: SystemCall): boolean {
   const fold = view.fold(runId);
+  // What a run that goes on for another asks for comes after what that one had.
   const before = fold !== undefined && heldOf(fold).lost ? systemStepsOf(fold).open.keys() : [id];
   return [...before].some((each) => locksOf(view).isInLine(runId, each));
+}
+
+function lastAsked(view: StoreView, { input }: SystemCall): number {
+  return locksOf(view).lastAsked((input as { readonly key: string }).key);
 }
 
 /** A lock is asked for, or given back, and then the code waits for it no more. */
