@@ -4,6 +4,7 @@ import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
+import { createRuns, onStarted } from "../engine/upkeep/started-runs.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
@@ -92,6 +93,7 @@ export class Client implements RunAccess {
       [...this.workers].some((worker) => worker.holds(runId)),
     );
     this.#unattended = new UnattendedRuns({ world, clock, logger, workers: this.workers });
+    onStarted(world, (run) => this.#unattended.started(run));
     this.streams = new ClientStreams({
       open: async () => {
         await this.open();
@@ -114,7 +116,7 @@ export class Client implements RunAccess {
     };
     this.#create = batcher({
       clock,
-      send: (batch) => world.createRuns(batch, clock.now()),
+      send: (batch) => createRuns(world, batch, clock.now()),
       size: ({ events, mail }) => sizesInBatch(...events, ...mail),
       largest,
       unanswered: unansweredStart,
