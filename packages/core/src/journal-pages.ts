@@ -12,8 +12,8 @@ export type ReadEvents<Event> = (runId: string, after: number, limit: number) =>
 const PAGE = 1_000;
 
 /**
- * The events after the place `after`, by default all, page by page: each is read when the one before it was taken. What was written
- * since the row was read is left out.
+ * The events after the place `after`, by default all, page by page: each is read when the one before it was taken. The last page may have
+ * events that were written since the row was read.
  */
 export async function* journalPages<Event extends Pick<JournalEvent, "seq">>(
   read: ReadEvents<Event>,
@@ -25,17 +25,19 @@ export async function* journalPages<Event extends Pick<JournalEvent, "seq">>(
     const page = await read(runId, last, limit);
     const end = page.at(-1);
     if (end === undefined) return;
-    yield end.seq > seq ? page.filter((event) => event.seq <= seq) : page;
+    yield page;
     last = end.seq;
   }
 }
 
-/** All events, as far as the store has them. */
+/** All events that its row speaks of, as far as the store has them. */
 export async function wholeJournal(
   read: ReadEvents<JournalEvent>,
   extent: JournalExtent,
 ): Promise<readonly JournalEvent[]> {
   const events: JournalEvent[] = [];
-  for await (const page of journalPages(read, extent)) events.push(...page);
+  for await (const page of journalPages(read, extent)) {
+    events.push(...page.filter(({ seq }) => seq <= extent.seq));
+  }
   return events;
 }

@@ -76,7 +76,8 @@ export async function* eventsOf(
   let left = options.limit;
   for await (const page of journalPages(read, run, options.after, Math.min(PAGE, left))) {
     for (const event of page) {
-      if (left === 0) return;
+      // Written since the call.
+      if (event.seq > run.seq || left === 0) return;
       yield event;
       left--;
     }

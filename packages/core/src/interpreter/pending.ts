@@ -23,6 +23,8 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly id: string;
   readonly name: string | null;
   readonly data: Uint8Array | null;
+  /** Of a length of time: when it begins, ms since the epoch. */
+  readonly from?: number;
   /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
   readonly answered?: boolean;
 }

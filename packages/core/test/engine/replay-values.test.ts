@@ -1,7 +1,7 @@
 import { createHook, sleep, step, workflow } from "@perdure/core";
 import { decode, deploy } from "@perdure/core/testing";
 import { expect, it } from "vitest";
-import { cluster } from "./cluster.ts";
+import { cluster, skewed } from "./cluster.ts";
 
 // A replay that asks for the same steps with other arguments: the journal's are used, and somebody is told.
 
@@ -109,4 +109,30 @@ it("compares how long a sleep is, and a hook's metadata", async () => {
     expect.objectContaining({ path: "metadata.n", journal: "a number", code: "a string of 1 characters" }),
     expect.objectContaining({ path: "duration", journal: "3600000 ms", code: "7200000 ms" }),
   ]);
+});
+
+it("says nothing of a sleep whose process stood still before it was written, or before a replay had come to it", async () => {
+  for (const still of ["first", "later"]) {
+    const { process, client, clock, until, settle } = cluster();
+    const id = `stood still ${still}`;
+    let late = 0;
+    const standing = { ...skewed(clock, () => late), elapsed: () => clock.elapsed() + late };
+    const asleep = (stands: boolean) => async () => {
+      const nap = sleep("10ms");
+      if (stands) late += 5_000;
+      await nap;
+      await sleep("1h");
+    };
+    workflow(id, asleep(still === "first"));
+    const before = await process({ clock: standing });
+    const run = await client.start({ workflowId: id }, []);
+    await settle();
+    before.kill();
+    late = 0;
+    deploy();
+    workflow(id, asleep(still === "later"));
+    const { logs } = await process({ clock: standing });
+    await until(run.returnValue);
+    expect(logs.map(({ message }) => message)).toEqual([]);
+  }
 });

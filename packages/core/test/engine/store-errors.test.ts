@@ -1,9 +1,9 @@
-import { getStepMetadata, sleep, step, workflow } from "@perdure/core";
+import { acquireLock, getStepMetadata, sleep, step, workflow } from "@perdure/core";
 import { WorldError } from "@perdure/core/errors";
 import { decodeError } from "@perdure/core/testing";
 import { EVENT_OVERHEAD, type JournalEvent } from "@perdure/core/world";
 import { expect, it } from "vitest";
-import { cluster, LEASE } from "./cluster.ts";
+import { cluster, gate, LEASE } from "./cluster.ts";
 
 // A store that fails: what was asked for happens once, and one run's trouble is not another's.
 
@@ -203,6 +203,39 @@ for (const [what, events] of [
     expect((decodeError(row(run.runId).error as Uint8Array) as Error).message).toMatch(/journal/);
   });
 }
+
+it("takes no run for damaged that others have finished with and deleted while this worker stood still", async () => {
+  const { process, client, world, clock, until, when, state } = cluster();
+  const flow = workflow("owes a lock", async () => {
+    await acquireLock("owed");
+  });
+  const thaws = gate();
+  let frozen = false;
+  const slow: typeof world = {
+    ...world,
+    async claim(request) {
+      if (frozen) return { runs: [], nextDueAt: null, now: request.now };
+      const result = await world.claim(request);
+      frozen = result.runs.some(({ run }) => run.completedAt !== null);
+      return { ...result, runs: result.runs.map((run) => (frozen ? { ...run, events: [] } : run)) };
+    },
+    async listEvents(...page) {
+      await thaws.promise;
+      return await world.listEvents(...page);
+    },
+  };
+  const { logs } = await process({ world: slow });
+  const run = await client.start(flow, []);
+  await until(run.returnValue);
+  await when(() => frozen);
+  await process();
+  await clock.advance(LEASE + 1_000);
+  await until(run.delete());
+  thaws.open();
+  await clock.advance(10);
+  expect(state.runs.size).toBe(0);
+  expect(logs.map(({ message, fields }) => `${message} ${fields.error}`)).toEqual([]);
+});
 
 it("cuts what one run writes at once into commits that the store takes, in their order", async () => {
   const { process, client, until, journal } = cluster();

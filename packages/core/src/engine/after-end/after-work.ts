@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import { EncryptionError, WorldError } from "../../errors/index.ts";
+import { EncryptionError, LeaseLostError, WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
 import { SYSTEM_STEP_FAILURE, SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
@@ -67,6 +67,8 @@ export class AfterWork {
           unreadable.leave(claimed, error);
           return;
         }
+        // Whoever has the run now does it.
+        if (LeaseLostError.is(error)) return;
         logger.warn(
           "what a run owes after its end could not be done: a worker does it when its lease is over",
           { runId, workflow, error },

@@ -80,7 +80,7 @@ function entrance(): <T>(execution: Execution, call: () => T) => T {
  * The whole journal of a run, given its row and the beginning.
  *
  * @throws {DamagedRunError} if the store has another one than its row says, or a damaged one; {@link LeaseLostError} if another
- *   worker has written it since; {@link EncryptionError} if it cannot be read
+ *   worker has had the run since; {@link EncryptionError} if it cannot be read
  *   here; what else the store throws, as it is
  */
 export async function readJournal(
@@ -96,14 +96,12 @@ export async function readJournal(
     firstSeq - 1 + events.length,
   );
   for await (const page of rest) events.push(...page);
-  if (events.length > seq - firstSeq + 1) {
-    // Nobody else writes it, unless the run was claimed again while this worker stood still.
-    const [row] = await world.getRuns([runId]);
-    if (row?.epoch !== epoch || row.claimId !== claimId) throw new LeaseLostError(runId, epoch);
-  }
   const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
   const last = firstSeq - 1 + events.length;
   if (gap >= 0 || last !== seq) {
+    // Nobody else writes it, unless the run was claimed again while this worker stood still: it may have begun anew, or be deleted, since.
+    const [row] = await world.getRuns([runId]);
+    if (row?.epoch !== epoch || row.claimId !== claimId) throw new LeaseLostError(runId, epoch);
     throw new DamagedRunError(
       runId,
       gap >= 0

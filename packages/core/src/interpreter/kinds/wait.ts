@@ -68,7 +68,7 @@ function beginSleep(execution: Execution, duration: Duration, name: string | nul
     shielded: isShielded(),
   };
   execution.pending.set(wait.id, wait);
-  execution.request({ type: "wait_created", id: wait.id, name, data: encode(dueAt, "sleep") });
+  execution.request({ type: "wait_created", id: wait.id, name, data: encode(dueAt, "sleep"), from });
   return wait;
 }
 
@@ -100,12 +100,16 @@ export const waitKind: Kind = {
   },
 };
 
-/** The journal has the end of a sleep and not its length, so both lengths are known to about a second. */
+/**
+ * The journal has the end of a sleep and not its length. Its event is the later the longer the process took to write it, and so is `now`,
+ * at which a replay comes to it: where processes stand still, either of the two may make a sleep look shorter than it is.
+ */
 function lengthDifference(event: JournalEvent, request: Request, now: number): Difference | null {
-  const [journal, code] = [decode(event.data) as number, decode(request.data) as number];
-  if (journal === code) return null;
-  const lengths = [journal - event.at, code - now] as const;
-  const notable = Math.max(1_000, ...lengths.map((length) => length / 10));
-  if (Math.abs(lengths[0] - lengths[1]) <= notable) return null;
-  return { path: "duration", journal: `${lengths[0]} ms`, code: `${lengths[1]} ms` };
+  const [journalEnd, codeEnd] = [decode(event.data) as number, decode(request.data) as number];
+  const journal = Math.max(journalEnd - event.at, 0);
+  const longest = Math.max(codeEnd - (request.from ?? now), 0);
+  const shortest = Math.max(codeEnd - now, 0);
+  const notable = Math.max(1_000, journal / 10, longest / 10);
+  if (journal >= shortest - notable && journal <= longest + notable) return null;
+  return { path: "duration", journal: `${journal} ms`, code: `${longest} ms` };
 }
