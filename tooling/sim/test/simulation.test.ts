@@ -67,6 +67,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["answer-unheard", "at most once"],
     ["shield-with-a-hole", "what is shielded goes on"],
     ["key-not-claimed", "start keys are unique"],
+    ["abort-lost", "liveness of a parked run"],
     ["chunks-lost", "what a step writes is in its stream"],
     ["chunks-twice", "what a step writes is in its stream"],
   ];
