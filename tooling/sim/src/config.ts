@@ -26,6 +26,7 @@ export const TALK_PLANTS = [
   "answer-unheard",
   "shield-with-a-hole",
   "key-not-claimed",
+  "abort-lost",
   "chunks-lost",
   "chunks-twice",
 ] as const;

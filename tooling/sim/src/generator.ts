@@ -9,6 +9,7 @@ import type { HookNode, Maker, Surroundings } from "./kinds/kind.ts";
 import { newLocked } from "./kinds/lock.ts";
 import { newOnce, newOnceStep } from "./kinds/once.ts";
 import { newShared } from "./kinds/shared.ts";
+import { newSignal } from "./kinds/signal.ts";
 import { newState } from "./kinds/state.ts";
 import { newStep } from "./kinds/step.ts";
 import { newWriters } from "./kinds/stream.ts";
@@ -30,6 +31,8 @@ const CROWDED = 0.15;
 
 /** In so many programs several steps write to a stream first. */
 const WRITING = 0.15;
+/** And in so many a step has to be aborted first. */
+const ABORTING = 0.1;
 
 /** @param seeded the stream of a name */
 export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
@@ -54,7 +57,8 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
     keyed: [],
     onces: [],
   });
-  const begun = beside.random.chance(WRITING) ? after(newWriters(beside), root) : root;
+  const writing = beside.random.chance(WRITING) ? after(newWriters(beside), root) : root;
+  const begun = beside.random.chance(ABORTING) ? after(newSignal(beside), writing) : writing;
   return {
     index,
     root: seeded("line").chance(CROWDED) ? after(CROWD, begun) : begun,

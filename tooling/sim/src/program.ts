@@ -122,6 +122,8 @@ export type Node =
   | { readonly type: "watch"; readonly program: number }
   /** A step that writes to the run's stream. */
   | { readonly type: "write"; readonly step: StepSpec; readonly chunks: number }
+  /** A signal that the workflow aborts, and a step waits for, after a while; or a step, and the workflow waits for. */
+  | { readonly type: "signal"; readonly by: "workflow" | StepSpec; readonly ms: number }
   | { readonly type: "floating"; readonly node: Node }
   | LockedNode
   | { readonly type: "loop"; readonly times: number; readonly node: Node };

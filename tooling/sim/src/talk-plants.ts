@@ -1,4 +1,4 @@
-import type { CreateRun, World } from "@perdure/core/world";
+import type { CreateRun, Message, World } from "@perdure/core/world";
 import type { TalkPlant } from "./config.ts";
 
 /** Bugs on purpose in what runs that talk are made of. */
@@ -69,27 +69,15 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
             now,
           ),
       };
+    case "abort-lost":
+      return losing(world, ({ type }) => type === "abort_signal");
     case "cancel-of-child-lost":
-      return {
-        ...world,
-        async deliver(batch, now) {
-          // One by a run's replacement has a reason.
-          const isLost = batch.map(
-            ({ type, messageId, data }) =>
-              type === "cancel_requested" && messageId.startsWith("told_") && data === null,
-          );
-          const results = await world.deliver(
-            batch.filter((_, index) => isLost[index] === false),
-            now,
-          );
-          const others = results.values();
-          return batch.map(({ to }, index) =>
-            isLost[index] === true
-              ? { outcome: "delivered", runId: "runId" in to ? to.runId : "", id: null }
-              : (others.next().value ?? { outcome: "no_such_name" }),
-          );
-        },
-      };
+      // One by a run's replacement has a reason.
+      return losing(
+        world,
+        ({ type, messageId, data }) =>
+          type === "cancel_requested" && messageId.startsWith("told_") && data === null,
+      );
     case "chunks-lost":
       return {
         ...world,
@@ -113,4 +101,24 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
     case "shield-with-a-hole":
       return world;
   }
+}
+
+/** Such messages are said to be delivered, and are not. */
+function losing(world: World, isLost: (message: Message) => boolean): World {
+  return {
+    ...world,
+    async deliver(batch, now) {
+      const others = (
+        await world.deliver(
+          batch.filter((message) => !isLost(message)),
+          now,
+        )
+      ).values();
+      return batch.map((message) =>
+        isLost(message)
+          ? { outcome: "delivered", runId: "runId" in message.to ? message.to.runId : "", id: null }
+          : (others.next().value ?? { outcome: "no_such_name" }),
+      );
+    },
+  };
 }

@@ -27,7 +27,7 @@ import { messageKind } from "./message.ts";
 import { onceKind, onceNodes } from "./once.ts";
 import { runKind } from "./run.ts";
 import { sharedNodes } from "./shared.ts";
-import { signalKind } from "./signal.ts";
+import { signalKind, signalNodes } from "./signal.ts";
 import { startKeyKind } from "./start-key.ts";
 import { stateKind, stateNodes } from "./state.ts";
 import { stepKind, stepNodes } from "./step.ts";
@@ -73,6 +73,7 @@ const NODES: NodeKinds<Node["type"]> = {
   ...attributesNodes,
   ...cancelNodes,
   ...streamNodes,
+  ...signalNodes,
   ...clockNodes,
   ...anewNodes,
 };
