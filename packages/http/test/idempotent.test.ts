@@ -85,7 +85,8 @@ test("what is no Response is an error that says so, and uses the key up after be
   for (const given of [undefined, null, "text", { status: 200 }, () => {}, Response.error(), hostile]) {
     const answers: unknown[] = [given, new Response("at last")];
     const { handle } = counted({}, () => answers.shift() as Response);
-    const says = given === hostile ? /^hostile$/ : /^idempotent\(\): the handler must give a Response, and gave /;
+    const says =
+      given === hostile ? /^hostile$/ : /^idempotent\(\): the handler must give a Response, and gave /;
     await expect(handle(post("k"))).rejects.toThrow(says);
     expect(await seen(await handle(post("k")))).toEqual([200, null, "at last"]);
     expect(await seen(await handle(post("k")))).toEqual([200, "true", "at last"]);
