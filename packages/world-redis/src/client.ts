@@ -28,11 +28,11 @@ export function createClient({ target, connection }: Config): Client {
     case "client":
       return target.client;
     case "url":
-      return leavingReplicas((more) => new Redis(target.url, { ...more, ...options }));
+      return neverElsewhere((more) => new Redis(target.url, { ...more, ...options }));
     case "sentinel": {
       const { name, nodes } = target;
       const sentinels = nodes.map((node) => ({ ...node }));
-      return leavingReplicas((more) => new Redis({ ...more, ...options, name, sentinels }));
+      return neverElsewhere((more) => new Redis({ ...more, ...options, name, sentinels }));
     }
     case "cluster": {
       const { retryStrategy, lazyConnect, ...redisOptions } = options;
@@ -44,8 +44,11 @@ export function createClient({ target, connection }: Config): Client {
   }
 }
 
-/** After a failover a connection may still lead to the old master: then it is closed, once, and opened again. */
-function leavingReplicas(create: (options: ConnectionSettings) => Redis): Redis {
+/**
+ * Leaves connections that lead elsewhere, and opens them again: after a failover, once, the one to the old master; and one whose `SELECT` was
+ * refused, for it would go on in database 0. That of the first connection is refused by whoever opens the World.
+ */
+function neverElsewhere(create: (options: ConnectionSettings) => Redis): Redis {
   let leaving = false;
   const client = create({
     reconnectOnError(error) {
@@ -56,6 +59,11 @@ function leavingReplicas(create: (options: ConnectionSettings) => Redis): Redis 
   });
   client.on("close", () => {
     leaving = false;
+  });
+  client.once("ready", () => {
+    client.on("error", (error: { readonly command?: { readonly name: string } }) => {
+      if (error.command?.name === "select") client.disconnect(true);
+    });
   });
   return client;
 }

@@ -82,12 +82,22 @@ export class Hints {
       }
     });
     let missed = seen;
-    subscriber.on("ready", () => {
+    const caughtUp = (): void => {
       if (missed) this.#listeners.tell({ type: "changed" });
       missed = true;
-      unref(subscriber);
-    });
-    subscriber.subscribe(channel, this.#echoChannel).catch(() => {});
+    };
+    // Refused, such as to a user without the right to the channels: then no echo comes, and it is tried again.
+    const listen = (): Promise<unknown> => subscriber.subscribe(channel, this.#echoChannel).catch(() => {});
+    if (subscriber instanceof Redis) {
+      subscriber.on("ready", () => {
+        unref(subscriber);
+        void listen().then(caughtUp);
+      });
+    } else {
+      // It subscribes again by itself, from whichever node is there.
+      subscriber.on("ready", caughtUp);
+      void listen();
+    }
     return subscriber;
   }
 }
@@ -98,7 +108,8 @@ function subscriberOf(client: Client): Client {
     return client.duplicate({
       lazyConnect: false,
       maxRetriesPerRequest: null,
-      autoResubscribe: true,
+      // Nobody would hear that it is refused, and that ends the process.
+      autoResubscribe: false,
       enableOfflineQueue: true,
     });
   }
@@ -106,6 +117,6 @@ function subscriberOf(client: Client): Client {
 }
 
 // Listening alone does not keep the process alive.
-function unref(client: Client): void {
-  if (client instanceof Redis) client.stream?.unref?.();
+function unref(client: Redis): void {
+  client.stream?.unref?.();
 }

@@ -5,7 +5,7 @@ import { startRedisCluster } from "@perdure/testbed/redis-groups";
 import { event, firstClaim, hold, NOW, newRun, taking } from "@perdure/testbed/requests";
 import { refuses } from "@perdure/testbed/world-checks";
 import { Cluster, Redis } from "ioredis";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type RedisWorldOptions, redisWorld } from "../src/index.ts";
 import { urlOf } from "./proxy.ts";
 import { connectTo, keysWith, LEASE, newNamespace, openWorld } from "./store.ts";
@@ -90,6 +90,35 @@ describe("opening tells one mistake from another", () => {
     const world = await openWorld({ url: `${server.url}/3`, namespace });
     await world.createRuns([newRun("run-1")], NOW);
     expect(await keysWith(namespace, connectTo(`${server.url}/3`))).not.toEqual([]);
+  });
+
+  it("a user who may not select the database any more, without going on in another one", async () => {
+    const admin = connectTo(server.url);
+    const acl = (...rules: string[]) => admin.call("ACL", "SETUSER", "moved", ...rules);
+    await acl("on", ">word", "~*", "&*", "+@all");
+    const namespace = newNamespace();
+    const url = `${server.url.replace("redis://", "redis://moved:word@")}/3`;
+    const world = await openWorld({ url, namespace });
+    // A store of the same name is in database 0.
+    await openWorld({ url: server.url, namespace });
+    await acl("-select");
+    await admin.call("CLIENT", "KILL", "USER", "moved");
+    const starting = world.createRuns([newRun("run-1")], NOW).catch(() => {});
+    await vi.waitUntil(async () => JSON.stringify(await admin.call("ACL", "LOG")).includes("moved"), 10_000);
+    await acl("+select");
+    await starting;
+    await vi.waitUntil(
+      () =>
+        world.createRuns([newRun("run-1")], NOW).then(
+          () => true,
+          () => false,
+        ),
+      10_000,
+    );
+    const runs = await keysWith(namespace, connectTo(`${server.url}/3`));
+    expect(runs.some((key) => key.includes("run-1"))).toBe(true);
+    const elsewhere = await keysWith(namespace, admin);
+    expect(elsewhere.filter((key) => key.includes("run-1"))).toEqual([]);
   });
 
   it("a user without the rights", async () => {
