@@ -16,7 +16,7 @@ import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
-import { checkEngine } from "../../interpreter/kinds/run.ts";
+import { beginningIn, checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import { knowSteps } from "../../interpreter/kinds/steps-before.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
@@ -198,7 +198,7 @@ export async function replayClaimed(
   try {
     checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
-    if (from !== null && journal.some(({ type }) => type === "run_started")) {
+    if (from !== null && beginningIn(journal) !== undefined) {
       const duration = clock.elapsed() - from;
       const { workflow: workflowName } = row;
       measured(logger, { type: "replay", workflowName, events: journal.length, duration });

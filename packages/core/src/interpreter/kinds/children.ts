@@ -3,6 +3,7 @@ import type { Execution, StateKey } from "../execution.ts";
 import type { KindState } from "../kind-state.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
+import { isCallOf } from "./system-step.ts";
 
 /** What a run owes its children when it ends: `children_tied` tells the next generation of it. */
 export interface Children extends KindState {
@@ -39,6 +40,6 @@ export const childrenKind: Kind = {
   },
 };
 
-function tellsOfChild({ type, name }: JournalEvent): boolean {
-  return type === "children_tied" || (type === "system_step_created" && name === "start_run");
+function tellsOfChild(event: JournalEvent): boolean {
+  return event.type === "children_tied" || isCallOf(event, "start_run");
 }

@@ -101,6 +101,8 @@ export interface RequestRole {
 /** It is told to the code. */
 export interface DeliveryRole {
   readonly role: "delivery";
+  /** Its id names what the code asked for, and with this has got. */
+  readonly ends?: true;
   /** It says that what it is about has failed: a retry of the run goes on before the last of them. */
   readonly failure?: true;
   /** The code ends where it stands, and does not hear of it: what it asks for meanwhile is not done. */

@@ -28,6 +28,13 @@ export function originOf(journal: readonly NewEvent[]): Origin | null {
   return forked === undefined ? null : (decode(forked.data) as Origin);
 }
 
+/** With which event of a journal its code has begun, if it has. */
+export function beginningIn<Event extends Pick<NewEvent, "type">>(
+  journal: readonly Event[],
+): Event | undefined {
+  return journal.find(({ type }) => type === "run_started");
+}
+
 /**
  * Whether this version knows the rules under which a journal was begun.
  *

@@ -180,6 +180,7 @@ export const stepKind: Kind = {
     },
     step_completed: {
       role: "delivery",
+      ends: true,
       deliver(execution, event, known) {
         const step = execution.settle(event.id);
         if (step === undefined) return;
@@ -190,6 +191,7 @@ export const stepKind: Kind = {
     },
     step_failed: {
       role: "delivery",
+      ends: true,
       failure: true,
       deliver(execution, event) {
         const step = execution.settle(event.id);

@@ -1,5 +1,6 @@
 import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import type { NewEvent } from "../../world/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, StateKey } from "../execution.ts";
@@ -88,6 +89,11 @@ export function isSystemStep(entry: Pending | undefined): entry is PendingSystem
   return entry?.due === "system_step";
 }
 
+/** Whether an event of the journal is the call of the system step of this name. */
+export function isCallOf({ type, name }: Pick<NewEvent, "type" | "name">, step: string): boolean {
+  return type === "system_step_created" && name === step;
+}
+
 export const systemStepKind: Kind = {
   events: {
     system_step_created: {
@@ -102,6 +108,7 @@ export const systemStepKind: Kind = {
     },
     system_step_completed: {
       role: "delivery",
+      ends: true,
       deliver(execution, event, known) {
         const value = known === undefined ? decode(event.data) : known.value;
         unansweredOf(execution).names.delete(event.id ?? "");
@@ -110,6 +117,7 @@ export const systemStepKind: Kind = {
     },
     system_step_failed: {
       role: "delivery",
+      ends: true,
       failure: true,
       deliver(execution, event) {
         unansweredOf(execution).names.delete(event.id ?? "");
