@@ -23,7 +23,7 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly id: string;
   readonly name: string | null;
   readonly data: Uint8Array | null;
-  /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
+  /** The code gets the store's answer to it: see {@link Execution.awaitsAnswer}. */
   readonly answered?: boolean;
 }
 
