@@ -164,7 +164,7 @@ export class RunPool {
       maxRuns: options.maxRuns,
       shut: () =>
         this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.detached.full,
-      held: () => this.#residents.heldCount - this.#steps.slots.lendingRuns,
+      held: () => this.#residents.placesTaken - this.#steps.slots.lendingRuns,
       asked: () => this.#claims.asked,
       slots: this.#steps.slots,
       onFreed: () => this.#claims.roomFreed(),
@@ -178,8 +178,8 @@ export class RunPool {
       onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
       onParked: (dueAt) => this.#claims.parked(dueAt),
-      onDiverged,
-      touch,
+      ...{ onDiverged, touch },
+      onRoom: () => this.#claims.roomFreed(),
     });
     this.#commits = new CommitLoop({
       ...options,

@@ -16,6 +16,7 @@ import type {
   World,
 } from "../../world/index.ts";
 import { GrantedLocks } from "../locks/granted-locks.ts";
+import { createRuns } from "../upkeep/started-runs.ts";
 
 /**
  * What system steps and the work after a run's end do to the store. The calls of one turn go together; a call whose answer is
@@ -76,7 +77,7 @@ export function storeCalls({ world, clock, ids, logger, random }: StoreCallsOpti
     },
     createRun: batcher({
       clock,
-      send: (batch: readonly CreateRun[]) => world.createRuns(batch, clock.now()),
+      send: (batch: readonly CreateRun[]) => createRuns(world, batch, clock.now()),
       size: ({ events, mail }) => [...events, ...mail].reduce((sum, { data }) => sum + sizeInBatch(data), 0),
       largest,
       unanswered,
