@@ -45,8 +45,8 @@ export function seededIds(random: () => number): IdSource {
   };
 }
 
-/** What an id inside a run names. */
-export type EntityKind = "step" | "sys" | "wait" | "hook" | "webhook" | "state" | "attributes";
+/** What an id inside a run names: the word with which it begins, such as `step`. Each kind of request has its own. */
+export type EntityKind = string;
 
 /**
  * The id of the `count`-th (from 1) entity of this name in a generation of a run. The same across retries, replays and machines; does

@@ -34,7 +34,7 @@ export interface WorkerHealth {
   readonly heldRuns: number;
 }
 
-/** What is told of a worker. */
+/** What the health of a worker is made of. */
 export interface HealthFacts {
   readonly steps: { readonly slots: Slots; readonly detached: DetachedBodies };
   readonly heldRuns: number;

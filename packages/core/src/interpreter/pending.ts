@@ -25,7 +25,7 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly data: Uint8Array | null;
   /** Of a length of time: when it begins, ms since the epoch. */
   readonly from?: number;
-  /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
+  /** The code gets the store's answer to it: see {@link Execution.awaitsAnswer}. */
   readonly answered?: boolean;
 }
 

@@ -90,14 +90,15 @@ export async function readJournal(
 ): Promise<readonly JournalEvent[]> {
   const { runId, firstSeq, seq, epoch, claimId } = place;
   const events = [...first];
-  const rest = journalPages(
-    (_runId, after) => pageOf(world, runId, after),
-    place,
-    firstSeq - 1 + events.length,
-  );
-  for await (const page of rest) events.push(...page);
+  // The last event that the store has, also if it came after the claim.
+  let last = firstSeq - 1 + events.length;
+  const read = async (_runId: string, after: number): Promise<readonly JournalEvent[]> => {
+    const page = await pageOf(world, runId, after);
+    last = page.at(-1)?.seq ?? last;
+    return page;
+  };
+  for await (const page of journalPages(read, place, last)) events.push(...page);
   const gap = events.findIndex((event, index) => event.seq !== firstSeq + index);
-  const last = firstSeq - 1 + events.length;
   if (gap >= 0 || last !== seq) {
     // Nobody else writes it, unless the run was claimed again while this worker stood still: it may have begun anew, or be deleted, since.
     const [row] = await world.getRuns([runId]);

@@ -33,7 +33,7 @@ export async function acquire(
 ): Promise<Acquired> {
   for (let tries = 0; ; tries++) {
     if (tries > 0) await calls.pause(tries);
-    const { lock, place } = await readLock(key, owner, calls);
+    const { lock, place, had } = await readLock(key, owner, calls);
     const { state, version } = lock;
     const mine = state.holders.find((holder) => isOwner(holder, owner));
     if (mine !== undefined) return { type: "granted", fence: mine.fence };
@@ -46,13 +46,15 @@ export async function acquire(
     const { head, tail, last, holders } = state;
     if (head === tail && holders.length < limit) {
       const next = granted({ ...state, limit }, owner, null);
-      if (await writeLock(key, version, next, calls)) return { type: "granted", fence: next.fence };
-      continue;
+      const { written, view } = await writeLock(key, version, next, calls);
+      if (!written) continue;
+      if (had === null) calls.granted.add(owner.lockId, view);
+      return { type: "granted", fence: next.fence };
     }
     if (!wait) return { type: "full", state };
     if (last !== null && head < tail) await writePlace(key, tail - 1, last, calls);
     const next = { ...state, limit, tail: tail + 1, last: { runId: owner.runId, lockId: owner.lockId } };
-    if (await writeLock(key, version, next, calls)) {
+    if ((await writeLock(key, version, next, calls)).written) {
       await writePlace(key, tail, owner, calls);
       return { type: "waiting", state: next, ticket: tail };
     }

@@ -34,6 +34,13 @@ export interface LockState {
   readonly last: LockOwner | null;
 }
 
+/** A lock as it was read, or written. */
+export interface LockView {
+  readonly state: LockState;
+  /** `null`: there is no record. */
+  readonly version: string | null;
+}
+
 /** The record of a place in the line. */
 export interface LockTurn extends LockOwner {
   /** It does not wait any more, and is passed over. */

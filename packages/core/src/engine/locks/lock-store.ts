@@ -8,6 +8,7 @@ import {
   type LockOwner,
   type LockState,
   type LockTurn,
+  type LockView,
   type LockWait,
   lockKey,
   newLock,
@@ -21,15 +22,8 @@ import {
 /** What is used of the store. */
 export type LockCalls = Pick<
   StoreCalls,
-  "readRecords" | "writeRecord" | "listRecords" | "deliver" | "now" | "token" | "pause" | "inTurn"
+  "readRecords" | "writeRecord" | "listRecords" | "deliver" | "now" | "token" | "pause" | "inTurn" | "granted"
 >;
-
-/** A lock as it was read. */
-export interface LockView {
-  readonly state: LockState;
-  /** `null`: there is no record. */
-  readonly version: string | null;
-}
 
 /** The place of one who waits, as it was read. */
 export interface Place {
@@ -66,21 +60,23 @@ function placeOf(state: LockState, owner: LockOwner, wait: StoredRecord | null |
   return isLast ? { ticket: tail - 1, version: null } : null;
 }
 
-/** Writes the lock if it is as it was read; whether it was. */
+/** Writes the lock if it is as it was read; whether it was, and as what it is known then. */
 export async function writeLock(
   key: string,
   version: string | null,
   state: LockState,
-  { writeRecord, token }: LockCalls,
-): Promise<boolean> {
-  const { outcome } = await writeRecord({
+  { writeRecord, token, now }: LockCalls,
+): Promise<{ readonly written: boolean; readonly view: LockView }> {
+  const writeId = token();
+  const result = await writeRecord({
     key: lockKey(key),
-    writeId: token(),
+    writeId,
     ifVersion: version,
     value: bytesOf(state),
     ttl: isIdle(state) ? IDLE : null,
   });
-  return outcome === "written";
+  if (result.outcome === "conflict") return { written: false, view: viewOf(result.record, now()) };
+  return { written: true, view: { state, version: writeId } };
 }
 
 /** The records of one who waits are there from now on, if they were not. */

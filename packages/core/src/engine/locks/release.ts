@@ -11,6 +11,7 @@ import {
   type LockOwner,
   type LockState,
   type LockTurn,
+  type LockView,
   lockKey,
   readValue,
   turnKey,
@@ -20,7 +21,6 @@ import {
   deletePlaces,
   deleteRecord,
   type LockCalls,
-  type LockView,
   type Place,
   readLock,
   viewOf,
@@ -45,9 +45,12 @@ export async function release(
   calls: LockCalls,
   by: string = idOf(owner),
 ): Promise<void> {
+  // Who was given it at once has no place in the line; and who has asked since is in what a conflict tells.
+  let known = calls.granted.take(owner.lockId);
   for (let tries = 0; ; tries++) {
-    if (tries > 0) await calls.pause(tries);
-    const { lock, place, had } = await readLock(key, owner, calls);
+    if (tries > 0 && known === null) await calls.pause(tries);
+    const { lock, place, had } =
+      known === null ? await readLock(key, owner, calls) : { lock: known, place: null, had: null };
     const { state, version } = lock;
     // Whoever handed it over had no time for that.
     if (had !== null) await deletePlaces(key, [{ ticket: had, owner }], calls);
@@ -58,15 +61,20 @@ export async function release(
         const [record] = await calls.readRecords([lockKey(key)]);
         // Its turn may have come before it was seen to be gone.
         if (viewOf(record, calls.now()).state.holders.some((holder) => isOwner(holder, owner))) continue;
-      } else if (!(await writeLock(key, version, state, calls))) {
+      } else if (!(await writeLock(key, version, state, calls)).written) {
         // Written as it is, so that a slow request of the owner, which has read it before, is refused.
+        known = null;
         continue;
       }
       await announce(key, state, calls, by);
       return;
     }
     const handed = await handOver(key, { version, state: { ...state, holders } }, calls, by);
-    if (handed === null || !(await writeLock(key, version, handed.state, calls))) continue;
+    const result = handed === null ? null : await writeLock(key, version, handed.state, calls);
+    if (handed === null || result?.written !== true) {
+      known = tries === 0 && known !== null ? (result?.view ?? null) : null;
+      continue;
+    }
     await Promise.all([announce(key, handed.state, calls, by), clear(key, handed, calls, by)]);
     return;
   }

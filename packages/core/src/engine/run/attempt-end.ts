@@ -11,7 +11,7 @@ export type AttemptParts = Pick<TurnOptions, "execution" | "steps" | "cancel" | 
   readonly receive: (incoming: Incoming) => void;
 };
 
-/** What the code is told when an attempt has ended: `null` if nobody waits for it, or another attempt comes. */
+/** The event that the code gets when an attempt has ended; `null` if it does not wait for the step, or another attempt comes. */
 export function endOfAttempt(ended: AttemptEnded, parts: AttemptParts, now: number): Heard | null {
   const { attempt, result } = ended;
   const { execution, steps, cancel, random, outbox } = parts;

@@ -34,8 +34,7 @@ export class DivergedRun {
   }
 
   /**
-   * When somebody must look at it next; `null` once that was done, for then it waits for its turn to be committed, and for a
-   * run that only a message makes due.
+   * When a tick has to look at the run next; `null` when one has, since then, or where only a message makes the run due.
    */
   get dueAt(): number | null {
     return this.#retryAt > this.#lookedAt && this.#retryAt < Number.POSITIVE_INFINITY ? this.#retryAt : null;

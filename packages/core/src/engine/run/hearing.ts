@@ -6,7 +6,7 @@ import { type AttemptParts, endOfAttempt } from "./attempt-end.ts";
 import type { Incoming } from "./inbox.ts";
 import { reasonOf } from "./outbox.ts";
 
-/** What the code is told of something that came in: `null` if nothing. Throws for a message that cannot be read here. */
+/** The event that the code gets for one thing of its inbox; `null` for none. Throws for a message that cannot be read here. */
 export function heardOf(incoming: Incoming, parts: AttemptParts, now: number): Heard | null {
   const { pending } = parts.execution;
   switch (incoming.type) {

@@ -23,7 +23,6 @@ export class Outbox {
   #patch: { -readonly [K in keyof RunPatch]: RunPatch[K] } = {};
   #patched = false;
   #lastAt = 0;
-  #ended = false;
   /** How the journal begins anew, after all that waits here. */
   #next: readonly CommitEvent[] | null = null;
   #owes = false;
@@ -45,11 +44,6 @@ export class Outbox {
 
   get hasEvents(): boolean {
     return this.#events.length > 0;
-  }
-
-  /** A terminal event was written: nothing comes after it. */
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** Something is to be done when the run has ended: it stays due, in the queue of all workers. */
@@ -86,7 +80,7 @@ export class Outbox {
     return this.#add({ type, at: this.#lastAt, id, name, data });
   }
 
-  /** Appends what the code is told. */
+  /** Appends an event that the code gets. */
   tell({ type, id, name = null, data, release }: Heard, now: number): NewEvent {
     this.notBefore(now);
     this.#progress = true;
@@ -183,7 +177,6 @@ export class Outbox {
   /** Nothing of it will be written, an end of the run neither. */
   discard(): void {
     this.#clear();
-    this.#ended = false;
     this.#owes = false;
   }
 
@@ -203,7 +196,6 @@ export class Outbox {
   }
 
   #terminal(type: string, data: Uint8Array | null, patch: RunPatch, now: number): void {
-    this.#ended = true;
     const { at } = this.append(type, now, null, null, data);
     this.patch({ ...patch, completedAt: at });
   }

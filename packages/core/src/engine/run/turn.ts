@@ -51,7 +51,7 @@ export class Turn {
     return this.state === "diverged";
   }
 
-  /** Something was told to the run, or asked by it, that has not gone its way. */
+  /** The code has something to hear, or has asked for something, or ended, and the journal has not got it. */
   get hasWork(): boolean {
     const { requests, outcome } = this.#execution;
     return !this.#inbox.isEmpty || this.outbox.hasEvents || requests.length > 0 || outcome !== null;

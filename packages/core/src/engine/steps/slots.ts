@@ -175,6 +175,7 @@ export class Slot {
       };
     });
   }
+
   #holdAgain(): void {
     this.#phase = "held";
     this.#slots.noteLent(this.#runId, -1);

@@ -15,6 +15,7 @@ import type {
   StoredRecord,
   World,
 } from "../../world/index.ts";
+import { GrantedLocks } from "../locks/granted-locks.ts";
 import { createRuns } from "../upkeep/started-runs.ts";
 
 /**
@@ -42,6 +43,7 @@ export interface StoreCalls {
   readonly pause: (tries: number) => Promise<void>;
   /** Does things to one record one after the other, so that this process does not race with itself. */
   readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>;
+  readonly granted: GrantedLocks;
 }
 
 /** The longest pause, in milliseconds. */
@@ -98,6 +100,7 @@ export function storeCalls({ world, clock, ids, logger, random }: StoreCallsOpti
     token: () => ids.token(),
     pause: (tries) => delay(clock, random() * Math.min(2 ** tries, LONGEST_PAUSE)),
     inTurn: turns(),
+    granted: new GrantedLocks(),
   };
 }
 

@@ -153,7 +153,7 @@ export function giveUpWaits(execution: Execution): void {
 }
 
 /** The run has locks, or asks for some. */
-export function hasLocks(execution: Execution): boolean {
+function hasLocks(execution: Execution): boolean {
   const locks = execution.known(LOCKS);
   return locks !== undefined && (locks.asked.size > 0 || locks.kept.size > 0);
 }
