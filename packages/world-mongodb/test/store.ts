@@ -75,10 +75,11 @@ export function targetOn(url: string): WorldTarget {
     async stored() {
       const client = new MongoClient(url);
       const all = (name: string) => client.db(store.db).collection(`perdure_${name}`).find().toArray();
-      const [runs, segments, mail] = await Promise.all([all("runs"), all("events"), all("mail")]);
+      const names = ["runs", "events", "mail", "records"];
+      const [runs = [], segments = [], mail = [], records = []] = await Promise.all(names.map(all));
       await client.close();
       const journals = [...runs.map(({ tail }) => tail), ...segments.map(({ events }) => events)];
-      return { events: journals.flatMap(eventsIn).length, messages: mail.length };
+      return { events: journals.flatMap(eventsIn).length, messages: mail.length, records: records.length };
     },
     async begin() {
       const client = new MongoClient(url);

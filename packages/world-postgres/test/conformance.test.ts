@@ -17,7 +17,8 @@ describeWorld({
       stored: async () => {
         const admin = await superuser();
         const { rows } = await admin.query(`
-          SELECT (SELECT count(*)::int FROM ${schema}.events) AS events, (SELECT count(*)::int FROM ${schema}.mail) AS messages`);
+          SELECT (SELECT count(*)::int FROM ${schema}.events) AS events, (SELECT count(*)::int FROM ${schema}.mail) AS messages,
+            (SELECT count(*)::int FROM ${schema}.records) AS records`);
         return rows[0];
       },
       async begin() {

@@ -48,12 +48,13 @@ export async function keysWith(text: string, ...nodes: readonly Redis[]): Promis
 
 /** How much of runs is on these nodes: events in journals, and messages as far as they are known. */
 export async function storedOn(namespace: string, ...nodes: readonly Redis[]): Promise<Stored> {
-  let [events, messages] = [0, 0];
+  let [events, messages, records] = [0, 0, 0];
   for (const node of nodes) {
     for (const key of await keysWith(namespace, node)) {
       if (/\}:j:/.test(key)) events += await node.llen(key);
       if (/\}:i:/.test(key)) messages += await node.hlen(key);
+      if (/\}:record:/.test(key)) records++;
     }
   }
-  return { events, messages };
+  return { events, messages, records };
 }

@@ -20,7 +20,7 @@ describeWorld({
         const database = new DatabaseSync(path);
         const count = (table: string) =>
           Number(database.prepare(`SELECT count(*) AS rows FROM perdure_${table}`).get()?.rows);
-        const stored = { events: count("events"), messages: count("mail") };
+        const stored = { events: count("events"), messages: count("mail"), records: count("records") };
         database.close();
         return stored;
       },

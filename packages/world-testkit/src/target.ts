@@ -35,12 +35,14 @@ export interface WorldTarget {
   destroy(): Promise<void>;
 }
 
-/** How much of runs is in a store, whether or not anybody can read it any more. */
+/** How much is in a store, whether or not anybody can read it any more. */
 export interface Stored {
   /** Events of all journals. */
   readonly events: number;
   /** Messages of all mailboxes, or what is kept of them. */
   readonly messages: number;
+  /** Records, those that have expired and are not removed yet among them. */
+  readonly records: number;
 }
 
 /** A transaction of a user's on the store. */

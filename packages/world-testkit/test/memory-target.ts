@@ -43,6 +43,7 @@ export async function memoryTarget(
           state.messages.size,
           count(({ mailbox, endMail }) => mailbox.length + endMail.length),
         ),
+        records: state.records.size,
       };
     },
     async begin() {

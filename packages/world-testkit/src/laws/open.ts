@@ -72,7 +72,7 @@ export const open: Law = {
         equal(
           String(setting) === withoutPasswords(String(setting)),
           true,
-          `no password in setting "${name}"`,
+          `setting "${name}" shows a password`,
         );
       }
     },

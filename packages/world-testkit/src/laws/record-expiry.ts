@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import type { World } from "@perdure/core/world";
 import type { Law } from "../law.ts";
 import { listAll, newRecord, putRecord, readOne, WRITTEN, writeOne, writing } from "../record-acts.ts";
@@ -125,6 +125,20 @@ export const recordExpiry: Law = {
       const found = await listAll(world, "", 50, now);
       equal(found.length, 103);
       equal(found.filter(({ ttl }) => ttl === HOUR).length, 100);
+    },
+
+    "expired records are removed by the writes that follow": async (stage) => {
+      const world = await stage.open();
+      const before = (await stage.stored()).records;
+      for (let round = 0; round < 30; round++) {
+        const batch = Array.from({ length: 10 }, (_, index) => newRecord(`${round} ${index}`, "a", 10));
+        await world.writeRecords(batch, START + round * 10);
+      }
+      const left = (await stage.stored()).records - before;
+      ok(
+        left <= 60,
+        `of 300 records that were written ten at a time, each for one round, ${left} are stored`,
+      );
     },
 
     "expired records that one batch removes and another takes over": async (stage) => {

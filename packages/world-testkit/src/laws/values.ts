@@ -189,7 +189,7 @@ export const values: Law = {
       const starts = STRINGS.flatMap((text) => [
         newRun({
           idempotencyKey: text,
-          names: [firstClaim(text, { fingerprint: text, keepFor: null })],
+          names: [firstClaim(text, { fingerprint: fingerprintOf(text), keepFor: null })],
         }),
         newRun({ workflow: text, attributes: { [text]: text, customer: text } }),
       ]);
@@ -199,7 +199,7 @@ export const values: Law = {
           const again = await createOne(world, { ...run, runId: `${run.runId} again` });
           equal(again.outcome, "held", JSON.stringify(name));
           const { runId, fingerprint } = (await holderOf(world, name)) ?? {};
-          same([runId, fingerprint], [run.runId, name]);
+          same([runId, fingerprint], [run.runId, fingerprintOf(name)]);
         }
         const row = await rowOf(world, run.runId);
         same([row.workflow, row.idempotencyKey], [run.workflow, run.idempotencyKey]);
@@ -277,6 +277,11 @@ export const values: Law = {
     },
   },
 };
+
+/** The core makes fingerprints: any text, but with no halves of surrogate pairs. */
+function fingerprintOf(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "half");
+}
 
 function claimOf(workflow: string) {
   return claiming({ queues: [workflow], owner: "", eventLimit: 10 });

@@ -1,3 +1,4 @@
+import type { MemoryState } from "@perdure/core/testing";
 import type { RecordWrite } from "@perdure/core/world";
 import { type Bug, bug, gap } from "./bug.ts";
 
@@ -103,6 +104,22 @@ export const recordBugs: readonly Bug[] = [
     },
   })),
 
+  bug("record-expiry", "nothing removes what has expired", ({ world, state }) => {
+    const written = new Map<string, Parameters<MemoryState["records"]["set"]>[1]>();
+    return {
+      async writeRecords(batch, now) {
+        const results = await world.writeRecords(batch, now);
+        for (const { key, writeId, value, ttl } of batch) {
+          written.set(key, { version: writeId, value, expiresAt: ttl === null ? null : now + ttl });
+        }
+        for (const [key, record] of written) {
+          const expired = record.expiresAt !== null && record.expiresAt <= now;
+          if (expired && state.records.get(key, now) === null) state.records.set(key, record);
+        }
+        return results;
+      },
+    };
+  }),
   bug("record-expiry", "a record goes only when it is swept", ({ world }) => ({
     readRecords: (keys) => world.readRecords(keys, 0),
     listRecords: (query) => world.listRecords({ ...query, now: 0 }),
