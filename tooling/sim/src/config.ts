@@ -38,6 +38,7 @@ export const LOCK_PLANTS = [
   "lock-fence-stands",
   "lock-outlives-run",
   "lock-line-jumped",
+  "place-taken-unseen",
 ] as const;
 export type LockPlant = (typeof LOCK_PLANTS)[number];
 

@@ -14,6 +14,8 @@ export class RunFold {
   output: Uint8Array | null = null;
   error: Uint8Array | null = null;
   cancelRequested = false;
+  /** Another run had the place of its `concurrency`, and it ends cancelled without that it has begun. */
+  skipped = false;
   /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
   readonly spared: Set<string> = new Set();
   /** The run whose journal it has up to some event. */

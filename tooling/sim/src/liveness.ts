@@ -28,9 +28,9 @@ export function checkAlive(
   const broken = (what: string): never => {
     throw new LawBroken("liveness of a parked run", what, row.runId);
   };
-  // A suspect that found no place to be alone comes again a little later.
-  const late = row.lostClaims >= SUSPECT_AFTER || skewed;
-  const patience = late ? 1.5 * leaseTtl : 0;
+  // A suspect that found no place to be alone comes again a little later, by a clock that may be wrong besides.
+  const reasons = [row.lostClaims >= SUSPECT_AFTER, skewed].filter(Boolean).length;
+  const patience = reasons * 1.5 * leaseTtl;
   if (isTerminal(row.status)) {
     // What it owes is found by #end; here, that somebody looks.
     const isLate = row.owner === null && row.dueAt !== null && row.dueAt > now + patience;

@@ -12,13 +12,9 @@ interface LockState {
 export function plantLockBug(world: World, state: MemoryState, plant: LockPlant): World {
   switch (plant) {
     case "lock-holders-unseen":
-      return {
-        ...world,
-        readRecords: async (keys, now) =>
-          (await world.readRecords(keys, now)).map((record) =>
-            isLock(record) ? { ...record, value: bytesOf({ ...stateOf(record), holders: [] }) } : record,
-          ),
-      };
+      return holdersUnseen(world, () => true);
+    case "place-taken-unseen":
+      return holdersUnseen(world, (key) => key.includes("$workflow"));
     case "lock-fence-stands":
       return {
         ...world,
@@ -59,6 +55,19 @@ export function plantLockBug(world: World, state: MemoryState, plant: LockPlant)
         },
       };
   }
+}
+
+/** Locks with such keys are read as if nobody had them. */
+function holdersUnseen(world: World, isMeant: (key: string) => boolean): World {
+  return {
+    ...world,
+    readRecords: async (keys, now) =>
+      (await world.readRecords(keys, now)).map((record) =>
+        isLock(record) && isMeant(record.key)
+          ? { ...record, value: bytesOf({ ...stateOf(record), holders: [] }) }
+          : record,
+      ),
+  };
 }
 
 function isLock(record: Pick<StoredRecord, "key"> | null): record is StoredRecord {

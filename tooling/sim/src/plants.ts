@@ -154,6 +154,7 @@ export function plantBug(world: World, state: MemoryState, plant: Plant): World 
     case "lock-fence-stands":
     case "lock-outlives-run":
     case "lock-line-jumped":
+    case "place-taken-unseen":
       return plantLockBug(world, state, plant);
     default:
       return plantTalkBug(world, plant);

@@ -29,8 +29,8 @@ import { plantInPrograms } from "./planted.ts";
 import { operate, play, sendShared } from "./play.ts";
 import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
-import { abandon, replaceOneAnother, sendOrStart } from "./talk.ts";
-import { deployBadVersion, simulated } from "./workflow.ts";
+import { abandon, replaceOneAnother, sendOrStart, startTooMany } from "./talk.ts";
+import { deployBadVersion, limited, simulated } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
 
@@ -104,7 +104,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   const members = new Cluster({
     ...{ seed, scheduler, network, trace, config, on, fail, lawBroken, mayDiverge },
     world: store.world,
-    workflows: [simulated],
+    workflows: [simulated, ...Object.values(limited)],
     onFrozen: (until) => store.checks.frozenUntil(until),
   });
   cluster = members;
@@ -144,6 +144,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   };
   talk("inbox", (random) => sendOrStart(stage, "inbox", random));
   talk("abandoned", (random) => abandon(stage, random));
+  talk("limited", (random) => startTooMany(stage, random));
   talk("in place", (random) => replaceOneAnother(stage, random));
   begin(() => operate(stage));
   begin(() => others.begin());

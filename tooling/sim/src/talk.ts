@@ -7,7 +7,7 @@ import { TERMINATED } from "./kinds/payloads.ts";
 import { REPLACED } from "./kinds/start-key.ts";
 import type { CollectNode } from "./program.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
-import { abandoned, simulated } from "./workflow.ts";
+import { abandoned, limited, simulated } from "./workflow.ts";
 
 /**
  * What clients do with runs that no program starts: payloads that start their run, a run that nobody executes, and runs of one key that
@@ -109,6 +109,22 @@ export async function replaceOneAnother(stage: Stage, random: Random): Promise<v
       throw new LawBroken("client answers", `a start gave a run with the key ${key}`, runId);
   };
   await Promise.all([replace(), replace(), replace()]);
+}
+
+/** Starts more runs than there may be at a time, of a workflow that says what becomes of those. */
+export async function startTooMany(stage: Stage, random: Random): Promise<void> {
+  const onLimit = random.pick(["queue", "skip", "cancel-oldest", "singleton"] as const);
+  const ms = random.pick([100, 1_000, 5_000]);
+  const begin = async (n: number): Promise<void> => {
+    await pause(stage.cluster.driver, random.int(0, 4_000));
+    const args: Arguments = [`limited ${n}`, { type: "sequence", nodes: [{ type: "sleep", ms }] }, {}];
+    // A start of a singleton that is asked for twice takes the place of the first.
+    const options = onLimit === "singleton" ? {} : { idempotencyKey: `limited ${n}` };
+    await untilAnswered(stage, ({ client }) =>
+      client.start(limited[onLimit], args, options).then(() => true),
+    );
+  };
+  await Promise.all([begin(0), begin(1), begin(2), begin(3), begin(4)]);
 }
 
 /** Longer than the faults and the leases of a cluster, in ms. */

@@ -75,6 +75,7 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
   // With the seed to begin at: few clusters have a lock that several runs want at the right moment.
   const lockPlants: readonly (readonly [Plant, Law, number])[] = [
     ["lock-holders-unseen", "locks have so many holders as their limit", 30],
+    ["place-taken-unseen", "locks have so many holders as their limit", 1],
     ["lock-fence-stands", "fences rise", 1],
     ["lock-outlives-run", "locks end with their runs", 1],
     ["lock-line-jumped", "locks are granted in the order of asking", 38],

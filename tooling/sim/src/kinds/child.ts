@@ -6,6 +6,7 @@ import { isTerminal, type JournalEvent, type RunRecord, type RunStatus } from "@
 import { LawBroken } from "../failure.ts";
 import { type RunFold, valueIn } from "../fold.ts";
 import type { ChildNode, Node } from "../program.ts";
+import { makesPlace } from "./concurrency.ts";
 import {
   type Kind,
   type Maker,
@@ -145,7 +146,7 @@ function checkCancel({ state, fold }: StoreView, message: RunMessage): void {
   if (messageId.startsWith("msg_") || messageId.startsWith("sys_")) return;
   const target = state.runs.get(to.runId)?.row;
   // Another run has the key under which it was to be started; or another start takes its place.
-  if (target === undefined || isReplaced(target)) return;
+  if (target === undefined || isReplaced(target) || makesPlace(target)) return;
   const { $parent: parent = "" } = target.attributes;
   const status = state.runs.get(parent)?.row.status;
   const child = childrenOf(fold(parent)).find(({ runId }) => runId === to.runId);

@@ -3,7 +3,7 @@ import type { JournalEvent, StoredRecord } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
 import { type RunFold, valueIn } from "../fold.ts";
 import type { StoreView } from "./kind.ts";
-import { callOf, systemStepsOf } from "./system-step.ts";
+import { callOf, lockAskedIn, systemStepsOf } from "./system-step.ts";
 
 /** The laws of locks: as the store keeps them, and as the journals say that runs have them. */
 
@@ -111,7 +111,7 @@ export class Locks {
     const released = event.type === "system_step_created" ? callOf(fold, event, "release_lock") : null;
     if (released !== null) this.#leave(runId, (released.input as { readonly lockId: string }).lockId);
     if (fold.terminal) for (const lockId of systemStepsOf(fold).asked.keys()) this.#leave(runId, lockId);
-    const call = event.type === "system_step_completed" ? callOf(fold, event, "acquire_lock") : null;
+    const call = event.type === "system_step_completed" ? lockAskedIn(fold, event) : null;
     if (call === null) return;
     const { fence } = valueIn<{ readonly fence?: number }>(event);
     if (fence === undefined) return;

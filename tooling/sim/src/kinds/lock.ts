@@ -16,7 +16,7 @@ import {
   type Value,
 } from "./kind.ts";
 import { Locks } from "./lock-laws.ts";
-import { callOf, systemStepsOf, undone } from "./system-step.ts";
+import { callOf, lockAskedIn, systemStepsOf, undone } from "./system-step.ts";
 import { liftLimit } from "./wait.ts";
 
 /** Locks. The laws about who has one are in `lock-laws.ts`. */
@@ -109,8 +109,8 @@ export const lockKind: Kind = {
       },
     },
   },
-  waiting: { acquire_lock: isWaiting },
-  asking: { acquire_lock: lastAsked, release_lock: lastAsked },
+  waiting: { acquire_lock: isWaiting, admit_run: isWaiting },
+  asking: { acquire_lock: lastAsked, admit_run: lastAsked, release_lock: lastAsked },
   laws: {
     recordAsked: (view, key, now) => locksOf(view).asked(key, now),
     event: (view, fold, event) => locksOf(view).heard(fold, event),
@@ -135,7 +135,7 @@ function lastAsked(view: StoreView, { input }: SystemCall): number {
 /** A lock is asked for, or given back, and then the code waits for it no more. */
 function ask(fold: RunFold, event: JournalEvent): void {
   const [id, { keys }] = [event.id ?? "", heldOf(fold)];
-  const acquired = callOf(fold, event, "acquire_lock");
+  const acquired = lockAskedIn(fold, event);
   if (acquired !== null) keys.set(id, (acquired.input as { readonly key: string }).key);
   const released = callOf(fold, event, "release_lock");
   if (released === null) return;
@@ -149,7 +149,9 @@ function ask(fold: RunFold, event: JournalEvent): void {
 function answer(fold: RunFold, event: JournalEvent): void {
   const [id, { keys }] = [event.id ?? "", heldOf(fold)];
   liftLimit(fold, id);
-  if (keys.has(id) && isLockedOut(valueIn<unknown>(event))) keys.delete(id);
+  if (!keys.has(id) || !isLockedOut(valueIn<unknown>(event))) return;
+  keys.delete(id);
+  if (callOf(fold, event, "admit_run") !== null) fold.skipped = true;
 }
 
 function isLockedOut(result: unknown): boolean {
@@ -159,7 +161,7 @@ function isLockedOut(result: unknown): boolean {
 function checkGrant(view: StoreView, message: RunMessage): void {
   const { runId, id = "" } = message.to;
   const waiting = view.fold(runId);
-  if (waiting === undefined || callOf(waiting, { id }, "acquire_lock") === null) return;
+  if (waiting === undefined || lockAskedIn(waiting, { id }) === null) return;
   const { fence } = valueIn<{ readonly fence?: number }>(message);
   if (fence !== undefined && !locksOf(view).isGranted(runId, id, fence))
     notAsked(message, `the lock was not granted with fence ${fence}`);

@@ -31,7 +31,8 @@ export const runKind: Kind = {
 function end(fold: RunFold, event: JournalEvent): void {
   const status = event.type.slice("run_".length) as "completed" | "failed" | "cancelled";
   if (!fold.begun && status !== "cancelled") fold.refuse(event, "the run has not begun");
-  if (fold.cancelRequested !== (status === "cancelled")) fold.refuse(event, "a cancelled run ends cancelled");
+  if ((fold.cancelRequested || fold.skipped) !== (status === "cancelled"))
+    fold.refuse(event, "a cancelled run ends cancelled");
   fold.status = status;
   fold.completedAt = event.at;
   if (status === "completed") fold.output = event.data;

@@ -86,6 +86,11 @@ export function callOf(fold: RunFold, { id }: Pick<JournalEvent, "id">, name: st
   return call?.name === name ? call : null;
 }
 
+/** The call that asks for a lock, in the code or before its first line, which an event is about. */
+export function lockAskedIn(fold: RunFold, event: Pick<JournalEvent, "id">): SystemCall | null {
+  return callOf(fold, event, "acquire_lock") ?? callOf(fold, event, "admit_run");
+}
+
 /** What a run owes that is done although its caller does not wait for it any more: system steps of this name. */
 export function undone(fold: RunFold, name: string): string | null {
   const { asked, closed } = systemStepsOf(fold);

@@ -20,7 +20,7 @@ import {
 } from "./kind.ts";
 import { isOwnCancel } from "./own-cancel.ts";
 import { isOver } from "./run.ts";
-import { callOf, systemStepsOf } from "./system-step.ts";
+import { callOf, lockAskedIn, systemStepsOf } from "./system-step.ts";
 
 /** Waiting for the end of a run. */
 
@@ -98,7 +98,7 @@ function checkResult(view: StoreView, message: RunMessage): void {
   const { to } = message;
   const fold = view.fold(to.runId);
   const { id = "" } = to;
-  if (fold !== undefined && callOf(fold, { id }, "acquire_lock") !== null) return;
+  if (fold !== undefined && lockAskedIn(fold, { id }) !== null) return;
   const { runId, status } = valueIn<RunRecord>(message);
   const row = view.state.runs.get(runId)?.row;
   if (watchedBy(view, { runId: to.runId, id }) !== runId) notAsked(message, `it does not watch run ${runId}`);
