@@ -125,7 +125,7 @@ export class AfterWork {
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
-          .execute({ runId: row.runId, id, input, held: () => true }, store)
+          .execute({ runId: row.runId, id, input, held: () => true, again: () => null }, store)
           // Its caller has ended: there is nobody to tell.
           .catch(unlessRetryable),
       ),
