@@ -19,6 +19,7 @@ import { knownOf, namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
 import type { EventRole } from "./kinds/kind.ts";
 import { unreleased } from "./kinds/lock.ts";
 import { originOf, runCreated, runForked } from "./kinds/run.ts";
+import { leftIn } from "./kinds/unread-payloads.ts";
 import { SINGLETON } from "./singleton.ts";
 
 /** Runs that go on from where another one was: a retry of one that failed, and a fork from any step. */
@@ -139,6 +140,7 @@ async function create(
     until: 2 + kept.length,
     counts,
     renewed,
+    retried: again !== null,
     origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
@@ -151,7 +153,10 @@ async function create(
   const known = knownOf({ prefix: kept, rest, again, keys: making.keys, now }).map(withId);
   const forked = runForked(origin, created?.at ?? now);
   const names = namesOf(events);
-  const live = new Set(names.map(({ id }) => id));
+  const taking: ReadonlySet<string | null> = new Set([
+    ...names.map(({ id }) => id),
+    ...leftIn([...events, ...known]),
+  ]);
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
@@ -167,7 +172,7 @@ async function create(
       ...headersGiven(making.headers, now),
     ],
     names: [...making.names, ...singleton, ...names],
-    mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
+    mail: offers.flatMap(({ mail }) => (taking.has(mail.id) ? [mail] : [])),
     dueAt: now,
     lease: null,
   };
