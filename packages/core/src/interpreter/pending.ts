@@ -45,6 +45,8 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly id: string;
   readonly name: string | null;
   readonly data: Uint8Array | null;
+  /** When the run that this one goes on for asked for it, which is told how it ended there. */
+  readonly at?: number;
   /** The store's answer to it is told to the code: see {@link Execution.awaitAnswer}. */
   readonly answered?: boolean;
 }

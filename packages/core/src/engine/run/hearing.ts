@@ -14,7 +14,8 @@ export function heardOf(incoming: Incoming, parts: AttemptParts, now: number): H
       return endOfAttempt(incoming, parts, now);
     case "due": {
       const { id, due, recorded } = incoming.entry;
-      return due === "attempt" || !pending.has(id) ? null : { type: due, id, data: recorded?.data ?? null };
+      if (due === "attempt" || !pending.has(id)) return null;
+      return { type: due, id, at: recorded?.at, data: recorded?.data ?? null };
     }
     case "system_step_ended": {
       const { step, data, failed } = incoming;

@@ -213,7 +213,9 @@ export const hookKind: Kind = {
       note(execution, event) {
         const hook = leftHook(event);
         hadBefore(execution, hook);
-        hooksOf(execution).before.push({ id: hook.id, token: hook.token, data: event.data });
+        const { before } = hooksOf(execution);
+        const isKnown = before.some(({ token }) => token === hook.token);
+        if (!isKnown) before.push({ id: hook.id, token: hook.token, data: event.data });
       },
     },
     payload_kept: {

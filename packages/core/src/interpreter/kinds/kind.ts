@@ -147,6 +147,8 @@ export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 /** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly name?: string | null;
+  /** When it came to the run that this one goes on for: the code sees that time. */
+  readonly at?: number | undefined;
   readonly known?: Known | undefined;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;

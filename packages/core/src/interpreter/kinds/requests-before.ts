@@ -30,6 +30,7 @@ interface AskedBefore {
   /** See {@link callOf}. */
   readonly call: string;
   readonly data: Uint8Array | null;
+  readonly at: number;
 }
 
 export interface RequestsBefore extends KindState {
@@ -43,6 +44,8 @@ export interface RequestsBefore extends KindState {
   readonly journalled: Map<string, string[]>;
   /** How often the code has asked, by the same. */
   readonly calls: Map<string, number>;
+  /** Of how many ends it has heard. */
+  heard: number;
 }
 
 const BEFORE: StateKey<RequestsBefore> = { name: "requests before", make: noneBefore };
@@ -54,7 +57,7 @@ export function requestsBefore(execution: Execution): RequestsBefore | null {
 
 function noneBefore(): RequestsBefore {
   const [open, asked, ends, journalled, calls] = [new Map(), new Map(), new Map(), new Map(), new Map()];
-  return { open, asked, again: new Set(), ends, journalled, calls };
+  return { open, asked, again: new Set(), ends, journalled, calls, heard: 0 };
 }
 
 /** A request that the code makes. */
@@ -125,32 +128,37 @@ export function knowRequests(
 export function noteAgain(
   { again, asked, open }: RequestsBefore,
   kind: KeptKind,
-  { id, name, data }: NewEvent,
+  { id, name, data, at }: NewEvent,
   isAsked: boolean,
 ): void {
   if (id === null || name === null) return;
   again.add(id);
   if (isAsked || asked.has(id)) return;
-  const before: AskedBefore = { id, call: callOf(kind, name, data), data };
+  const before: AskedBefore = { id, call: callOf(kind, name, data), data, at };
   asked.set(id, before);
   const same = open.get(before.call);
   if (same === undefined) open.set(before.call, [before]);
   else same.push(before);
 }
 
+/** The place, among all, of an end of which the run hears. */
+export function nextPlace(execution: Execution): number {
+  return execution.state(BEFORE).heard++;
+}
+
 /** Hears how a request of the run before ended. */
 export function noteEnd(
-  { ends }: RequestsBefore,
+  before: RequestsBefore,
   { type }: KeptKind,
   { id, name, at, data }: NewEvent,
 ): Recorded {
   const end: Recorded = {
     type: `${type}_${name === FAILED ? FAILED : "completed"}`,
     at,
-    place: ends.size,
+    place: before.heard++,
     data,
   };
-  ends.set(id ?? "", end);
+  before.ends.set(id ?? "", end);
   return end;
 }
 

@@ -95,7 +95,8 @@ export function callStep(
   }
   const before = requestsBefore(execution);
   const next = nextRequest(execution, before, STEPS, definition.id);
-  const id = (before && sameBefore(before, STEPS, next, definition.id, encoded))?.id ?? next.id;
+  const same = before === null ? undefined : sameBefore(before, STEPS, next, definition.id, encoded);
+  const { id } = same ?? next;
   const step: PendingStep = {
     id,
     due: "attempt",
@@ -114,7 +115,8 @@ export function callStep(
   };
   const recorded = before?.ends.get(id);
   execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
-  execution.request({ type: "step_created", id: step.id, name: definition.id, data: encoded });
+  const at = recorded === undefined ? undefined : same?.at;
+  execution.request({ type: "step_created", id, name: definition.id, data: encoded, ...(at !== undefined && { at }) });
   return step.result.promise;
 }
 

@@ -92,7 +92,8 @@ export function callSystemStep<T>(
   const recorded = before?.ends.get(id);
   execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
   unansweredOf(execution).names.set(id, name);
-  execution.request({ type: "system_step_created", id, name, data });
+  const at = recorded === undefined ? undefined : same?.at;
+  execution.request({ type: "system_step_created", id, name, data, ...(at !== undefined && { at }) });
   return step.result.promise as Promise<T>;
 }
 
