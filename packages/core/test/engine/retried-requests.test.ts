@@ -223,15 +223,17 @@ it("gives a hook that was created beside a step that failed what comes after its
     calls.push("tells");
     token = of;
   });
-  const flow = workflow(
-    "waits beside",
-    async () =>
-      await beside(async () => {
-        using hook = createHook<string>();
-        await tell(hook.token);
-        return await Promise.race([hook, sleep("2m").then(() => "nothing came")]);
-      }),
-  );
+  const flow = workflow("waits beside", async () => {
+    const branch = charge("first").then(async () => {
+      await charge("second");
+      using hook = createHook<string>();
+      await tell(hook.token);
+      return await hook;
+    });
+    const [failed] = await Promise.allSettled([charge("fails"), sleep("1m")]);
+    if (failed.status === "rejected") throw failed.reason;
+    return await branch;
+  });
   broken.add("fails");
   const run = await client.start<string>(flow, []);
   await until(run.returnValue.catch(() => {}));
@@ -253,4 +255,44 @@ it("draws the random numbers that were drawn, so that a step which got one is th
   expect(before).toHaveLength(5);
   expect(value).toEqual(before.slice(3).map((what) => `${what} done`));
   expect(calls).toEqual(["fails"]);
+});
+
+it("tells the code the time of then, so that a step which got one is the same", async () => {
+  const branch = async (): Promise<unknown> => {
+    const first = await charge(`${Date.now()}`);
+    await sleep("10s");
+    return [first, await charge(new Date().toISOString())];
+  };
+  const { before, value } = await brought(async () => await beside(branch), ["fails"]);
+  expect(before).toHaveLength(5);
+  expect(value).toEqual(before.slice(3).map((what) => `${what} done`));
+  expect(calls).toEqual(["fails"]);
+});
+
+it("sleeps no sleep again that had ended, and tells what came in the order in which it came", async () => {
+  const slow = step("takes a while", async () => {
+    calls.push("slow");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return "slow";
+  });
+  const branch = async (): Promise<unknown> => {
+    const winners: string[] = [];
+    for (const other of [() => sleep("5s").then(() => "sleep"), () => charged("child")]) {
+      winners.push(await Promise.race([sleep("5s").then(() => "first sleep"), other()]));
+    }
+    winners.push(
+      await Promise.race([
+        sleep("10s").then(async () => await slow()),
+        sleep(new Date(Date.now() + 9_000)).then(() => "moment"),
+      ]),
+    );
+    const at = Date.now();
+    await sleep("20s");
+    return [...winners, Date.now() - at];
+  };
+  const { value, run, here } = await brought(async () => await beside(branch), ["fails"]);
+  expect(value).toEqual(["first sleep", "child done", "moment", 20_000]);
+  expect(calls).toEqual(["fails"]);
+  const { createdAt, completedAt } = here.row(run.runId);
+  expect(completedAt).toBe(createdAt);
 });

@@ -116,7 +116,13 @@ export function callStep(
   const recorded = before?.ends.get(id);
   execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
   const at = recorded === undefined ? undefined : same?.at;
-  execution.request({ type: "step_created", id, name: definition.id, data: encoded, ...(at !== undefined && { at }) });
+  execution.request({
+    type: "step_created",
+    id,
+    name: definition.id,
+    data: encoded,
+    ...(at !== undefined && { at }),
+  });
   return step.result.promise;
 }
 

@@ -107,8 +107,7 @@ function sleptBefore(execution: Execution, length: number | null, dueAt: number)
     length === null ? Math.abs(slept.dueAt - dueAt) : Math.abs(slept.dueAt - slept.at - length);
   const [closest] = [...before].sort((a, b) => difference(a) - difference(b));
   if (closest === undefined) return undefined;
-  const isSame =
-    length === null ? closest.dueAt === dueAt : isSameLength(closest.dueAt - closest.at, length);
+  const isSame = length === null ? closest.dueAt === dueAt : isSameLength(closest.dueAt - closest.at, length);
   if (!isSame) return undefined;
   before.splice(before.indexOf(closest), 1);
   return closest;
