@@ -121,7 +121,9 @@ async function test(args) {
     if (code === 0 || !existsSync(list)) {
       return code;
     }
-    const files = readFileSync(list, "utf8").split("\n").map((file) => relative(root, file));
+    const files = readFileSync(list, "utf8")
+      .split("\n")
+      .map((file) => relative(root, file));
     say(`nothing failed, but Node crashed in ${files.join(", ")}: running again`);
     return await run(workspaceNode(), [...args, ...files]);
   } finally {

@@ -125,7 +125,7 @@ export class Checks {
     if (seen.fold.openSteps.size > 0 || seen.fold.spared.size > 0 || run.row.mailSeq > run.row.mailDone)
       return;
     if (run.row.status === "pending") return;
-    for (const call of seen.fold.openSystem.values()) if (!this.#isWaiting(runId, call)) return;
+    for (const call of seen.fold.openSystem.values()) if (!this.#isWaiting(runId, call, seen.fold)) return;
     throw new LawBroken(
       "idle runs are parked",
       `nothing has happened for ${now - seen.changedAt} ms and no step is under way, but the lease is renewed`,
@@ -383,8 +383,12 @@ export class Checks {
   }
 
   /** The watched run will answer, or has. */
-  #isWaiting(runId: string, { id, name, input }: SystemCall): boolean {
-    if (name === "acquire_lock") return this.locks.isInLine(runId, id);
+  #isWaiting(runId: string, { id, name, input }: SystemCall, fold: RunFold): boolean {
+    if (name === "acquire_lock") {
+      // What a run that goes on for another asks for comes after what that one had.
+      const before = fold.locksLost ? fold.openSystem.keys() : [id];
+      return [...before].some((each) => this.locks.isInLine(runId, each));
+    }
     const watched = this.#state.runs.get(String(input));
     if (name !== "watch_run" || watched === undefined) return false;
     return this.#afterEnd.isWatched(watched, runId, id);
@@ -418,7 +422,8 @@ export class Checks {
     checkWoken(row, now);
     const isDue = dueAt !== null && dueAt <= now + patience;
     for (const call of isDue ? [] : fold.openSystem.values()) {
-      if (!this.#isWaiting(row.runId, call)) broken(`nobody will do its system step ${call.name} ${call.id}`);
+      if (!this.#isWaiting(row.runId, call, fold))
+        broken(`nobody will do its system step ${call.name} ${call.id}`);
     }
     const wakeAt = fold.wakeAt;
     // Who starts a run, or has one gone on with, may have a wrong clock.

@@ -97,7 +97,7 @@ export class RunFold {
   #generation = 0;
   #begun = false;
   /** The run before it had locks that it has not. */
-  #lostLocks = false;
+  locksLost = false;
   /** Its journal begins with what another run's had. */
   #inheriting = false;
   /** The hooks of the generation before that were live, by token. */
@@ -165,7 +165,7 @@ export class RunFold {
   /** It waits for locks that the run before it had: until it has them again it begins no step. */
   get #regainsLocks(): boolean {
     const isRegained = ({ id, name }: SystemCall): boolean => name === "acquire_lock" && this.own.has(id);
-    return this.#lostLocks && [...this.openSystem.values()].some(isRegained);
+    return this.locksLost && [...this.openSystem.values()].some(isRegained);
   }
 
   /** The runs that it asked to have started itself. */
@@ -291,7 +291,7 @@ export class RunFold {
         return;
       case "locks_lost":
         if (this.forkOf === null) this.#refuse(event, "the run goes on for no other");
-        this.#lostLocks = true;
+        this.locksLost = true;
         for (const lockId of this.locks.keys()) if (this.closedSystem.has(lockId)) this.locks.delete(lockId);
         return;
       case "system_step_completed":

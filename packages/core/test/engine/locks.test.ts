@@ -349,6 +349,47 @@ it("is acquired anew by a run that goes on for a failed one, before any step", a
   expect(seen).toEqual(["work", "work"]);
 });
 
+it("is acquired anew in the order in which the run had its locks, and before those that it had only asked for", async () => {
+  const c = cluster();
+  let broken = true;
+  const work = step("work under two locks", async () => {
+    if (broken) throw new FatalError("broken");
+  });
+  const both = workflow("fails under two locks", async () => {
+    await using _a = await acquireLock("outer");
+    await using _b = await acquireLock("inner");
+    await work();
+  });
+  const one = workflow("fails on the way to the second", async () => {
+    await using _a = await acquireLock("outer");
+    const under = async (): Promise<void> => {
+      await using _b = await acquireLock("inner");
+      await sleep("2m");
+    };
+    await Promise.all([under(), sleep("1s").then(work)]);
+  });
+  const slow = workflow("takes them in the same order", async () => {
+    await using _a = await acquireLock("outer");
+    await sleep("1m");
+    await using _b = await acquireLock("inner");
+  });
+  const inner = inTurn("has the second", () => sleep("10s"), "inner");
+  await c.process();
+  for (const flow of [both, one]) {
+    broken = true;
+    await c.client.start(inner.run, ["x"]);
+    await c.settle();
+    const run = await c.client.start(flow, []);
+    await expect(c.until(run.returnValue)).rejects.toThrow("broken");
+    await c.clock.advance(10_000);
+    broken = false;
+    const between = await c.client.start(slow, []);
+    await c.settle();
+    const again = await run.retry();
+    await c.until(Promise.all([between.returnValue, again.returnValue]));
+  }
+});
+
 it("refuses what cannot be meant", async () => {
   const c = cluster();
   const wrong = workflow("wrong", async (what: string) => {

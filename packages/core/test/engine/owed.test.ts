@@ -150,3 +150,34 @@ it("does not take a run for damaged whose journal another worker continues while
   const read = readJournal(world, asClaimed, []);
   expect(LeaseLostError.is(await read.catch((error: unknown) => error))).toBe(true);
 });
+
+it("gives a run away that continues as new once its last system step is done, and has mail", async () => {
+  const { process, client, clock, settle, row, until } = cluster();
+  const child = workflow("asked for on the way", async () => "done");
+  const flow = workflow("continues as new with mail", async (again: boolean) => {
+    const hook = createHook<string>({ token: "kept" });
+    if (!again) return await hook;
+    void start(child, []);
+    return await continueAsNew([false]);
+  });
+  const first = await process();
+  first.fault((operation) => {
+    if (operation === "createRuns") first.kill();
+  });
+  const run = await client.start(flow, [true]);
+  await settle();
+  await client.resumeHook("kept", "payload");
+  const second = await process();
+  let closed = false;
+  second.fault((operation) => {
+    if (operation !== "claim answer" || row(run.runId).epoch < 2 || closed) return;
+    closed = true;
+    void second.worker.close({ timeout: 600_000 });
+  });
+  await clock.advance(LEASE + 1);
+  await settle();
+  expect(closed).toBe(true);
+  expect(row(run.runId)).toMatchObject({ owner: null, epoch: 2, status: "running" });
+  await process();
+  expect(await until(run.returnValue)).toBe("payload");
+});

@@ -43,6 +43,11 @@ export class Inbox {
     return this.#items.some(({ type }) => type === "attempt_ended");
   }
 
+/** Another owner of the run hears all of it as well: messages stay in the store, and what is due is due there. */
+  get heardElsewhere(): boolean {
+    return this.#items.every(({ type }) => type === "mail" || type === "due");
+  }
+
   /** What ends the run comes before all that waits; what came to the run that this one goes on for, in the order of that run. */
   add(incoming: Incoming): void {
     if (isTermination(incoming)) this.#items.unshift(incoming);

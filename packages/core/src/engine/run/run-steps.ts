@@ -16,7 +16,7 @@ export class RunSteps {
   readonly attempts: Map<string, Attempt> = new Map();
   /** The run, as its attempts see it; made with the first. */
   owner: StepOwner | null = null;
-  readonly system: RunSystemSteps = new RunSystemSteps();
+  readonly system: RunSystemSteps;
   readonly fences: FailureFences;
   readonly #execution: Execution;
   #toStart: PendingStep[] = [];
@@ -25,6 +25,7 @@ export class RunSteps {
   constructor(execution: Execution, fences: FailureFences) {
     this.fences = fences;
     this.#execution = execution;
+    this.system = new RunSystemSteps(execution);
     this.#dues = new Dues(execution.pending);
   }
 
@@ -61,6 +62,8 @@ export class RunSteps {
    */
   schedule(begun: (stepId: string) => boolean, now: number): readonly PendingStep[] {
     this.#dues = new Dues(this.#execution.pending);
+    this.#toStart = [];
+    this.system.clear();
     const unwritten = new Set(this.#execution.requests.map(({ id }) => id));
     const interrupted: PendingStep[] = [];
     for (const entry of this.#execution.pending.values()) {

@@ -1,9 +1,16 @@
+import type { Execution } from "../../interpreter/execution.ts";
+import { comesAfterLost, regainsLocks } from "../../interpreter/kinds/lock.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
 
 /** The system steps of a run that may be executed, and those that are. One that waits for a message is neither. */
 export class RunSystemSteps {
+  readonly #execution: Execution;
   #toStart: PendingSystemStep[] = [];
   readonly #underWay: Set<PendingSystemStep> = new Set();
+
+  constructor(execution: Execution) {
+    this.#execution = execution;
+  }
 
   /** One is being executed. */
   get busy(): boolean {
@@ -12,7 +19,13 @@ export class RunSystemSteps {
 
   /** One may start. */
   get waiting(): boolean {
-    return this.#toStart.length > 0;
+    if (!regainsLocks(this.#execution)) return this.#toStart.length > 0;
+    return this.#toStart.some((step) => !comesAfterLost(this.#execution, step));
+  }
+
+  /** Nothing is to start: everything unfinished is added again. */
+  clear(): void {
+    this.#toStart = [];
   }
 
   add(step: PendingSystemStep): void {
@@ -22,8 +35,10 @@ export class RunSystemSteps {
   /** Takes those that may start, but for those whose `system_step_created` is not written yet. */
   take(unwritten?: ReadonlySet<string | null>): readonly PendingSystemStep[] {
     if (this.#toStart.length === 0) return [];
-    const taken = this.#toStart.filter(({ id }) => unwritten?.has(id) !== true);
-    this.#toStart = this.#toStart.filter(({ id }) => unwritten?.has(id) === true);
+    const waits = (step: PendingSystemStep): boolean =>
+      unwritten?.has(step.id) === true || comesAfterLost(this.#execution, step);
+    const taken = this.#toStart.filter((step) => !waits(step));
+    this.#toStart = this.#toStart.filter(waits);
     for (const step of taken) this.#underWay.add(step);
     return taken;
   }

@@ -65,7 +65,7 @@ export class Turn {
 
   /** As {@link mayRest}, for a run that is given away: another worker finds the code where it is, or begins it and its mail. */
   get mayLeave(): boolean {
-    return this.state === "fresh" || (this.#quiet && this.#inbox.isEmpty);
+    return this.state === "fresh" || (this.#quiet && this.#inbox.heardElsewhere);
   }
 
   /** There is something to deliver and nothing that forbids it. */

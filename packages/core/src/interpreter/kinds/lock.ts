@@ -7,7 +7,7 @@ import type { Execution, StateKey } from "../execution.ts";
 import type { KindState } from "../kind-state.ts";
 import { cancelledAgain } from "./cancel.ts";
 import type { Carried, Kind, OwedStep, Past } from "./kind.ts";
-import { callSystemStep } from "./system-step.ts";
+import { callSystemStep, type PendingSystemStep } from "./system-step.ts";
 import { timeLimitIn } from "./wait.ts";
 
 /**
@@ -49,14 +49,14 @@ export interface HeldLock {
   fence: number | null;
   /** It is that of the workflow's `concurrency`. */
   readonly ofRun: boolean;
-  /** It was held by the run whose journal this one goes on with, and has to be acquired anew. */
-  lost: boolean;
 }
 
 interface Locks extends KindState {
   readonly asked: Set<HeldLock>;
   /** Those of the generation before that the code has not asked for. */
   readonly kept: Set<HeldLock>;
+  /** Those of `asked` that the run had by its journal and that are another run's. The first is asked for anew. */
+  readonly lost: HeldLock[];
 }
 
 function locksOf(execution: Execution): Locks {
@@ -66,7 +66,7 @@ function locksOf(execution: Execution): Locks {
 const LOCKS: StateKey<Locks> = { name: "locks", make: newLocks };
 
 function newLocks(): Locks {
-  return { asked: new Set(), kept: new Set() };
+  return { asked: new Set(), kept: new Set(), lost: [] };
 }
 
 /** What is asked for. */
@@ -129,9 +129,15 @@ export async function admitRunIn(
 
 /** A workflow gives a lock back; a cancel does not interrupt that. */
 export async function releaseLockIn(execution: Execution, lock: HeldLock): Promise<void> {
-  if (!locksOf(execution).asked.delete(lock)) return;
+  const { asked, lost } = locksOf(execution);
+  if (!asked.delete(lock)) return;
+  const place = lost.indexOf(lock);
+  if (place >= 0) lost.splice(place, 1);
+  // This run has not asked for it.
+  if (place > 0) return;
   // One that the store has not given, or not given again, is awaited no more.
-  if (lock.fence === null || lock.lost) execution.settle(lock.lockId);
+  if (lock.fence === null || place === 0) execution.settle(lock.lockId);
+  if (place === 0) regainNext(execution);
   const input: ReleaseInput = { key: lock.key, lockId: lock.lockId };
   await contexts.run({ kind: "workflow", execution, shielded: true }, () =>
     callSystemStep(execution, "release_lock", () => input),
@@ -140,7 +146,10 @@ export async function releaseLockIn(execution: Execution, lock: HeldLock): Promi
 
 /** The code waits for no lock any more: it continues as new. */
 export function giveUpWaits(execution: Execution): void {
-  for (const lock of locksOf(execution).asked) if (lock.fence === null || lock.lost) giveUp(execution, lock);
+  const { asked, lost } = locksOf(execution);
+  // Backwards, so that none that was lost is asked for on the way.
+  for (const lock of [...asked].reverse())
+    if (lock.fence === null || lost.includes(lock)) giveUp(execution, lock);
 }
 
 /** The run has locks, or asks for some. */
@@ -151,12 +160,20 @@ export function hasLocks(execution: Execution): boolean {
 
 /** It goes on with the journal of another run, and has not got all the locks that this one had: no body may begin. */
 export function regainsLocks(execution: Execution): boolean {
-  for (const lock of execution.known(LOCKS)?.asked ?? []) if (lock.lost) return true;
-  return false;
+  return (execution.known(LOCKS)?.lost.length ?? 0) > 0;
+}
+
+/**
+ * The system step asks for a lock and has to wait until the run has got back those that it lost. It would otherwise be given
+ * what it asked for later before what it had, and so wait for itself, or for others who take locks in the same order as it does.
+ */
+export function comesAfterLost(execution: Execution, { id, name }: PendingSystemStep): boolean {
+  const first = execution.known(LOCKS)?.lost[0];
+  return first !== undefined && first.lockId !== id && ASKING.has(name);
 }
 
 function newLock(execution: Execution, what: Pick<HeldLock, "key" | "limit" | "ofRun">): HeldLock {
-  const lock: HeldLock = { ...what, lockId: "", fence: null, lost: false };
+  const lock: HeldLock = { ...what, lockId: "", fence: null };
   locksOf(execution).asked.add(lock);
   return lock;
 }
@@ -205,23 +222,28 @@ function takeKept(execution: Execution, which: (lock: HeldLock) => boolean): Hel
   return null;
 }
 
-/** What the run had by its journal is another run's: it is asked for anew. */
+/** What the run had by its journal is another run's: it is asked for anew, one after the other, as it was acquired. */
 function regain(execution: Execution): void {
-  const { asked, kept } = locksOf(execution);
-  for (const lock of [...asked, ...kept]) {
-    if (lock.fence === null) continue;
-    const { key, limit, ofRun } = lock;
-    lock.lost = true;
-    kept.delete(lock);
-    asked.add(lock);
-    const input: AcquireInput = { key, limit, wait: true, cancelOldest: false };
-    ask(execution, ofRun ? "admit_run" : "acquire_lock", lock, input)
-      .then((result) => {
-        lock.lost = false;
-        if (!isFull(result)) grantedOrThrow(execution, lock, result);
-      })
-      .catch((error: unknown) => execution.endAs(error));
-  }
+  const { asked, kept, lost } = locksOf(execution);
+  lost.push(...kept, ...[...asked].filter(({ fence }) => fence !== null));
+  for (const lock of kept) asked.add(lock);
+  kept.clear();
+  regainNext(execution);
+}
+
+function regainNext(execution: Execution): void {
+  const { lost } = locksOf(execution);
+  const [lock] = lost;
+  if (lock === undefined) return;
+  const { key, limit, ofRun } = lock;
+  const input: AcquireInput = { key, limit, wait: true, cancelOldest: false };
+  ask(execution, ofRun ? "admit_run" : "acquire_lock", lock, input)
+    .then((result) => {
+      lost.shift();
+      if (!isFull(result)) grantedOrThrow(execution, lock, result);
+      regainNext(execution);
+    })
+    .catch((error: unknown) => execution.endAs(error));
 }
 
 export const lockKind: Kind = {
@@ -230,7 +252,7 @@ export const lockKind: Kind = {
       role: "note",
       note(execution, { id, name, data }) {
         const held = decode(data) as Pick<HeldLock, "limit" | "fence" | "ofRun">;
-        locksOf(execution).kept.add({ ...held, key: name ?? "", lockId: id ?? "", lost: false });
+        locksOf(execution).kept.add({ ...held, key: name ?? "", lockId: id ?? "" });
       },
     },
     locks_lost: { role: "note", note: regain },
