@@ -54,6 +54,17 @@ const GIVES_ID: ReadonlySet<string> = new Set([
 /** Events that a run which goes on for another may not have. */
 const NOT_KEPT: ReadonlySet<string> = new Set(["step_retrying", "hook_received", "payload_kept"]);
 
+/** What a run that goes on for another is told of what that one has after the place from which this one goes on. */
+const OF_THE_REST: ReadonlySet<string> = new Set([
+  "step_again",
+  "step_recorded",
+  "system_step_again",
+  "system_step_recorded",
+  "wait_recorded",
+  "hook_again",
+  "run_again",
+]);
+
 /** In a calm cluster, ms from the moment something is due in a run that a worker holds to the journal's word of it. */
 const SOON = 300;
 
@@ -291,11 +302,10 @@ export class Checks {
       this.generations(before)
         .at(-1)
         ?.slice(1)
-        .filter(({ type }) => type !== "run_forked") ?? [];
+        .filter(({ type }) => type !== "run_forked" && !OF_THE_REST.has(type)) ?? [];
     let place = 0;
     for (const { type, id } of journal.slice(2)) {
-      // What that one has after the place from which this one goes on.
-      if (type === "step_recorded" || type === "step_again") continue;
+      if (OF_THE_REST.has(type)) continue;
       for (let other = theirs[place]; other !== undefined; other = theirs[++place]) {
         if (!NOT_KEPT.has(other.type) || (other.type === type && other.id === id)) break;
       }

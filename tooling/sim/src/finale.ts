@@ -129,7 +129,7 @@ function checkResult(store: Store, root: Node, row: RunRecord): void {
 function checkPayloads(root: Node, row: RunRecord, journal: readonly JournalEvent[], goesOn: boolean): void {
   const tokens = new Map(
     journal.flatMap(({ type, id, name }) =>
-      type === "hook_created" || type === "hook_held" ? [[id, name] as const] : [],
+      type === "hook_created" || type === "hook_held" || type === "hook_again" ? [[id, name] as const] : [],
     ),
   );
   for (const { token, takes, sent } of hooksOf(root)) {

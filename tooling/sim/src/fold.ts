@@ -178,8 +178,10 @@ export class RunFold {
     const { type, seq, at } = event;
     const expected = this.#firstSeq + this.#length++;
     if (seq !== expected) this.#broken("journal order", `event ${expected} has seq ${seq}`);
-    // What comes before the execution bears the time of whoever started the run, whose clock may be wrong.
-    if (at < this.#lastAt && this.#begun && !this.#inheriting) {
+    // What comes before the execution bears the time of whoever started the run, whose clock may be wrong; what a retry is told that its
+    // run was told, the time of then.
+    const isOfThen = this.forkOf !== null && (this.recorded.has(event.id ?? "") || type.startsWith("wait_"));
+    if (at < this.#lastAt && this.#begun && !this.#inheriting && !isOfThen) {
       this.#broken("journal order", `event ${seq} is older than the one before it`);
     }
     this.#lastAt = at;
@@ -217,12 +219,22 @@ export class RunFold {
         this.#retrying(event);
         return;
       case "step_again":
+      case "system_step_again":
         if (!this.#inheriting) this.#refuse(event, "it is of no other run");
         this.again.add(id);
         return;
       case "step_recorded":
+      case "system_step_recorded":
         if (!this.#inheriting) this.#refuse(event, "it is of no other run");
         this.recorded.add(id);
+        return;
+      case "wait_recorded":
+      case "run_again":
+        if (!this.#inheriting) this.#refuse(event, "it is of no other run");
+        return;
+      case "hook_again":
+        if (!this.#inheriting) this.#refuse(event, "it is of no other run");
+        this.tokens.set(id, event.name ?? "");
         return;
       case "step_completed":
       case "step_failed":

@@ -43,7 +43,7 @@ export class Inbox {
     return this.#items.some(({ type }) => type === "attempt_ended");
   }
 
-/** Another owner of the run hears all of it as well: messages stay in the store, and what is due is due there. */
+  /** Another owner of the run hears all of it as well: messages stay in the store, and what is due is due there. */
   get heardElsewhere(): boolean {
     return this.#items.every(({ type }) => type === "mail" || type === "due");
   }
