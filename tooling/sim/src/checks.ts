@@ -152,8 +152,9 @@ export class Checks {
 
   /** Another run with this key may not exist, and a child was asked for. */
   started(runId: string): void {
-    const row = this.#state.runs.get(runId)?.row;
-    if (row === undefined) return;
+    const { row, journal } = this.#state.runs.get(runId) ?? {};
+    // One that goes on for a child is made by a retry.
+    if (row === undefined || journal?.[1]?.type === "run_forked") return;
     const { $parent: parent } = row.attributes;
     if (parent !== undefined && !this.fold(parent)?.children.some((child) => child.runId === runId)) {
       throw new LawBroken("effects were asked for", `run ${parent} did not ask for this child`, runId);
