@@ -6,6 +6,7 @@ import { AfterEnd, owes } from "./after-end.ts";
 import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import { childOf, RunFold, type SystemCall } from "./fold.ts";
+import { goesOnFor } from "./line.ts";
 import { Locks } from "./locks.ts";
 
 /** The laws that hold after every write, read from the store itself. */
@@ -343,9 +344,10 @@ export class Checks {
       );
     }
     if (call.name !== "watch_run") return;
-    const row = this.#state.runs.get(String(call.input))?.row;
     const told = value as RunRecord;
-    const right = row !== undefined && isTerminal(row.status) && told.status === row.status;
+    const row = this.#state.runs.get(told.runId)?.row;
+    const isWatched = goesOnFor(this.#state, told.runId, String(call.input));
+    const right = isWatched && row !== undefined && isTerminal(row.status) && told.status === row.status;
     if (right && sameBytes(told.output, row.output) && sameBytes(told.error, row.error)) return;
     throw new LawBroken(
       "results are told once and right",
@@ -400,9 +402,11 @@ export class Checks {
       const before = fold.locksLost ? fold.openSystem.keys() : [id];
       return [...before].some((each) => this.locks.isInLine(runId, each));
     }
-    const watched = this.#state.runs.get(String(input));
-    if (name !== "watch_run" || watched === undefined) return false;
-    return this.#afterEnd.isWatched(watched, runId, id);
+    if (name !== "watch_run") return false;
+    const line = [...this.#state.runs.values()].filter(({ row }) =>
+      goesOnFor(this.#state, row.runId, String(input)),
+    );
+    return line.some((watched) => this.#afterEnd.isWatched(watched, runId, id));
   }
 
   /** DESIGN.md §2: every run that is not terminal has a `dueAt`, or a live hook. */

@@ -4,6 +4,7 @@ import type { Checks } from "./checks.ts";
 import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
 import type { RunFold } from "./fold.ts";
+import { goesOnFor } from "./line.ts";
 
 /** The laws about messages that runs send each other: each was asked for, and arrives once. */
 
@@ -19,13 +20,13 @@ export function checkAskedFor(
     throw new LawBroken("effects were asked for", `${type} to run ${to.runId}: ${what}`, to.runId);
   };
   const foldOf = (runId: string): RunFold | undefined => checks.fold(runId);
-  const watch = (runId: string, id: string): unknown => {
+  const watches = (runId: string, id: string, watched: string): boolean => {
     const call = foldOf(runId)?.asked.get(id);
-    return call?.name === "watch_run" ? call.input : null;
+    return call?.name === "watch_run" && goesOnFor(state, watched, String(call.input));
   };
   if (type === "watch") {
     const watcher = decode(data) as { readonly runId: string; readonly id: string };
-    if (watch(watcher.runId, watcher.id) !== to.runId) broken(`run ${watcher.runId} does not watch it`);
+    if (!watches(watcher.runId, watcher.id, to.runId)) broken(`run ${watcher.runId} does not watch it`);
   }
   if (type === "waits") {
     const waiter = decode(data) as { readonly runId: string; readonly id: string };
@@ -40,7 +41,7 @@ export function checkAskedFor(
   } else if (type === "system_step_result") {
     const { runId, status } = decode(data) as RunRecord;
     const row = state.runs.get(runId)?.row;
-    if (watch(to.runId, to.id ?? "") !== runId) broken(`it does not watch run ${runId}`);
+    if (!watches(to.runId, to.id ?? "", runId)) broken(`it does not watch run ${runId}`);
     if (row?.status !== status || !isTerminal(status))
       broken(`run ${runId} is ${row?.status}, not ${status}`);
   }
@@ -52,10 +53,13 @@ export function checkAskedFor(
     if (target.idempotencyKey === REPLACED) return;
     const { $parent: parent = "" } = target.attributes;
     const status = state.runs.get(parent)?.row.status;
-    const child = foldOf(parent)?.children.find(({ runId }) => runId === to.runId);
+    const child = foldOf(parent)?.children.find(({ runId }) => goesOnFor(state, to.runId, runId));
+    const isCancelled = [...state.runs.values()].some(
+      ({ row }) => row.status === "cancelled" && goesOnFor(state, row.runId, parent),
+    );
     const due =
       child?.onParentEnd === "cancel" ||
-      (child !== undefined && child.onParentEnd === undefined && status === "cancelled");
+      (child !== undefined && child.onParentEnd === undefined && isCancelled);
     if (status === undefined || !isTerminal(status) || !due) broken(`its parent is ${status}`);
   }
 }
