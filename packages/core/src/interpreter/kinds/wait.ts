@@ -105,8 +105,9 @@ function sleptBefore(execution: Execution, length: number | null, dueAt: number)
   // The journal knows a length to about a second only.
   const difference = (slept: SleptBefore): number =>
     length === null ? Math.abs(slept.dueAt - dueAt) : Math.abs(slept.dueAt - slept.at - length);
-  const [closest] = [...before].sort((a, b) => difference(a) - difference(b));
+  let closest = before[0];
   if (closest === undefined) return undefined;
+  for (const other of before) if (difference(other) < difference(closest)) closest = other;
   const isSame = length === null ? closest.dueAt === dueAt : isSameLength(closest.dueAt - closest.at, length);
   if (!isSame) return undefined;
   before.splice(before.indexOf(closest), 1);
