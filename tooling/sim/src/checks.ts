@@ -229,7 +229,7 @@ export class Checks {
     const sent = heard.filter((mail) => !isSentOn(mail)).map(({ at }) => at);
     this.#prompt(seen, [...dues, ...sent], now);
     if (!inherits) {
-      checkBegun(row.runId, fresh);
+      checkBegun(row.runId, fresh, fold.recorded);
       for (const event of fresh) this.#result(row.runId, fold, event);
     }
     seen.last = journal.at(-1);
@@ -462,9 +462,13 @@ function checkWoken({ runId, mailSeq, mailDone, dueAt }: RunRecord, now: number)
   );
 }
 
-/** A body begins only once its `step_created` is durable, so the same commit cannot know how it ended. */
-function checkBegun(runId: string, fresh: readonly JournalEvent[]): void {
-  const created = new Set(fresh.flatMap(({ type, id }) => (type === "step_created" ? [id] : [])));
+/**
+ * A body begins only once its `step_created` is durable, so the same commit cannot know how it ended: unless no body is called, since the
+ * step is one of those that the run has from another, `recorded`.
+ */
+function checkBegun(runId: string, fresh: readonly JournalEvent[], recorded: ReadonlySet<string>): void {
+  const begins = ({ type, id }: JournalEvent): boolean => type === "step_created" && !recorded.has(id ?? "");
+  const created = new Set(fresh.filter(begins).map(({ id }) => id));
   for (const { type, id } of fresh) {
     if (type !== "step_retrying" && type !== "step_completed" && type !== "step_failed") continue;
     if (!created.has(id)) continue;
