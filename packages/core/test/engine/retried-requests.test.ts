@@ -1,6 +1,6 @@
-import { createHook, createWebhook, getStepMetadata, once, sleep, step, workflow } from "@perdure/core";
+import { acquireLock, createHook, createWebhook, getStepMetadata, once, sleep, step, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
-import { FatalError } from "@perdure/core/errors";
+import { DeadlockError, FatalError, WorkflowRunFailedError } from "@perdure/core/errors";
 import type { MemoryState } from "@perdure/core/testing";
 import { beforeEach, expect, it } from "vitest";
 import { type Cluster, cluster, LEASE } from "./cluster.ts";
@@ -295,4 +295,23 @@ it("sleeps no sleep again that had ended, and tells what came in the order in wh
   expect(calls).toEqual(["fails"]);
   const { createdAt, completedAt } = here.row(run.runId);
   expect(completedAt).toBe(createdAt);
+});
+
+it("asks again for a lock whose wait was a deadlock", async () => {
+  const { process, client, until, settle } = cluster();
+  await process({ alwaysReplay: true });
+  const flow = workflow("locks two", async (first: string, second: string) => {
+    await using one = await acquireLock(first);
+    await sleep("1s");
+    await using other = await acquireLock(second);
+    return await charge(`${one.key} and ${other.key}`);
+  });
+  const older = await client.start<string>(flow, ["a", "b"]);
+  await settle();
+  const younger = await client.start<string>(flow, ["b", "a"]);
+  const error: unknown = await until(younger.returnValue.catch((thrown: unknown) => thrown));
+  expect(WorkflowRunFailedError.is(error) && DeadlockError.is(error.cause)).toBe(true);
+  await until(older.returnValue);
+  expect(await until((await younger.retry()).returnValue)).toBe("b and a done");
+  expect(calls).toEqual(["a and b", "b and a"]);
 });

@@ -105,6 +105,11 @@ export function isSystemStep(entry: Pending | undefined): entry is PendingSystem
 /** Locks are the run's own: it acquires them anew. */
 const OWN: ReadonlySet<string> = new Set(["acquire_lock", "admit_run", "release_lock"]);
 
+/** A lock was waited for that would never have been free: it may be by now. */
+function isDeadlock(name: string | null | undefined, data: Uint8Array | null): boolean {
+  return name === "acquire_lock" && Object.hasOwn(decode(data) as object, "deadlock");
+}
+
 /** How system steps of a run are known in one that goes on for it. */
 export const SYSTEM_STEPS: KeptKind = { type: "system_step", as: "sys", asks: askedOf };
 
@@ -151,7 +156,8 @@ export const systemStepKind: Kind = {
       role: "delivery",
       failure(event, request) {
         const failed = failedRunIn(request?.name, event.data);
-        return failed === null ? null : { of: failed };
+        if (failed !== null) return { of: failed };
+        return isDeadlock(request?.name, event.data) ? { of: event.id ?? "" } : null;
       },
       deliver(execution, event, known) {
         const value = known === undefined ? decode(event.data) : known.value;
