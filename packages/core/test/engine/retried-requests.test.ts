@@ -1,4 +1,13 @@
-import { acquireLock, createHook, createWebhook, getStepMetadata, once, sleep, step, workflow } from "@perdure/core";
+import {
+  acquireLock,
+  createHook,
+  createWebhook,
+  getStepMetadata,
+  once,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { DeadlockError, FatalError, WorkflowRunFailedError } from "@perdure/core/errors";
 import type { MemoryState } from "@perdure/core/testing";
@@ -314,4 +323,22 @@ it("asks again for a lock whose wait was a deadlock", async () => {
   await until(older.returnValue);
   expect(await until((await younger.retry()).returnValue)).toBe("b and a done");
   expect(calls).toEqual(["a and b", "b and a"]);
+});
+
+it("sees and cancels, in a child that it goes on with, the run that goes on for it", async () => {
+  const slow = workflow("charges, then sleeps", async () => {
+    await charge("fails");
+    await sleep("1h");
+  });
+  const flow = async (): Promise<unknown> => {
+    const run = await start(slow, []);
+    const ended = run.returnValue;
+    await Promise.race([ended, sleep("1m")]);
+    const before = await run.status;
+    await run.cancel();
+    await ended.catch(() => {});
+    return [before, await run.status];
+  };
+  const { value } = await brought(flow, ["fails"]);
+  expect(value).toEqual(["running", "cancelled"]);
 });

@@ -33,26 +33,35 @@ export function againIn(execution: Execution, runId: string): Again | null {
   };
 }
 
-/** The last of the runs that go on for one which has failed, or the one itself. */
+/** The last of the runs that go on for one which has failed, or the one itself; `isMade`: by this workflow, among them. */
+export async function lastFor(
+  runId: string,
+  again: Again | null,
+  { getNames, now }: Pick<StoreCalls, "getNames" | "now">,
+): Promise<{ readonly runId: string; readonly isMade: boolean }> {
+  let last = runId;
+  let isMade = false;
+  while (again !== null) {
+    const [held] = await getNames([successorName(last)], now());
+    if (!held) break;
+    last = held.runId;
+    if (last === again.runId) isMade = true;
+  }
+  return { runId: last, isMade };
+}
+
+/** The same; one that has failed is gone on with, once: if that fails too, its caller does. */
 export async function goOnFor(
   runId: string,
   again: Again | null,
   callerRunId: string,
   store: StoreCalls,
 ): Promise<string> {
-  if (again === null) return runId;
-  const { getNames, getRun, createRun: create, logger, now } = store;
-  let last = runId;
-  // Once only: if that one fails too, its caller does.
-  let isMade = false;
-  for (;;) {
-    const [held] = await getNames([successorName(last)], now());
-    if (!held) break;
-    last = held.runId;
-    if (last === again.runId) isMade = true;
-  }
-  const run = isMade ? null : await getRun(last);
-  if (run?.status !== "failed" || !again.isMade(run)) return last;
+  const { getRun, createRun: create, logger, now } = store;
+  const last = await lastFor(runId, again, store);
+  if (again === null || last.isMade) return last.runId;
+  const run = await getRun(last.runId);
+  if (run?.status !== "failed" || !again.isMade(run)) return last.runId;
   return await intercepted(
     { runId: again.runId, workflowName: run.workflow, callerRunId, logger },
     (headers) => retryRun(run, again.keys, { world: store, runId: again.runId, now: now(), headers, create }),
