@@ -1,5 +1,5 @@
-import type { ResumedHook, ResumeOptions } from "./api/hooks.ts";
-import { defaultClient } from "./api/runtime.ts";
+import { type ResumedHook, type ResumeOptions, takenResumeOptions } from "./api/hooks.ts";
+import { clientHere } from "./api/runtime.ts";
 import { HookPayloadError } from "./errors/index.ts";
 import type { Hook, HookOptions } from "./hooks.ts";
 import { checkOptionNames } from "./option-names.ts";
@@ -54,13 +54,14 @@ export function defineHook<Input, Output = Input>(
   return {
     create: (hookOptions) => createHook<Output>(hookOptions),
     async resume(tokenOrHook, payload, resumeOptions = {}) {
-      const send = (value: unknown, token: string, options: ResumeOptions): Promise<ResumedHook> =>
-        whenRead(() => defaultClient().resumeHook(token, value, options));
+      const client = clientHere("resume() of a defined hook");
+      const options = takenResumeOptions(resumeOptions);
+      const send = (value: unknown): Promise<ResumedHook> =>
+        whenRead(() => client.resumeHook(token, value, options));
       const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-      if (schema === undefined) return await send(payload, token, resumeOptions);
+      if (schema === undefined) return await send(payload);
       // A schema may look at the payload later, when it is no longer what was passed.
-      const options = { ...resumeOptions };
-      return await send(accepted(await schema["~standard"].validate(copyOf(payload))), token, options);
+      return await send(accepted(await schema["~standard"].validate(copyOf(payload))));
     },
   };
 }

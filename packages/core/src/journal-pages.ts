@@ -11,7 +11,10 @@ export type ReadEvents<Event> = (runId: string, after: number, limit: number) =>
 /** So many events are asked for at once. */
 const PAGE = 1_000;
 
-/** The events after the place `after`, by default all, page by page: each is read when the one before it was taken. */
+/**
+ * The events after the place `after`, by default all, page by page: each is read when the one before it was taken. What was written
+ * since the row was read is left out.
+ */
 export async function* journalPages<Event extends Pick<JournalEvent, "seq">>(
   read: ReadEvents<Event>,
   { runId, firstSeq, seq }: JournalExtent,
@@ -22,7 +25,7 @@ export async function* journalPages<Event extends Pick<JournalEvent, "seq">>(
     const page = await read(runId, last, limit);
     const end = page.at(-1);
     if (end === undefined) return;
-    yield page;
+    yield end.seq > seq ? page.filter((event) => event.seq <= seq) : page;
     last = end.seq;
   }
 }

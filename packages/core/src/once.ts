@@ -7,7 +7,7 @@ import type { AsyncFunction } from "./define/registry.ts";
 import type { Duration } from "./duration.ts";
 import { WorkflowRunFailedError } from "./errors/index.ts";
 import { checkOptionNames } from "./option-names.ts";
-import { encode, fingerprint } from "./serialization/index.ts";
+import { encode, fingerprint, whenRead } from "./serialization/index.ts";
 import { onceInStep } from "./step-runs.ts";
 import { onceInWorkflow } from "./workflow-runs.ts";
 
@@ -82,23 +82,31 @@ async function runOf<Result>(
   step: AsyncFunction,
   args: unknown[],
 ): Promise<Run<Result>> {
-  const request = onceRequest(key, step, args);
+  const options: OnceOptions = typeof key === "string" ? { key } : { ...key };
+  const stepId = stepIdOf(step, "once()");
+  const passed = [stepId, ...args];
   const context = currentContext();
-  if (context?.kind === "workflow") return await onceInWorkflow<Result>(context.execution, request);
-  if (context?.kind === "step") return await onceInStep<Result>(context, request);
-  return await clientHere("once()").begin<Result>(request);
+  if (context?.kind === "workflow") {
+    return await whenRead(() =>
+      onceInWorkflow<Result>(context.execution, onceRequest(options, stepId, passed)),
+    );
+  }
+  if (context?.kind === "step") {
+    return await whenRead(() => onceInStep<Result>(context, onceRequest(options, stepId, passed)));
+  }
+  const client = clientHere("once()");
+  return await whenRead(() => client.begin<Result>(onceRequest(options, stepId, passed)));
 }
 
-function onceRequest(given: string | OnceOptions, step: AsyncFunction, args: unknown[]): StartRequest {
-  const options: OnceOptions = typeof given === "string" ? { key: given } : given;
+/** `passed`: the step's id and its arguments. */
+function onceRequest(options: OnceOptions, stepId: string, passed: readonly unknown[]): StartRequest {
   checkOptionNames<OnceOptions>("once()", options, { key: true, ttl: true, onError: true });
   const { key, ttl, onError = "retry" } = options;
   if (key === undefined) throw new TypeError("once(): a key is needed, got none.");
   checkKey(key, "once(): key");
   checkChoice("once(): onError", onError, ["retry", "keep"]);
-  const stepId = stepIdOf(step, "once()");
   const workflow = workflowOfStep(stepId);
-  const encoded = encode([stepId, ...args], "args");
+  const encoded = encode(passed, "args");
   return {
     workflow,
     args: encoded,

@@ -1,5 +1,5 @@
 import type { Connection } from "@perdure/http/node";
-import { ApiFailure } from "./answers.ts";
+import { ApiFailure, ProgramFailure } from "./answers.ts";
 import type { Terms } from "./options.ts";
 
 /** Who may look, and which requests may change something. */
@@ -23,10 +23,14 @@ export async function admit(
       "This dashboard is only for the machine that it runs on. To let others look, pass createDashboard() a function as authorize.",
     );
   }
-  const answer = await authorize(request);
-  if (answer === true) return null;
-  // Not by its class: a server may bring a Response of its own.
-  if (typeof answer === "object" && answer !== null && "status" in answer) return answer;
+  try {
+    const answer = await authorize(request);
+    if (answer === true) return null;
+    // Not by its class: a server may bring a Response of its own.
+    if (typeof answer === "object" && answer !== null && "status" in answer) return answer;
+  } catch (cause) {
+    throw new ProgramFailure("authorize failed: nobody may look who makes it fail.", { cause });
+  }
   throw new ApiFailure(403, "forbidden", "You may not look at this dashboard.");
 }
 

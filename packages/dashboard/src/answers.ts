@@ -25,6 +25,9 @@ export class ApiFailure extends Error {
   }
 }
 
+/** The program's own code failed, in a way that says nothing to the client: 500. */
+export class ProgramFailure extends Error {}
+
 /** 400: what was asked for cannot be meant. */
 export function badRequest(message: string): ApiFailure {
   return new ApiFailure(400, "bad_request", message);
@@ -58,6 +61,20 @@ export function json(value: unknown, status = 200, headers: Readonly<Record<stri
 
 /** What an error means to the client. Of one that nobody foresaw it gets no text: that may hold anything. */
 export function failureOf(error: unknown): ApiFailure {
+  try {
+    return foreseen(error) ?? unforeseen();
+  } catch {
+    // It does not let itself be looked at.
+    return unforeseen();
+  }
+}
+
+function unforeseen(): ApiFailure {
+  return new ApiFailure(500, "failed", "The dashboard failed. Its process has logged the error.");
+}
+
+function foreseen(error: unknown): ApiFailure | null {
+  if (error instanceof ProgramFailure) return null;
   if (error instanceof ApiFailure) return error;
   const message = error instanceof Error ? withoutPasswords(error.message) : "";
   if (WorkflowRunNotFoundError.is(error) || HookNotFoundError.is(error)) {
@@ -71,7 +88,7 @@ export function failureOf(error: unknown): ApiFailure {
   if (SerializationError.is(error) || error instanceof TypeError) return badRequest(message);
   const conflicts = [HookConflictError, IdempotencyConflictError, IdempotencyMismatchError, WorkflowError];
   if (conflicts.some((kind) => kind.is(error))) return new ApiFailure(409, "refused", message);
-  return new ApiFailure(500, "failed", "The dashboard failed. Its process has logged the error.");
+  return null;
 }
 
 /** What is said of a failure. */

@@ -77,6 +77,21 @@ describe("with authorize", () => {
     expect(asked).toHaveLength(5);
   });
 
+  it("answers 500 whatever it throws or gives, and says nothing of it", async () => {
+    const fail = (): never => {
+      throw new Error("secret");
+    };
+    const hostile = new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail });
+    const unreadable = Object.defineProperty(new Error("unreadable"), "message", { get: fail });
+    for (const thrown of [hostile, unreadable, new TypeError("secret"), undefined, null]) {
+      for (const authorize of [() => Promise.reject(thrown), () => hostile as never]) {
+        const { dashboard } = await house({ worker: false, authorize });
+        const answer = await dashboard(at(`${ORIGIN}/ops/api/info`));
+        expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining("secret")]);
+      }
+    }
+  });
+
   it("takes no truthy value for a yes", async () => {
     const { dashboard } = await house({ worker: false, authorize: (() => "no") as never });
     expect((await dashboard(at(`${ORIGIN}/ops/api/info`))).status).toBe(403);

@@ -77,6 +77,36 @@ test("the first answer is given again, byte for byte, with two writes in all", a
   expect(calls).toBe(1);
 });
 
+test("what is no Response is an error that says so, and uses the key up after begin() only", async () => {
+  const hostile = new Proxy({}, { get: () => fail(), getPrototypeOf: () => fail() });
+  function fail(): never {
+    throw new Error("hostile");
+  }
+  for (const given of [undefined, null, "text", { status: 200 }, () => {}, Response.error(), hostile]) {
+    const answers: unknown[] = [given, new Response("at last")];
+    const { handle } = counted({}, () => answers.shift() as Response);
+    const says =
+      given === hostile ? /^hostile$/ : /^idempotent\(\): the handler must give a Response, and gave /;
+    await expect(handle(post("k"))).rejects.toThrow(says);
+    expect(await seen(await handle(post("k")))).toEqual([200, null, "at last"]);
+    expect(await seen(await handle(post("k")))).toEqual([200, "true", "at last"]);
+    const begun = counted({}, (_, context) => {
+      context.begin();
+      return given as Response;
+    });
+    expect((await begun.handle(post("k"))).status).toBe(500);
+    const again = await begun.handle(post("k"));
+    expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([500, "true"]);
+    let calls = 0;
+    const throws = counted({}, () => {
+      if (calls++ === 0) throw given;
+      return new Response("at last");
+    });
+    await throws.handle(post("k")).catch(() => {});
+    expect((await throws.handle(post("k"))).status).toBe(200);
+  }
+});
+
 test("errors are answers, and answers without a body", async () => {
   for (const status of [204, 402, 500]) {
     const { handle } = counted({}, async () => new Response(null, { status }));

@@ -259,7 +259,7 @@ storeCommand(
 
 storeCommand(
   "replay [file]",
-  `Replay journals against the code on this machine; exit code ${EXIT.bad} if a run would diverge.`,
+  `Replay journals against the code on this machine; exit code ${EXIT.bad} if a run would diverge, ${EXIT.failed} if no module has its workflow.`,
   "perdure replay --in-flight --code src/workflows.ts",
 )
   .option("--in-flight", "the runs that have not ended (the default)")

@@ -120,7 +120,12 @@ test("dev starts the worker again when a file changes; replay names the run that
   );
   expect(replay.out).toContain("1 of 2 journals are followed, 1 diverge.");
   writeFileSync(join(folder, "journal.json"), (await perdure("run", id, "--journal", "--json")).out);
-  expect(await perdure("replay", "journal.json", "--code", "billing.ts")).toMatchObject({ code: 2 });
+  writeFileSync(join(folder, "other.ts"), "export {};\n");
+  const elsewhere = await perdure("replay", "journal.json", "--code", "other.ts");
+  expect([elsewhere.code, elsewhere.out]).toEqual([
+    1,
+    expect.stringContaining(`1 could not be replayed: no module here has ${INVOICE}.`),
+  ]);
   writeFileSync(file, source);
   expect(await perdure("replay", "journal.json", "--code", "billing.ts")).toMatchObject({ code: 0 });
 });

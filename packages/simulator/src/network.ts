@@ -65,7 +65,14 @@ const FATES: readonly (readonly [Fault, Fate])[] = [
 ];
 
 /** Verbs that may arrive twice without breaking a law. */
-const REPEATABLE: ReadonlySet<string> = new Set(["createRuns", "renew", "commit", "deliver", "writeRecords"]);
+const REPEATABLE: ReadonlySet<string> = new Set([
+  "createRuns",
+  "renew",
+  "commit",
+  "deliver",
+  "writeRecords",
+  "appendChunks",
+]);
 
 /** What is between the processes and the store. */
 export class Network {

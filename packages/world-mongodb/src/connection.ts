@@ -11,13 +11,14 @@
  *   opposite orders would wait for each other.
  */
 import { randomInt } from "node:crypto";
-import { clearTimeout, setTimeout } from "node:timers";
 import { setTimeout as delay } from "node:timers/promises";
 import { WorldError } from "@perdure/core/errors";
 import { type Collection, type Document, type IndexDescription, MongoClient, type Sort } from "mongodb";
 import { type HelloTime, timeOf } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { badUrl, isDuplicateKey, overdue, worldError } from "./errors.ts";
+import { badUrl, isDuplicateKey } from "./errors.ts";
+import { ServerFailures } from "./server-failures.ts";
+import { type Limits, SERVERS_PART, timed } from "./timed.ts";
 
 /** What the server said of itself. */
 export interface ServerFacts {
@@ -55,17 +56,9 @@ interface Hello extends HelloTime {
   readonly maxBsonObjectSize?: unknown;
 }
 
-/** What every command of the driver is given: how long it may take, at the server and here. */
-interface Limits {
-  readonly maxTimeMS: number;
-  readonly signal: AbortSignal;
-}
-
 const LONGEST_PAUSE = 50;
 /** A server that is not there is waited for no longer than so many milliseconds when the World is opened. */
 const OPENING = 4_800;
-/** The part of a call's time after which the server gives it up. */
-const SERVERS_PART = 0.8;
 /** Milliseconds until an idle connection is probed by the operating system. */
 const KEEP_ALIVE = 10_000;
 
@@ -76,14 +69,17 @@ export class Connection {
   readonly database: string;
   readonly #client: MongoClient;
   readonly #config: Config;
+  readonly #failures: ServerFailures;
 
   private constructor(
     client: MongoClient,
     config: Config,
+    failures: ServerFailures,
     place: { db: string; location: string },
     facts: ServerFacts,
   ) {
     this.#client = client;
+    this.#failures = failures;
     this.#config = config;
     this.database = place.db;
     this.location = place.location;
@@ -97,9 +93,10 @@ export class Connection {
     const client = config.client ?? clientOf(config.url, within);
     const db = config.db ?? databaseOf(client);
     const location = `${client.options.hosts.map(String).join(",") || client.options.srvHost}/${db}`;
+    const failures = new ServerFailures(client);
     const ask = async (command: string, milliseconds: number): Promise<Document> => {
       await beforeOperation?.(command);
-      return timed(command, location, milliseconds, ({ signal }) =>
+      return timed(command, { location, milliseconds, failures }, ({ signal }) =>
         client.db(db).command({ [command]: 1 }, { signal }),
       );
     };
@@ -114,6 +111,7 @@ export class Connection {
       return new Connection(
         client,
         config,
+        failures,
         { db, location },
         {
           version: String(version),
@@ -124,6 +122,7 @@ export class Connection {
         },
       );
     } catch (error) {
+      failures.close();
       if (config.client === undefined) await closeWithin(client, within);
       throw error;
     }
@@ -131,6 +130,7 @@ export class Connection {
 
   /** Ends the client, unless it is the user's. */
   async close(): Promise<void> {
+    this.#failures.close();
     if (this.#config.client === undefined) await closeWithin(this.#client, this.#config.callTimeout);
   }
 
@@ -269,35 +269,8 @@ export class Connection {
 
   async #do<T>(operation: string, act: (limits: Limits) => Promise<T>): Promise<T> {
     await this.#config.beforeOperation?.(operation);
-    return timed(operation, this.location, this.#config.callTimeout, act);
-  }
-}
-
-/** Does something on the server within its time, and explains what went wrong. */
-async function timed<T>(
-  operation: string,
-  location: string,
-  milliseconds: number,
-  act: (limits: Limits) => Promise<T>,
-): Promise<T> {
-  const end = new AbortController();
-  let late: WorldError | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      late = overdue(operation, location, milliseconds);
-      reject(late);
-      // The driver closes the connection on which it waits.
-      end.abort(late);
-    }, milliseconds);
-  });
-  try {
-    const maxTimeMS = Math.max(1, Math.floor(milliseconds * SERVERS_PART));
-    return await Promise.race([act({ maxTimeMS, signal: end.signal }), deadline]);
-  } catch (error) {
-    throw late ?? worldError(error, location);
-  } finally {
-    clearTimeout(timer);
+    const milliseconds = this.#config.callTimeout;
+    return timed(operation, { location: this.location, milliseconds, failures: this.#failures }, act);
   }
 }
 
@@ -319,7 +292,7 @@ function clientOf(url: string, within: number): MongoClient {
 
 /** A server that says nothing cannot hold up the end. */
 async function closeWithin(client: MongoClient, milliseconds: number): Promise<void> {
-  await timed("close", "", milliseconds, () => client.close()).catch(() => undefined);
+  await timed("close", { location: "", milliseconds }, () => client.close()).catch(() => undefined);
 }
 
 /** Passes over what a server answered with a refusal; anything else is thrown. */

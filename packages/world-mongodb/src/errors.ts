@@ -110,8 +110,21 @@ export function badUrl(error: unknown): WorldError {
   );
 }
 
-/** The error for a command that was given up. Whether it was executed is not known. */
-export function overdue(operation: string, location: string, milliseconds: number): WorldError {
+/** The error for a command that was given up. Whether it was executed is not known. `reason`: why no server answers, if the driver knows. */
+export function overdue(
+  operation: string,
+  location: string,
+  milliseconds: number,
+  reason: Error | undefined,
+): WorldError {
+  if (reason !== undefined) {
+    const said = withoutValues(reason.message);
+    return new WorldError(
+      `The MongoDB World ${location} failed: ${said.replace(/[.]$/, "")}. So "${operation}" had no answer within ` +
+        `${milliseconds.toLocaleString("en")} ms. ${adviceOn(said)}`,
+      { cause: printable(reason), retryable: true },
+    );
+  }
   return new WorldError(
     `The MongoDB World ${location} failed: "${operation}" had no answer within ${milliseconds.toLocaleString("en")} ms, ` +
       "so it is not known whether it was executed. Check that the server can be reached; where it is only slow, raise " +

@@ -29,6 +29,15 @@ test("a client of the user stays open, and its leases are not kept in a thread",
   await client.close();
 });
 
+test("a client of the user that reaches no server is told why, though it would go on trying itself", async () => {
+  const client = new MongoClient("mongodb://127.0.0.1:1");
+  onTestFinished(() => client.close());
+  await expect(mongodbWorld({ client, callTimeout: 300 }).open()).rejects.toThrow(
+    /ECONNREFUSED 127\.0\.0\.1:1.*"hello" had no answer within 300 ms.* Check host and port/,
+  );
+  expect(client.listenerCount("serverHeartbeatFailed")).toBe(0);
+});
+
 test("namespaces of one database do not meet", async () => {
   const database = await temporaryDatabase();
   const [plain, shop] = [await openWorld(database), await openWorld({ ...database, namespace: "shop" })];

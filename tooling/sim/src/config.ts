@@ -26,11 +26,10 @@ export const TALK_PLANTS = [
   "answer-unheard",
   "shield-with-a-hole",
   "key-not-claimed",
+  "chunks-lost",
+  "chunks-twice",
 ] as const;
 export type TalkPlant = (typeof TALK_PLANTS)[number];
-
-/** The key of runs that replace each other. */
-export const REPLACED = "replaced";
 
 /** Planted bugs in locks. */
 export const LOCK_PLANTS = [

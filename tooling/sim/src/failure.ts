@@ -17,6 +17,7 @@ export type Law =
   | "cancelled runs end"
   | "terminated runs end"
   | "what is shielded goes on"
+  | "what a step writes is in its stream"
   | "at most once"
   | "a key executes once"
   | "one run goes on for another"

@@ -1,4 +1,19 @@
 import type { Random } from "@perdure/simulator/cluster";
+import { newAttribute } from "./kinds/attributes.ts";
+import { newShieldedStep } from "./kinds/cancel.ts";
+import { newChild } from "./kinds/child.ts";
+import { newFinally } from "./kinds/finally.ts";
+import { newLoop } from "./kinds/flow.ts";
+import { newHook } from "./kinds/hook.ts";
+import type { HookNode, Maker, Surroundings } from "./kinds/kind.ts";
+import { newLocked } from "./kinds/lock.ts";
+import { newOnce, newOnceStep } from "./kinds/once.ts";
+import { newShared } from "./kinds/shared.ts";
+import { newState } from "./kinds/state.ts";
+import { newStep } from "./kinds/step.ts";
+import { newWriters } from "./kinds/stream.ts";
+import { newSleep } from "./kinds/wait.ts";
+import { newWatch } from "./kinds/watch.ts";
 import type { Node, Program, StepSpec } from "./program.ts";
 
 /** Makes seeded programs. */
@@ -6,20 +21,15 @@ import type { Node, Program, StepSpec } from "./program.ts";
 const DEPTH = 3;
 /** Runs below runs below a program's own. */
 const GENERATIONS = 2;
-/** The tokens that several programs want. */
-export const SHARED: readonly string[] = ["shared0", "shared1"];
-/** The locks that they want, each with its limit. */
-const LOCKS: readonly (readonly [key: string, limit: number])[] = [
-  ["lock0", 1],
-  ["lock1", 1],
-  ["lock2", 2],
-];
 /** The runs that several programs want, each under a key. */
 const KEYED = 2;
 /** The steps that several programs want, each executed once. */
 const ONCE = 2;
 /** In so many clusters all programs begin with one lock, so that there is a line before it. */
 const CROWDED = 0.15;
+
+/** In so many programs several steps write to a stream first. */
+const WRITING = 0.15;
 
 /** @param seeded the stream of a name */
 export function newProgram(index: number, random: Random, seeded: (name: string) => Random): Program {
@@ -34,13 +44,20 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
   });
   const onces = Array.from({ length: ONCE }, (_, n): StepSpec => {
     const nothing = { index: 0, generations: 0, keyed: [], onces: [] };
-    return new Generator(`o${n}`, seeded(`once ${n}`), nothing).onceStep();
+    return newOnceStep(new Generator(`o${n}`, seeded(`once ${n}`), nothing));
   });
   const generator = new Generator(`p${index}`, random, { index, generations: GENERATIONS, keyed, onces });
   const { root, hook } = generator.root();
+  const beside = new Generator(`p${index}/beside`, seeded(`beside ${index}`), {
+    index: 0,
+    generations: 0,
+    keyed: [],
+    onces: [],
+  });
+  const begun = beside.random.chance(WRITING) ? after(newWriters(beside), root) : root;
   return {
     index,
-    root: seeded("line").chance(CROWDED) ? afterTheCrowd(root) : root,
+    root: seeded("line").chance(CROWDED) ? after(CROWD, begun) : begun,
     hook,
     startsAt: random.int(0, 3000),
     starters: random.pick([1, 1, 2, 4]),
@@ -51,51 +68,41 @@ export function newProgram(index: number, random: Random, seeded: (name: string)
   };
 }
 
-function afterTheCrowd(root: Node): Node {
+/** What all programs of a crowded cluster begin with. */
+const CROWD: Node = {
+  type: "locked",
+  key: "crowd",
+  limit: 1,
+  timeout: null,
+  releases: true,
+  node: { type: "sleep", ms: 1_000 },
+};
+
+function after(first: Node, root: Node): Node {
   // What continues as new is a program's root.
-  if (root.type === "anew") return root;
-  const one: Node = {
-    type: "locked",
-    key: "crowd",
-    limit: 1,
-    timeout: null,
-    releases: true,
-    node: { type: "sleep", ms: 1_000 },
-  };
-  return { type: "sequence", nodes: [one, root] };
+  return root.type === "anew" ? root : { type: "sequence", nodes: [first, root] };
 }
 
-interface Surroundings {
-  /** Programs before this one may be watched. */
-  readonly index: number;
-  /** How many generations of children there may be. */
-  readonly generations: number;
-  readonly keyed: readonly Node[];
-  readonly onces: readonly StepSpec[];
-}
-
-type HookNode = Node & { readonly type: "hook" };
-
-class Generator {
-  readonly #name: string;
-  readonly #random: Random;
-  readonly #around: Surroundings;
+class Generator implements Maker {
+  readonly name: string;
+  readonly random: Random;
+  readonly around: Surroundings;
   #generations: number;
   #count = 0;
   /** The program may have a lock by now. */
   #locks = false;
 
   constructor(name: string, random: Random, around: Surroundings) {
-    this.#name = name;
-    this.#random = random;
-    this.#around = around;
+    this.name = name;
+    this.random = random;
+    this.around = around;
     this.#generations = around.generations;
   }
 
   /** A program's root, and the token of the hook that its run is started with. */
   root(): { readonly root: Node; readonly hook: string | null } {
-    const random = this.#random;
-    const hook = random.chance(0.15) ? this.#hook() : null;
+    const random = this.random;
+    const hook = random.chance(0.15) ? newHook(this) : null;
     const first = this.sequence(0);
     const node: Node = hook === null ? first : { type: "sequence", nodes: [hook, first] };
     const token = hook?.hook.token ?? null;
@@ -109,7 +116,7 @@ class Generator {
   /** The next generation of a run, which may have a hook from the one before. */
   #next(hook: HookNode | null): Node {
     const again: Node[] =
-      hook === null || this.#random.chance(0.3)
+      hook === null || this.random.chance(0.3)
         ? []
         : [{ type: "hook", hook: { ...hook.hook, how: "await", takes: hook.hook.sent - hook.hook.takes } }];
     return { type: "sequence", nodes: [...again, ...this.#several(1, 3, 0)] };
@@ -120,11 +127,11 @@ class Generator {
   }
 
   #several(low: number, high: number, depth: number): readonly Node[] {
-    return Array.from({ length: this.#random.int(low, high) }, () => this.#node(depth + 1));
+    return Array.from({ length: this.random.int(low, high) }, () => this.node(depth + 1));
   }
 
-  #node(depth: number): Node {
-    const random = this.#random;
+  node(depth: number): Node {
+    const random = this.random;
     if (depth >= DEPTH || random.chance(0.45)) return this.#leaf();
     switch (random.int(0, 11)) {
       case 0:
@@ -135,150 +142,60 @@ class Generator {
         return { type: "parallel", how, nodes: this.#several(2, 4, depth) };
       }
       case 3:
-        return { type: "limit", node: this.#node(depth + 1), ms: this.#random.int(0, 800) };
+        return { type: "limit", node: this.node(depth + 1), ms: this.random.int(0, 800) };
       case 4:
-        return { type: "helper", node: this.#node(depth + 1) };
+        return { type: "helper", node: this.node(depth + 1) };
       case 5:
-        return { type: "try", node: this.#node(depth + 1) };
+        return { type: "try", node: this.node(depth + 1) };
       case 6:
-        return {
-          type: "finally",
-          node: this.#node(depth + 1),
-          cleanup: this.#shieldedStep(),
-          rest: random.pick([0, 0, 3000]),
-          key: this.#key(),
-        };
+        return newFinally(this, depth);
       case 7:
-        return this.#shared(this.#node(depth + 1));
+        return newShared(this, this.node(depth + 1));
       case 8:
-        return { type: "floating", node: this.#node(depth + 1) };
+        return { type: "floating", node: this.node(depth + 1) };
       case 9:
-        return { type: "branch", left: this.#node(depth + 1), right: this.#node(depth + 1) };
+        return { type: "branch", left: this.node(depth + 1), right: this.node(depth + 1) };
       case 10:
-        return this.#locked(depth);
+        this.#locks = true;
+        return newLocked(this, depth);
       default:
-        return { type: "loop", times: random.int(2, 5), node: { type: "step", step: this.#step() } };
+        return newLoop(this);
     }
   }
 
-  #locked(depth: number): Node {
-    const random = this.#random;
-    const [key, limit] = random.pick(LOCKS);
-    this.#locks = true;
-    return {
-      type: "locked",
-      key,
-      limit,
-      timeout: random.pick([null, null, null, 0, 100, 3000]),
-      releases: random.chance(0.8),
-      node: this.#node(depth + 1),
-    };
-  }
-
-  #shared(node: Node): Node {
-    const random = this.#random;
-    const takes = random.pick([null, 0, 100, 3000]);
-    return { type: "shared", token: random.pick(SHARED), node, takes, kept: random.chance(0.5) };
-  }
-
-  /** A child: a smaller program, or one of those that others want as well. */
-  #child(): Node {
-    const random = this.#random;
-    const how = random.pick(["await", "await", "await", "cancel", "start", "forget"] as const);
-    const onParentEnd = random.pick([null, null, "cancel", "leave"] as const);
-    const child = { type: "child", how, onParentEnd, ms: random.pick([0, 10, 300, 2000]) } as const;
-    const { keyed } = this.#around;
-    const n = random.int(0, keyed.length * 3);
-    const wanted = keyed[n];
-    if (wanted !== undefined) return { ...child, name: `keyed ${n}`, root: wanted, key: `keyed ${n}` };
-    const name = `${this.#name} child ${this.#count++}`;
+  child(): Node {
     this.#generations--;
     const root = this.sequence(DEPTH - 1);
     this.#generations++;
-    return { ...child, name, root, key: null };
+    return root;
   }
 
   #leaf(): Node {
-    const random = this.#random;
+    const random = this.random;
     const kind = random.next();
-    const { index, onces } = this.#around;
-    if (onces.length > 0 && random.chance(0.08)) return { type: "once", step: random.pick(onces) };
-    if (this.#generations > 0 && random.chance(0.15)) return this.#child();
+    const { index, onces } = this.around;
+    if (onces.length > 0 && random.chance(0.08)) return newOnce(this);
+    if (this.#generations > 0 && random.chance(0.15)) return newChild(this);
     if (index > 0 && random.chance(0.05)) {
-      const program = random.int(0, index - 1);
+      const watch = newWatch(this);
       // Who has a lock does not wait for one who may want it: nobody but its author can end such a circle.
-      return this.#locks ? { type: "sleep", ms: 10 } : { type: "watch", program };
+      return this.#locks ? { type: "sleep", ms: 10 } : watch;
     }
-    if (random.chance(0.05)) return this.#shared({ type: "step", step: this.#step() });
-    if (kind < 0.6) return { type: "step", step: this.#step() };
-    if (kind < 0.64) return { type: "state", value: this.#key() };
-    if (kind < 0.68) return this.#attribute();
-    if (kind < 0.7) return { type: "shielded", step: this.#shieldedStep(), rest: random.pick([0, 0, 3000]) };
+    if (random.chance(0.05)) return newShared(this, { type: "step", step: newStep(this) });
+    if (kind < 0.6) return { type: "step", step: newStep(this) };
+    if (kind < 0.64) return newState(this);
+    if (kind < 0.68) return newAttribute(this);
+    if (kind < 0.7) return { type: "shielded", step: newShieldedStep(this), rest: random.pick([0, 0, 3000]) };
     if (kind < 0.72) return { type: "clock" };
-    if (kind < 0.85 || this.#around.generations === 0)
-      return { type: "sleep", ms: random.pick([0, 1, 10, 300, 2000, 15_000]) };
-    return this.#hook();
+    if (kind < 0.85 || this.around.generations === 0) return newSleep(this);
+    return newHook(this);
   }
 
-  #attribute(): Node {
-    const random = this.#random;
-    const by = random.chance(0.5)
-      ? "workflow"
-      : { ...this.#step(), kind: "patient" as const, how: "plain" as const };
-    return { type: "attribute", by, value: random.chance(0.8) ? this.#key() : null };
+  key(): string {
+    return `${this.name}/${this.count()}`;
   }
 
-  /** A step for all. */
-  onceStep(): StepSpec {
-    return { ...this.#step(), kind: "shared", how: "plain" };
-  }
-
-  #shieldedStep(): StepSpec {
-    return { ...this.#step(), kind: "patient", failures: 0, end: "value", shielded: true };
-  }
-
-  #hook(): HookNode {
-    const random = this.#random;
-    const takes = random.int(1, 4);
-    return {
-      type: "hook",
-      hook: {
-        token: `${this.#name}/hook${this.#count++}`,
-        takes,
-        sent: takes + random.pick([0, 0, 1]),
-        senders: random.int(1, 2),
-        how: random.pick(["await", "iterate", "dispose"] as const),
-        confirmed: random.chance(0.4) ? this.#step() : null,
-      },
-    };
-  }
-
-  #step(): StepSpec {
-    const random = this.#random;
-    const kind = random.pick([
-      "patient",
-      "patient",
-      "patient",
-      "default",
-      "once",
-      "timed",
-      "asked",
-      "blind",
-    ] as const);
-    const atMostOnce = kind === "asked" || kind === "blind";
-    const failures = kind === "once" || atMostOnce ? 0 : random.pick([0, 0, 0, 1, 2, 3]);
-    return {
-      kind,
-      key: this.#key(),
-      ms: random.pick([0, 0, 1, 20, 200, 1500]),
-      failures,
-      how: kind === "timed" ? "hang" : random.pick(["plain", "later"] as const),
-      end: !atMostOnce && random.chance(0.15) ? random.pick(["fatal", "mended"] as const) : "value",
-      shielded: false,
-    };
-  }
-
-  #key(): string {
-    return `${this.#name}/${this.#count++}`;
+  count(): number {
+    return this.#count++;
   }
 }

@@ -9,14 +9,16 @@ import {
 import { isTerminal } from "@perdure/core/world";
 import type { Random } from "@perdure/simulator/cluster";
 import { pause } from "@perdure/simulator/cluster";
-import { isOver } from "./after-end.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer } from "./finale.ts";
-import { TERMINATED } from "./payloads.ts";
-import { allHooksOf, type HookSpec, hooksOf, type Program, watchedBy } from "./program.ts";
+import type { Arguments, Value } from "./kinds/kind.ts";
+import { TERMINATED } from "./kinds/payloads.ts";
+import { isOver } from "./kinds/run.ts";
+import { wokenOf } from "./kinds/wait.ts";
+import { allHooksOf, type HookSpec, hasHooksBelow, hooksOf, type Program, watchedBy } from "./program.ts";
 import { PATIENCE, type Play, type Stage, untilAnswered } from "./stage.ts";
 import { forkOnce, retryTwice } from "./successors.ts";
-import { type Arguments, simulated, type Value } from "./workflow.ts";
+import { simulated } from "./workflow.ts";
 
 /** What the outside world does with one program: starts it, sends to its hooks, cancels it, waits for its result. */
 
@@ -53,7 +55,7 @@ const LATE = 20_000;
 async function goOn(stage: Stage, { program, answer }: Play, args: Arguments, runId: string): Promise<void> {
   const { root, after, index } = program;
   // Whoever waits for a payload elsewhere in the family would wait for ever.
-  if (after === null || !stage.successors || allHooksOf(root).length > hooksOf(root).length) return;
+  if (after === null || !stage.successors || hasHooksBelow(root)) return;
   if (after === "retry" && answer?.status !== "failed") return;
   const successor = await (after === "fork" ? forkOnce(stage, runId) : retryTwice(stage, runId, `p${index}`));
   if (successor === null) return;
@@ -219,7 +221,7 @@ async function cancel(
 async function wakeUp(stage: Stage, runId: string, after: number | null): Promise<void> {
   if (after === null) return;
   await pause(stage.cluster.driver, after);
-  stage.store.woken.add(runId);
+  wokenOf(stage.store.checks).add(runId);
   await untilAnswered(stage, async ({ client }) => await client.getRun(runId).wakeUp());
 }
 

@@ -120,6 +120,8 @@ export type Node =
   | { readonly type: "once"; readonly step: StepSpec }
   /** Waits for the end of another program's run, which was started before. */
   | { readonly type: "watch"; readonly program: number }
+  /** A step that writes to the run's stream. */
+  | { readonly type: "write"; readonly step: StepSpec; readonly chunks: number }
   | { readonly type: "floating"; readonly node: Node }
   | LockedNode
   | { readonly type: "loop"; readonly times: number; readonly node: Node };
@@ -143,30 +145,13 @@ export interface Program {
 }
 
 /** The nodes right below a node; those of a child's program are not. */
-function below(node: Node): readonly Node[] {
-  switch (node.type) {
-    case "sequence":
-    case "parallel":
-      return node.nodes;
-    case "branch":
-      return [node.left, node.right];
-    case "step":
-    case "clock":
-    case "sleep":
-    case "once":
-    case "hook":
-    case "child":
-    case "watch":
-    case "state":
-    case "attribute":
-    case "shielded":
-    case "collect":
-      return [];
-    case "anew":
-      return [node.node, node.next];
-    default:
-      return [node.node];
-  }
+export function below(node: Node): readonly Node[] {
+  return [
+    ...("nodes" in node ? node.nodes : []),
+    ...("node" in node ? [node.node] : []),
+    ...("left" in node ? [node.left, node.right] : []),
+    ...("next" in node ? [node.next] : []),
+  ];
 }
 
 /** A node and all that are below it in the same run. */
@@ -174,15 +159,19 @@ function nodesOf(node: Node): readonly Node[] {
   return [node, ...below(node).flatMap(nodesOf)];
 }
 
-/** All hooks of one run's program that others send to. */
+/** All hooks of one run's program that others send to; one that the next generation of the run takes over is there twice. */
 export function hooksOf(root: Node): readonly HookSpec[] {
   return nodesOf(root).flatMap((node) => (node.type === "hook" ? [node.hook] : []));
+}
+
+/** Whether a run that it starts, or one that this starts, has a hook. */
+export function hasHooksBelow(root: Node): boolean {
+  return nodesOf(root).some((node) => node.type === "child" && allHooksOf(node.root).length > 0);
 }
 
 /** The same, with those of the runs that it starts. */
 export function allHooksOf(root: Node): readonly HookSpec[] {
   const children = nodesOf(root).flatMap((node) => (node.type === "child" ? allHooksOf(node.root) : []));
-  // One that the next generation of a run takes over is there twice.
   return [...new Map([...hooksOf(root), ...children].map((hook) => [hook.token, hook])).values()];
 }
 
@@ -192,20 +181,4 @@ export function watchedBy(root: Node): readonly number[] {
     if (node.type === "watch") return [node.program];
     return node.type === "child" ? watchedBy(node.root) : [];
   });
-}
-
-/** The `finally` blocks that the workflow itself waits for, whatever happens beside them. */
-export function awaitedCleanups(node: Node): readonly (Node & { readonly type: "finally" })[] {
-  switch (node.type) {
-    case "finally":
-      return [node, ...awaitedCleanups(node.node)];
-    case "sequence":
-      return node.nodes.flatMap(awaitedCleanups);
-    case "try":
-    case "helper":
-    case "shared":
-      return awaitedCleanups(node.node);
-    default:
-      return [];
-  }
 }

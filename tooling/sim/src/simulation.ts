@@ -14,18 +14,23 @@ import {
 } from "@perdure/simulator/cluster";
 import { Actors } from "./actors/actors.ts";
 import { isActor } from "./actors/loop.ts";
-import { isOver } from "./after-end.ts";
-import { Bodies } from "./bodies.ts";
-import { configOf, type Fault, REPLACED, type SimOptions } from "./config.ts";
+import { configOf, type Fault, type SimOptions } from "./config.ts";
 import { deploy } from "./deploy.ts";
 import { LawBroken } from "./failure.ts";
 import { checkAnswer, checkEnded } from "./finale.ts";
-import { newProgram, SHARED } from "./generator.ts";
+import { newProgram } from "./generator.ts";
+import { Bodies } from "./kinds/body-laws.ts";
+import { locksOf } from "./kinds/lock.ts";
+import { isOver } from "./kinds/run.ts";
+import { SHARED } from "./kinds/shared.ts";
+import { isReplaced } from "./kinds/start-key.ts";
+import { mend, observeBodies } from "./kinds/step-body.ts";
+import { plantInPrograms } from "./planted.ts";
 import { operate, play, sendShared } from "./play.ts";
 import type { Play } from "./stage.ts";
 import { newStore } from "./store.ts";
 import { abandon, replaceOneAnother, sendOrStart } from "./talk.ts";
-import { deployBadVersion, mend, observeBodies, plantInPrograms, simulated } from "./workflow.ts";
+import { deployBadVersion, simulated } from "./workflow.ts";
 
 /** One cluster from its start until every run is over. */
 
@@ -106,7 +111,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
   const others = new Actors({ seed, scheduler, network, store, trace, config, on, fail });
   actors = others;
   const kill = (process: SimProcess): void => members.kill(process);
-  observeBodies(new Bodies({ scheduler, store, trace, fail, deadly, kill }));
+  observeBodies(new Bodies({ scheduler, view: store.checks, trace, fail, deadly, kill }));
 
   const plays: Play[] = [];
   for (let index = 0; index < config.programs; index++) {
@@ -179,7 +184,7 @@ export async function simulate(options: SimOptions): Promise<SimResult> {
     if (broken === null) {
       others.check();
       store.payloads.check(stage.delivered);
-      store.checks.locks.check(scheduler.now);
+      locksOf(store.checks).check(scheduler.now);
       for (const act of plays) checkAnswer(store, act);
       for (const run of store.state.runs.values())
         if (!isActor(run.row) && !isAbandoned(run.row) && !isLate(run.row))
@@ -221,8 +226,8 @@ function isAbandoned({ workflow }: RunRecord): boolean {
 }
 
 /** A start that replaces was asked for twice, and its second run came when everything was over. */
-function isLate({ idempotencyKey, status }: RunRecord): boolean {
-  return idempotencyKey === REPLACED && !isTerminal(status);
+function isLate(row: RunRecord): boolean {
+  return isReplaced(row) && !isTerminal(row.status);
 }
 
 function describeRow({ status, owner, dueAt, epoch, mailSeq, mailDone, endSeq, endDone }: RunRecord): string {

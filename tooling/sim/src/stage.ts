@@ -1,8 +1,8 @@
 import { WorldError } from "@perdure/core/errors";
 import type { Cluster, Member, Random } from "@perdure/simulator/cluster";
+import type { Value } from "./kinds/kind.ts";
 import type { Program } from "./program.ts";
 import type { Store } from "./store.ts";
-import type { Value } from "./workflow.ts";
 
 /** What those who act from outside have in common. */
 

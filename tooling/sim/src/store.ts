@@ -4,8 +4,8 @@ import { checkCounted } from "./actors/counter.ts";
 import { type CheckOptions, Checks } from "./checks.ts";
 import type { Plant } from "./config.ts";
 import { LawBroken } from "./failure.ts";
-import { checkAskedFor, checkToldOnce } from "./messages.ts";
-import { Payloads } from "./payloads.ts";
+import { Payloads } from "./kinds/payloads.ts";
+import { checkToldOnce } from "./messages.ts";
 import { plantBug } from "./plants.ts";
 
 /** The one store of a simulated cluster: the memory World, checked after every write. */
@@ -14,8 +14,6 @@ export interface Store {
   readonly state: MemoryState;
   readonly checks: Checks;
   readonly payloads: Payloads;
-  /** The runs whose sleeps somebody ends. */
-  readonly woken: Set<string>;
 }
 
 export interface StoreOptions extends CheckOptions {
@@ -25,18 +23,16 @@ export interface StoreOptions extends CheckOptions {
 }
 
 export function newStore(options: StoreOptions): Store {
-  const { plant, leaseTtl, time } = options;
+  const { plant, time } = options;
   const state = new MemoryState();
   const memory = memoryWorld({ state, clock: time });
   const world = plant === undefined ? memory : plantBug(memory, state, plant);
   const checks = new Checks(state, options);
-  const payloads = new Payloads(state, checks);
-  const woken = new Set<string>();
+  const payloads = new Payloads(checks);
   return {
     state,
     checks,
     payloads,
-    woken,
     world: {
       ...world,
       async createRuns(batch, now) {
@@ -65,7 +61,7 @@ export function newStore(options: StoreOptions): Store {
       async renew(request) {
         const results = await world.renew(request);
         request.leases.forEach(({ runId }, index) => {
-          if (results[index]?.outcome === "renewed") checks.renewed(runId, time(), leaseTtl * 4);
+          if (results[index]?.outcome === "renewed") checks.renewed(runId, time());
         });
         return results;
       },
@@ -90,7 +86,7 @@ export function newStore(options: StoreOptions): Store {
       },
       async deliver(batch, now) {
         for (const message of batch) {
-          checkAskedFor(message, state, checks, woken);
+          checks.sent(message);
           payloads.sent(message);
         }
         const results = await world.deliver(batch, now);
@@ -98,13 +94,18 @@ export function newStore(options: StoreOptions): Store {
         for (const result of results) if ("runId" in result) checks.written(result.runId, time());
         return results;
       },
+      async readRecords(keys, now) {
+        for (const key of keys) checks.recordAsked(key, time());
+        return await world.readRecords(keys, now);
+      },
       async writeRecords(batch, now) {
+        for (const { key } of batch) checks.recordAsked(key, time());
         const before = batch.map(({ key }) => state.records.get(key, time()));
         const results = await world.writeRecords(batch, now);
         batch.forEach(({ key }, index) => {
           const [old, record] = [before[index] ?? null, state.records.get(key, time())];
-          if (key.startsWith("lock")) checks.locks.written(key, old, record);
-          else checkCounted(old, record);
+          checks.recorded(key, old, record);
+          if (!key.startsWith("lock")) checkCounted(old, record);
         });
         return results;
       },

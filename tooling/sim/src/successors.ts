@@ -1,8 +1,8 @@
 import { HookConflictError, WorldError } from "@perdure/core/errors";
 import { pause } from "@perdure/simulator/cluster";
 import { LawBroken } from "./failure.ts";
+import { mend } from "./kinds/step-body.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
-import { mend } from "./workflow.ts";
 
 /** Runs that go on where another one was. */
 

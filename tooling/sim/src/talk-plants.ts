@@ -7,6 +7,7 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
     ...world,
     createRuns: (batch, now) => world.createRuns(batch.map(change), now),
   });
+  let sendings = 0;
   switch (plant) {
     case "generation-not-told":
       return {
@@ -87,6 +88,23 @@ export function plantTalkBug(world: World, plant: TalkPlant): World {
               ? { outcome: "delivered", runId: "runId" in to ? to.runId : "", id: null }
               : (others.next().value ?? { outcome: "no_such_name" }),
           );
+        },
+      };
+    case "chunks-lost":
+      return {
+        ...world,
+        appendChunks: async (batch) => batch.map(() => ({ outcome: "appended" })),
+      };
+    case "chunks-twice":
+      return {
+        ...world,
+        async appendChunks(batch) {
+          // A request that is sent again is taken for another writer's.
+          const results = await world.appendChunks(batch);
+          await world.appendChunks(
+            batch.map((request) => ({ ...request, n: 0, writer: `again ${sendings++}` })),
+          );
+          return results;
         },
       };
     // These are in the programs.

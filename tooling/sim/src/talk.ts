@@ -1,12 +1,13 @@
 import { isTerminal } from "@perdure/core/world";
 import type { Random } from "@perdure/simulator/cluster";
 import { pause } from "@perdure/simulator/cluster";
-import { REPLACED } from "./config.ts";
 import { LawBroken } from "./failure.ts";
-import { TERMINATED } from "./payloads.ts";
+import type { Arguments } from "./kinds/kind.ts";
+import { TERMINATED } from "./kinds/payloads.ts";
+import { REPLACED } from "./kinds/start-key.ts";
 import type { CollectNode } from "./program.ts";
 import { type Stage, untilAnswered } from "./stage.ts";
-import { type Arguments, abandoned, simulated } from "./workflow.ts";
+import { abandoned, simulated } from "./workflow.ts";
 
 /**
  * What clients do with runs that no program starts: payloads that start their run, a run that nobody executes, and runs of one key that

@@ -67,6 +67,8 @@ describe("a planted bug is found", { timeout: TIMEOUT }, () => {
     ["answer-unheard", "at most once"],
     ["shield-with-a-hole", "what is shielded goes on"],
     ["key-not-claimed", "start keys are unique"],
+    ["chunks-lost", "what a step writes is in its stream"],
+    ["chunks-twice", "what a step writes is in its stream"],
   ];
 
   // With the seed to begin at: few clusters have a lock that several runs want at the right moment.

@@ -8,7 +8,7 @@ import type { NewRun } from "../interpreter/new-run.ts";
 import { isWebhookId, webhookFacts } from "../interpreter/webhook.ts";
 import type { Logger } from "../logger.ts";
 import { hookName } from "../names.ts";
-import { decode, encode, largestValue, storable, withOutlet } from "../serialization/index.ts";
+import { decode, encode, encodingAll, largestValue, storable, withOutlet } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import type { CreateRun, CreateRunResult, DeliverResult, HeldName, Message, World } from "../world/index.ts";
 import type { ClientStreams } from "./client-streams.ts";
@@ -17,7 +17,7 @@ import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hoo
 import { resumeOptions } from "./hooks.ts";
 import { refuseTied } from "./joined-start.ts";
 import type { OutsideSignals, SignalTerms } from "./outside-signals.ts";
-import { checkKey, startRequest } from "./start-request.ts";
+import { checkKey, type StartRequest, startRequest } from "./start-request.ts";
 import { WebhookVerifiers } from "./webhook-verifier.ts";
 import { type TakeOptions, takenRequest, takeRequest } from "./webhooks.ts";
 
@@ -63,11 +63,14 @@ export class ClientHooks {
     const { idempotencyKey, orStart } = resumeOptions(options);
     const messageId = this.#messageId(token, idempotencyKey);
     const passed = new PassedStreams(messageId, { runId: null, writables: true });
-    const data = withOutlet(passed, () => encode(payload, "payload", signals));
+    const [data, start] = encodingAll([payload, orStart?.[1]], () => [
+      withOutlet(passed, () => encode(payload, "payload", signals)),
+      orStart === undefined ? null : orStartRequest(token, orStart, signals),
+    ]);
     const resumed =
-      orStart === undefined
+      start === null
         ? await this.#resume(token, messageId, data, signals)
-        : await this.#resumeOrStart(token, messageId, data, orStart, signals);
+        : await this.#resumeOrStart(token, messageId, data, start, signals);
     this.#options.streams.serve(passed, resumed.runId, true);
     return resumed;
   }
@@ -134,18 +137,9 @@ export class ClientHooks {
     token: string,
     messageId: string,
     payload: Uint8Array | null,
-    [fn, args = [], options = {}]: OrStartRequest,
+    { keyAt, terms: _, ...asked }: StartRequest,
     signals: OutsideSignals | undefined,
   ): Promise<ResumedHook> {
-    for (const name of ["hook", "onConflict", "failedRuns", "world", "tx"]) {
-      if (name in options) {
-        throw new TypeError(
-          `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
-        );
-      }
-    }
-    const { keyAt, terms: _, ...asked } = startRequest(fn, args, options, signals);
-    checkKey(token, "token");
     const { world, clock, ids, open, awaited, create, deliver, logger, signalTerms } = this.#options;
     const { runId, hookId } = await awaited(async () => {
       await open();
@@ -159,6 +153,24 @@ export class ClientHooks {
     signals?.sentTo(runId, signalTerms);
     return { token, hookId, runId };
   }
+}
+
+/** Reads what is started for a payload if no run has the token. */
+function orStartRequest(
+  token: string,
+  [fn, args = [], options = {}]: OrStartRequest,
+  signals: OutsideSignals | undefined,
+): StartRequest {
+  for (const name of ["hook", "onConflict", "failedRuns", "world", "tx"]) {
+    if (name in options) {
+      throw new TypeError(
+        `resumeHook({ orStart }): a start has no option ${name} there: the run has the hook, and it is one run.`,
+      );
+    }
+  }
+  const request = startRequest(fn, args, options, signals);
+  checkKey(token, "token");
+  return request;
 }
 
 /** What is shown of the hook that has a token. */

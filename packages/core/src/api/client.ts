@@ -4,6 +4,7 @@ import { currentContext, refuseInWorkflow } from "../context.ts";
 import type { RunEnding } from "../engine/commits/completions.ts";
 import type { StartCalls } from "../engine/system-steps/start-run.ts";
 import { type StopSleepResult, stopSleeps } from "../engine/system-steps/wake-up.ts";
+import { createRuns, onStarted } from "../engine/upkeep/started-runs.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { type IdSource, systemIds } from "../ids.ts";
@@ -12,7 +13,7 @@ import { TERMINATE } from "../interpreter/kinds/cancel.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import type { Logger } from "../logger.ts";
 import { type LoggerChoice, resolveLogger } from "../logger-choice.ts";
-import { hookName, successorName } from "../names.ts";
+import { hookName } from "../names.ts";
 import { encode, largestBatch, largestValue, sizesInBatch, storable } from "../serialization/index.ts";
 import { PassedStreams } from "../streams/passed-streams.ts";
 import { streamsOf } from "../streams/run-streams.ts";
@@ -31,6 +32,7 @@ import { RunWatcher } from "./run-watcher.ts";
 import { type StartOptions, type StartRequest, startRequest } from "./start-request.ts";
 import { startFromProgram } from "./starting.ts";
 import { type StateOptions, stateOf } from "./state.ts";
+import { successorOf } from "./successor.ts";
 import { terminate } from "./terminate.ts";
 import { unansweredMessage, unansweredStart } from "./unanswered.ts";
 import { UnattendedRuns } from "./unattended-runs.ts";
@@ -91,6 +93,7 @@ export class Client implements RunAccess {
       [...this.workers].some((worker) => worker.holds(runId)),
     );
     this.#unattended = new UnattendedRuns({ world, clock, logger, workers: this.workers });
+    onStarted(world, (run) => this.#unattended.started(run));
     this.streams = new ClientStreams({
       open: async () => {
         await this.open();
@@ -113,7 +116,7 @@ export class Client implements RunAccess {
     };
     this.#create = batcher({
       clock,
-      send: (batch) => world.createRuns(batch, clock.now()),
+      send: (batch) => createRuns(world, batch, clock.now()),
       size: ({ events, mail }) => sizesInBatch(...events, ...mail),
       largest,
       unanswered: unansweredStart,
@@ -229,8 +232,8 @@ export class Client implements RunAccess {
       withinOptions(runId, options, this.#clock, async (signal) => {
         await unlessAborted(this.open(), signal);
         if (options.follow !== true) return await this.#ending(runId, signal);
-        const successor = (id: string): Promise<string | null> =>
-          unlessAborted(this.#holderOf(successorName(id)), signal);
+        const looking = { world: this.world, clock: this.#clock, signal };
+        const successor = (id: string): Promise<string | null> => successorOf(id, looking);
         return await endOfLine(runId, (id) => this.#ending(id, signal), successor);
       }),
     );
@@ -238,11 +241,6 @@ export class Client implements RunAccess {
 
   async #ending(runId: string, signal: AbortSignal | undefined): Promise<RunEnding> {
     return await this.#unattended.during(runId, this.#watcher.ended(runId, signal));
-  }
-
-  async #holderOf(name: string): Promise<string | null> {
-    const [held] = await this.world.getNames([name], this.#clock.now());
-    return held?.runId ?? null;
   }
 
   async cancel(runId: string, reason: string | undefined, mode: "graceful" | "terminate"): Promise<void> {

@@ -1,5 +1,5 @@
 import { checkOptionNames } from "../option-names.ts";
-import { checkKey, type StartOptions } from "./start-request.ts";
+import { checkKey, type StartOptions, takenOptions } from "./start-request.ts";
 
 /** What `resumeHook` and `getHookByToken` take and give. */
 
@@ -40,6 +40,14 @@ export interface ResumeOptions {
    * whether a live hook had the token then. Not with `orStart`.
    */
   readonly tx?: unknown;
+}
+
+/** The options as they are now, for a call that has to read bodies first. */
+export function takenResumeOptions(options: ResumeOptions = {}): ResumeOptions {
+  const { orStart } = options;
+  if (!Array.isArray(orStart)) return { ...options };
+  const [workflow, args = [], startOptions = {}] = orStart as OrStartRequest;
+  return { ...options, orStart: [workflow, args, takenOptions(startOptions)] };
 }
 
 /** Reads the options of `resumeHook`. Throws a `TypeError` for what cannot be meant. */

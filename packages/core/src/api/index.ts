@@ -5,7 +5,13 @@ import { checkOptionNames } from "../option-names.ts";
 import { whenRead } from "../serialization/index.ts";
 import { startInStep } from "../step-runs.ts";
 import { startInWorkflow } from "../workflow-runs.ts";
-import type { HookInfo, OrStartRequest, ResumedHook, ResumeOptions } from "./hooks.ts";
+import {
+  type HookInfo,
+  type OrStartRequest,
+  type ResumedHook,
+  type ResumeOptions,
+  takenResumeOptions,
+} from "./hooks.ts";
 import {
   type ListRunsOptions,
   listQuery,
@@ -58,7 +64,7 @@ export {
   type WorkflowLifecycleHooks,
 } from "./lifecycle-hooks.ts";
 export type { ListRunsOptions, RunInfo, RunInfo as WorkflowRun, RunList, RunSelection } from "./listing.ts";
-export type { ListLocksOptions, LockInfo } from "./locks-listing.ts";
+export type { ListLocksOptions, LockHolder, LockInfo } from "./locks-listing.ts";
 export type { HookList, ListNamesOptions, StartKeyInfo, StartKeyList } from "./names-listing.ts";
 export type { StopSleepOptions } from "./sleeps.ts";
 export type { StateOptions } from "./state.ts";
@@ -118,12 +124,13 @@ export async function start(
   const args = isOptions ? [] : (argsOrOptions as unknown[]);
   const given = takenOptions((isOptions ? argsOrOptions : options) ?? {});
   const context = currentContext();
-  return await whenRead(() => {
-    if (context?.kind === "workflow") return startInWorkflow(context.execution, workflow, args, given);
-    if (context?.kind === "step") return startInStep(context, workflow, args, given);
-    const { world } = given;
-    return (world === undefined ? clientHere("start()") : clientOf(world)).start(workflow, args, given);
-  });
+  if (context?.kind === "workflow") {
+    return await whenRead(() => startInWorkflow(context.execution, workflow, args, given));
+  }
+  if (context?.kind === "step") return await whenRead(() => startInStep(context, workflow, args, given));
+  const { world } = given;
+  const client = world === undefined ? clientHere("start()") : clientOf(world);
+  return await whenRead(() => client.start(workflow, args, given));
 }
 
 /**
@@ -158,7 +165,7 @@ export async function resumeHook<T = unknown>(
 ): Promise<ResumedHook | undefined> {
   const client = clientHere("resumeHook()");
   const token = typeof tokenOrHook === "string" ? tokenOrHook : tokenOrHook.token;
-  const given = { ...options };
+  const given = takenResumeOptions(options);
   if (given.tx === undefined) return await whenRead(() => client.resumeHook(token, payload, given));
   await whenRead(() => client.joinedResume(token, payload, given));
   return undefined;

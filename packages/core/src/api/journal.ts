@@ -76,8 +76,7 @@ export async function* eventsOf(
   let left = options.limit;
   for await (const page of journalPages(read, run, options.after, Math.min(PAGE, left))) {
     for (const event of page) {
-      // Written since the call.
-      if (event.seq > run.seq || left === 0) return;
+      if (left === 0) return;
       yield event;
       left--;
     }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { WorldError } from "../errors/index.ts";
 import type { Hint, World } from "../world/index.ts";
 import { unlessAborted } from "./waiting.ts";
 
@@ -31,6 +32,21 @@ export function tellsOf(runId: string, state?: "state"): LookingOptions["tells"]
 /** How long to wait for a notification, in milliseconds. */
 export function patienceWith({ capabilities }: World): number {
   return capabilities.notifications ? PATIENCE : WITHOUT_NOTIFICATIONS;
+}
+
+/**
+ * A look of somebody who only waits: where the store does not answer he waits on, as for {@link Run.returnValue}, and looks again
+ * a little later.
+ */
+export function patiently<T>(look: () => Promise<Look<T>>): () => Promise<Look<T>> {
+  return async () => {
+    try {
+      return await look();
+    } catch (error) {
+      if (!WorldError.is(error) || !error.retryable) throw error;
+      return { again: WITHOUT_NOTIFICATIONS };
+    }
+  };
 }
 
 /** Looks now, and whenever there may be something to see. */

@@ -7,6 +7,7 @@ import type { NewRun, StartKey } from "../interpreter/new-run.ts";
 import { SINGLETON, singletonFor } from "../interpreter/singleton.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 import {
+  asTaken,
   encode,
   fingerprint,
   type SignalHost,
@@ -160,7 +161,7 @@ export function startRequest(
   const freeFrom = freeFromTtl(options.ttl, "start({ ttl })");
   const keyAt = key === undefined ? () => null : keyFrom(key, freeFrom, fingerprint(workflow, args));
   const changes = options.attributes === undefined ? {} : checkAttributes(options.attributes, "attributes");
-  const singleton = singletonFor(workflow, list);
+  const singleton = singletonFor(workflow, asTaken(list));
   const attributes = {
     ...withChanges({}, changes, "attributes"),
     ...(singleton !== undefined && { [SINGLETON]: singleton.key }),

@@ -3,7 +3,7 @@ import { WorkflowRunNotFoundError } from "../errors/index.ts";
 import type { RunState } from "../interpreter/kinds/state.ts";
 import { decode } from "../serialization/index.ts";
 import { isTerminal } from "../world/index.ts";
-import { type LookingOptions, patienceWith, tellsOf, untilSeen } from "./looking.ts";
+import { type Look, type LookingOptions, patienceWith, patiently, tellsOf, untilSeen } from "./looking.ts";
 import { lendingSlot } from "./waiting.ts";
 
 /** What a run shows of itself, read from its row: the run is not woken. */
@@ -24,12 +24,14 @@ export async function stateOf(
   after: number | undefined,
 ): Promise<RunState | null> {
   const { world } = options;
-  const seen = untilSeen({ ...options, tells: tellsOf(runId, "state") }, async () => {
+  const look = async (): Promise<Look<RunState | null>> => {
     const [run] = await world.getRuns([runId]);
     if (run === null || run === undefined) throw new WorkflowRunNotFoundError(runId);
     const state = run.state === null ? null : (decode(run.state) as RunState);
     const isLater = after === undefined || (state?.version ?? 0) > after || isTerminal(run.status);
     return isLater ? { seen: state } : { again: patienceWith(world) };
-  });
-  return await (after === undefined ? seen : lendingSlot(runId, seen));
+  };
+  const looking = { ...options, tells: tellsOf(runId, "state") };
+  if (after === undefined) return await untilSeen(looking, look);
+  return await lendingSlot(runId, untilSeen(looking, patiently(look)));
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { callsOneStep, hasBuiltIn } from "../define/built-ins.ts";
 import { registry } from "../define/registry.ts";
 import { type WorkerInfo, workersOf } from "../engine/upkeep/sign-of-life.ts";
+import type { StartedRun } from "../engine/upkeep/started-runs.ts";
 import type { EngineWorker } from "../engine/worker.ts";
 import { CALLER } from "../interpreter/kinds/attributes.ts";
 import type { Logger } from "../logger.ts";
@@ -10,8 +11,9 @@ import { decodeError } from "../serialization/index.ts";
 import { isTerminal, type RunRecord, type RunStatus, type World } from "../world/index.ts";
 
 /**
- * Warns of runs that somebody waits for and nobody executes: they are due, and no worker takes them, or they are parked as
- * diverged. Runs that sleep, wait for a hook, or are under way are neither.
+ * Warns of runs that nobody executes: those that somebody waits for here, which are due, and no worker takes them, or which are parked as
+ * diverged; and those that were started here, which are due, and no worker that is known would take them. Runs that sleep, wait for a
+ * hook, or are under way are none of these.
  */
 
 /** How long a run must have been awaited and due. */
@@ -38,6 +40,10 @@ export class UnattendedRuns {
   readonly #options: UnattendedRunsOptions;
   /** Awaited runs: how many wait for each, and when it is looked at next, in monotonic time. */
   readonly #awaited: Map<string, { waiters: number; lookAt: number }> = new Map();
+  /** Runs that were started here, one of each workflow, and when each is looked at next. */
+  readonly #started: Map<string, { runId: string; lookAt: number }> = new Map();
+  /** When it was last warned of runs of a workflow. */
+  readonly #warnedAt: Map<string, number> = new Map();
   #cancelTimer: (() => void) | undefined;
 
   constructor(options: UnattendedRunsOptions) {
@@ -50,22 +56,35 @@ export class UnattendedRuns {
     return await work.finally(stop);
   }
 
+  /** A run was started here, which nobody may wait for. Of each workflow one is looked at, as long as it lies there. */
+  started({ runId, workflow }: StartedRun): void {
+    if (this.#started.has(workflow) || this.#executedHere(workflow)) return;
+    this.#started.set(workflow, { runId, lookAt: this.#options.clock.elapsed() + PATIENCE });
+    this.#arm();
+  }
+
   #watch(runId: string): () => void {
     const known = this.#awaited.get(runId);
     if (known !== undefined) known.waiters++;
     else this.#awaited.set(runId, { waiters: 1, lookAt: this.#options.clock.elapsed() + PATIENCE });
-    this.#cancelTimer ??= this.#options.clock.setTimer(
-      this.#options.clock.now() + PATIENCE,
-      () => void this.#look(),
-    );
+    this.#arm();
     return () => this.#unwatch(runId);
+  }
+
+  #arm(): void {
+    const { clock } = this.#options;
+    this.#cancelTimer ??= clock.setTimer(clock.now() + PATIENCE, () => void this.#look());
   }
 
   #unwatch(runId: string): void {
     const known = this.#awaited.get(runId);
     if (known === undefined || --known.waiters > 0) return;
     this.#awaited.delete(runId);
-    if (this.#awaited.size > 0) return;
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#awaited.size > 0 || this.#started.size > 0) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
@@ -87,9 +106,27 @@ export class UnattendedRuns {
         await this.#judge(awaited);
         await this.#lookFurther(awaited);
       }
+      await this.#lookAtStarted(now);
     } catch {
       // The store does not answer: who waits for the run hears of that.
     }
+  }
+
+  async #lookAtStarted(now: number): Promise<void> {
+    const due = [...this.#started].filter(([, { lookAt }]) => lookAt <= now);
+    if (due.length === 0) return;
+    const runs = await this.#options.world.getRuns(due.map(([, { runId }]) => runId));
+    for (const [index, [workflow, watched]] of due.entries()) {
+      const run = runs[index] ?? null;
+      // Somebody has it, or had it.
+      if (run === null || run.status !== "pending" || run.owner !== null) this.#started.delete(workflow);
+      else {
+        watched.lookAt = now + AGAIN;
+        if (now - (this.#warnedAt.get(workflow) ?? Number.NEGATIVE_INFINITY) >= AGAIN)
+          await this.#judge([run]);
+      }
+    }
+    this.#rest();
   }
 
   /** An awaited run that has parked may itself wait for runs, which it has started: children, or those of `once`. */
@@ -127,14 +164,18 @@ export class UnattendedRuns {
       if (run.status === "diverged") this.#warnOfDiverged(run);
       if (run.status === "diverged" || run.dueAt === null || run.dueAt > now - PATIENCE) continue;
       // A worker of this process that is busy will come to it.
-      if (this.#workers().some((worker) => worker.executes(run.workflow))) continue;
+      if (this.#executedHere(run.workflow)) continue;
       unattended.set(run.workflow, [...(unattended.get(run.workflow) ?? []), run]);
     }
     if (unattended.size === 0) return;
     const signs = await workersOf(this.#options.world, now).catch(() => null);
     for (const [workflow, [first, ...others]] of unattended) {
-      if (first !== undefined)
-        this.#warn(workflow, first, others.length, now, this.#elsewhere(workflow, signs));
+      if (first === undefined) continue;
+      // Whoever waits hears of workers that are busy; that a start is in a line is no news.
+      const expected = signs?.some(({ workflows }) => workflows.includes(workflow)) ?? true;
+      if (expected && this.#started.get(workflow)?.runId === first.runId && !this.#awaited.has(first.runId))
+        continue;
+      this.#warn(workflow, first, others.length, now, this.#elsewhere(workflow, signs));
     }
   }
 
@@ -147,6 +188,7 @@ export class UnattendedRuns {
   }
 
   #warn(workflow: string, { runId, dueAt }: RunRecord, others: number, now: number, elsewhere: string): void {
+    this.#warnedAt.set(workflow, this.#options.clock.elapsed());
     const seconds = Math.floor((now - (dueAt ?? now)) / 1_000);
     const more = others === 0 ? "" : `, and ${others} more of this workflow`;
     this.#options.logger.warn(
@@ -158,7 +200,9 @@ export class UnattendedRuns {
 
   /** Why anybody cares. */
   #why(runId: string): string {
-    return this.#awaited.has(runId) ? "is awaited here" : "was started by one that is awaited here";
+    if (this.#awaited.has(runId)) return "is awaited here";
+    const started = [...this.#started.values()].some((run) => run.runId === runId);
+    return started ? "was started here" : "was started by one that is awaited here";
   }
 
   /** What is known in this process of who would execute the workflow, and what to do. */
@@ -208,6 +252,10 @@ export class UnattendedRuns {
       `Another process has a worker that executes it, "${first.workerId}" (pid ${first.pid} on ${first.host})${all}: it is busy, or has died ` +
       "within the last half minute; listWorkers() tells how it is."
     );
+  }
+
+  #executedHere(workflow: string): boolean {
+    return this.#workers().some((worker) => worker.executes(workflow));
   }
 
   #workers(): EngineWorker[] {

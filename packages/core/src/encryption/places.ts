@@ -1,3 +1,4 @@
+import { isRefusal } from "../interpreter/kinds/index.ts";
 import type {
   AppendChunks,
   ClaimedRun,
@@ -23,13 +24,11 @@ import { isSealed, noteKeptEncrypted, refuseSealedText, sealedOfText, textOfSeal
  * attributes.
  */
 
-/** Events whose data is an id that the World has put there, in the clear: who has the name that was asked for. */
-const WRITTEN_BY_THE_WORLD: ReadonlySet<string> = new Set(["hook_conflict"]);
-
 /** An event: to its run, and to what it says of what. */
 export function eventValues<Event extends NewEvent>(event: Event, runId: string, change: Transform): Event {
   const { type, id, data } = event;
-  if (data === null || WRITTEN_BY_THE_WORLD.has(type)) return event;
+  // The World has put an id there, in the clear: who has the name that was asked for.
+  if (data === null || isRefusal(type)) return event;
   const changed = change(data, ["run", runId, "event", type, id]);
   if (type === "run_created" && changed !== data) {
     noteKeptEncrypted(data);

@@ -4,7 +4,7 @@ import { AfterWork } from "./after-end/after-work.ts";
 import { Arrivals } from "./claims/arrivals.ts";
 import { ClaimLoop } from "./claims/claim-loop.ts";
 import { HandOver } from "./claims/hand-over.ts";
-import { parkDiverged } from "./claims/park-diverged.ts";
+import { type Parking, parkDiverged } from "./claims/park-diverged.ts";
 import { Quarantine } from "./claims/quarantine.ts";
 import { Residents } from "./claims/residents.ts";
 import { Room } from "./claims/room.ts";
@@ -60,8 +60,8 @@ export class RunPool {
     const touch = (run: LiveRun): void => this.#tick.touch(run);
     const store = storeCalls(options);
     const onSystemStep = (run: LiveRun, step: PendingSystemStep): void => this.#systemSteps.start(run, step);
-    const onDiverged = (run: LiveRun, error: unknown): void =>
-      parkDiverged(run, { error, lost: false, retryAt: null }, options);
+    const onDiverged = (run: LiveRun, error: unknown, parking?: Parking): void =>
+      parkDiverged(run, error, { ...options, touch }, parking);
     const unreadable = new UnreadableRuns({ ...options, giveBack: (run) => this.#handOver.leave(run) });
     this.#unreadable = unreadable;
     this.#systemSteps = new SystemStepRunner({ ...options, store, unreadable, onDiverged, onEnded: touch });
@@ -113,7 +113,7 @@ export class RunPool {
       touch,
       onEnded: (claimed) => void this.#afterWork.take(claimed).then(() => this.drain.left()),
       onLoaded: () => this.#claims.roomFreed(),
-      onDiverged: (run, error, lost, retryAt) => parkDiverged(run, { error, lost, retryAt }, options),
+      onDiverged,
     });
     this.#store = new StoreWatch({ world: options.world.name, clock, logger, pause: options.pollInterval });
     this.#claims = new ClaimLoop({
@@ -164,7 +164,7 @@ export class RunPool {
       maxRuns: options.maxRuns,
       shut: () =>
         this.#phase !== "open" || this.#quarantine.active || this.#commits.stuck || this.#steps.detached.full,
-      held: () => this.#residents.heldCount - this.#steps.slots.lendingRuns,
+      held: () => this.#residents.placesTaken - this.#steps.slots.lendingRuns,
       asked: () => this.#claims.asked,
       slots: this.#steps.slots,
       onFreed: () => this.#claims.roomFreed(),
@@ -178,8 +178,8 @@ export class RunPool {
       onSystemStep,
       onMail: (run, mailSeq) => this.#mail.note(run, mailSeq),
       onParked: (dueAt) => this.#claims.parked(dueAt),
-      onDiverged,
-      touch,
+      ...{ onDiverged, touch },
+      onRoom: () => this.#claims.roomFreed(),
     });
     this.#commits = new CommitLoop({
       ...options,

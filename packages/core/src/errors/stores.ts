@@ -1,6 +1,6 @@
 /**
- * Errors of stores and deployments that the Workflow SDK knows. This package has one for its stores, `WorldError`, and throws none of
- * the others: code that asks for them loads, and is told no.
+ * Errors of stores and deployments that the Workflow SDK knows. Of stores this package has one, `WorldError`, and throws none of the
+ * others: code that asks for them loads, and is told no.
  */
 
 import { defineKind, isKind, isNamed, WorkflowError, type WorkflowErrorOptions } from "./base.ts";
@@ -92,14 +92,16 @@ export class StreamError extends WorkflowError {
 }
 defineKind(StreamError, "STREAM_ERROR");
 
-/** The run was written by a newer version. */
+/** The run was started by a newer version: it is parked as diverged until its worker is updated. */
 export class RunNotSupportedError extends WorkflowError {
+  /** The engine that the run's journal was begun by. */
   readonly runSpecVersion: number;
+  /** The engine of this process. */
   readonly worldSpecVersion: number;
 
   constructor(runSpecVersion: number, worldSpecVersion: number) {
     super(
-      `The run needs version ${runSpecVersion}, and this one has ${worldSpecVersion}. Update the package that reads it.`,
+      `The run was started by a version of perdure with the engine ${runSpecVersion}, and this one has the engine ${worldSpecVersion}. Update it.`,
     );
     this.runSpecVersion = runSpecVersion;
     this.worldSpecVersion = worldSpecVersion;

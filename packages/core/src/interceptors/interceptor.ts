@@ -112,7 +112,7 @@ export interface Interceptor {
   /**
    * Called in place of each attempt's body, in the context of the step; `next()` calls the body and may be called once. What it
    * returns is the result of the attempt, and what it throws is its error, retried as if the body had thrown it: so return what `next()`
-   * gives, and throw what it throws.
+   * gives, and throw what it throws. When the body has done its work, what it throws is logged, and the body's result counts.
    */
   aroundStep?(call: StepCall, next: () => Promise<unknown>): Promise<unknown>;
   /**

@@ -4,6 +4,8 @@ import type { NewEvent } from "../world/index.ts";
 import type { Execution, StateKey } from "./execution.ts";
 import type { KindState } from "./kind-state.ts";
 import { type AcquireInput, admitRunIn } from "./kinds/lock.ts";
+import { beginningIn } from "./kinds/run.ts";
+import { isCallOf } from "./kinds/system-step.ts";
 
 /** The `concurrency` of a workflow: a lock that a run acquires before its first line. */
 
@@ -24,8 +26,8 @@ function newAdmission(): Admission {
 
 /** Before a replay: a run that has begun goes by the options of that time. */
 export function knowAdmission(execution: Execution, events: readonly NewEvent[]): void {
-  if (!events.some(({ type }) => type === "run_started")) return;
-  const asked = events.find(({ type, name }) => type === "system_step_created" && name === "admit_run");
+  if (beginningIn(events) === undefined) return;
+  const asked = events.find((event) => isCallOf(event, "admit_run"));
   admissionOf(execution).recorded = asked === undefined ? null : (decode(asked.data) as AcquireInput);
 }
 

@@ -2,14 +2,15 @@ import { refuseSealed } from "../encryption/sealed-bytes.ts";
 import { HookConflictError, WorkflowRunNotFoundError, WorkflowRuntimeError } from "../errors/index.ts";
 import { wholeJournal } from "../journal-pages.ts";
 import { inheritedStartClaim, singletonClaim, startName, successorName } from "../names.ts";
-import type {
-  CreateRun,
-  CreateRunResult,
-  FirstClaim,
-  JournalEvent,
-  NewEvent,
-  RunRecord,
-  World,
+import {
+  type CreateRun,
+  type CreateRunResult,
+  type FirstClaim,
+  isTerminal,
+  type JournalEvent,
+  type NewEvent,
+  type RunRecord,
+  type World,
 } from "../world/index.ts";
 import { failuresOf } from "./failures.ts";
 import type { Origin } from "./identity.ts";
@@ -219,13 +220,17 @@ function moved(origin: Origin, until: (before: number) => number): Origin {
   return { ...origin, until: until(origin.until), origin: inner };
 }
 
+/** @throws {WorkflowRunNotFoundError} if the run was deleted since its row was read */
 async function journalOf(
   world: Pick<ForkTerms["world"], "listEvents">,
   old: RunRecord,
 ): Promise<readonly JournalEvent[]> {
   const journal = await wholeJournal((...page) => world.listEvents(...page), old);
-  // Without an error: the run was deleted meanwhile.
-  if (journal.at(-1)?.seq !== old.seq) throw new WorkflowRunNotFoundError(old.runId);
+  if (journal.at(-1)?.seq !== old.seq) {
+    if (isTerminal(old.status)) throw new WorkflowRunNotFoundError(old.runId);
+    // It has begun anew meanwhile, and has none of those steps any more.
+    return [];
+  }
   refuseSealed(journal);
   return journal;
 }

@@ -34,8 +34,11 @@ export interface OpenValue {
 /** A value holds a request or response whose body was not read. Whoever can wait calls {@link whenRead}. */
 export class UnreadBody extends SerializationError {
   readonly holder: BodyHolder;
-  /** `null`: what ties the value to its caller cannot be kept, such as an abort signal; it is encoded anew. */
-  open: OpenValue | null = null;
+  /**
+   * The value, and what else the call passes, as they are now. Not a value that is tied to its caller, such as by an abort signal: it is
+   * encoded anew.
+   */
+  readonly open: OpenValue[] = [];
 
   constructor(path: string, holder: BodyHolder) {
     super(
@@ -76,8 +79,8 @@ export async function afterReading<T>(unread: UnreadBody, encodes: () => T | Pro
   for (let error = unread; ; ) {
     const { open, holder, path } = error;
     await readBody(holder, path);
-    for (const other of open?.holders ?? []) await readBody(other, path);
-    if (open !== null) known.set(open.value, open.close());
+    for (const other of open.flatMap(({ holders }) => holders)) await readBody(other, path);
+    for (const { value, close } of open) known.set(value, close());
     try {
       return await withTaken(known, encodes);
     } catch (next) {

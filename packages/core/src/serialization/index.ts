@@ -19,4 +19,4 @@ export { inWords } from "./kinds.ts";
 export type { ReadOptions } from "./read.ts";
 export { largestBatch, largestValue, sizeInBatch, sizesInBatch, storable } from "./size.ts";
 export { type StreamOutlet, withOutlet } from "./stream-values.ts";
-export { copyOf, decode, encode, isImmutable } from "./values.ts";
+export { asTaken, copyOf, decode, encode, encodingAll, isImmutable } from "./values.ts";

@@ -3,7 +3,7 @@
  */
 import { SerializationError } from "../errors/input.ts";
 import { NO_TIES, type SignalHost, signalHost } from "./abort.ts";
-import { type OpenValue, takenBefore, UnreadBody } from "./bodies.ts";
+import { takenBefore, UnreadBody } from "./bodies.ts";
 import { tooLarge } from "./depth.ts";
 import { pack, unpack } from "./format.ts";
 import { BodyPlaces } from "./http-values.ts";
@@ -31,26 +31,45 @@ import { write, writeOpen } from "./write.ts";
  */
 export function encode(value: unknown, where: string, signals?: SignalHost): Uint8Array | null {
   if (value === undefined) return null;
-  if (isJsonExact(value)) return pack("j", json(value, where));
   const taken = takenBefore(value);
   if (taken !== undefined) return taken;
+  if (isJsonExact(value)) return pack("j", json(value, where));
   try {
     return pack("d", write(value, where, signals ?? signalHost()));
   } catch (error) {
-    if (error instanceof UnreadBody) error.open = openValue(value, where);
+    if (error instanceof UnreadBody) take(value, error);
     throw error;
   }
 }
 
-/** The value as it is now, but for the bodies in it; `null` if it is tied to whoever encodes it, by an abort signal or a stream. */
-function openValue(value: unknown, where: string): OpenValue | null {
+/** Encodes several values of a call. If the body of one has to be read first, the others are taken as well, as they are now. */
+export function encodingAll<T>(values: readonly unknown[], encodes: () => T): T {
+  try {
+    return encodes();
+  } catch (error) {
+    if (error instanceof UnreadBody) {
+      const taken = new Set(error.open.map(({ value }) => value));
+      for (const value of values) if (!taken.has(value)) take(value, error);
+    }
+    throw error;
+  }
+}
+
+/** Keeps a value as it is now, but for the bodies in it; not if it is tied to whoever encodes it, by an abort signal or a stream. */
+function take(value: unknown, { open }: UnreadBody): void {
   const places = new BodyPlaces();
   try {
-    const text = withOutlet(null, () => writeOpen(value, where, NO_TIES, places));
-    return { value, holders: places.holders, close: () => pack("d", places.filled(text)) };
+    const text = withOutlet(null, () => writeOpen(value, "value", NO_TIES, places));
+    open.push({ value, holders: places.holders, close: () => pack("d", places.filled(text)) });
   } catch {
-    return null;
+    // Then it is refused, or encoded anew, when its turn comes.
   }
+}
+
+/** What a value of this call is to those who look into it: a copy of what was taken, if the call had to wait for a body. */
+export function asTaken<T>(value: T): T {
+  const taken = takenBefore(value);
+  return taken === undefined ? value : (decode(taken) as T);
 }
 
 /**

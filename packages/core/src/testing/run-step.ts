@@ -117,7 +117,7 @@ export async function runStep<Args extends unknown[], Result>(
         attributes: {},
         metadata: (attributes) => workflowMetadata(execution, attributes),
         mayBegin: () => true,
-        onPostponed: () => {},
+        postpone: () => {},
         onEnd: (_attempt, ended) => resolve(ended),
       },
       new Map(),

@@ -2,6 +2,8 @@ import type { Run } from "../api/run.ts";
 import { systemElapsed, systemSetTimeout } from "../clock.ts";
 import { stepReferenceOf } from "../define/registry.ts";
 import { WorkflowRuntimeError } from "../errors/index.ts";
+import { openIn } from "../interpreter/kinds/index.ts";
+import { isSleep } from "../interpreter/kinds/wait.ts";
 import { checkOptionNames, type OptionNames } from "../option-names.ts";
 
 /**
@@ -62,12 +64,8 @@ const WAIT_OPTIONS: OptionNames<WaitOptions> = { timeout: true, pollInterval: tr
 export async function waitForSleep(run: Run, options: WaitOptions = {}): Promise<string> {
   checkOptionNames("waitForSleep()", options, WAIT_OPTIONS);
   return await waitFor(run, "a sleep", options, (events) => {
-    const sleeps = new Set<string>();
-    for (const { type, id } of events) {
-      if (id !== null && type === "wait_created") sleeps.add(id);
-      if (id !== null && type === "wait_completed") sleeps.delete(id);
-    }
-    return sleeps.values().next().value;
+    const [sleep] = [...openIn(events, "wait").values()].filter(isSleep);
+    return sleep?.id ?? undefined;
   });
 }
 

@@ -58,7 +58,10 @@ export interface WorldCapabilities {
 /** What an event, message or start counts beside its values; see {@link WorldCapabilities.largestBatch}. */
 export const EVENT_OVERHEAD = 256;
 
-/** A module whose `openWorld(options)` gives a World on the same store. */
+/**
+ * A module whose `openWorld(options)` gives a World on the same store, or a promise of one. The thread calls its `open()`, and
+ * then `renew` only.
+ */
 export interface LeaseKeeper {
   /**
    * URL of an ES module: `file:`, or `data:` with all that it needs, which works in every bundle and from every directory. It

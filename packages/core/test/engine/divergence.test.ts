@@ -7,7 +7,9 @@ import {
   WORKFLOW_SERIALIZE,
   workflow,
 } from "@perdure/core";
-import { decode, deploy } from "@perdure/core/testing";
+import { RunNotSupportedError } from "@perdure/core/errors";
+import { decode, decodeError, deploy } from "@perdure/core/testing";
+import type { JournalEvent } from "@perdure/core/world";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -257,6 +259,25 @@ it("parks a run whose arguments cannot be read here, before its function is call
   expect(row(run.runId).status).toBe("diverged");
   state.readable = true;
   expect(await until(run.returnValue)).toBe(5);
+});
+
+it("parks a run that a newer version has started until its worker is updated", async () => {
+  const { process, client, settle, row, state, until, clock } = cluster();
+  const { runId } = await client.start(
+    workflow("of a newer version", async () => await one()),
+    [],
+  );
+  const [created] = state.runs.get(runId)?.journal ?? [];
+  state.runs.get(runId)?.journal.splice(0, 1, { ...(created as JournalEvent), id: "2" });
+  await process();
+  await settle();
+  const error = decodeError(row(runId).error as Uint8Array);
+  expect(row(runId).status).toBe("diverged");
+  expect(RunNotSupportedError.is(error) && [error.runSpecVersion, error.worldSpecVersion]).toEqual([2, 1]);
+  // As if the worker had been updated.
+  state.runs.get(runId)?.journal.splice(0, 1, created as JournalEvent);
+  await clock.advance(120_000);
+  expect(await until(client.getRun(runId).returnValue)).toBe(1);
 });
 
 it("says that a run which has completed cannot be retried, and lets one be that is under way", async () => {

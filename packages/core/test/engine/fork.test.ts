@@ -1,6 +1,7 @@
-import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
+import { continueAsNew, createHook, getStepMetadata, sleep, step, workflow } from "@perdure/core";
 import { start } from "@perdure/core/api";
 import { FatalError, HookConflictError, WorkflowRunFailedError } from "@perdure/core/errors";
+import { Client } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
@@ -118,6 +119,38 @@ it("gives the failed step another id where the old one is burnt, and retries a r
   expect(ids[1]).toBe(ids[2]);
   expect(calls.filter(({ name }) => name === "reserve")).toHaveLength(1);
 });
+
+for (const [what, anew] of [
+  ["goes on", false],
+  ["begins anew", true],
+] as const) {
+  it(`forks a run that ${what} between two reads`, async () => {
+    const { process, client, clock, world, until, when, settle, row, journal } = cluster();
+    const add = step("add to it", async (n: number) => n + 1);
+    const flow = workflow("under way", async (): Promise<number> => {
+      const hook = createHook<number>({ token: "more" });
+      const first = await add(0);
+      const more = await hook;
+      return anew ? await continueAsNew([]) : (await add(more)) + first;
+    });
+    await process();
+    const run = await client.start<number>(flow, []);
+    await settle();
+    const fromStep = journal(run.runId).find(({ type }) => type === "step_created")?.id ?? "";
+    const store: typeof world = {
+      ...world,
+      async getRuns(runIds) {
+        const rows = await world.getRuns(runIds);
+        await client.resumeHook("more", 10);
+        await when(() => row(run.runId).seq > (rows[0]?.seq ?? 0) + 1);
+        return rows;
+      },
+    };
+    const fork = new Client({ world: store, clock, logger: "silent" }).getRun(run.runId).fork({ fromStep });
+    if (anew) await expect(until(fork)).rejects.toThrow(/has no step/);
+    else expect(await until((await until(fork)).exists)).toBe(true);
+  });
+}
 
 it("forks a run from a step: what was before keeps its results, what follows is the fork's own", async () => {
   const { process, client, clock, until, settle } = cluster();

@@ -189,24 +189,62 @@ it("wraps bodies, the first one outermost; what it returns and throws counts", a
       return await next();
     },
   });
-  const twice = register({
-    async aroundStep(_, next) {
-      await next();
-      return await next();
-    },
-  });
   await process();
-  const run = await client.start(child, [5]);
-  await expect(until(run.returnValue)).rejects.toThrow("next() a second time");
-  twice();
-  order.length = 0;
-  throws = 1;
   expect(await until((await client.start(child, [5])).returnValue)).toBe(12);
   const [first, whole] = [
     ["outer begins", "inner begins"],
     ["outer begins", "inner begins", "inner ends", "outer ends"],
   ];
   expect(order).toEqual([...(first as string[]), ...(whole as string[])]);
+});
+
+it("does not have a body repeated that has done its work, or still does it, when it throws", async () => {
+  const { client, process, until, settle } = cluster();
+  const [begun, end] = [gate(), gate()];
+  let charges = 0;
+  const charge = step("interceptors/charge", async (slow: boolean) => {
+    charges++;
+    begun.open();
+    if (slow) await end.promise;
+    return charges;
+  });
+  const flow = workflow("interceptors/charges", async (slow: boolean) => await charge(slow));
+  const { logs } = await process();
+  const broken: Interceptor["aroundStep"][] = [
+    async (_, next) => {
+      await next();
+      throw new Error("broken");
+    },
+    async (_, next) => {
+      await next();
+      return await next();
+    },
+  ];
+  for (const aroundStep of broken) {
+    const unregister = register({ aroundStep: (call, next) => aroundStep?.(call, next) as Promise<unknown> });
+    charges = 0;
+    expect(await until((await client.start(flow, [false])).returnValue)).toBe(1);
+    unregister();
+  }
+  charges = 0;
+  register({
+    async aroundStep(_, next) {
+      void next();
+      throw new Error("broken");
+    },
+  });
+  const run = await client.start(flow, [true]);
+  await until(begun.promise);
+  await settle();
+  end.open();
+  expect(await until(run.returnValue)).toBe(1);
+  expect(charges).toBe(1);
+  const said = logs.filter(({ message }) => /^aroundStep .* had done its work/.test(message));
+  expect(said.map(({ fields }) => (fields.error as Error).message)).toEqual([
+    "broken",
+    expect.stringContaining("next() a second time"),
+    "broken",
+  ]);
 });
 
 it("changes nothing when the others throw, or reject; the logger hears of it", async () => {

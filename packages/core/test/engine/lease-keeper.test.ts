@@ -17,6 +17,10 @@ it.each<[string, () => Promise<Located>]>([
   ["its module is not there", async () => ({ module: "file:///nowhere/keeper.js", options: {} })],
   ["its module is broken", module("throw new Error('not here')")],
   ["its World does not open", module("export const openWorld = async () => { throw new Error('not here') }")],
+  [
+    "its World cannot be opened",
+    module("export const openWorld = () => ({ open: async () => { throw new Error('not here') } })"),
+  ],
   ["it ends", module("process.exit(1)")],
   ["its options cannot be sent", async () => ({ module: "data:text/javascript,", options: () => 1 })],
 ])("a keeper that cannot start is one warning and nothing else: %s", async (_, locate) => {

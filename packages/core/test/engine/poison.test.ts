@@ -1,5 +1,6 @@
-import { getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
+import { acquireLock, createHook, getWorkflowMetadata, sleep, step, workflow } from "@perdure/core";
 import type { PoisonedRunError } from "@perdure/core/errors";
+import { locksOf } from "@perdure/core/inspect";
 import { decodeError } from "@perdure/core/testing";
 import type { RunRecord } from "@perdure/core/world";
 import { expect, it } from "vitest";
@@ -150,18 +151,32 @@ it("goes on when the code has been mended and somebody asks for it", async () =>
   expect(row(run.runId).lostClaims).toBe(0);
 });
 
-it("cancels a poisoned run without executing it", async () => {
+it("cancels a poisoned run without executing it; until then it is shown as the holder of its locks", async () => {
   const all = cluster();
-  const { client, row, when, until } = all;
+  const { client, clock, row, when, until, world } = all;
   const fleet = await supervised(1, all);
   const deadly = step("deadly", async () => await fleet.exit());
-  const flow = workflow("poison", async () => await deadly());
+  const flow = workflow("poison", async () => {
+    await acquireLock("the door");
+    await deadly();
+  });
   const run = await client.start(flow, []);
   await when(() => parked(row(run.runId)));
+  const next = await client.start(
+    workflow("waits for the lock", async () => {
+      await acquireLock("the door");
+      return "through";
+    }),
+    [],
+  );
+  await when(async () => (await locksOf(world, {}, clock.now()))[0]?.waiting === 1);
+  const [lock] = await locksOf(world, {}, clock.now());
+  expect(lock?.holders).toMatchObject([{ runId: run.runId, status: "diverged" }]);
   const { deaths } = fleet;
   await run.cancel();
   await expect(until(run.returnValue)).rejects.toThrow(/was cancelled/);
   expect(fleet.deaths).toBe(deaths);
+  expect(await until(next.returnValue)).toBe("through");
 });
 
 it("takes progress as a sign of health: a run that loses a worker at each step is no suspect", async () => {
@@ -202,4 +217,32 @@ it("gives a suspect back that has not begun when the worker closes", async () =>
   await when(() => row(bad.runId).owner === busy.worker.id);
   await until(busy.worker.close({ timeout: 1_000 }));
   expect(row(bad.runId)).toMatchObject({ owner: null, lostClaims: 3 });
+});
+
+it("takes no place of its worker while it waits with unread mail", async () => {
+  const all = cluster();
+  const { client, row, when, process, until } = all;
+  const fleet = await supervised(1, all);
+  const deadly = step("deadly", async () => await fleet.exit());
+  const bad = await client.start(
+    workflow("poison", async () => {
+      createHook({ token: "of the bad" });
+      await deadly();
+    }),
+    [],
+  );
+  await when(() => parked(row(bad.runId)));
+  for (const { kill } of fleet.alive) kill();
+  const small = await process({ maxRuns: 1 });
+  await client.resumeHook("of the bad", "unread");
+  await when(() => row(bad.runId).owner === small.worker.id && row(bad.runId).mailSeq === 1);
+  const after = await client.start(
+    workflow("comes after it", async () => "done"),
+    [],
+  );
+  expect(await until(after.returnValue)).toBe("done");
+  expect(row(bad.runId)).toMatchObject({ status: "diverged", owner: small.worker.id });
+  // It still hears of what is meant for it.
+  await bad.cancel();
+  await expect(until(bad.returnValue)).rejects.toThrow(/was cancelled/);
 });

@@ -1,4 +1,4 @@
-import { sleep, step, workflow } from "@perdure/core";
+import { setState, sleep, step, workflow } from "@perdure/core";
 import {
   WorkflowRunCancelledError,
   WorkflowRunFailedError,
@@ -155,6 +155,45 @@ it("looks for a state the less often the longer none comes, although something a
   expect(rows).toBeLessThan(50);
   await program.process();
   expect(await program.until(state)).toBeNull();
+});
+
+it("who waits for a state, or for what goes on for a run, waits on while the store does not answer", async () => {
+  const { process, client, clock, world, until, settle } = cluster();
+  const flow = workflow("seen later", async () => setState("there"));
+  const fails = workflow("goes wrong", async () => {
+    throw new Error("no");
+  });
+  const [run, failed] = [await client.start(flow, []), await client.start(fails, [])];
+  let away = true;
+  const answering =
+    <A extends unknown[], R>(ask: (...args: A) => Promise<R>) =>
+    (...args: A): Promise<R> =>
+      away ? Promise.reject(new WorldError("away", { retryable: true })) : ask(...args);
+  const store: typeof world = {
+    ...world,
+    getRuns: answering((ids) => world.getRuns(ids)),
+    getNames: answering((names, now) => world.getNames(names, now)),
+  };
+  const reader = new Client({ world: store, clock, logger: "silent" });
+  await expect(reader.getRun(run.runId).getState()).rejects.toThrow(/away/);
+  const state = reader.getRun(run.runId).getState({ after: 0 });
+  await process();
+  await settle();
+  away = false;
+  expect(await until(state)).toMatchObject({ value: "there" });
+  const followed = reader.getRun(failed.runId).result({ follow: true });
+  store.getNames = answering((names, now) => world.getNames(names, now));
+  const ended = new Promise<void>((resolve) => {
+    store.getRuns = async (ids) => {
+      away = true;
+      resolve();
+      return await world.getRuns(ids);
+    };
+  });
+  await until(ended);
+  await clock.advance(1_000);
+  away = false;
+  await expect(until(followed)).rejects.toThrow(WorkflowRunFailedError);
 });
 
 it("a run that cannot be read fails who awaits it, and nobody else", async () => {

@@ -266,6 +266,29 @@ it("gives slots out in turn to the runs, however many steps one of them has", as
   expect(done).toBe(204);
 });
 
+it("parks a run that has diverged at once, and begins no body of it that waits for the slot", async () => {
+  const { process, client, settle, types, when } = cluster();
+  const [opened, parked] = [gate(), gate()];
+  const calls: string[] = [];
+  const first = step("has the slot", async () => {
+    calls.push("first");
+    await opened.promise;
+  });
+  const second = step("waits for the slot", async () => void calls.push("second"));
+  const flow = workflow("too long", async () => void (await Promise.all([first(), second()])));
+  const { fault } = await process({ concurrency: 1, journalLimit: 4 });
+  let commits = 0;
+  // The one that parks the run is not answered.
+  fault((operation) => (operation === "commit" && ++commits > 2 ? parked.promise : undefined));
+  const { runId } = await client.start(flow, []);
+  await when(() => commits > 2);
+  expect(types(runId)).toEqual(["run_created", "run_started", "step_created", "step_created"]);
+  opened.open();
+  await settle();
+  expect(calls).toEqual(["first"]);
+  parked.open();
+});
+
 it("leases no more runs than maxRuns, however many are started here at once", async () => {
   const { process, client, state, until } = cluster();
   const opened = gate();

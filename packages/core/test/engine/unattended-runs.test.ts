@@ -92,6 +92,37 @@ it("names what an awaited run has started and nobody executes, also a child's ch
   ]);
 });
 
+it("warns of a started run that nobody executes although nobody awaits it, nor the one that started it", async () => {
+  const program = cluster();
+  const warnings: string[] = [];
+  const silent = (): void => {};
+  const logger = {
+    debug: silent,
+    info: silent,
+    warn: (text: string) => void warnings.push(text),
+    error: silent,
+  };
+  const child = workflow("a child of one that nobody awaits", async () => "done");
+  const parent = workflow("nobody awaits it", async () => await (await start(child)).returnValue);
+  const { worker, world } = await program.process({ workflows: [parent] });
+  const client = new Client({ world, clock: program.clock, logger });
+  client.workers.add(worker);
+  const { runId } = await client.start(parent, []);
+  for (let n = 0; n < 3; n++) await client.start({ workflowId: "gone" }, []);
+  await program.clock.advance(20_000);
+  const told = warnings.map(
+    (text) => /of workflow "(.*)": it was started here, has been due/.exec(text)?.[1],
+  );
+  expect(told.toSorted()).toEqual(["a child of one that nobody awaits", "gone"]);
+  await program.clock.advance(60_000);
+  expect(warnings).toHaveLength(4);
+  // A worker elsewhere that says that it would execute it is busy, or on its way.
+  await program.process({ workflows: [child] });
+  await program.until(client.getRun(runId).returnValue);
+  await program.clock.advance(120_000);
+  expect(warnings.filter((text) => !text.includes('"gone"'))).toHaveLength(2);
+});
+
 it("warns those who wait for a run's state, its stream or its key as well", async () => {
   const flow = workflow("nobody's either", async () => setState(1));
   const waits: ((run: Run) => Promise<unknown>)[] = [

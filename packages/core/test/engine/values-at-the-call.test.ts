@@ -1,4 +1,13 @@
-import { createHook, createWebhook, defineHook, getWritable, sleep, step, workflow } from "@perdure/core";
+import {
+  createHook,
+  createWebhook,
+  defineHook,
+  getWritable,
+  once,
+  sleep,
+  step,
+  workflow,
+} from "@perdure/core";
 import { getHookByToken, getRun, listRuns, resumeHook, resumeWebhook, start } from "@perdure/core/api";
 import { SerializationError, WorkflowRunCancelledError } from "@perdure/core/errors";
 import { configure, shutdown } from "@perdure/core/runtime";
@@ -229,6 +238,70 @@ it("values are taken so, too, where the body of a response beside them is read f
   );
   const { runs: found } = await listRuns({ attributes: { customer: "bob" } });
   expect(found.map(({ runId }) => runId)).toEqual([runs[1]?.runId]);
+});
+
+it("resume-or-start takes all of it so, whichever of payload and arguments has the body, and once() its arguments", async () => {
+  program();
+  type Order = { customer: string };
+  const flow = workflow("is started by a payload", async (order: Order, _?: Response) => {
+    using hook = createHook<{ order: Order; text?: Response }>({ token: `of ${order.customer}` });
+    return [order.customer, (await hook).order.customer];
+  });
+  const [order, told] = [{ customer: "" }, { customer: "" }];
+  const options = { idempotencyKey: "", attributes: { customer: "" } };
+  const [asked, given] = [[flow, [order], options], { idempotencyKey: "" }] as [
+    [typeof flow, unknown[], typeof options],
+    { idempotencyKey: string },
+  ];
+  const sending = ["payload", "arguments", "both"].map((customer) => {
+    order.customer = options.idempotencyKey = options.attributes.customer = given.idempotencyKey = customer;
+    told.customer = `told ${customer}`;
+    const args = [order, ...(customer === "payload" ? [] : [new Response("body")])];
+    asked[1] = args;
+    const payload = { order: told, ...(customer !== "arguments" && { text: new Response("body") }) };
+    const resuming = resumeHook(`of ${customer}`, payload, { ...given, orStart: asked });
+    args.length = 0;
+    return resuming;
+  });
+  order.customer = told.customer = options.idempotencyKey = options.attributes.customer = "late";
+  const sent = await Promise.all(sending);
+  expect(await Promise.all(sent.map(({ runId }) => getRun(runId).returnValue))).toEqual(
+    ["payload", "arguments", "both"].map((name) => [name, `told ${name}`]),
+  );
+  expect((await listRuns({ attributes: { customer: "payload" } })).runs).toHaveLength(1);
+
+  const charge = step("charge", async ({ customer }: Order, response: Response) => [
+    customer,
+    await response.text(),
+  ]);
+  const key = { key: "charge alice" };
+  order.customer = "alice";
+  const charging = once(key, charge, order, new Response("body"));
+  order.customer = key.key = "late";
+  expect(await charging).toEqual(["alice", "body"]);
+});
+
+it("a singleton's key is that of the arguments at the call, though a body beside them is read first", async () => {
+  program();
+  const seen: string[] = [];
+  const options = { singleton: { key: ({ customer }: { customer: string }) => customer } };
+  const flow = workflow(
+    "is the only one",
+    async (order: { customer: string }, _: Response) => {
+      seen.push(order.customer);
+      await sleep("1d");
+    },
+    options,
+  );
+  const order = { customer: "" };
+  const starting = ["alice", "bob", "alice"].map((customer) => {
+    order.customer = customer;
+    return start(flow, [order, new Response("body")]);
+  });
+  order.customer = "late";
+  const [alice, bob, again] = await Promise.all(starting);
+  expect([again?.runId === alice?.runId, bob?.runId === alice?.runId]).toEqual([true, false]);
+  await expect.poll(() => seen.toSorted()).toEqual(["alice", "bob"]);
 });
 
 it("a workflow's return value is taken when it returns, and its error when it throws", async () => {

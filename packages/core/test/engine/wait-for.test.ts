@@ -1,10 +1,12 @@
-import { createHook, sleep, workflow } from "@perdure/core";
+import { acquireLock, createHook, sleep, workflow } from "@perdure/core";
 import { WorkflowRuntimeError } from "@perdure/core/errors";
 import { waitForHook, waitForSleep } from "@perdure/core/testing";
 import { expect, it } from "vitest";
 import { cluster } from "./cluster.ts";
 
 const sleeps = workflow("wait-for/sleeps", async () => {
+  // Its time limit is no sleep.
+  await acquireLock("wait-for/lock", { timeout: "1 hour" });
   await sleep("1 day");
   await sleep("1 week");
   return "awake";

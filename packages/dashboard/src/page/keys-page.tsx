@@ -7,6 +7,7 @@ import { usePages } from "./paged.ts";
 import { Cell, Column, Rows } from "./parts/rows.tsx";
 import { RunLink } from "./parts/run-link.tsx";
 import { Empty, Loading, Trouble } from "./parts/states.tsx";
+import { Status } from "./parts/status.tsx";
 import { Ago } from "./parts/time.tsx";
 import { usePhone } from "./parts/width.ts";
 import { useEvery, useResource } from "./resource.ts";
@@ -78,9 +79,10 @@ function Lock({ lock }: { readonly lock: LockRow }): JSX.Element {
         {key}
       </th>
       <td>
-        {holders.map(({ runId, fence }) => (
+        {holders.map(({ runId, fence, status }) => (
           <div key={runId}>
-            <RunLink runId={runId} /> <span class="muted">fence {fence}</span>
+            <RunLink runId={runId} /> <span class="muted">fence {fence}</span>{" "}
+            {status === "diverged" && <Status status={status} />}
           </div>
         ))}
       </td>

@@ -1,3 +1,4 @@
+import type { RunStatus } from "./run-lists.ts";
 import type { Shown } from "./values.ts";
 
 /** What a store holds beside the runs. */
@@ -48,7 +49,12 @@ export interface LockRow {
   readonly key: string;
   /** How many runs may have it at a time. */
   readonly limit: number;
-  readonly holders: readonly { readonly runId: string; readonly fence: number }[];
+  readonly holders: readonly {
+    readonly runId: string;
+    readonly fence: number;
+    /** `null`: its row is gone, or cannot be read. */
+    readonly status: RunStatus | null;
+  }[];
   readonly waiting: number;
 }
 

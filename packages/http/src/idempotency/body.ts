@@ -1,4 +1,31 @@
-/** Bodies, read as far as they may be. */
+/** Answers of handlers, and bodies, read as far as they may be. */
+
+/** Whether it can be sent and kept: a `Response` of any realm or library, but none of a request that failed, such as `Response.error()`. */
+export function isResponse(value: unknown): value is Response {
+  try {
+    if (typeof value !== "object" || value === null) return false;
+    const { status, headers, clone } = value as Partial<Response>;
+    return Number(status) >= 200 && typeof headers?.get === "function" && typeof clone === "function";
+  } catch {
+    // A proxy, or a getter, that throws.
+    return false;
+  }
+}
+
+/** @throws {TypeError} for what a handler must not give */
+export function checkResponse(value: unknown): Response {
+  if (isResponse(value)) return value;
+  throw new TypeError(
+    `idempotent(): the handler must give a Response, and gave ${described(value)}. Return one on every path, such as new Response(null, { status: 204 }).`,
+  );
+}
+
+function described(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object") return value === undefined ? "undefined" : `a ${typeof value}`;
+  return value instanceof Response ? "an error of fetch, Response.error()" : "an object that is none";
+}
 
 /**
  * The bytes of a copy of the body, so that it can still be read; `null` for none.

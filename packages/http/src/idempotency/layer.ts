@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "@perdure/core/world";
-import { readBytes } from "./body.ts";
+import { checkResponse, isResponse, readBytes } from "./body.ts";
 import { NoScopeError } from "./default-scope.ts";
 import { derivedKey, recordKey, type StoredAnswer } from "./entry.ts";
 import { readKeyHeader } from "./key-header.ts";
@@ -54,7 +54,7 @@ export class IdempotencyLayer {
     const terms = this.#terms;
     const header = readKeyHeader(request.headers.get("idempotency-key"));
     if (!METHODS.has(request.method) || (header.type === "missing" && !terms.required)) {
-      return await handler(request, withoutKey(request));
+      return checkResponse(await handler(request, withoutKey(request)));
     }
     if (header.type === "missing") {
       return this.#refuse(
@@ -142,16 +142,16 @@ export class IdempotencyLayer {
     let response: Response;
     let body: Uint8Array<ArrayBuffer> | null | "too large";
     try {
-      response = await call();
+      response = checkResponse(await call());
       body = await readBytes(response, this.#terms.maxBodyBytes);
     } catch (thrown) {
       if (lease.signal.aborted) return await this.#fromRecord(lease);
       if (!begun()) {
         await this.#release(lease);
-        if (thrown instanceof Response) return thrown;
+        if (isResponse(thrown)) return thrown;
         throw thrown;
       }
-      if (!(thrown instanceof Response)) {
+      if (!isResponse(thrown)) {
         logger.error(
           "a handler failed after begin(); the client gets 500, now and when it repeats the request",
           {
@@ -159,13 +159,12 @@ export class IdempotencyLayer {
           },
         );
       }
-      response =
-        thrown instanceof Response
-          ? thrown
-          : this.#refuse(
-              "handler_failed",
-              "The request failed when it was under way. Sent again it has this answer.",
-            );
+      response = isResponse(thrown)
+        ? thrown
+        : this.#refuse(
+            "handler_failed",
+            "The request failed when it was under way. Sent again it has this answer.",
+          );
       body = await readBytes(response, this.#terms.maxBodyBytes);
     }
     if (body === "too large") {

@@ -114,6 +114,7 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   const without = findings.filter(({ result }) => result === "no code");
   const unread = findings.filter(({ result }) => result === "no key");
   if (diverging.length + unread.length > 0) process.exitCode = EXIT.bad;
+  else if (without.length > 0) process.exitCode = EXIT.failed;
   if (json === true) {
     printJson(findings);
     return;
@@ -126,7 +127,10 @@ function report(findings: readonly Finding[], { json }: ReplayOptions): void {
   const passed = findings.length - diverging.length - without.length - unread.length;
   print(`${passed} of ${findings.length} journals are followed, ${diverging.length} diverge.`);
   if (names.length > 0) {
-    print(`${without.length} could not be replayed: no module here has ${names.join(", ")}.`);
+    print(
+      `${without.length} could not be replayed: no module here has ${names.join(", ")}. Pass the modules with --code, or choose ` +
+        "the runs of another workflow with --workflow.",
+    );
   }
   if (unread.length > 0) {
     print(

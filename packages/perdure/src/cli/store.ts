@@ -2,6 +2,7 @@ import {
   countRuns,
   getRun,
   type HookInfo,
+  type LockHolder,
   listHooks,
   listLocks,
   listStartKeys,
@@ -135,8 +136,12 @@ export async function locks(
     oneLine(key),
     `${holders.length}/${limit}`,
     String(waiting),
-    holders.map(({ runId, fence }) => `${runId} (fence ${fence})`).join(", "),
+    holders.map(holderText).join(", "),
   ]);
+}
+
+function holderText({ runId, fence, status }: LockHolder): string {
+  return `${runId} (fence ${fence}${status === "diverged" ? ", diverged" : ""})`;
 }
 
 function ofRun({ run }: { readonly run?: string }): { readonly runId?: string } {

@@ -1,9 +1,22 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { isTerminal, type World } from "@perdure/core/world";
-import { leasedRun, rowOf, write } from "../acts.ts";
+import { leasedRun, leaseIn, rowOf, write } from "../acts.ts";
 import { checkInvariants, readStore, violationsOf } from "../invariants/index.ts";
 import type { Law, Stage } from "../law.ts";
-import { ALICE, claiming, finishing, holding, newRun, START, stepCreated, TTL } from "../requests.ts";
+import { newRecord, readOne } from "../record-acts.ts";
+import {
+  ALICE,
+  bytesOf,
+  claiming,
+  finishing,
+  holding,
+  newRun,
+  START,
+  stepCreated,
+  TTL,
+  toRun,
+} from "../requests.ts";
+import { same } from "../same.ts";
 import { type Act, scenario } from "./crash-scenario.ts";
 
 /**
@@ -21,6 +34,35 @@ export const crashPoints: Law = {
           (stage: Stage) => crashEverywhere(stage, title, index),
         ]),
     ),
+
+    "each verb that writes asks the probe first, and fails with it": async (stage) => {
+      const probe = crashAt(0);
+      const world = await stage.open(probe.beforeOperation);
+      const run = await leasedRun(world);
+      const verbs: Record<string, () => Promise<unknown>> = {
+        createRuns: () => world.createRuns([newRun()], START),
+        claim: () => world.claim(claiming({ now: START + TTL })),
+        renew: () => world.renew({ leases: [leaseIn(run)], ttl: TTL, now: START + 1 }),
+        commit: () => world.commit([holding(run, [stepCreated("step-1")])], START),
+        deliver: () => world.deliver([toRun(run.runId, "m1")], START),
+        deleteRuns: () => world.deleteRuns([run.runId]),
+        writeRecords: () => world.writeRecords([newRecord("a", "1")], START),
+      };
+      if (world.capabilities.streams === true) {
+        const stream = { runId: run.runId, name: "answer" };
+        const append = { ...stream, writer: "a", n: 0, chunks: [bytesOf("a")] };
+        verbs.appendChunks = () => world.appendChunks([append]);
+        verbs.closeStream = () => world.closeStream(stream);
+      }
+      probe.arm();
+      for (const [verb, call] of Object.entries(verbs)) {
+        await rejects(call, () => true, `${verb} goes on when beforeOperation rejects, or does not call it`);
+      }
+      const other = await stage.open();
+      same(await rowOf(other, run.runId), run);
+      equal(await other.countRuns({}), 1);
+      equal(await readOne(other, "a"), null);
+    },
 
     "a crash in: claim": async (stage) => {
       for (let point = 0; ; point++) {

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { RunRecord, World } from "@perdure/core/world";
-import { claimOne, deliverOne, leasedRun, mailOf, rowOf, write } from "../acts.ts";
+import { claimOne, createOne, deliverOne, leasedRun, mailOf, rowOf, write } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
 import type { Law } from "../law.ts";
 import {
@@ -235,6 +235,20 @@ export const deliver: Law = {
       );
       for (const { runId } of [waiting, sleeping, later]) equal((await rowOf(world, runId)).dueAt, NOW);
       for (let index = 0; index < 3; index++) equal((await claimOne(world, { now: NOW }))?.mail.length, 1);
+    },
+
+    "a message does not move a run that is due already": async (stage) => {
+      const world = await stage.open();
+      const due = newRun({ dueAt: START });
+      await createOne(world, due);
+      const parked = await write(world, parking(await leasedRun(world), START + 1));
+      await world.deliver([toRun(due.runId, "m1"), toRun(parked.runId, "m2")], NOW);
+      const rows = await world.getRuns([due.runId, parked.runId]);
+      same(
+        rows.map((row) => row?.dueAt),
+        [START, START + 1],
+        "it keeps its place in the queue",
+      );
     },
 
     "a message does not touch a lease": async (stage) => {

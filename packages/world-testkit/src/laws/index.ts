@@ -12,6 +12,7 @@ import { generations } from "./generations.ts";
 import { interleavings } from "./interleavings.ts";
 import { joining } from "./joining.ts";
 import { journal } from "./journal.ts";
+import { leaseKeeper } from "./lease-keeper.ts";
 import { leaseTakeover } from "./lease-takeover.ts";
 import { listing } from "./listing.ts";
 import { nameListing } from "./name-listing.ts";
@@ -43,6 +44,7 @@ export const laws: readonly Law[] = [
   claimExclusive,
   queues,
   leaseTakeover,
+  leaseKeeper,
   commitFenced,
   commitOnce,
   commitAtomic,

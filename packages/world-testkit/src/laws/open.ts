@@ -1,5 +1,5 @@
 import { equal, match, rejects } from "node:assert/strict";
-import { CONTRACT_VERSION } from "@perdure/core/world";
+import { CONTRACT_VERSION, withoutPasswords } from "@perdure/core/world";
 import { claimOne, createOne, leasedRun, rowOf } from "../acts.ts";
 import { readStore } from "../invariants/index.ts";
 import type { Law } from "../law.ts";
@@ -67,7 +67,14 @@ export const open: Law = {
         equal(URL.canParse(module), true, "the keeper's module is a URL");
         structuredClone(options);
       }
-      for (const setting of Object.values(world.describe())) match(typeof setting, /^(string|number)$/);
+      for (const [name, setting] of Object.entries(world.describe())) {
+        match(typeof setting, /^(string|number)$/);
+        equal(
+          String(setting) === withoutPasswords(String(setting)),
+          true,
+          `no password in setting "${name}"`,
+        );
+      }
     },
   },
 };

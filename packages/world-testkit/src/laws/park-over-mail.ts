@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { World } from "@perdure/core/world";
-import { claimOne, commitOne, deliverOne, leasedRun, rowOf, write } from "../acts.ts";
+import { claimOne, commitOne, deliverOne, leasedRun, mailOf, rowOf, write } from "../acts.ts";
 import type { Law } from "../law.ts";
 import {
   claiming,
@@ -14,6 +14,7 @@ import {
   toName,
   toRun,
 } from "../requests.ts";
+import { same } from "../same.ts";
 
 const NOW = START + 100;
 
@@ -53,6 +54,16 @@ export const parkOverMail: Law = {
       for (const id of ["m1", "m2", "m3"]) await deliverOne(world, toRun(run.runId, id));
       const result = await commitOne(world, holding(run, [stepCreated("step-1")], { mailDone: 2 }));
       equal(result.outcome === "committed" && result.mailSeq, 3);
+    },
+
+    "what was consumed stays so, whatever a later commit says": async (stage) => {
+      const world = await stage.open();
+      const run = await leasedRun(world);
+      for (const id of ["m1", "m2"]) await deliverOne(world, toRun(run.runId, id));
+      const held = await write(world, holding(run, [stepCreated("step-1")], { mailDone: 2 }));
+      const row = await write(world, parking(held, NOW + 50, [stepCreated("step-2")], { mailDone: 1 }));
+      same([row.mailDone, row.dueAt], [2, NOW + 50], "mailDone, and when the run is due");
+      same(await mailOf(world, run.runId), []);
     },
 
     "a delivery and a parking commit race, sixty times": async (stage) => {

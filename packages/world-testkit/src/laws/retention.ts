@@ -92,6 +92,7 @@ export const retention: Law = {
       }
       // Nothing of it is in the way of a run with the same ids.
       const next = await leasedRun(other, { runId: run.runId });
+      equal(await other.countRuns({ attributes }), 0, "attributes of the run that was deleted");
       same(await deliverOne(other, toRun(run.runId, "m1")), {
         outcome: "delivered",
         runId: run.runId,

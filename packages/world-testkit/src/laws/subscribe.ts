@@ -5,10 +5,37 @@ import { claimOne, createOne, deliverOne, leasedRun, write } from "../acts.ts";
 import type { Law, Stage } from "../law.ts";
 import { finishing, newRun, parking, START, stepCreated, toRun } from "../requests.ts";
 
-/** `subscribe`: where a World claims notifications, other Worlds on the store hear of what was written. */
+/**
+ * `subscribe`: a World's listeners hear of what it wrote itself; where it claims notifications, those of other Worlds on the store
+ * as well.
+ */
 export const subscribe: Law = {
   name: "subscribe",
   cases: {
+    "what a World writes is hinted to its own listeners": async (stage) => {
+      const world = await stage.open();
+      await hears(
+        world,
+        ({ type }) => type === "due",
+        () => createOne(world, newRun()),
+      );
+      let run = await leasedRun(world);
+      let sent = 0;
+      await hears(
+        world,
+        (hint) => hint.type === "mail" && hint.runId === run.runId,
+        () => deliverOne(world, toRun(run.runId, `m${sent++}`)),
+      );
+      await hears(
+        world,
+        (hint) => hint.type === "finished" && hint.runId === run.runId,
+        async () => {
+          run = await leasedRun(world);
+          await write(world, finishing(run));
+        },
+      );
+    },
+
     "a new run is hinted": async (stage) => {
       const [world, other] = await notifying(stage);
       await hears(

@@ -57,6 +57,12 @@ export const STRINGS: readonly string[] = [
   "%_\\'\"`;--$1?",
   "{a}:b",
   "line\r\nbreak\u2028",
+  // Halves of surrogate pairs, which UTF-8 has no form for, and the character that they are often replaced with.
+  "\ud83d",
+  "\udd11",
+  "key \ud83d",
+  "key \udd11",
+  "\ufffd",
   "__proto__",
   "10",
   "1e1",

@@ -1,3 +1,4 @@
+import { memoryWorld } from "@perdure/core/testing";
 import { endsRun, type RunCommit, type World } from "@perdure/core/world";
 import type { Planted } from "../memory-target.ts";
 import { type Bug, bug, gap, stored } from "./bug.ts";
@@ -193,6 +194,16 @@ export const commitBugs: readonly Bug[] = [
       return results;
     },
   })),
+  bug("park-over-mail", "a commit brings consumed mail back", (planted) => ({
+    async commit(batch, now) {
+      const results = await planted.world.commit(batch, now);
+      for (const { runId, mailDone } of batch) {
+        const run = stored(planted, runId);
+        if (run !== undefined) planted.state.setRow(run, { mailDone });
+      }
+      return results;
+    },
+  })),
   bug("park-over-mail", "a commit does not tell of new mail", ({ world }) => ({
     async commit(batch, now) {
       const results = await world.commit(batch, now);
@@ -289,6 +300,9 @@ export const commitBugs: readonly Bug[] = [
       for (const { run, claim } of free) names.release(run, claim.id);
       return planted.world.commit(batch, now);
     },
+  })),
+  bug("crash-points", "a renewal does not ask the probe", ({ state }) => ({
+    renew: (request) => memoryWorld({ state }).renew(request),
   })),
   bug("crash-points", "a claim that died keeps its runs for ever", (planted) => ({
     async claim(request) {

@@ -11,6 +11,16 @@ export const mailboxBugs: readonly Bug[] = [
       return results;
     },
   })),
+  bug("deliver", "a message moves a run that is due already", (planted) => ({
+    async deliver(batch, now) {
+      const results = await planted.world.deliver(batch, now);
+      for (const { to } of batch) {
+        const run = stored(planted, "runId" in to ? to.runId : "");
+        if (run?.row.owner === null && run.row.dueAt !== null) planted.state.setRow(run, { dueAt: now });
+      }
+      return results;
+    },
+  })),
   bug("deliver", "a message ends the lease", (planted) => ({
     async deliver(batch, now) {
       const results = await planted.world.deliver(batch, now);

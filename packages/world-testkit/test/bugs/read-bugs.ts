@@ -1,5 +1,9 @@
-import type { JournalEvent, World } from "@perdure/core/world";
-import { type Bug, bug, stored } from "./bug.ts";
+import type { MemoryState } from "@perdure/core/testing";
+import type { Attributes, JournalEvent, World } from "@perdure/core/world";
+import { type Bug, bug, starting, stored } from "./bug.ts";
+
+/** What each store has of runs that were deleted. */
+const leftBehind = new WeakMap<MemoryState, Map<string, Attributes>>();
 
 export const readBugs: readonly Bug[] = [
   bug("journal", "events of one commit are in the other order", ({ world }) => ({
@@ -40,6 +44,9 @@ export const readBugs: readonly Bug[] = [
   bug("values", "names are compared without case", ({ world }) => names(world, (name) => name.toLowerCase())),
   bug("values", "names end at NUL", ({ world }) => names(world, (name) => name.split("\u0000")[0] ?? "")),
   bug("values", "names are normalized", ({ world }) => names(world, (name) => name.normalize("NFC"))),
+  bug("values", "halves of surrogate pairs are replaced", ({ world }) =>
+    names(world, (name) => name.replace(/\p{Surrogate}/gu, "\ufffd")),
+  ),
   bug("values", "names are cut", ({ world }) => names(world, (name) => name.slice(0, 254))),
   bug("values", "no bytes are no value", ({ world }) => ({
     async listEvents(runId, after, limit) {
@@ -85,6 +92,19 @@ export const readBugs: readonly Bug[] = [
   })),
   bug("retention", "only the first hundred are deleted", ({ world }) => ({
     deleteRuns: (runIds) => world.deleteRuns(runIds.slice(0, 100)),
+  })),
+  bug("retention", "attributes are left behind", ({ world, state }) => ({
+    ...starting(world, (run) => ({
+      ...run,
+      attributes: leftBehind.get(state)?.get(run.runId) ?? run.attributes,
+    })),
+    async deleteRuns(runIds) {
+      const rows = await world.getRuns(runIds);
+      const left = leftBehind.get(state) ?? new Map<string, Attributes>();
+      for (const row of rows) if (row !== null) left.set(row.runId, row.attributes);
+      leftBehind.set(state, left);
+      return world.deleteRuns(runIds);
+    },
   })),
   bug("retention", "message ids are left behind", (planted) => ({
     async deleteRuns(runIds) {

@@ -1,4 +1,4 @@
-import type { ClaimedRun } from "@perdure/core/world";
+import type { ClaimedRun, World } from "@perdure/core/world";
 import { type Bug, bug, gap, stored } from "./bug.ts";
 
 export const scheduleBugs: readonly Bug[] = [
@@ -216,7 +216,19 @@ export const scheduleBugs: readonly Bug[] = [
     },
   })),
 
+  bug("lease-keeper", "its module is not there", ({ world }) => keptBy(world, "file:///nowhere/keeper.js")),
+  bug("lease-keeper", "it opens another store", ({ world }) =>
+    keptBy(world, keeperThat("async ({ leases }) => leases.map(() => ({ outcome: 'lost' }))")),
+  ),
+  bug("lease-keeper", "it says that all is renewed, and renews nothing", ({ world }) =>
+    keptBy(world, keeperThat("async ({ leases }) => leases.map(() => ({ outcome: 'renewed', mailSeq: 0 }))")),
+  ),
+
   bug("subscribe", "no hint is given", () => ({ subscribe: () => () => {} })),
+  bug("subscribe", "without notifications nobody hears of anything", ({ world }) => ({
+    capabilities: { ...world.capabilities, notifications: false },
+    subscribe: () => () => {},
+  })),
   bug("subscribe", "nobody can unsubscribe", ({ world }) => ({
     subscribe(listener) {
       world.subscribe(listener);
@@ -224,3 +236,13 @@ export const scheduleBugs: readonly Bug[] = [
     },
   })),
 ];
+
+function keptBy(world: World, module: string): Partial<World> {
+  return { capabilities: { ...world.capabilities, leaseKeeper: async () => ({ module, options: {} }) } };
+}
+
+/** A module with a World that can be opened, renews like this and can be closed. */
+function keeperThat(renew: string): string {
+  const code = `export const openWorld = () => ({ open: async () => {}, close: async () => {}, renew: ${renew} });`;
+  return `data:text/javascript,${encodeURIComponent(code)}`;
+}

@@ -8,6 +8,9 @@ export const startBugs: readonly Bug[] = [
       for (const run of [...state.runs.values()]) state.deleteRun(run);
     },
   })),
+  bug("open", "settings show a password", () => ({
+    describe: () => ({ url: "redis://perdure:s3cret@localhost:6379" }),
+  })),
   bug("open", "closing releases the leases", ({ state }) => ({
     async close() {
       for (const run of state.runs.values()) state.setRow(run, { owner: null, dueAt: 0 });

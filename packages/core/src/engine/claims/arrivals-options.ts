@@ -3,6 +3,7 @@ import type { IdSource } from "../../ids.ts";
 import type { Logger } from "../../logger.ts";
 import type { ClaimedRun, World } from "../../world/index.ts";
 import type { LiveRun } from "../run/live-run.ts";
+import type { Parking } from "./park-diverged.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Residents } from "./residents.ts";
 import type { UnreadableRuns } from "./unreadable-runs.ts";
@@ -24,9 +25,6 @@ export interface ArrivalsOptions {
   readonly onEnded: (claimed: ClaimedRun) => void;
   /** A journal that was being read is in memory no more. */
   readonly onLoaded: () => void;
-  /**
-   * The run does not follow its journal, or is not to be executed. `lost`: its last owner was lost, so its steps may have
-   * been interrupted. `retryAt`: when it is tried again, for ever with infinity; `null` for the usual time.
-   */
-  readonly onDiverged: (run: LiveRun, error: unknown, lost: boolean, retryAt: number | null) => void;
+  /** The run does not follow its journal, or is not to be executed. */
+  readonly onDiverged: (run: LiveRun, error: unknown, parking: Parking) => void;
 }

@@ -1,6 +1,7 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import { isExecutedAgain, requestsBefore } from "../../interpreter/kinds/requests-before.ts";
+import { beginningIn } from "../../interpreter/kinds/run.ts";
 import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
@@ -155,7 +156,8 @@ export class Arrivals {
     }
     if (run.lease.ended) return;
     const { journal, obstacle } = replayed;
-    const began = journal.some(({ type }) => type === "run_started");
+    const beginning = beginningIn(journal);
+    const began = beginning !== undefined;
     // A run's time begins with its execution: the starter's clock may be ahead of everybody's.
     const lastAt = began ? (journal.at(-1)?.at ?? 0) : 0;
     this.#hold(run, row, lastAt);
@@ -171,10 +173,7 @@ export class Arrivals {
       // It was created with a journal in which it has begun, and nobody has gone on with it yet.
       const isNew = began && row.startedAt === null;
       if (row.status === "diverged") run.clearDivergence(began);
-      if (isNew) {
-        const startedAt = journal.find(({ type }) => type === "run_started")?.at ?? now;
-        run.turn.outbox.patch({ status: "running", startedAt });
-      }
+      if (isNew) run.turn.outbox.patch({ status: "running", startedAt: beginning.at });
       if (began) {
         run.turn.replayed();
         const before = requestsBefore(run.execution);
@@ -210,17 +209,17 @@ export class Arrivals {
   #park(
     run: LiveRun,
     { run: row, mail }: ClaimedRun,
-    obstacle: unknown,
+    error: unknown,
     { lost, now }: { readonly lost: boolean; readonly now: number },
   ): void {
     const { onDiverged } = this.#options;
-    if (!PoisonedRunError.is(obstacle)) {
-      onDiverged(run, obstacle, lost, null);
+    if (!PoisonedRunError.is(error)) {
+      onDiverged(run, error, { lost, retryAt: null });
     } else if (wokenSince(row, mail)) {
-      onDiverged(run, obstacle, lost, now);
+      onDiverged(run, error, { lost, retryAt: now });
       run.forgive(SUSPECT_AFTER);
     } else {
-      onDiverged(run, obstacle, lost, Number.POSITIVE_INFINITY);
+      onDiverged(run, error, { lost, retryAt: Number.POSITIVE_INFINITY });
     }
   }
 }

@@ -17,7 +17,7 @@ import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
 import { knowRequests, STEPS } from "../../interpreter/kinds/requests-before.ts";
-import { checkEngine } from "../../interpreter/kinds/run.ts";
+import { beginningIn, checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
 import { SYSTEM_STEPS } from "../../interpreter/kinds/system-step.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
@@ -199,7 +199,7 @@ export async function replayClaimed(
   try {
     checkEngine(journal[0]);
     if (journal.length > 1) await replayJournal(execution, journal, { clock, strict, onDifference });
-    if (from !== null && journal.some(({ type }) => type === "run_started")) {
+    if (from !== null && beginningIn(journal) !== undefined) {
       const duration = clock.elapsed() - from;
       const { workflow: workflowName } = row;
       measured(logger, { type: "replay", workflowName, events: journal.length, duration });

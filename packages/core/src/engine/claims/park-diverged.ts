@@ -3,22 +3,29 @@ import { measured, measures } from "../../interceptors/index.ts";
 import type { Logger } from "../../logger.ts";
 import type { LiveRun } from "../run/live-run.ts";
 
-/** Why a run cannot go on in this worker. */
-export interface Obstacle {
-  readonly error: unknown;
+/** How a run is parked that cannot go on in this worker. */
+export interface Parking {
   /** Its last owner was lost, so its steps may have been interrupted. */
   readonly lost: boolean;
-  /** When it is tried again, for ever with infinity; `null` for the usual time. */
+  /** When it is tried again; infinity: when somebody asks for it; `null`: after the usual time. */
   readonly retryAt: number | null;
+}
+
+export interface ParkingOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly divergenceRetry: number;
+  /** The next tick has to look at the run. */
+  readonly touch: (run: LiveRun) => void;
 }
 
 /** Parks a run that does not follow its journal. It is tried again later, with whatever code is there then. */
 export function parkDiverged(
   run: LiveRun,
-  { error, lost, retryAt }: Obstacle,
-  options: { readonly clock: Clock; readonly logger: Logger; readonly divergenceRetry: number },
+  error: unknown,
+  { clock, logger, divergenceRetry, touch }: ParkingOptions,
+  { lost, retryAt }: Parking = { lost: false, retryAt: null },
 ): void {
-  const { clock, logger, divergenceRetry } = options;
   const { runId, workflow } = run;
   logger.error(
     retryAt === Number.POSITIVE_INFINITY
@@ -28,4 +35,5 @@ export function parkDiverged(
   );
   if (measures()) measured(logger, { type: "diverged", workflowName: workflow, runId });
   run.diverge(error, retryAt ?? clock.now() + divergenceRetry, lost);
+  touch(run);
 }

@@ -1,4 +1,5 @@
 import { PoisonedRunError } from "../../errors/index.ts";
+import { openIn } from "../../interpreter/kinds/index.ts";
 import { decodeError } from "../../serialization/index.ts";
 import type { JournalEvent, Mail, RunRecord } from "../../world/index.ts";
 
@@ -25,12 +26,7 @@ export function wokenSince(row: RunRecord, mail: readonly Mail[]): boolean {
 
 /** The steps that had begun, or else the workflow's own code. */
 function underWay(journal: readonly JournalEvent[]): string {
-  const steps = new Map<string, string>();
-  for (const { type, id, name } of journal) {
-    if (id === null) continue;
-    if (type === "step_created") steps.set(id, `step "${name}" (${id})`);
-    else if (type === "step_completed" || type === "step_failed") steps.delete(id);
-  }
-  if (steps.size > 0) return [...steps.values()].slice(0, 5).join(", ") + (steps.size > 5 ? " …" : "");
+  const steps = [...openIn(journal, "step").values()].map(({ id, name }) => `step "${name}" (${id})`);
+  if (steps.length > 0) return steps.slice(0, 5).join(", ") + (steps.length > 5 ? " …" : "");
   return `the workflow's own code after event ${journal.length} (${journal.at(-1)?.type ?? "none"})`;
 }

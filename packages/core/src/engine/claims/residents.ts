@@ -24,6 +24,8 @@ export class Residents {
   readonly executions: RunExecutions;
   readonly #options: ResidentsOptions;
   readonly #held: Map<string, LiveRun> = new Map();
+  /** Those of them that are diverged and wait, under their lease, for something to change. */
+  readonly #setAside: Set<LiveRun> = new Set();
   /** The longest waiting first. */
   readonly #parked: Map<string, LiveRun> = new Map();
   readonly #cached: Map<string, CachedRun> = new Map();
@@ -36,6 +38,11 @@ export class Residents {
 
   get heldCount(): number {
     return this.#held.size;
+  }
+
+  /** How many of the held runs take a place. */
+  get placesTaken(): number {
+    return this.#held.size - this.#setAside.size;
   }
 
   held(): Iterable<LiveRun> {
@@ -65,10 +72,16 @@ export class Residents {
     this.#releaseProcess ??= this.#options.keepProcessAlive();
   }
 
+  /** A held run waits for something to change: it takes no place until it is released. */
+  setAside(run: LiveRun): void {
+    if (this.#held.get(run.runId) === run) this.#setAside.add(run);
+  }
+
   /** The run is not held any more. */
   release(run: LiveRun): void {
     if (this.#held.get(run.runId) === run) {
       this.#held.delete(run.runId);
+      this.#setAside.delete(run);
       this.keeper?.release(run.runId);
     }
     if (this.#held.size === 0) {

@@ -19,7 +19,6 @@ export interface AlwaysReplayOptions {
   readonly residents: Residents;
   /** The run cannot go on with this code. */
   readonly onDiverged: (run: LiveRun, error: unknown) => void;
-  readonly touch: (run: LiveRun) => void;
 }
 
 export class AlwaysReplay {
@@ -63,11 +62,10 @@ export class AlwaysReplay {
   }
 
   #diverge(run: LiveRun, error: unknown): void {
-    const { logger, residents, onDiverged, touch } = this.#options;
+    const { logger, residents, onDiverged } = this.#options;
     this.#found.delete(run);
     if (run.lease.held && !run.turn.diverged) {
       onDiverged(run, error);
-      touch(run);
       return;
     }
     const { runId, workflow } = run;

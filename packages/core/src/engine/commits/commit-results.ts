@@ -33,6 +33,8 @@ export interface CommitResultsOptions extends JournalLengthOptions {
   readonly onMail: (run: LiveRun, mailSeq: number) => void;
   /** The run was given back, and is due at this time. */
   readonly onParked: (dueAt: number) => void;
+  /** A run that is held has given up its place. */
+  readonly onRoom: () => void;
   /** The run cannot go on with what it was told. */
   readonly onDiverged: (run: LiveRun, error: unknown) => void;
   readonly touch: (run: LiveRun) => void;
@@ -119,12 +121,19 @@ export class CommitResults {
       this.#park(run, dueAt, request.restart === true);
     }
     if (lease.type !== "hold") return;
+    if (run.turn.diverged) this.#setAside(run);
     if (keeps(run)) for (const step of steps) onStep(run, step);
     for (const step of systemSteps) onSystemStep(run, step);
     onMail(run, mailSeq);
     this.#length.look(run);
     // What has gathered meanwhile goes out, or the run parks.
     if (told || !run.turn.settled || !run.steps.busy || run.hasWork) touch(run);
+  }
+
+  #setAside(run: LiveRun): void {
+    const { residents, onRoom } = this.#options;
+    residents.setAside(run);
+    onRoom();
   }
 
   /** `anew`: what is in memory is the generation before. */

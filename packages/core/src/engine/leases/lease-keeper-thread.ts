@@ -54,8 +54,12 @@ open().then(
 systemSetInterval(check, PERIOD);
 
 function open(): Promise<World> {
-  opening ??= (import(module) as Promise<{ openWorld(options: unknown): Promise<World> }>)
+  opening ??= (import(module) as Promise<{ openWorld(options: unknown): World | Promise<World> }>)
     .then(({ openWorld }) => openWorld(options))
+    .then(async (world) => {
+      await world.open();
+      return world;
+    })
     .catch((error: unknown) => {
       opening = undefined;
       throw error;

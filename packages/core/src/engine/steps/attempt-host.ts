@@ -24,10 +24,13 @@ export interface StepOwner {
   readonly attributes: Attributes;
   /** What a body may know of the run, with the attributes that it had when the attempt was asked for. */
   metadata(attributes: Attributes): WorkflowMetadata;
-  /** Whether the body may begin, after the attempt has waited. */
-  mayBegin(): boolean;
-  /** It may not: the attempt is over without having begun. */
-  onPostponed(attempt: Attempt): void;
+  /**
+   * Whether a body of the step may begin at this moment: the run waits for the step, and its lease has not run out. Nothing else
+   * decides it, and it is asked again whenever time has passed.
+   */
+  mayBegin(step: PendingStep): boolean;
+  /** It may not: if the run waits for the step, that is started again when the store has said that the lease is still ours. */
+  postpone(step: PendingStep): void;
   /** Called once, unless the attempt was postponed or aborted. */
   onEnd(attempt: Attempt, result: AttemptResult): void;
 }

@@ -1,4 +1,4 @@
-import { currentContext } from "../../context.ts";
+import { currentContext, type StepContext } from "../../context.ts";
 import { contexts } from "../../contexts.ts";
 import { isAtMostOnce } from "../../define/retry-policy.ts";
 import { stubs } from "../../define/stubs.ts";
@@ -20,15 +20,16 @@ export function callBody(step: PendingStep, args: unknown[]): unknown {
   const { id, fn } = step.definition;
   const body = stubs.get(id) ?? fn;
   if (!wrapsSteps()) return body.apply(step.thisArg, args);
-  return aroundStep(stepCall(step), async () => await body.apply(step.thisArg, args));
+  const context = currentContext();
+  if (context?.kind !== "step") throw new ContextError("The body of a step", "a step");
+  const called = async (): Promise<unknown> => await body.apply(step.thisArg, args);
+  return aroundStep(stepCall(step, context), called, context.store.logger);
 }
 
 /** What the interceptors know of the attempt. */
-function stepCall({ id: stepId, attempt, definition }: PendingStep): StepCall {
-  const context = currentContext();
-  if (context?.kind !== "step") throw new ContextError("The body of a step", "a step");
-  const { workflowRunId: runId, workflowName } = context.workflow;
-  return { runId, workflowName, stepName: definition.id, stepId, attempt, headers: context.headers };
+function stepCall({ id: stepId, attempt }: PendingStep, { workflow, step, headers }: StepContext): StepCall {
+  const { workflowRunId: runId, workflowName } = workflow;
+  return { runId, workflowName, stepName: step.stepName, stepId, attempt, headers };
 }
 
 /** What the other side knows of the step's effect; `undefined`: nothing. */

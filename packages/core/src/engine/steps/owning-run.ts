@@ -3,10 +3,12 @@ import { FatalError } from "../../errors/index.ts";
 import { attributesOf } from "../../interpreter/kinds/attributes.ts";
 import { headersOf } from "../../interpreter/kinds/headers.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
+import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { workflowMetadata } from "../../interpreter/workflow-metadata.ts";
 import type { Logger } from "../../logger.ts";
 import type { WorkflowMetadata } from "../../metadata.ts";
 import type { Attributes } from "../../world/index.ts";
+import type { LeaseRenewal } from "../leases/lease-renewal.ts";
 import type { LiveRun } from "../run/live-run.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import type { StepOwner } from "./attempt-host.ts";
@@ -14,9 +16,9 @@ import type { StepOwner } from "./attempt-host.ts";
 export interface OwningRunOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onPostponed: (attempt: Attempt) => void;
+  readonly renewal: Pick<LeaseRenewal, "confirm">;
   /** An attempt has ended: the run has something to deliver. */
-  readonly onEnded: () => void;
+  readonly onEnded: (run: LiveRun) => void;
 }
 
 /** A run, as its attempts see it. */
@@ -50,13 +52,17 @@ export class OwningRun implements StepOwner {
     return workflowMetadata(this.#run.execution, attributes);
   }
 
-  mayBegin(): boolean {
-    const { lease, turn } = this.#run;
-    return !turn.over && this.#options.clock.elapsed() < lease.until;
+  mayBegin(step: PendingStep): boolean {
+    return this.#awaits(step) && this.#options.clock.elapsed() < this.#run.lease.until;
   }
 
-  onPostponed(attempt: Attempt): void {
-    this.#options.onPostponed(attempt);
+  postpone(step: PendingStep): void {
+    const run = this.#run;
+    run.steps.attempts.delete(step.id);
+    if (!this.#awaits(step)) return;
+    run.steps.postpone(step);
+    // A failed renewal is repeated with the next of all leases.
+    this.#options.renewal.confirm(run);
   }
 
   onEnd(attempt: Attempt, result: AttemptResult): void {
@@ -68,7 +74,13 @@ export class OwningRun implements StepOwner {
     if (result.type === "failed" && !attempt.heardAbort && !isAbort(result.error))
       this.#report(attempt, result.error);
     run.turn.receive({ type: "attempt_ended", attempt, result });
-    this.#options.onEnded();
+    this.#options.onEnded(run);
+  }
+
+  /** The run is ours, its workflow has not ended, and waits for the step. */
+  #awaits(step: PendingStep): boolean {
+    const { lease, turn, execution } = this.#run;
+    return lease.held && !turn.over && execution.pending.get(step.id) === step;
   }
 
   #report({ step, attempt }: Attempt, error: unknown): void {

@@ -91,7 +91,7 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
   /** Begins as soon as it can. */
   start(): void {
     const former = this.host.bodies.get(this.step.id);
-    if (former === undefined) this.#enqueue(false);
+    if (former === undefined) this.#enqueue();
     else this.#waitFor(former);
   }
 
@@ -129,28 +129,27 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
       this.#cancelTimeout?.();
       if (result !== null) this.#end(result);
       else if (this.host.bodies.has(step.id)) this.start();
-      else this.#enqueue(true);
+      else this.#enqueue();
     });
   }
 
-  /** @param late time has passed since the lease was looked at */
-  #enqueue(late: boolean): void {
+  #enqueue(): void {
     const { slots } = this.host;
     const slot = slots.take(this.owner.runId);
-    if (slot !== null) this.#begin(slot, late);
-    else this.#leaveQueue = slots.queue(this.owner.runId, (free) => this.#begin(free, true));
+    if (slot !== null) this.#begin(slot);
+    else this.#leaveQueue = slots.queue(this.owner.runId, (free) => this.#begin(free));
   }
 
-  #begin(slot: Slot, late: boolean): void {
+  #begin(slot: Slot): void {
     if (this.host.bodies.has(this.step.id)) {
       slot.release();
       this.start();
-    } else if (late && !this.owner.mayBegin()) {
+    } else if (this.owner.mayBegin(this.step)) {
+      this.#run(slot);
+    } else {
       this.#phase = "over";
       slot.release();
-      this.owner.onPostponed(this);
-    } else {
-      this.#run(slot);
+      this.owner.postpone(this.step);
     }
   }
 
@@ -235,7 +234,7 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
     let value: unknown;
     if (mustAsk(step)) {
       value = await ask(step, args);
-      if (value === undefined && !(this.#phase === "running" && this.owner.mayBegin()))
+      if (value === undefined && !(this.#phase === "running" && this.owner.mayBegin(step)))
         return { type: "failed", error: interruptedError(step), reason: "shutdown" };
     }
     if (value === undefined) value = await callBody(step, args);

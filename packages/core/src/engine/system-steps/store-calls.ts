@@ -15,6 +15,7 @@ import type {
   StoredRecord,
   World,
 } from "../../world/index.ts";
+import { createRuns } from "../upkeep/started-runs.ts";
 
 /**
  * What system steps and the work after a run's end do to the store. The calls of one turn go together; a call whose answer is
@@ -74,7 +75,7 @@ export function storeCalls({ world, clock, ids, logger, random }: StoreCallsOpti
     },
     createRun: batcher({
       clock,
-      send: (batch: readonly CreateRun[]) => world.createRuns(batch, clock.now()),
+      send: (batch: readonly CreateRun[]) => createRuns(world, batch, clock.now()),
       size: ({ events, mail }) => [...events, ...mail].reduce((sum, { data }) => sum + sizeInBatch(data), 0),
       largest,
       unanswered,

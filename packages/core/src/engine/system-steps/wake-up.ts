@@ -1,7 +1,9 @@
 import { WorkflowRunNotFoundError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
-import { STOP_SLEEP } from "../../interpreter/kinds/wait.ts";
-import { isTerminal } from "../../world/index.ts";
+import { openIn } from "../../interpreter/kinds/index.ts";
+import { isSleep, STOP_SLEEP } from "../../interpreter/kinds/wait.ts";
+import { journalPages } from "../../journal-pages.ts";
+import { isTerminal, type JournalEvent, type RunRecord } from "../../world/index.ts";
 import type { StoreCalls } from "./store-calls.ts";
 import type { SystemStep } from "./system-step.ts";
 
@@ -22,9 +24,6 @@ export interface StopSleepResult {
   readonly stoppedCount: number;
 }
 
-/** Events of one page. */
-const PAGE = 1_000;
-
 export const wakeUp: SystemStep = {
   owed: true,
   async execute({ input }, store) {
@@ -40,8 +39,8 @@ export async function stopSleeps(
   const run = await store.getRun(runId);
   if (run === null) throw new WorkflowRunNotFoundError(runId);
   if (isTerminal(run.status)) return { stoppedCount: 0 };
-  const pending = await pendingSleeps(runId, store);
-  const stopped = [...pending].filter((id) => ids === null || ids.includes(id));
+  const pending = await pendingSleeps(run, store);
+  const stopped = pending.filter((id) => ids === null || ids.includes(id));
   const results = await Promise.all(
     stopped.map((id) =>
       store.deliver({
@@ -57,21 +56,10 @@ export async function stopSleeps(
 }
 
 async function pendingSleeps(
-  runId: string,
+  run: RunRecord,
   { listEvents }: Pick<StoreCalls, "listEvents">,
-): Promise<ReadonlySet<string>> {
-  const pending = new Set<string>();
-  let after = 0;
-  for (;;) {
-    const events = await listEvents(runId, after, PAGE);
-    for (const { type, id, name } of events) {
-      if (id === null) continue;
-      // One with a name limits how long something else is waited for.
-      if (type === "wait_created" && name === null) pending.add(id);
-      if (type === "wait_completed") pending.delete(id);
-    }
-    const last = events.at(-1);
-    if (last === undefined) return pending;
-    after = last.seq;
-  }
+): Promise<readonly string[]> {
+  const open = new Map<string, JournalEvent>();
+  for await (const page of journalPages(listEvents, run)) openIn(page, "wait", open);
+  return [...open].filter(([, wait]) => isSleep(wait)).map(([id]) => id);
 }

@@ -5,6 +5,7 @@ import type { KindState } from "../kind-state.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Before, Kind } from "./kind.ts";
 import { goneOnWithBy } from "./started-runs.ts";
+import { isCallOf } from "./system-step.ts";
 
 /**
  * What a run owes its children when it ends: `children_tied` tells the next generation of it. And what becomes of those that it
@@ -85,6 +86,6 @@ function runsAgain({ prefix, rest, again, keys, now: at }: Before): JournalEvent
   });
 }
 
-function tellsOfChild({ type, name }: JournalEvent): boolean {
-  return type === "children_tied" || (type === "system_step_created" && name === "start_run");
+function tellsOfChild(event: JournalEvent): boolean {
+  return event.type === "children_tied" || isCallOf(event, "start_run");
 }

@@ -1,3 +1,4 @@
+import type { EntityKind } from "../../ids.ts";
 import type { FirstClaim, JournalEvent, NewEvent, RunRecord } from "../../world/index.ts";
 import type { Execution } from "../execution.ts";
 import { attributesKind } from "./attributes.ts";
@@ -53,6 +54,25 @@ export function roleOf(type: string): EventRole {
 /** How messages of this type are heard, if a kind hears them. */
 export function hearingOf(type: string): Hearing | undefined {
   return hearings.get(type);
+}
+
+/**
+ * What events ask for of one kind of entity and do not end, by id, in order. Where a journal comes in pages, `open` is what the pages
+ * before left; types that this version does not know are passed over.
+ */
+export function openIn<Event extends Pick<NewEvent, "type" | "id">>(
+  events: readonly Event[],
+  as: EntityKind,
+  open: Map<string, Event> = new Map(),
+): Map<string, Event> {
+  for (const event of events) {
+    const { type, id } = event;
+    const role = roles.get(type);
+    if (id === null || role === undefined) continue;
+    if (role.role === "request" && role.counted?.as === as) open.set(id, event);
+    if (role.role === "delivery" && role.ends === true) open.delete(id);
+  }
+  return open;
 }
 
 /** What the next generation of a run has to know. */

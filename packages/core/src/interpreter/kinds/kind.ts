@@ -117,6 +117,8 @@ export interface RequestRole {
 /** It is told to the code. */
 export interface DeliveryRole {
   readonly role: "delivery";
+  /** Its id names what the code asked for, and with this has got. */
+  readonly ends?: true;
   /** Whether it says that what was asked for has failed, and of whom: a retry of the run goes on before that. */
   readonly failure?: (event: JournalEvent, request: JournalEvent | undefined) => Failure | null;
   /** The code ends where it stands, and does not hear of it: what it asks for meanwhile is not done. */

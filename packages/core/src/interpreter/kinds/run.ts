@@ -1,3 +1,4 @@
+import { RunNotSupportedError } from "../../errors/index.ts";
 import { decode, encode } from "../../serialization/index.ts";
 import type { NewEvent } from "../../world/index.ts";
 import type { Origin } from "../identity.ts";
@@ -27,16 +28,21 @@ export function originOf(journal: readonly NewEvent[]): Origin | null {
   return forked === undefined ? null : (decode(forked.data) as Origin);
 }
 
+/** With which event of a journal its code has begun, if it has. */
+export function beginningIn<Event extends Pick<NewEvent, "type">>(
+  journal: readonly Event[],
+): Event | undefined {
+  return journal.find(({ type }) => type === "run_started");
+}
+
 /**
  * Whether this version knows the rules under which a journal was begun.
  *
- * @throws {TypeError} if not: the run is parked until the worker is updated
+ * @throws {RunNotSupportedError} if not: the run is parked until the worker is updated
  */
 export function checkEngine(first: Pick<NewEvent, "id"> | undefined): void {
   if (first === undefined || first.id === ENGINE_VERSION) return;
-  throw new TypeError(
-    `The run was started by a version of perdure with the engine ${first.id}, and this one has the engine ${ENGINE_VERSION}: update it.`,
-  );
+  throw new RunNotSupportedError(Number(first.id), Number(ENGINE_VERSION));
 }
 
 export const runKind: Kind = {

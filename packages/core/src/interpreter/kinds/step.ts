@@ -191,6 +191,7 @@ export const stepKind: Kind = {
     },
     step_completed: {
       role: "delivery",
+      ends: true,
       deliver(execution, event, known) {
         const step = execution.settle(event.id);
         if (step === undefined) return;
@@ -201,6 +202,7 @@ export const stepKind: Kind = {
     },
     step_failed: {
       role: "delivery",
+      ends: true,
       failure: ({ id }) => ({ of: id ?? "" }),
       deliver(execution, event) {
         const step = execution.settle(event.id);

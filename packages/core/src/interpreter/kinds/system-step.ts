@@ -1,5 +1,6 @@
 import { isShielded } from "../../contexts.ts";
 import { decode, decodeError, encode, storable } from "../../serialization/index.ts";
+import type { NewEvent } from "../../world/index.ts";
 import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, StateKey } from "../execution.ts";
@@ -113,6 +114,11 @@ function isDeadlock(name: string | null | undefined, data: Uint8Array | null): b
 /** How system steps of a run are known in one that goes on for it. */
 export const SYSTEM_STEPS: KeptKind = { type: "system_step", as: "sys", asks: askedOf };
 
+/** Whether an event of the journal is the call of the system step of this name. */
+export function isCallOf({ type, name }: Pick<NewEvent, "type" | "name">, step: string): boolean {
+  return type === "system_step_created" && name === step;
+}
+
 export const systemStepKind: Kind = {
   before(past) {
     // Of one that does something else, those that are under way are done by both: they are idempotent.
@@ -154,6 +160,7 @@ export const systemStepKind: Kind = {
     },
     system_step_completed: {
       role: "delivery",
+      ends: true,
       failure(event, request) {
         const failed = failedRunIn(request?.name, event.data);
         if (failed !== null) return { of: failed };
@@ -167,6 +174,7 @@ export const systemStepKind: Kind = {
     },
     system_step_failed: {
       role: "delivery",
+      ends: true,
       failure: ({ id }) => ({ of: id ?? "" }),
       deliver(execution, event) {
         unansweredOf(execution).names.delete(event.id ?? "");

@@ -1,7 +1,7 @@
 import { isShielded } from "../../contexts.ts";
 import { type Duration, parseDuration } from "../../duration.ts";
 import { decode, encode } from "../../serialization/index.ts";
-import type { JournalEvent } from "../../world/index.ts";
+import type { JournalEvent, NewEvent } from "../../world/index.ts";
 import { deferred } from "../deferred.ts";
 import type { Difference } from "../difference.ts";
 import type { Execution, StateKey } from "../execution.ts";
@@ -54,6 +54,11 @@ export function sleepIn(execution: Execution, duration: Duration): Promise<void>
   const cancelled = cancelledAgain(execution);
   if (cancelled !== null) return cancelled;
   return beginSleep(execution, duration, null).result.promise as Promise<void>;
+}
+
+/** Whether a `wait_created` is a sleep, and no limit of the time for something else. */
+export function isSleep({ name }: Pick<NewEvent, "name">): boolean {
+  return name === null;
 }
 
 /** A time within which something has to happen. */
@@ -139,6 +144,7 @@ export const waitKind: Kind = {
     },
     wait_completed: {
       role: "delivery",
+      ends: true,
       deliver(execution, event) {
         execution.settle(event.id)?.result.resolve(undefined);
       },

@@ -1,14 +1,15 @@
 import type { Scheduler, Trace } from "@perdure/simulator/cluster";
 import { currentProcess, type SimProcess } from "@perdure/simulator/cluster";
+import { LawBroken } from "../failure.ts";
+import type { StepSpec } from "../program.ts";
 import { Effects } from "./effects.ts";
-import { LawBroken } from "./failure.ts";
-import type { StepSpec } from "./program.ts";
-import type { Store } from "./store.ts";
-import type { BodyObserver } from "./workflow.ts";
+import type { StoreView } from "./kind.ts";
+import { stepsOf } from "./step.ts";
+import type { BodyObserver } from "./step-body.ts";
 
 export interface BodiesOptions {
   readonly scheduler: Scheduler;
-  readonly store: Store;
+  readonly view: StoreView;
   readonly trace: Trace;
   readonly fail: (error: unknown) => void;
   /** Whether a body ends its process now. */
@@ -19,7 +20,7 @@ export interface BodiesOptions {
 /** The laws about step bodies, checked in the moment in which one starts. */
 export class Bodies implements BodyObserver {
   readonly #scheduler: Scheduler;
-  readonly #store: Store;
+  readonly #view: StoreView;
   readonly #trace: Trace;
   readonly #fail: (error: unknown) => void;
   readonly #effects: Effects = new Effects();
@@ -33,7 +34,7 @@ export class Bodies implements BodyObserver {
 
   constructor(options: BodiesOptions) {
     this.#scheduler = options.scheduler;
-    this.#store = options.store;
+    this.#view = options.view;
     this.#trace = options.trace;
     this.#fail = options.fail;
     this.#deadly = options.deadly;
@@ -70,7 +71,8 @@ export class Bodies implements BodyObserver {
   }
 
   cancelled(runId: string, stepId: string): void {
-    if (!this.#store.checks.fold(runId)?.shielded.has(stepId)) return;
+    const fold = this.#view.fold(runId);
+    if (fold === undefined || !stepsOf(fold).shielded.has(stepId)) return;
     this.#fail(new LawBroken("what is shielded goes on", `step ${stepId} was aborted by the cancel`, runId));
   }
 
@@ -93,16 +95,16 @@ export class Bodies implements BodyObserver {
 
   /** The step failed in the run that this one goes on for. */
   #isRetried(runId: string, stepId: string, attempt: number): boolean {
-    const { checks } = this.#store;
-    const before = checks.fold(checks.fold(runId)?.forkOf ?? "");
-    return attempt === 1 && before?.closedSteps.has(stepId) === true;
+    const before = this.#view.fold(this.#view.fold(runId)?.forkOf ?? "");
+    return attempt === 1 && before !== undefined && stepsOf(before).closed.has(stepId);
   }
 
   #check(runId: string, stepId: string, attempt: number, workerId: string | null): void {
-    const fold = this.#store.checks.fold(runId);
-    const row = this.#store.state.runs.get(runId)?.row;
+    const fold = this.#view.fold(runId);
+    const row = this.#view.state.runs.get(runId)?.row;
     if (fold === undefined || row === undefined) throw new Error(`a body of an unknown run ${runId}`);
-    if (fold.closedSteps.has(stepId) || fold.recorded.has(stepId)) {
+    const { closed, recorded, open, retries } = stepsOf(fold);
+    if (closed.has(stepId) || recorded.has(stepId)) {
       throw new LawBroken("completed steps do not run again", `step ${stepId}, attempt ${attempt}`, runId);
     }
     if (row.owner !== workerId || row.dueAt === null || row.dueAt <= this.#scheduler.now) {
@@ -113,14 +115,14 @@ export class Bodies implements BodyObserver {
         runId,
       );
     }
-    if (!fold.openSteps.has(stepId) && !fold.spared.has(stepId)) {
+    if (!open.has(stepId) && !fold.spared.has(stepId)) {
       throw new LawBroken(
         "bodies run under a lease",
         `step ${stepId} starts before it is in the journal`,
         runId,
       );
     }
-    const expected = 1 + (fold.retries.get(stepId) ?? 0);
+    const expected = 1 + (retries.get(stepId) ?? 0);
     if (attempt !== expected) {
       throw new LawBroken(
         "attempts are counted",

@@ -1,7 +1,9 @@
-import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
+import { decode, type MemoryRun } from "@perdure/core/testing";
 import type { JournalEvent, StoredRecord } from "@perdure/core/world";
-import { LawBroken } from "./failure.ts";
-import type { RunFold } from "./fold.ts";
+import { LawBroken } from "../failure.ts";
+import { type RunFold, valueIn } from "../fold.ts";
+import type { StoreView } from "./kind.ts";
+import { callOf, systemStepsOf } from "./system-step.ts";
 
 /** The laws of locks: as the store keeps them, and as the journals say that runs have them. */
 
@@ -32,18 +34,28 @@ interface Line {
 }
 
 export class Locks {
-  readonly #state: MemoryState;
-  readonly #foldOf: (runId: string) => RunFold | undefined;
+  readonly #view: StoreView;
   readonly #lines: Map<string, Line> = new Map();
   /** Every grant that was ever written, as {@link grant}. */
   readonly #grants: Set<string> = new Set();
   /** Who has each lock by the journals, with the fence. */
   readonly #had: Map<string, Map<string, number>> = new Map();
   readonly #limits: Map<string, number> = new Map();
+  readonly #asked: Map<string, number> = new Map();
 
-  constructor(state: MemoryState, foldOf: (runId: string) => RunFold | undefined) {
-    this.#state = state;
-    this.#foldOf = foldOf;
+  constructor(view: StoreView) {
+    this.#view = view;
+  }
+
+  /** A record of a lock is read or written. */
+  asked(key: string, now: number): void {
+    const name = /^lock(?:-turn:\d+)?:key:(.*)$/.exec(key)?.[1];
+    if (name !== undefined) this.#asked.set(name, now);
+  }
+
+  /** When a record of the lock was last read or written. */
+  lastAsked(name: string): number {
+    return this.#asked.get(name) ?? 0;
   }
 
   /** A record was written. */
@@ -94,21 +106,21 @@ export class Locks {
   }
 
   /** The journal of a run has grown. */
-  heard(runId: string, fold: RunFold, { type, id, data }: JournalEvent): void {
-    const call = fold.asked.get(id ?? "");
-    if (call?.name === "release_lock" && type === "system_step_created") {
-      this.#leave(runId, (call.input as { readonly lockId: string }).lockId);
-    }
-    if (fold.terminal) for (const lockId of fold.asked.keys()) this.#leave(runId, lockId);
-    if (call?.name !== "acquire_lock" || type !== "system_step_completed") return;
-    const value = decode(data) as { readonly fence?: number };
-    if (value.fence === undefined) return;
+  heard(fold: RunFold, event: JournalEvent): void {
+    const { runId } = fold;
+    const released = event.type === "system_step_created" ? callOf(fold, event, "release_lock") : null;
+    if (released !== null) this.#leave(runId, (released.input as { readonly lockId: string }).lockId);
+    if (fold.terminal) for (const lockId of systemStepsOf(fold).asked.keys()) this.#leave(runId, lockId);
+    const call = event.type === "system_step_completed" ? callOf(fold, event, "acquire_lock") : null;
+    if (call === null) return;
+    const { fence } = valueIn<{ readonly fence?: number }>(event);
+    if (fence === undefined) return;
     const { key } = call.input as { readonly key: string };
-    if (!this.isGranted(runId, call.id, value.fence))
-      broken("effects were asked for", `${key} was not granted with fence ${value.fence}`, runId);
+    if (!this.isGranted(runId, call.id, fence))
+      broken("effects were asked for", `${key} was not granted with fence ${fence}`, runId);
     const had = this.#had.get(key) ?? new Map<string, number>();
     this.#had.set(key, had);
-    had.set(owner({ runId, lockId: call.id }), value.fence);
+    had.set(owner({ runId, lockId: call.id }), fence);
     if (had.size > (this.#limits.get(key) ?? 1)) {
       const all = [...had.keys()].join(", ");
       broken("locks have so many holders as their limit", `by the journals ${all} have ${key}`, runId);
@@ -122,7 +134,7 @@ export class Locks {
   /** Nobody looks at the run any more. */
   over({ row: { runId } }: MemoryRun, now: number): void {
     for (const key of this.#lines.keys()) {
-      const record = this.#state.records.get(`${LOCK}${key}`, now);
+      const record = this.#view.state.records.get(`${LOCK}${key}`, now);
       const holders = record === null ? [] : (decode(record.value) as LockState).holders;
       if (holders.some((holder) => holder.runId === runId))
         broken("locks end with their runs", `the run has ended and has ${key}`, runId);
@@ -131,8 +143,8 @@ export class Locks {
 
   /** All runs have ended. */
   check(now: number): void {
-    for (const run of this.#state.runs.values()) {
-      if (this.#foldOf(run.row.runId)?.terminal === true) this.over(run, now);
+    for (const run of this.#view.state.runs.values()) {
+      if (this.#view.fold(run.row.runId)?.terminal === true) this.over(run, now);
     }
   }
 }

@@ -1,8 +1,10 @@
-import { decode, type MemoryRun, type MemoryState } from "@perdure/core/testing";
+import { decode, type MemoryRun } from "@perdure/core/testing";
 import type { CreateRun, JournalEvent, Mail, Message } from "@perdure/core/world";
-import type { Checks } from "./checks.ts";
-import { LawBroken } from "./failure.ts";
-import type { RunFold } from "./fold.ts";
+import { LawBroken } from "../failure.ts";
+import type { RunFold } from "../fold.ts";
+import { hooksIn } from "./hook.ts";
+import type { StoreView } from "./kind.ts";
+import { payloadIn } from "./payload.ts";
 
 /**
  * What becomes of payloads. A payload that was answered `delivered` is in one run's mailbox. There it is taken by the code, or
@@ -23,18 +25,6 @@ interface Place {
   readonly fate: Fate;
 }
 
-/** The payload that a message or an event brings; `null` if it brings none. */
-export function payloadIn({
-  type,
-  name = null,
-  data,
-}: Pick<Mail, "type" | "data"> & { readonly name?: string | null }): string | null {
-  if (type === "hook_received_or_start" || (type === "hook_received" && name === "or_start")) {
-    return String(decode((decode(data) as { readonly payload: Uint8Array }).payload));
-  }
-  return type === "hook_received" ? String(decode(data)) : null;
-}
-
 /** The run was ended without that its code heard of it. */
 export function isUnheard(journal: readonly JournalEvent[]): boolean {
   return journal.some(
@@ -43,17 +33,20 @@ export function isUnheard(journal: readonly JournalEvent[]): boolean {
   );
 }
 
+interface PayloadView extends StoreView {
+  /** Up to which of its messages a run that has ended had consumed them before its end. */
+  readonly readAtEnd: (runId: string) => number;
+}
+
 export class Payloads {
-  readonly #state: MemoryState;
-  readonly #checks: Checks;
+  readonly #view: PayloadView;
   /** The ids under which a payload was offered by runs that had ended, by token and value. */
   readonly #offers: Map<string, Set<string>> = new Map();
   /** Runs that go on for failed ones. */
   readonly #retries: Set<string> = new Set();
 
-  constructor(state: MemoryState, checks: Checks) {
-    this.#state = state;
-    this.#checks = checks;
+  constructor(view: PayloadView) {
+    this.#view = view;
   }
 
   /** A message is sent to a hook. */
@@ -103,8 +96,8 @@ export class Payloads {
    */
   check(delivered: Iterable<string>): void {
     const fates = new Map<string, Place[]>();
-    for (const run of this.#state.runs.values()) {
-      const fold = this.#checks.fold(run.row.runId);
+    for (const run of this.#view.state.runs.values()) {
+      const fold = this.#view.fold(run.row.runId);
       if (fold === undefined) continue;
       for (const [payload, fate] of this.#fatesIn(run, fold)) {
         const known = fates.get(payload);
@@ -128,7 +121,7 @@ export class Payloads {
 
   #goesOnFor(runId: string, other: string): boolean {
     if (!this.#retries.has(runId)) return false;
-    const before = this.#checks.fold(runId)?.forkOf ?? null;
+    const before = this.#view.fold(runId)?.forkOf ?? null;
     return before !== null && (before === other || this.#goesOnFor(before, other));
   }
 
@@ -148,7 +141,8 @@ export class Payloads {
 
   #fatesIn(run: MemoryRun, fold: RunFold): readonly (readonly [string, Fate])[] {
     const { runId } = run.row;
-    const end = this.#checks.readAtEnd(runId);
+    const { tokens, inherited, received, left } = hooksIn(fold);
+    const end = this.#view.readAtEnd(runId);
     // Its code was not executed to its end, so nobody knows what it would have taken.
     const cancelledAtOnce =
       run.row.status === "cancelled" && run.journal.at(-2)?.type === "run_cancel_requested";
@@ -157,24 +151,24 @@ export class Payloads {
     const byToken = (counts: Iterable<readonly [string, number]>): Map<string, number> => {
       const sums = new Map<string, number>();
       for (const [id, count] of counts) {
-        const token = fold.tokens.get(id) ?? "";
+        const token = tokens.get(id) ?? "";
         sums.set(token, (sums.get(token) ?? 0) + count);
       }
       return sums;
     };
-    const places = byToken(fold.inherited);
-    const receivedOf = byToken(fold.received);
-    const leftOf = byToken(Object.entries(fold.left));
+    const places = byToken(inherited);
+    const receivedOf = byToken(received);
+    const leftOf = byToken(Object.entries(left));
     return run.mailbox.flatMap(({ mailSeq, type, id, data }) => {
-      const token = fold.tokens.get(id ?? "");
+      const token = tokens.get(id ?? "");
       const value = payloadIn({ type, data });
       if (value === null || id === null || token === undefined) return [];
       const place = places.get(token) ?? 0;
       places.set(token, place + 1);
-      const received = receivedOf.get(token) ?? 0;
-      const taken = received - (leftOf.get(token) ?? 0);
+      const came = receivedOf.get(token) ?? 0;
+      const taken = came - (leftOf.get(token) ?? 0);
       const read: Fate = unheard ? "unknown" : place < taken ? "taken" : "not taken";
-      const fate = mailSeq > end ? "not taken" : place < received ? read : "dropped";
+      const fate = mailSeq > end ? "not taken" : place < came ? read : "dropped";
       return [[`hook:${token} ${value}`, fate] as const];
     });
   }

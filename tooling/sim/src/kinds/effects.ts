@@ -1,4 +1,4 @@
-import { LawBroken } from "./failure.ts";
+import { LawBroken } from "../failure.ts";
 
 /**
  * The other side of steps that are called at most once: it knows what happened, and keeps what it once said did not from happening
