@@ -157,7 +157,8 @@ function checkCancel({ state, fold }: StoreView, message: RunMessage): void {
   const child = childrenOf(fold(parent)).find(({ runId }) => goesOnFor(state, to.runId, runId));
   // Also of a retry of the parent, which has its children.
   const line = [...state.runs.values()].filter(({ row }) => goesOnFor(state, row.runId, parent));
-  const due = child !== undefined && line.some(({ row }) => isTerminal(row.status) && mustCancel(child, row.status));
+  const due =
+    child !== undefined && line.some(({ row }) => isTerminal(row.status) && mustCancel(child, row.status));
   if (status === undefined || !isTerminal(status) || !due) notAsked(message, `its parent is ${status}`);
 }
 

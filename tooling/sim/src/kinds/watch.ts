@@ -94,8 +94,7 @@ function checkTold({ state }: StoreView, fold: RunFold, event: JournalEvent): vo
 
 function checkWatch(view: StoreView, message: RunMessage): void {
   const watcher = valueIn<Watcher>(message);
-  if (!watches(view, watcher, message.to.runId))
-    notAsked(message, `run ${watcher.runId} does not watch it`);
+  if (!watches(view, watcher, message.to.runId)) notAsked(message, `run ${watcher.runId} does not watch it`);
 }
 
 /** What an ended run tells those who watch it. */
