@@ -35,6 +35,11 @@ export function systemIds(): IdSource {
   };
 }
 
+/** Whether a text has the form of an {@link IdSource.token}. */
+export function isToken(text: string): boolean {
+  return /^[\w-]{32}$/.test(text);
+}
+
 /** Ids from a given generator of numbers in [0, 1). For tests. */
 export function seededIds(random: () => number): IdSource {
   const ulid = monotonicFactory(random);

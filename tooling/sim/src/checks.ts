@@ -263,9 +263,10 @@ export class Checks implements StoreView {
     checkGoesOn(runId, journal, { runId: other, journal: this.generations(other).at(-1) ?? [] });
   }
 
-  /** No two things that code asks for have one id, in whatever run, but for a step that is asked for again by a retry. */
+  /** No two things that code asks for have one id, in whatever run, but for what is asked for again by a retry. */
   #given(fold: RunFold, { type, id }: JournalEvent): void {
-    if (id === null || !eventHas(type, "givesId") || stepsOf(fold).again.has(id)) return;
+    if (id === null || !eventHas(type, "givesId")) return;
+    if (stepsOf(fold).again.has(id) || systemStepsOf(fold).again.has(id)) return;
     if (this.#ids.has(id)) throw new LawBroken("ids are given once", `${type} ${id} again`, fold.runId);
     this.#ids.add(id);
   }

@@ -18,6 +18,8 @@ export class RunFold {
   skipped = false;
   /** What was open when the run was cancelled: the cancel has ended it, unless the code shielded it. */
   readonly spared: Set<string> = new Set();
+  /** What ends as it ended in the run for which this one goes on, and at the time of then. */
+  readonly recorded: Set<string> = new Set();
   /** The run whose journal it has up to some event. */
   readonly forkOf: string | null;
   /** Its code has begun in this generation. */
@@ -78,7 +80,8 @@ export class RunFold {
     const expected = this.#firstSeq + this.#length++;
     if (seq !== expected) this.broken("journal order", `event ${expected} has seq ${seq}`);
     // What comes before the execution bears the time of whoever started the run, whose clock may be wrong.
-    if (at < this.#lastAt && this.begun && !this.#inheriting) {
+    const isOfThen = this.forkOf !== null && (this.recorded.has(event.id ?? "") || type.startsWith("wait_"));
+    if (at < this.#lastAt && this.begun && !this.#inheriting && !isOfThen) {
       this.broken("journal order", `event ${seq} is older than the one before it`);
     }
     this.#lastAt = at;

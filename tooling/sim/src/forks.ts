@@ -14,7 +14,9 @@ export function checkGoesOn(
   journal: readonly JournalEvent[],
   before: { readonly runId: string; readonly journal: readonly JournalEvent[] },
 ): void {
-  const theirs = before.journal.slice(1).filter(({ type }) => type !== "run_forked");
+  const theirs = before.journal
+    .slice(1)
+    .filter(({ type }) => type !== "run_forked" && !eventHas(type, "after"));
   let place = 0;
   for (const { type, id } of journal.slice(2)) {
     // What that one has after the place from which this one goes on.

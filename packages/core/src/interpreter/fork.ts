@@ -16,11 +16,11 @@ import { failuresOf } from "./failures.ts";
 import type { Origin } from "./identity.ts";
 import { countedAs, idsIn } from "./inherited-ids.ts";
 import { type Headers, headersGiven } from "./kinds/headers.ts";
-import { namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
+import { knownOf, namesOf, offersOf, roleOf, rowOf } from "./kinds/index.ts";
 import type { EventRole } from "./kinds/kind.ts";
 import { unreleased } from "./kinds/lock.ts";
 import { originOf, runCreated, runForked } from "./kinds/run.ts";
-import { stepsIn } from "./kinds/steps-before.ts";
+import { leftIn } from "./kinds/unread-payloads.ts";
 import { SINGLETON } from "./singleton.ts";
 
 /** Runs that go on from where another one was: a retry of one that failed, and a fork from any step. */
@@ -102,7 +102,7 @@ interface Making extends ForkTerms, Pick<ForkRequest, "args"> {
   readonly names: readonly FirstClaim[];
   /** What those of {@link again} have for ids. */
   readonly keys: "keep" | "new";
-  /** Steps that failed and are executed again. `null`: what is made does not go on for the run, but does something else. */
+  /** What failed and is done again. `null`: what is made does not go on for the run, but does something else. */
   readonly again: ReadonlySet<string> | null;
 }
 
@@ -141,6 +141,7 @@ async function create(
     until: 2 + kept.length,
     counts,
     renewed,
+    retried: again !== null,
     origin: earlier === null ? null : moved(earlier, untilNow),
   };
   const args = making.args === null ? (created?.data ?? null) : making.args.value;
@@ -150,10 +151,13 @@ async function create(
   // The run has none of the locks of the other one: it gets them again before any step.
   const lost: NewEvent[] =
     unreleased(events).size === 0 ? [] : [{ type: "locks_lost", at: now, id: null, name: null, data: null }];
-  const steps = stepsIn(kept, rest, again, isRenewed).map(withId);
+  const known = knownOf({ prefix: kept, rest, again, keys: making.keys, now }).map(withId);
   const forked = runForked(origin, created?.at ?? now);
   const names = namesOf(events);
-  const live = new Set(names.map(({ id }) => id));
+  const taking: ReadonlySet<string | null> = new Set([
+    ...names.map(({ id }) => id),
+    ...leftIn([...events, ...known]),
+  ]);
   const request: CreateRun = {
     runId,
     workflow: old.workflow,
@@ -164,12 +168,12 @@ async function create(
       { ...runCreated(old.workflow, args, now) },
       forked,
       ...events,
-      ...steps,
+      ...known,
       ...lost,
       ...headersGiven(making.headers, now),
     ],
     names: [...making.names, ...singleton, ...names],
-    mail: offers.flatMap(({ mail }) => (live.has(mail.id) ? [mail] : [])),
+    mail: offers.flatMap(({ mail }) => (taking.has(mail.id) ? [mail] : [])),
     dueAt: now,
     lease: null,
   };

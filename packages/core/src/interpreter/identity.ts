@@ -16,6 +16,8 @@ export interface Origin extends Identity {
   readonly counts: Readonly<Record<string, number>>;
   /** Those among them that get ids of the new run, as {@link entityKey} and number. */
   readonly renewed: readonly string[];
+  /** The run goes on for that one: it draws the random numbers that were drawn there. */
+  readonly retried: boolean;
   /** The origin's own origin. */
   readonly origin: Origin | null;
 }
@@ -55,8 +57,12 @@ export function runOfEvent(seq: number, runId: string, origin: Origin | null): s
   return origin !== null && seq <= origin.until ? runOfEvent(seq, origin.runId, origin.origin) : runId;
 }
 
-/** The seed of the random numbers that code draws when it is told an event of the journal. */
+/**
+ * The seed of the random numbers that code draws when it is told an event of the journal. In a retry it is that of the run which
+ * failed: what was asked for with such a number is asked for with the same.
+ */
 export function seedAfter(seq: number, { runId, generation }: Identity, origin: Origin | null): string {
-  if (origin !== null && seq <= origin.until) return seedAfter(seq, origin, origin.origin);
+  if (origin !== null && (origin.retried || seq <= origin.until))
+    return seedAfter(seq, origin, origin.origin);
   return generation === 0 ? runId : `${runId}/${generation}`;
 }

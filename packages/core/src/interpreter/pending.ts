@@ -13,7 +13,29 @@ export interface Pending {
   readonly result: Deferred<unknown>;
   /** A cancel leaves it alone. */
   readonly shielded: boolean;
+  /** How it ended in the run that this one goes on for, which is what the code is told; absent for all else. */
+  readonly recorded?: Recorded;
 }
+
+/** How something ended in the run that this one goes on for. */
+export interface Recorded {
+  /** The event that is told. */
+  readonly type: string;
+  readonly data: Uint8Array | null;
+  /** When that was, and in which order with others of that time. */
+  readonly at: number;
+  readonly place: number;
+}
+
+/** What waits only to be told how it ended in the run before: it is due at once. */
+export function endedBefore(
+  { id, result, shielded }: Pick<Pending, "id" | "result" | "shielded">,
+  recorded: Recorded,
+): Pending {
+  return { id, due: recorded.type, dueAt: LONG_AGO, recorded, result, shielded };
+}
+
+const LONG_AGO = 0;
 
 /** A request of the code that becomes an event of the journal. */
 export interface Request extends Pick<CommitEvent, "claim" | "release"> {
@@ -25,6 +47,8 @@ export interface Request extends Pick<CommitEvent, "claim" | "release"> {
   readonly data: Uint8Array | null;
   /** Of a length of time: when it begins, ms since the epoch. */
   readonly from?: number;
+  /** When the run that this one goes on for asked for it, which is told how it ended there. */
+  readonly at?: number;
   /** The code gets the store's answer to it: see {@link Execution.awaitsAnswer}. */
   readonly answered?: boolean;
 }

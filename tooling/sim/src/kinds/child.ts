@@ -5,6 +5,7 @@ import type { MemoryRun } from "@perdure/core/testing";
 import { isTerminal, type JournalEvent, type RunRecord, type RunStatus } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
 import { type RunFold, valueIn } from "../fold.ts";
+import { goesOnFor } from "../line.ts";
 import type { ChildNode, Node } from "../program.ts";
 import { makesPlace } from "./concurrency.ts";
 import {
@@ -103,7 +104,10 @@ function childrenOf(fold: RunFold | undefined): readonly ChildCall[] {
 }
 
 export const childKind: Kind = {
-  events: { children_tied: { read: (fold, event) => fold.beforeBegin(event) } },
+  events: {
+    children_tied: { read: (fold, event) => fold.beforeBegin(event) },
+    run_again: { after: true, read: (fold, event) => fold.ofAnother(event) },
+  },
   laws: {
     event: checkStarted,
     started: checkAskedFor,
@@ -136,6 +140,8 @@ export function checkStarted(view: StoreView, fold: RunFold, event: JournalEvent
 }
 
 function checkAskedFor(view: StoreView, { runId, attributes: { $parent: parent } }: RunRecord): void {
+  // One that goes on for a child was asked for by a retry.
+  if (view.state.runs.get(runId)?.journal[1]?.type === "run_forked") return;
   if (parent === undefined || childrenOf(view.fold(parent)).some((child) => child.runId === runId)) return;
   throw new LawBroken("effects were asked for", `run ${parent} did not ask for this child`, runId);
 }
@@ -149,8 +155,11 @@ function checkCancel({ state, fold }: StoreView, message: RunMessage): void {
   if (target === undefined || isReplaced(target) || makesPlace(target)) return;
   const { $parent: parent = "" } = target.attributes;
   const status = state.runs.get(parent)?.row.status;
-  const child = childrenOf(fold(parent)).find(({ runId }) => runId === to.runId);
-  const due = child !== undefined && status !== undefined && mustCancel(child, status);
+  const child = childrenOf(fold(parent)).find(({ runId }) => goesOnFor(state, to.runId, runId));
+  // Also of a retry of the parent, which has its children.
+  const line = [...state.runs.values()].filter(({ row }) => goesOnFor(state, row.runId, parent));
+  const due =
+    child !== undefined && line.some(({ row }) => isTerminal(row.status) && mustCancel(child, row.status));
   if (status === undefined || !isTerminal(status) || !due) notAsked(message, `its parent is ${status}`);
 }
 

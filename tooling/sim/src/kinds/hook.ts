@@ -107,6 +107,13 @@ export const hookKind: Kind = {
         tokens.set(id, event.name ?? "");
       },
     },
+    hook_again: {
+      after: true,
+      read(fold, event) {
+        fold.ofAnother(event);
+        hooksIn(fold).tokens.set(event.id ?? "", event.name ?? "");
+      },
+    },
     hook_adopted: {
       read(fold, event) {
         if (!hooksIn(fold).live.has(event.id ?? "")) fold.refuse(event, "the run does not have the hook");
@@ -222,7 +229,7 @@ function checkPayloads({ root, row, journal, fold }: Ended): void {
   const goesOn = fold.forkOf !== null;
   const tokens = new Map(
     journal.flatMap(({ type, id, name }) =>
-      type === "hook_created" || type === "hook_held" ? [[id, name] as const] : [],
+      type === "hook_created" || type === "hook_held" || type === "hook_again" ? [[id, name] as const] : [],
     ),
   );
   for (const { token, takes, sent } of hooksOf(root)) {

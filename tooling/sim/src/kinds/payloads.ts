@@ -56,11 +56,14 @@ export class Payloads {
   }
 
   /** A run has begun with messages. */
-  starts({ runId, names, mail }: CreateRun): void {
+  starts({ runId, names, mail, events }: CreateRun): void {
     if (names.some(({ name }) => name.startsWith("successor:"))) this.#retries.add(runId);
     for (const message of mail) {
-      const token = names.find(({ name, id }) => name.startsWith("hook:") && id === message.id);
-      if (token !== undefined) this.#offered(token.name, message);
+      const live = names.find(({ name, id }) => name.startsWith("hook:") && id === message.id);
+      // A hook that the run before had after the place from which this one goes on.
+      const again = events.find(({ type, id }) => type === "hook_again" && id === message.id);
+      const name = live?.name ?? (again && `hook:${again.name}`);
+      if (name !== undefined) this.#offered(name, message);
     }
   }
 

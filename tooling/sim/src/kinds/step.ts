@@ -97,6 +97,7 @@ export const stepKind: Kind = {
       read(fold, event) {
         fold.ofAnother(event);
         stepsOf(fold).recorded.add(event.id ?? "");
+        fold.recorded.add(event.id ?? "");
       },
     },
     step_completed: { read: closed },
@@ -142,10 +143,15 @@ function giveUp(fold: RunFold, event: JournalEvent): void {
   }
 }
 
-/** A body begins only once its `step_created` is durable, so the same commit cannot know how it ended. */
-function checkBegun(_: unknown, { row: { runId }, fresh, inherits }: Write): void {
+/**
+ * A body begins only once its `step_created` is durable, so the same commit cannot know how it ended: unless none is called, since
+ * another run had the result.
+ */
+function checkBegun(_: unknown, { fold, row: { runId }, fresh, inherits }: Write): void {
   if (inherits) return;
-  const created = new Set(fresh.flatMap(({ type, id }) => (type === "step_created" ? [id] : [])));
+  const begins = ({ type, id }: JournalEvent): boolean =>
+    type === "step_created" && !stepsOf(fold).recorded.has(id ?? "");
+  const created = new Set(fresh.filter(begins).map(({ id }) => id));
   for (const { type, id } of fresh) {
     if (type !== "step_retrying" && type !== "step_completed" && type !== "step_failed") continue;
     if (!created.has(id)) continue;

@@ -16,6 +16,8 @@ export interface SystemSteps {
   readonly closed: Set<string>;
   /** What it has asked for itself, and not the run for which it goes on. */
   readonly own: Set<string>;
+  /** Those that it may ask for under the ids that they had in another run. */
+  readonly again: Set<string>;
 }
 
 export const systemStepsOf: (fold: RunFold) => SystemSteps = slot(() => ({
@@ -23,6 +25,7 @@ export const systemStepsOf: (fold: RunFold) => SystemSteps = slot(() => ({
   open: new Map(),
   closed: new Set(),
   own: new Set(),
+  again: new Set(),
 }));
 
 export const systemStepKind: Kind = {
@@ -36,6 +39,20 @@ export const systemStepKind: Kind = {
         asked.set(id, call);
         if (!fold.inheriting) own.add(id);
         open.set(id, call);
+      },
+    },
+    system_step_again: {
+      after: true,
+      read(fold, event) {
+        fold.ofAnother(event);
+        systemStepsOf(fold).again.add(event.id ?? "");
+      },
+    },
+    system_step_recorded: {
+      after: true,
+      read(fold, event) {
+        fold.ofAnother(event);
+        fold.recorded.add(event.id ?? "");
       },
     },
     system_step_completed: { read: close },

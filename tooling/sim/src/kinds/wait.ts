@@ -63,6 +63,7 @@ export const waitKind: Kind = {
         if (event.name !== null) limits.set(event.name, event.id ?? "");
       },
     },
+    wait_recorded: { after: true, read: (fold, event) => fold.ofAnother(event) },
     wait_completed: {
       read(fold, event) {
         const [id, { open, stopped }] = [event.id ?? "", waitsOf(fold)];

@@ -8,6 +8,7 @@ import { decode, type MemoryRun } from "@perdure/core/testing";
 import { isTerminal, type JournalEvent, type Mail, type RunRecord } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
 import { type RunFold, sameBytes, valueIn } from "../fold.ts";
+import { goesOnFor } from "../line.ts";
 import type { Node } from "../program.ts";
 import {
   type Kind,
@@ -60,8 +61,11 @@ interface Watcher {
 export const watchKind: Kind = {
   waiting: {
     watch_run(view, runId, { id, input }) {
-      const watched = view.state.runs.get(String(input));
-      return watched !== undefined && isWatched(view, watched, { runId, id });
+      // Also where that has failed, and a run goes on for it.
+      const line = [...view.state.runs.values()].filter(({ row }) =>
+        goesOnFor(view.state, row.runId, String(input)),
+      );
+      return line.some((watched) => isWatched(view, watched, { runId, id }));
     },
   },
   laws: {
@@ -76,9 +80,10 @@ export const watchKind: Kind = {
 function checkTold({ state }: StoreView, fold: RunFold, event: JournalEvent): void {
   const call = callOf(fold, event, "watch_run");
   if (event.type !== "system_step_completed" || call === null) return;
-  const row = state.runs.get(String(call.input))?.row;
   const told = valueIn<RunRecord>(event);
-  const right = row !== undefined && isTerminal(row.status) && told.status === row.status;
+  const row = state.runs.get(told.runId)?.row;
+  const isIt = goesOnFor(state, told.runId, String(call.input));
+  const right = isIt && row !== undefined && isTerminal(row.status) && told.status === row.status;
   if (right && sameBytes(told.output, row.output) && sameBytes(told.error, row.error)) return;
   throw new LawBroken(
     "results are told once and right",
@@ -89,8 +94,7 @@ function checkTold({ state }: StoreView, fold: RunFold, event: JournalEvent): vo
 
 function checkWatch(view: StoreView, message: RunMessage): void {
   const watcher = valueIn<Watcher>(message);
-  if (watchedBy(view, watcher) !== message.to.runId)
-    notAsked(message, `run ${watcher.runId} does not watch it`);
+  if (!watches(view, watcher, message.to.runId)) notAsked(message, `run ${watcher.runId} does not watch it`);
 }
 
 /** What an ended run tells those who watch it. */
@@ -101,15 +105,16 @@ function checkResult(view: StoreView, message: RunMessage): void {
   if (fold !== undefined && lockAskedIn(fold, { id }) !== null) return;
   const { runId, status } = valueIn<RunRecord>(message);
   const row = view.state.runs.get(runId)?.row;
-  if (watchedBy(view, { runId: to.runId, id }) !== runId) notAsked(message, `it does not watch run ${runId}`);
+  if (!watches(view, { runId: to.runId, id }, runId)) notAsked(message, `it does not watch run ${runId}`);
   if (row?.status !== status || !isTerminal(status))
     notAsked(message, `run ${runId} is ${row?.status}, not ${status}`);
 }
 
-/** The run that somebody waits for. */
-function watchedBy({ fold }: StoreView, { runId, id }: Watcher): unknown {
+/** Somebody waits for the run, or for one for which it goes on. */
+function watches({ fold, state }: StoreView, { runId, id }: Watcher, watched: string): boolean {
   const watching = fold(runId);
-  return watching === undefined ? null : (callOf(watching, { id }, "watch_run")?.input ?? null);
+  const call = watching === undefined ? null : callOf(watching, { id }, "watch_run");
+  return call !== null && goesOnFor(state, watched, String(call.input));
 }
 
 function checkAnswered(view: StoreView, { row, endMail }: MemoryRun): void {

@@ -1,8 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import { EncryptionError, LeaseLostError, WorldError } from "../../errors/index.ts";
 import { derivedMessageId } from "../../ids.ts";
+import { originOf } from "../../interpreter/kinds/run.ts";
 import { SYSTEM_STEP_FAILURE, SYSTEM_STEP_RESULT } from "../../interpreter/kinds/system-step.ts";
 import type { Logger } from "../../logger.ts";
+import { successorName } from "../../names.ts";
 import { PARENT } from "../../parent.ts";
 import { decode, encode, encodeError, largestValue, storable } from "../../serialization/index.ts";
 import type {
@@ -127,19 +129,35 @@ export class AfterWork {
     await Promise.all(
       steps.map(({ id, name, input }) =>
         systemStepOf(name)
-          .execute({ runId: row.runId, id, input, held: () => true }, store)
+          .execute({ runId: row.runId, id, input, held: () => true, again: () => null }, store)
           // Its caller has ended: there is nobody to tell.
           .catch(unlessRetryable),
       ),
     );
     await Promise.all(messages.map((message) => store.deliver(message)));
-    if (children) await this.#cancelChildren(row);
+    if (!children) return;
+    for (const parent of await this.#line(row, journal)) await this.#cancelChildren(row, parent);
   }
 
-  /** Those that have not ended, a page at a time: it may have started any number. */
-  async #cancelChildren(row: RunRecord): Promise<void> {
+  /** The run, and those that it is a retry of: it has their children, which have not ended with them. */
+  async #line({ runId }: RunRecord, journal: readonly JournalEvent[]): Promise<readonly string[]> {
+    const { getNames, now } = this.#options.store;
+    const line = [runId];
+    let last = runId;
+    for (let origin = originOf(journal); origin !== null; origin = origin.origin) {
+      const [held] = await getNames([successorName(origin.runId)], now());
+      // It was forked: the children are those of the other run.
+      if (held?.runId !== last) break;
+      last = origin.runId;
+      line.push(last);
+    }
+    return line;
+  }
+
+  /** Those of `parent` that have not ended, a page at a time: it may have started any number. */
+  async #cancelChildren(row: RunRecord, parent: string): Promise<void> {
     const { world, store } = this.#options;
-    const filter = { attributes: { [PARENT]: row.runId }, statuses: UNFINISHED, limit: PAGE };
+    const filter = { attributes: { [PARENT]: parent }, statuses: UNFINISHED, limit: PAGE };
     let cursor: string | null = null;
     do {
       const page: RunPage = await world.listRuns(cursor === null ? filter : { ...filter, cursor });

@@ -1,7 +1,7 @@
 import { EncryptionError, LeaseLostError, PoisonedRunError } from "../../errors/index.ts";
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
+import { isExecutedAgain, requestsBefore } from "../../interpreter/kinds/requests-before.ts";
 import { beginningIn } from "../../interpreter/kinds/run.ts";
-import { isExecutedAgain, stepsBefore } from "../../interpreter/kinds/steps-before.ts";
 import { type ClaimedRun, isTerminal, type Lease, type NewEvent, type RunRecord } from "../../world/index.ts";
 import { tellOfLostLease } from "../leases/lost-lease.ts";
 import { wasInterrupted } from "../run/divergence.ts";
@@ -176,7 +176,7 @@ export class Arrivals {
       if (isNew) run.turn.outbox.patch({ status: "running", startedAt: beginning.at });
       if (began) {
         run.turn.replayed();
-        const before = stepsBefore(run.execution);
+        const before = requestsBefore(run.execution);
         // A step that had begun in the run that this one goes on for, and had not ended, may be under way there.
         const isUnderWay = (id: string): boolean => before !== null && !isExecutedAgain(before, id);
         run.schedule((stepId) => lost || (isNew && isUnderWay(stepId)), now);

@@ -16,9 +16,10 @@ import { admission, knowAdmission } from "../../interpreter/admission.ts";
 import { noted } from "../../interpreter/events.ts";
 import { Execution } from "../../interpreter/execution.ts";
 import { knowTokens } from "../../interpreter/kinds/hook-state.ts";
+import { knowRequests, STEPS } from "../../interpreter/kinds/requests-before.ts";
 import { beginningIn, checkEngine } from "../../interpreter/kinds/run.ts";
 import { signalsOf } from "../../interpreter/kinds/signal.ts";
-import { knowSteps } from "../../interpreter/kinds/steps-before.ts";
+import { SYSTEM_STEPS } from "../../interpreter/kinds/system-step.ts";
 import { sleepIn } from "../../interpreter/kinds/wait.ts";
 import { type ReplayOptions, type RequestDifference, replay } from "../../interpreter/replay.ts";
 import { journalPages } from "../../journal-pages.ts";
@@ -147,7 +148,7 @@ export async function replayJournal(
   options: ReplayOptions,
 ): Promise<void> {
   knowTokens(execution, events);
-  knowSteps(execution, events);
+  knowRequests(execution, [STEPS, SYSTEM_STEPS], events);
   knowAdmission(execution, events);
   await replay(execution, events, options);
 }

@@ -13,8 +13,9 @@ export function heardOf(incoming: Incoming, parts: AttemptParts, now: number): H
     case "attempt_ended":
       return endOfAttempt(incoming, parts, now);
     case "due": {
-      const { id, due } = incoming.entry;
-      return due === "attempt" || !pending.has(id) ? null : { type: due, id, data: null };
+      const { id, due, recorded } = incoming.entry;
+      if (due === "attempt" || !pending.has(id)) return null;
+      return { type: due, id, at: recorded?.at, data: recorded?.data ?? null };
     }
     case "system_step_ended": {
       const { step, data, failed } = incoming;

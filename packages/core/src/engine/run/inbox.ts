@@ -1,6 +1,6 @@
 import { TERMINATE } from "../../interpreter/kinds/cancel.ts";
 import type { PendingSystemStep } from "../../interpreter/kinds/system-step.ts";
-import type { Pending } from "../../interpreter/pending.ts";
+import type { Pending, Recorded } from "../../interpreter/pending.ts";
 import type { Mail } from "../../world/index.ts";
 import type { Attempt, AttemptResult } from "../steps/attempt.ts";
 import type { Verdict } from "../steps/step-outcome.ts";
@@ -48,10 +48,10 @@ export class Inbox {
     return this.#items.every(({ type }) => type === "mail" || type === "due");
   }
 
-  /** What ends the run comes before all that waits. */
+  /** What ends the run comes before all that waits; what came to the run that this one goes on for, in the order of that run. */
   add(incoming: Incoming): void {
     if (isTermination(incoming)) this.#items.unshift(incoming);
-    else this.#items.push(incoming);
+    else this.#items.splice(this.#placeOf(incoming), 0, incoming);
   }
 
   /** The run is to end without its code. */
@@ -95,6 +95,12 @@ export class Inbox {
     return woken;
   }
 
+  #placeOf(incoming: Incoming): number {
+    const recorded = incoming.type === "due" ? incoming.entry.recorded : undefined;
+    const later = recorded && this.#items.findIndex((other) => isLater(other, recorded));
+    return later === undefined || later < 0 ? this.#items.length : later;
+  }
+
   #nextIndex(busy: boolean): number {
     if (this.#items.length === 0) return -1;
     if (!this.#mailBlocked || this.terminated) return 0;
@@ -103,6 +109,14 @@ export class Inbox {
     );
     return other >= 0 || busy ? other : 0;
   }
+}
+
+/** Whether what waits came later than something did that the run which this one goes on for was told. */
+function isLater(other: Incoming, { at, place }: Recorded): boolean {
+  if (other.type === "mail") return !isTermination(other) && other.mail.at > at;
+  if (other.type !== "due") return false;
+  const { recorded } = other.entry;
+  return recorded === undefined || recorded.at > at || (recorded.at === at && recorded.place > place);
 }
 
 /** Whether it asks for the run's end without its code. */

@@ -81,19 +81,19 @@ export class Outbox {
   }
 
   /** Appends an event that the code gets. */
-  tell({ type, id, name = null, data, release }: Heard, now: number): NewEvent {
+  tell({ type, id, name = null, data, release, at }: Heard, now: number): NewEvent {
     this.notBefore(now);
     this.#progress = true;
-    const event: CommitEvent = { type, at: this.#lastAt, id, name, data };
+    const event: CommitEvent = { type, at: at ?? this.#lastAt, id, name, data };
     return this.#add(release === undefined ? event : { ...event, release });
   }
 
   /** Appends what the code asks for. */
-  ask({ type, id, name, data, claim, release, patch }: Request, now: number): NewEvent {
+  ask({ type, id, name, data, claim, release, patch, at }: Request, now: number): NewEvent {
     this.notBefore(now);
     if (patch !== undefined) this.patch(patch);
     this.#progress = true;
-    const event: CommitEvent = { type, at: this.#lastAt, id, name, data };
+    const event: CommitEvent = { type, at: at ?? this.#lastAt, id, name, data };
     if (claim !== undefined) return this.#add({ ...event, claim });
     return this.#add(release === undefined ? event : { ...event, release });
   }

@@ -139,6 +139,6 @@ export class RunSteps {
 }
 
 /** Its body may have been under way. */
-function isDue({ dueAt, recorded }: PendingStep, now: number): boolean {
-  return recorded === null && (dueAt ?? now) <= now;
+function isDue({ dueAt }: PendingStep, now: number): boolean {
+  return (dueAt ?? now) <= now;
 }

@@ -1,8 +1,6 @@
 import type { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep, RetryRecord } from "../../interpreter/kinds/step.ts";
-import type { RecordedEnd } from "../../interpreter/kinds/steps-before.ts";
 import type { Known } from "../../interpreter/pending.ts";
-import { decodeError } from "../../serialization/index.ts";
 
 /** Attempts of steps, as the parts of the engine see each other's. */
 
@@ -33,12 +31,6 @@ export function timedOut(error: StepTimeoutError): FailedAttempt {
 /** Arguments or a result that cannot be stored: another attempt would meet the same. */
 export function unstored(error: unknown): FailedAttempt {
   return { type: "failed", error, reason: "error", final: true };
-}
-
-/** A step that has ended in the run that this one goes on for ends here in the same way. */
-export function endedBefore({ type, data }: RecordedEnd): AttemptResult {
-  if (type === "completed") return { type, value: data };
-  return { type, error: decodeError(data as Uint8Array), reason: "error", final: true };
 }
 
 /** An attempt whose worker is gone, or gives it up: its body may have begun, and nobody hears how it ends. */

@@ -3,7 +3,7 @@ import { lengthMs } from "../../define/retry-policy.ts";
 import { StepTimeoutError } from "../../errors/index.ts";
 import type { PendingStep } from "../../interpreter/kinds/step.ts";
 import { decode, readable, type StreamOutlet } from "../../serialization/index.ts";
-import { type Attempt, type AttemptResult, endedBefore, timedOut, unstored } from "./attempt.ts";
+import { type Attempt, type AttemptResult, timedOut, unstored } from "./attempt.ts";
 import { AttemptContext, type ContextualAttempt } from "./attempt-context.ts";
 import type { AttemptHost, StepOwner } from "./attempt-host.ts";
 import { measureAttempt, unmeasured } from "./attempt-length.ts";
@@ -208,7 +208,6 @@ export class StepAttempt implements Attempt, ContextualAttempt, StreamOutlet {
   async #execute(): Promise<AttemptResult> {
     const { step } = this;
     if (step.refusal !== null) return unstored(step.refusal);
-    if (step.recorded !== null) return endedBefore(step.recorded);
     try {
       this.#limit((ms) => {
         this.#timedOut = true;

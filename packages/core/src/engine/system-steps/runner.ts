@@ -5,6 +5,7 @@ import type { Logger } from "../../logger.ts";
 import { decode, encode, encodeError, storable } from "../../serialization/index.ts";
 import type { UnreadableRuns } from "../claims/unreadable-runs.ts";
 import type { LiveRun } from "../run/live-run.ts";
+import { type Again, againIn } from "./go-on.ts";
 import { systemStepOf } from "./index.ts";
 import type { StoreCalls } from "./store-calls.ts";
 import type { SystemStep } from "./system-step.ts";
@@ -50,7 +51,9 @@ export class SystemStepRunner {
     const held = (): boolean => asked() && run.lease.until > clock.elapsed();
     while (asked()) {
       try {
-        const result = await body.execute({ runId, id: step.id, input: decode(step.input), held }, store);
+        const again = (failed: string): Again | null => againIn(execution, failed);
+        const call = { runId, id: step.id, input: decode(step.input), held, again };
+        const result = await body.execute(call, store);
         if (result.type === "not held") {
           await delay(clock, PAUSE);
           continue;

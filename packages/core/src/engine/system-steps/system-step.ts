@@ -1,3 +1,4 @@
+import type { Again } from "./go-on.ts";
 import type { StoreCalls } from "./store-calls.ts";
 
 /** A system step as it is executed: which run asks what. */
@@ -9,6 +10,8 @@ export interface SystemStepCall {
   readonly input: unknown;
   /** Whether the run is this worker's, by its own clock, and waits for the step. */
   readonly held: () => boolean;
+  /** How a run that has failed is gone on with, where it is; else `null`. */
+  readonly again: (runId: string) => Again | null;
 }
 
 /** What an execution of a system step gives. Its error is thrown. */

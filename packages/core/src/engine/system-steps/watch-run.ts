@@ -4,6 +4,7 @@ import { derivedMessageId } from "../../ids.ts";
 import { encode } from "../../serialization/index.ts";
 import { isTerminal, type RunRecord } from "../../world/index.ts";
 import type { RunEnding } from "../commits/completions.ts";
+import { goOnFor } from "./go-on.ts";
 import type { StoreCalls } from "./store-calls.ts";
 import type { SystemStep, SystemStepResult } from "./system-step.ts";
 
@@ -37,7 +38,11 @@ export function endingOf({ runId, status, workflow, output, error }: RunRecord):
 
 export const watchRun: SystemStep = {
   owed: false,
-  execute: ({ runId, id, input }, store) => watch(input as string, { runId, id }, WATCH, store),
+  async execute({ runId, id, input, again }, store) {
+    const watched = input as string;
+    const last = await goOnFor(watched, again(watched), runId, store);
+    return await watch(last, { runId, id }, WATCH, store);
+  },
 };
 
 /**

@@ -19,8 +19,10 @@ export interface Hooks extends KindState {
   readonly made: Map<string, WorkflowHook>;
   /** The last of them that had each token. */
   readonly latest: Map<string, WorkflowHook>;
-  /** Hooks of generations before, disposed of there. */
+  /** Hooks of generations before, disposed of there, and of the run that this one goes on for. */
   readonly inherited: Set<string>;
+  /** Those of that run that the code has not asked for yet. */
+  readonly before: HookBefore[];
   /** Tokens that the journal already gave, with what is shown of their hooks, by hook id; filled before a replay. */
   readonly known: Map<string, KnownHook>;
   /** Until the body of a hook's response has been read, which the hooks after it wait for: they are asked for in their order. */
@@ -30,6 +32,13 @@ export interface Hooks extends KindState {
 interface KnownHook {
   readonly token: string;
   /** `null` too where the token was taken. */
+  readonly data: Uint8Array | null;
+}
+
+/** A hook of the run that this one goes on for. */
+export interface HookBefore {
+  readonly id: string;
+  readonly token: string;
   readonly data: Uint8Array | null;
 }
 
@@ -63,6 +72,7 @@ function newHooks(): Hooks {
     made: new Map(),
     latest: new Map(),
     inherited: new Set(),
+    before: [],
     known: new Map(),
     reading: null,
     awaited: () => [...live.values()].some(({ awaited }) => awaited),
@@ -83,6 +93,15 @@ export function takeOver(execution: Execution, hook: WorkflowHook): void {
   const left = latest.get(hook.token)?.handOver() ?? [];
   latest.set(hook.token, hook);
   for (const payload of left) hook.receive(payload);
+}
+
+/** The run had the hook, be it in a generation or a run before: the next one with its token has what comes for it. */
+export function hadBefore(execution: Execution, hook: WorkflowHook): void {
+  const { made, latest, live, inherited } = hooksOf(execution);
+  hook.dispose();
+  made.set(hook.id, hook);
+  inherited.add(hook.id);
+  if (!live.has(latest.get(hook.token)?.id ?? "")) latest.set(hook.token, hook);
 }
 
 /** A payload for one of the run's hooks, which may be disposed of. */

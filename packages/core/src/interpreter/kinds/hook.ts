@@ -1,4 +1,5 @@
 import { WorkflowRuntimeError } from "../../errors/index.ts";
+import { isToken } from "../../ids.ts";
 import { hookClaim } from "../../names.ts";
 import { decode, storable } from "../../serialization/index.ts";
 import type { FirstClaim, NewEvent } from "../../world/index.ts";
@@ -8,7 +9,15 @@ import { type HookParts, type Payload, WorkflowHook } from "../hook.ts";
 import { readAhead } from "../read-ahead.ts";
 import { isWebhookId } from "../webhook.ts";
 import { cancelledAgain } from "./cancel.ts";
-import { type HeldHook, hooksOf, payloadOf, receive, takeOver, takesPayloads } from "./hook-state.ts";
+import {
+  type HeldHook,
+  hadBefore,
+  hooksOf,
+  payloadOf,
+  receive,
+  takeOver,
+  takesPayloads,
+} from "./hook-state.ts";
 import type { Carried, Kind, RequestRole } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
 import { offeredPayloads, unreadPayloads } from "./unread-payloads.ts";
@@ -44,7 +53,7 @@ export function createHookIn<T, Owner, Made extends WorkflowHook<T, Owner>>(
   if (asked.token !== undefined && kept !== undefined) return adopt(execution, asked, asked.token, kept);
   const id = execution.nextId(asked.kind, "");
   const before = known.get(id);
-  const token = asked.token ?? before?.token ?? execution.newToken();
+  const token = tokenBefore(execution, asked, before?.token) ?? execution.newToken();
   const shown = asked.shown(token, before?.data ?? null);
   const hook = newHook(execution, asked, id, token, before?.data ?? null);
   const ask = (shownData: Uint8Array | null): void => {
@@ -68,6 +77,25 @@ export function createHookIn<T, Owner, Made extends WorkflowHook<T, Owner>>(
     });
   state.reading = reading;
   return hook;
+}
+
+/**
+ * The token that a hook is to have, where it is given, or journalled, or that of one which the run had that this one goes on for: who
+ * was told of that token sends to it.
+ */
+function tokenBefore<T, Owner, Made extends WorkflowHook<T, Owner>>(
+  execution: Execution,
+  { token, kind, canAdopt }: AskedHook<T, Owner, Made>,
+  journalled: string | undefined,
+): string | undefined {
+  const { before } = hooksOf(execution);
+  const given = token ?? journalled;
+  const place = before.findIndex((hook) => {
+    if (given !== undefined) return hook.token === given;
+    return isToken(hook.token) && (kind === "webhook") === isWebhookId(hook.id) && canAdopt(hook.data);
+  });
+  const [same] = place < 0 ? [] : before.splice(place, 1);
+  return given ?? same?.token;
 }
 
 function newHook<T, Owner, Made extends WorkflowHook<T, Owner>>(
@@ -175,19 +203,19 @@ export const hookKind: Kind = {
     // The generation before had it, and disposed of it.
     hook_left: {
       role: "note",
-      note(execution, { id, name }) {
-        const { made, latest, inherited } = hooksOf(execution);
-        const hook = new WorkflowHook<unknown>({
-          id: id ?? "",
-          token: name ?? "",
-          ownerOf: nothing,
-          onDispose: nothing,
-          onWait: () => null,
-        });
-        hook.dispose();
-        made.set(hook.id, hook);
-        latest.set(hook.token, hook);
-        inherited.add(hook.id);
+      note(execution, event) {
+        hadBefore(execution, leftHook(event));
+      },
+    },
+    // The run that this one goes on for had it.
+    hook_again: {
+      role: "note",
+      note(execution, event) {
+        const hook = leftHook(event);
+        hadBefore(execution, hook);
+        const { before } = hooksOf(execution);
+        const isKnown = before.some(({ token }) => token === hook.token);
+        if (!isKnown) before.push({ id: hook.id, token: hook.token, data: event.data });
       },
     },
     payload_kept: {
@@ -226,6 +254,12 @@ export const hookKind: Kind = {
   },
   owes: unreadPayloads,
   offers: offeredPayloads,
+  before({ rest, again }) {
+    if (again === null) return [];
+    return rest.flatMap((event) =>
+      event.type === "hook_created" || event.type === "hook_again" ? [{ ...event, type: "hook_again" }] : [],
+    );
+  },
   names(events) {
     const live = new Map<string, FirstClaim>();
     for (const { type, id, name, data } of events) {
@@ -261,5 +295,16 @@ export const hookKind: Kind = {
     ];
   },
 };
+
+/** A hook that takes nothing more. */
+function leftHook({ id, name }: Pick<NewEvent, "id" | "name">): WorkflowHook {
+  return new WorkflowHook<unknown>({
+    id: id ?? "",
+    token: name ?? "",
+    ownerOf: nothing,
+    onDispose: nothing,
+    onWait: () => null,
+  });
+}
 
 function nothing(): void {}

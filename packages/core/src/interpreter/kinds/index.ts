@@ -6,7 +6,7 @@ import { cancelKind } from "./cancel.ts";
 import { childrenKind } from "./children.ts";
 import { headersKind } from "./headers.ts";
 import { hookKind } from "./hook.ts";
-import type { Carried, EventRole, Hearing, Kind, Offer, Owed, Past } from "./kind.ts";
+import type { Before, Carried, EventRole, Hearing, Kind, Offer, Owed, Past } from "./kind.ts";
 import { lockKind } from "./lock.ts";
 import { runKind } from "./run.ts";
 import { signalKind } from "./signal.ts";
@@ -99,6 +99,12 @@ export function owedBy(past: Past): Required<Owed> {
 export function offersOf(runId: string, journal: readonly JournalEvent[], since: number): readonly Offer[] {
   const offers = KINDS.flatMap((kind) => kind.offers?.(runId, journal, since) ?? []);
   return offers.sort((a, b) => a.event.seq - b.event.seq);
+}
+
+/** What a run that goes on for another has to know of what that one asked for, in the order of that run. */
+export function knownOf(before: Before): readonly NewEvent[] {
+  const known = KINDS.flatMap((kind) => kind.before?.(before) ?? []);
+  return known.sort((a, b) => a.seq - b.seq).map(({ seq: _, ...event }) => event);
 }
 
 /** The names that a run has which begins with these events. */

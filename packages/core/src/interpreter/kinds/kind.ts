@@ -33,6 +33,11 @@ export interface Kind {
    * seq `since` on also those that it has read.
    */
   readonly offers?: (runId: string, journal: readonly JournalEvent[], since: number) => readonly Offer[];
+  /**
+   * What a run that goes on for another has to know of what that one asked for, beyond the events that it has from there: events
+   * with the places in that journal of what they tell of.
+   */
+  readonly before?: (before: Before) => readonly JournalEvent[];
   /** The names that a run has on account of it, whose journal ends with these events. */
   readonly names?: (events: readonly NewEvent[]) => readonly FirstClaim[];
   /** What it says in the row of a run whose journal begins with these events, which are those of `old` up to some place. */
@@ -40,6 +45,17 @@ export interface Kind {
     events: readonly NewEvent[],
     old: RunRecord,
   ) => Partial<Pick<RunRecord, "attributes" | "state">>;
+}
+
+/** The journal of a run, up to the place from which another one goes on, and from there on. */
+export interface Before {
+  readonly prefix: readonly JournalEvent[];
+  readonly rest: readonly JournalEvent[];
+  /** What failed and is done again. `null`: what is made does not go on for the run, but does something else. */
+  readonly again: ReadonlySet<string> | null;
+  /** What of that gets other ids. */
+  readonly keys: "keep" | "new";
+  readonly now: number;
 }
 
 /** A run that has ended. */
@@ -103,12 +119,18 @@ export interface DeliveryRole {
   readonly role: "delivery";
   /** Its id names what the code asked for, and with this has got. */
   readonly ends?: true;
-  /** It says that what it is about has failed: a retry of the run goes on before the last of them. */
-  readonly failure?: true;
+  /** Whether it says that what was asked for has failed, and of whom: a retry of the run goes on before that. */
+  readonly failure?: (event: JournalEvent, request: JournalEvent | undefined) => Failure | null;
   /** The code ends where it stands, and does not hear of it: what it asks for meanwhile is not done. */
   readonly endsCode?: (event: NewEvent) => boolean;
   /** Throws if the event's data cannot be decoded here; `known` is its data, decoded before. */
   deliver(execution: Execution, event: NewEvent, known?: Known): void;
+}
+
+/** What failed. */
+export interface Failure {
+  /** By what the run's error names it: as a `stepId` or a `runId`. */
+  readonly of: string;
 }
 
 /** It changes what is known of a request, and the code does not hear of it. */
@@ -127,6 +149,8 @@ export type Hearing = (execution: Execution, mail: Mail) => Heard | null;
 /** An event that is written and told to the code. */
 export interface Heard extends Pick<NewEvent, "type" | "id" | "data"> {
   readonly name?: string | null;
+  /** When it came to the run that this one goes on for: the code sees that time. */
+  readonly at?: number | undefined;
   readonly known?: Known | undefined;
   /** What changes in the row with it. */
   readonly patch?: RunPatch;

@@ -13,17 +13,19 @@ import {
 import { type Deferred, deferred } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution } from "../execution.ts";
-import type { Pending } from "../pending.ts";
+import { endedBefore, type Pending } from "../pending.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Kind } from "./kind.ts";
 import {
   isExecutedAgain,
-  nextStepId,
+  keptIn,
+  nextRequest,
   noteAgain,
-  type RecordedEnd,
-  recordedEnd,
-  stepsBefore,
-} from "./steps-before.ts";
+  noteEnd,
+  requestsBefore,
+  STEPS,
+  sameBefore,
+} from "./requests-before.ts";
 
 /**
  * Steps: `step_created`, any number of `step_retrying`, then `step_completed` or `step_failed`. The end of an attempt has for its name when
@@ -54,8 +56,6 @@ export interface PendingStep extends Pending {
   failures: number;
   /** It was executed in the run that this one goes on for, and has to be again: it may have done what it is for. */
   failedBefore: boolean;
-  /** Its end in the run that this one goes on for, which the code has not heard here; else `null`. */
-  recorded: RecordedEnd | null;
   /** When the next attempt is due, after a `step_retrying`; else `null`. */
   dueAt: number | null;
   readonly result: Deferred<unknown>;
@@ -93,8 +93,10 @@ export function callStep(
     }
     refusal = SerializationError.is(error) ? unstorable(error) : error;
   }
-  const before = stepsBefore(execution);
-  const id = nextStepId(execution, before, definition.id, encoded);
+  const before = requestsBefore(execution);
+  const next = nextRequest(execution, before, STEPS, definition.id);
+  const same = before === null ? undefined : sameBefore(before, STEPS, next, definition.id, encoded);
+  const { id } = same ?? next;
   const step: PendingStep = {
     id,
     due: "attempt",
@@ -107,13 +109,20 @@ export function callStep(
     attempt: 1,
     failures: 0,
     failedBefore: before !== null && isExecutedAgain(before, id),
-    recorded: before?.ends.get(id) ?? null,
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),
   };
-  execution.pending.set(step.id, step);
-  execution.request({ type: "step_created", id: step.id, name: definition.id, data: encoded });
+  const recorded = before?.ends.get(id);
+  execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
+  const at = recorded === undefined ? undefined : same?.at;
+  execution.request({
+    type: "step_created",
+    id,
+    name: definition.id,
+    data: encoded,
+    ...(at !== undefined && { at }),
+  });
   return step.result.promise;
 }
 
@@ -138,6 +147,7 @@ export function applyRetry(step: PendingStep, record: RetryRecord): void {
 }
 
 export const stepKind: Kind = {
+  before: (past) => keptIn(past, STEPS),
   events: {
     step_created: {
       role: "request",
@@ -159,23 +169,24 @@ export const stepKind: Kind = {
         if (isStep(step)) applyRetry(step, decode(event.data) as RetryRecord);
       },
     },
-    // See steps-before.ts.
+    // See requests-before.ts.
     step_again: {
       role: "note",
       note(execution, event) {
         const step = execution.pending.get(event.id ?? "");
-        const before = stepsBefore(execution);
-        if (before !== null) noteAgain(before, event, isStep(step));
+        const before = requestsBefore(execution);
+        if (before !== null) noteAgain(before, STEPS, event, isStep(step));
         if (isStep(step)) step.failedBefore = true;
       },
     },
     step_recorded: {
       role: "note",
       note(execution, event) {
-        const end = recordedEnd(event);
-        stepsBefore(execution)?.ends.set(event.id ?? "", end);
+        const before = requestsBefore(execution);
         const step = execution.pending.get(event.id ?? "");
-        if (isStep(step)) step.recorded = end;
+        if (before === null) return;
+        const end = noteEnd(before, STEPS, event);
+        if (isStep(step)) execution.pending.set(step.id, endedBefore(step, end));
       },
     },
     step_completed: {
@@ -192,7 +203,7 @@ export const stepKind: Kind = {
     step_failed: {
       role: "delivery",
       ends: true,
-      failure: true,
+      failure: ({ id }) => ({ of: id ?? "" }),
       deliver(execution, event) {
         const step = execution.settle(event.id);
         cancelOf(execution).finishing.delete(event.id ?? "");

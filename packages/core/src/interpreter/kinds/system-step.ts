@@ -5,9 +5,19 @@ import { type Deferred, deferred, rejected } from "../deferred.ts";
 import { firstDifference } from "../difference.ts";
 import type { Execution, StateKey } from "../execution.ts";
 import type { KindState } from "../kind-state.ts";
-import type { Pending } from "../pending.ts";
+import { endedBefore, type Pending } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
 import type { Kind, OwedStep } from "./kind.ts";
+import {
+  type KeptKind,
+  keptIn,
+  nextRequest,
+  noteAgain,
+  noteEnd,
+  requestsBefore,
+  sameBefore,
+} from "./requests-before.ts";
+import { askedOf, failedRunIn } from "./started-runs.ts";
 
 /**
  * System steps: steps whose bodies are the engine's, such as the start of a child. `system_step_created`, then
@@ -58,29 +68,33 @@ export function callSystemStep<T>(
   input: (id: string, runId: string) => unknown,
 ): Promise<T> {
   if (execution.over) return new Promise(() => {});
-  const id = execution.nextId("sys", name);
-  let encoded: Uint8Array | null;
+  const before = requestsBefore(execution);
+  const next = nextRequest(execution, before, SYSTEM_STEPS, name);
+  let data: Uint8Array | null;
   try {
-    encoded = storable(
-      encode(input(id, execution.ownerOf("sys", name)), "input"),
-      "input",
-      execution.largestValue,
-    );
+    const asked = input(next.id, execution.ownerOf("sys", name));
+    data = storable(encode(asked, "input"), "input", execution.largestValue);
   } catch (error) {
     return rejected(error);
   }
+  const same = before === null ? undefined : sameBefore(before, SYSTEM_STEPS, next, name, data);
+  const { id } = same ?? next;
+  // With the ids that it had: so what it does to the store is done once.
+  if (same !== undefined) data = same.data;
   const step: PendingSystemStep = {
     id,
     due: "system_step",
     name,
-    input: encoded,
+    input: data,
     dueAt: null,
     result: deferred(),
     shielded: isShielded(),
   };
-  execution.pending.set(id, step);
+  const recorded = before?.ends.get(id);
+  execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
   unansweredOf(execution).names.set(id, name);
-  execution.request({ type: "system_step_created", id, name, data: encoded });
+  const at = recorded === undefined ? undefined : same?.at;
+  execution.request({ type: "system_step_created", id, name, data, ...(at !== undefined && { at }) });
   return step.result.promise as Promise<T>;
 }
 
@@ -89,13 +103,51 @@ export function isSystemStep(entry: Pending | undefined): entry is PendingSystem
   return entry?.due === "system_step";
 }
 
+/** Locks are the run's own: it acquires them anew. */
+const OWN: ReadonlySet<string> = new Set(["acquire_lock", "admit_run", "release_lock"]);
+
+/** A lock was waited for that would never have been free: it may be by now. */
+function isDeadlock(name: string | null | undefined, data: Uint8Array | null): boolean {
+  return name === "acquire_lock" && Object.hasOwn(decode(data) as object, "deadlock");
+}
+
+/** How system steps of a run are known in one that goes on for it. */
+export const SYSTEM_STEPS: KeptKind = { type: "system_step", as: "sys", asks: askedOf };
+
 /** Whether an event of the journal is the call of the system step of this name. */
 export function isCallOf({ type, name }: Pick<NewEvent, "type" | "name">, step: string): boolean {
   return type === "system_step_created" && name === step;
 }
 
 export const systemStepKind: Kind = {
+  before(past) {
+    // Of one that does something else, those that are under way are done by both: they are idempotent.
+    if (past.again === null) return [];
+    const own = new Set<string | null>();
+    for (const { type, id, name } of [...past.prefix, ...past.rest]) {
+      if (type === "system_step_created" && OWN.has(name ?? "")) own.add(id);
+    }
+    return keptIn(past, SYSTEM_STEPS).filter(({ id }) => !own.has(id));
+  },
   events: {
+    system_step_again: {
+      role: "note",
+      note(execution, event) {
+        const before = requestsBefore(execution);
+        const isAsked = isSystemStep(execution.pending.get(event.id ?? ""));
+        if (before !== null) noteAgain(before, SYSTEM_STEPS, event, isAsked);
+      },
+    },
+    system_step_recorded: {
+      role: "note",
+      note(execution, event) {
+        const before = requestsBefore(execution);
+        const step = execution.pending.get(event.id ?? "");
+        if (before === null) return;
+        const end = noteEnd(before, SYSTEM_STEPS, event);
+        if (isSystemStep(step)) execution.pending.set(step.id, endedBefore(step, end));
+      },
+    },
     system_step_created: {
       role: "request",
       counted: { as: "sys", byName: true },
@@ -109,6 +161,11 @@ export const systemStepKind: Kind = {
     system_step_completed: {
       role: "delivery",
       ends: true,
+      failure(event, request) {
+        const failed = failedRunIn(request?.name, event.data);
+        if (failed !== null) return { of: failed };
+        return isDeadlock(request?.name, event.data) ? { of: event.id ?? "" } : null;
+      },
       deliver(execution, event, known) {
         const value = known === undefined ? decode(event.data) : known.value;
         unansweredOf(execution).names.delete(event.id ?? "");
@@ -118,7 +175,7 @@ export const systemStepKind: Kind = {
     system_step_failed: {
       role: "delivery",
       ends: true,
-      failure: true,
+      failure: ({ id }) => ({ of: id ?? "" }),
       deliver(execution, event) {
         unansweredOf(execution).names.delete(event.id ?? "");
         execution.settle(event.id)?.result.reject(decodeError(event.data as Uint8Array));

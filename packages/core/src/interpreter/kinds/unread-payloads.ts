@@ -1,7 +1,7 @@
 import { childRunId, derivedMessageId } from "../../ids.ts";
 import { hookName } from "../../names.ts";
 import { decode } from "../../serialization/index.ts";
-import type { FirstMail, JournalEvent, Message } from "../../world/index.ts";
+import type { FirstMail, JournalEvent, Message, NewEvent } from "../../world/index.ts";
 import type { Offer, Owed, OwedStep, Past } from "./kind.ts";
 import { HOOK_RECEIVED_OR_START, OR_START, type OrStart } from "./or-start.ts";
 
@@ -59,6 +59,11 @@ export function offeredPayloads(
   });
 }
 
+/** The hooks that a run had before, by these events: what comes for them is for the next ones with their tokens. */
+export function leftIn(events: readonly NewEvent[]): readonly (string | null)[] {
+  return events.filter(({ type }) => type === "hook_left" || type === "hook_again").map(({ id }) => id);
+}
+
 /** How many of these events are payloads of each hook, by hook id; `null` if none is. */
 export function payloadsIn(events: readonly JournalEvent[]): Readonly<Record<string, number>> | null {
   const counts: Record<string, number> = {};
@@ -72,4 +77,4 @@ export function payloadsIn(events: readonly JournalEvent[]): Readonly<Record<str
 const PAYLOADS: ReadonlySet<string> = new Set(["hook_received", "payload_kept"]);
 
 /** The events of hooks that have, or had, the token that is their `name`. */
-const HAVING: ReadonlySet<string> = new Set(["hook_created", "hook_held", "hook_left"]);
+const HAVING: ReadonlySet<string> = new Set(["hook_created", "hook_held", "hook_left", "hook_again"]);
