@@ -33,12 +33,15 @@ export interface Waits {
   readonly limits: Map<string, string>;
   /** Those that somebody ends early. */
   readonly stopped: Set<string>;
+  /** The wake-up times of those that have ended in the run before, where somebody may have ended them early. */
+  readonly before: Set<number>;
 }
 
 export const waitsOf: (fold: RunFold) => Waits = slot(() => ({
   open: new Map(),
   limits: new Map(),
   stopped: new Set(),
+  before: new Set(),
 }));
 
 /** The runs whose sleeps somebody ends. */
@@ -63,14 +66,20 @@ export const waitKind: Kind = {
         if (event.name !== null) limits.set(event.name, event.id ?? "");
       },
     },
-    wait_recorded: { after: true, read: (fold, event) => fold.ofAnother(event) },
+    wait_recorded: {
+      after: true,
+      read(fold, event) {
+        fold.ofAnother(event);
+        waitsOf(fold).before.add(valueIn<{ readonly dueAt: number }>(event).dueAt);
+      },
+    },
     wait_completed: {
       read(fold, event) {
-        const [id, { open, stopped }] = [event.id ?? "", waitsOf(fold)];
+        const [id, { open, stopped, before }] = [event.id ?? "", waitsOf(fold)];
         if (fold.spared.delete(id)) return;
         const due = open.get(id);
         if (due === undefined) fold.refuse(event, "the sleep is not under way");
-        else if (event.at < due && !stopped.has(id) && !fold.inheriting)
+        else if (event.at < due && !stopped.has(id) && !before.has(due) && !fold.inheriting)
           fold.refuse(event, `the sleep ends at ${due}`);
         open.delete(id);
       },
