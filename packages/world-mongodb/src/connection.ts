@@ -67,6 +67,8 @@ export class Connection {
   /** Host and database, without credentials. */
   readonly location: string;
   readonly database: string;
+  /** What the World needs was there once: what the server refuses from now on, it may permit again. */
+  opened = false;
   readonly #client: MongoClient;
   readonly #config: Config;
   readonly #failures: ServerFailures;
@@ -270,7 +272,8 @@ export class Connection {
   async #do<T>(operation: string, act: (limits: Limits) => Promise<T>): Promise<T> {
     await this.#config.beforeOperation?.(operation);
     const milliseconds = this.#config.callTimeout;
-    return timed(operation, { location: this.location, milliseconds, failures: this.#failures }, act);
+    const { location, opened } = this;
+    return timed(operation, { location, milliseconds, failures: this.#failures, opened }, act);
   }
 }
 

@@ -22,6 +22,9 @@ const FINAL: ReadonlyMap<number, string> = new Map([
   [17420, TOO_LARGE],
 ]);
 
+/** Those of them that are about rights: a World that has been open goes on when they are right again. */
+const RIGHTS: ReadonlySet<number> = new Set([13, 18]);
+
 /** Errors of the driver that say that it was configured or called wrongly. */
 const MISUSE =
   /^(BSON\w*|Mongo(Parse|InvalidArgument|MissingCredentials|MissingDependency|Compatibility)Error)$/;
@@ -63,14 +66,16 @@ function codesOf({ code, writeErrors }: DriverError): unknown[] {
   return [code, ...writeErrors.map((each: { readonly code?: unknown }) => each.code)];
 }
 
-/** The error to throw for what happened on a store. An error that is not the driver's stays as it is. */
-export function worldError(error: unknown, location: string): unknown {
+/** The error to throw for what happened on a store. `opened`: the World has been open. An error that is not the driver's stays as it is. */
+export function worldError(error: unknown, location: string, opened = false): unknown {
   if (isSystemError(error)) return notOpened(error, location);
   if (!isDriverError(error)) return error;
-  const final = codesOf(error)
-    .map((code) => FINAL.get(Number(code)))
-    .find((each) => each !== undefined);
-  const retryable = final === undefined && !MISUSE.test(error.name);
+  const code = codesOf(error)
+    .map(Number)
+    .find((each) => FINAL.has(each));
+  const final = code === undefined ? undefined : FINAL.get(code);
+  const mayPass = code === undefined || (opened && RIGHTS.has(code));
+  const retryable = mayPass && !MISUSE.test(error.name);
   const said = withoutValues(error.message);
   const advice = final ?? (error.name === "MongoServerSelectionError" ? adviceOn(said) : undefined);
   const message = `The MongoDB World ${location} failed: ${said}`;

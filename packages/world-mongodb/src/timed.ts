@@ -18,12 +18,14 @@ export interface Terms {
   readonly location: string;
   readonly milliseconds: number;
   readonly failures?: ServerFailures;
+  /** The World has been open. */
+  readonly opened?: boolean;
 }
 
 /** Does something on the server within its time, and explains what went wrong. */
 export async function timed<T>(
   operation: string,
-  { location, milliseconds, failures }: Terms,
+  { location, milliseconds, failures, opened }: Terms,
   act: (limits: Limits) => Promise<T>,
 ): Promise<T> {
   const end = new AbortController();
@@ -41,7 +43,7 @@ export async function timed<T>(
     const maxTimeMS = Math.max(1, Math.floor(milliseconds * SERVERS_PART));
     return await Promise.race([act({ maxTimeMS, signal: end.signal }), deadline]);
   } catch (error) {
-    throw late ?? worldError(error, location);
+    throw late ?? worldError(error, location, opened);
   } finally {
     clearTimeout(timer);
   }

@@ -71,6 +71,7 @@ async function openStore(config: Config): Promise<MongodbStore> {
   try {
     const schema = await migrate(connection, collections);
     const streamsChanges = await connection.hasChangeStreams(collections.runs);
+    connection.opened = true;
     const ownClock = config.clock === "store" && facts.tellsTime;
     const values = valuesOf(connection, collections);
     const runs = runsOf(connection, collections, values);

@@ -64,6 +64,8 @@ export class Connection {
   readonly connectAlone: ((timeout?: number) => pg.Client) | undefined;
   /** Whether prepared statements and notifications reach this session, and not another one behind a pooler. */
   direct = false;
+  /** What the World needs was there once: what the server refuses from now on, it may permit again. */
+  opened = false;
   readonly #callTimeout: number;
   readonly #serverTimeout: number;
   readonly #openTimeout: number;
@@ -203,7 +205,8 @@ export class Connection {
       try {
         return await work();
       } catch (error) {
-        if (!isRolledBack(error) || tries === TRIES) throw worldError(error, this.location);
+        if (!isRolledBack(error) || tries === TRIES)
+          throw worldError(error, this.location, { opened: this.opened });
       }
       await delay(randomInt(1, LONGEST_PAUSE + 1));
     }

@@ -7,7 +7,8 @@ import { Overdue } from "@perdure/core/world";
 
 interface Explanation {
   readonly text: string;
-  readonly retryable: boolean;
+  /** `"later"`: not while opening; a World that has been open goes on when the server's settings are right again. */
+  readonly retryable: boolean | "later";
 }
 
 const UNREACHABLE: Explanation = {
@@ -70,7 +71,7 @@ const UNTRUSTED: Explanation = {
 
 const NO_PASSWORD: Explanation = {
   text: "asks for a password, and got none or another's. Check the URL, or PGPASSWORD.",
-  retryable: false,
+  retryable: "later",
 };
 
 const NOT_POSTGRES: Explanation = {
@@ -84,12 +85,12 @@ const POOL_ENDED: Explanation = {
 };
 
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
-  "28P01": { text: "refuses the password. Check the URL.", retryable: false },
-  "28000": { text: "refuses this user. Check the URL and the server's pg_hba.conf.", retryable: false },
+  "28P01": { text: "refuses the password. Check the URL.", retryable: "later" },
+  "28000": { text: "refuses this user. Check the URL and the server's pg_hba.conf.", retryable: "later" },
   "3D000": { text: "has no such database. Create it, or check the URL.", retryable: false },
   "42501": {
     text: "does not permit this to the user it was given. Grant it, or let the owner of the schema migrate; see the README.",
-    retryable: false,
+    retryable: "later",
   },
   "42P01": { text: "lacks a table. Call open() again to create what is missing.", retryable: false },
   "42883": { text: "lacks a function. Call open() again to create what is missing.", retryable: false },
@@ -163,13 +164,13 @@ export function isDamage(error: unknown): boolean {
 }
 
 /**
- * The error to throw for what happened on a store, or, without `reached`, when it was to be opened. An error of this World
- * stays as it is.
+ * The error to throw for what happened on a store, or, without `reached`, when it was to be opened. `opened`: the World has been
+ * open. An error of this World stays as it is.
  */
 export function worldError(
   error: unknown,
   location: string,
-  { reached = true }: { reached?: boolean } = {},
+  { reached = true, opened = false }: { reached?: boolean; opened?: boolean } = {},
 ): unknown {
   if (WorldError.is(error)) return error;
   const code = codeOf(error);
@@ -180,7 +181,8 @@ export function worldError(
   const cause = withoutValues(error);
   const text = known?.text ?? `failed: ${cause.message}`;
   // Bad data (22), limits of the program (54) and syntax (42) fail the same way each time.
-  const retryable = known?.retryable ?? !/^(22|42|54)/.test(code ?? "");
+  const said = known?.retryable ?? !/^(22|42|54)/.test(code ?? "");
+  const retryable = said === "later" ? opened : said;
   const detail = code === undefined || code === POOLER ? cause.message : code;
   return new WorldError(
     `The Postgres World ${location} ${text}${known === undefined ? "" : ` (${detail})`}`,

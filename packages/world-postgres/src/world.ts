@@ -122,6 +122,7 @@ async function connect(config: Config): Promise<Connected> {
     requireKnownValues(known, connection.location);
     const versions = await migrate(connection, tables, { check: !config.migrate });
     const settings = await readSettings(connection, config, versions.to);
+    connection.opened = true;
     return { connection, tables, versions, settings };
   } catch (error) {
     await connection.close();
