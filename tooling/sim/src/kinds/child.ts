@@ -147,17 +147,18 @@ function checkAskedFor(view: StoreView, { runId, attributes: { $parent: parent }
 }
 
 /** A cancel that no client sent follows from the end of the parent. */
-function checkCancel({ state, fold }: StoreView, message: RunMessage): void {
+function checkCancel(view: StoreView, message: RunMessage): void {
   const { messageId, to } = message;
+  const { state, fold } = view;
   if (messageId.startsWith("msg_") || messageId.startsWith("sys_")) return;
   const target = state.runs.get(to.runId)?.row;
   // Another run has the key under which it was to be started; or another start takes its place.
   if (target === undefined || isReplaced(target) || makesPlace(target)) return;
   const { $parent: parent = "" } = target.attributes;
   const status = state.runs.get(parent)?.row.status;
-  const child = childrenOf(fold(parent)).find(({ runId }) => goesOnFor(state, to.runId, runId));
+  const child = childrenOf(fold(parent)).find(({ runId }) => goesOnFor(view, to.runId, runId));
   // Also of a retry of the parent, which has its children.
-  const line = [...state.runs.values()].filter(({ row }) => goesOnFor(state, row.runId, parent));
+  const line = [...state.runs.values()].filter(({ row }) => goesOnFor(view, row.runId, parent));
   const due =
     child !== undefined && line.some(({ row }) => isTerminal(row.status) && mustCancel(child, row.status));
   if (status === undefined || !isTerminal(status) || !due) notAsked(message, `its parent is ${status}`);

@@ -3,7 +3,7 @@ import type { JournalEvent, StoredRecord } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
 import { type RunFold, valueIn } from "../fold.ts";
 import type { StoreView } from "./kind.ts";
-import { callOf, lockAskedIn, systemStepsOf } from "./system-step.ts";
+import { callOf, lockAskedIn, systemStepsOf, undone } from "./system-step.ts";
 
 /** The laws of locks: as the store keeps them, and as the journals say that runs have them. */
 
@@ -136,9 +136,18 @@ export class Locks {
     for (const key of this.#lines.keys()) {
       const record = this.#view.state.records.get(`${LOCK}${key}`, now);
       const holders = record === null ? [] : (decode(record.value) as LockState).holders;
-      if (holders.some((holder) => holder.runId === runId))
+      const isLeft = (holder: Holder): boolean => holder.runId === runId && !this.#isPassedOn(holder);
+      if (holders.some(isLeft))
         broken("locks end with their runs", `the run has ended and has ${key}`, runId);
     }
+  }
+
+  /** Whoever has handed the lock over is not done, and will see that nobody takes it. */
+  #isPassedOn({ by }: Holder): boolean {
+    const [runId = ""] = by?.split(":") ?? [];
+    const [fold, row] = [this.#view.fold(runId), this.#view.state.runs.get(runId)?.row];
+    if (fold === undefined || row === undefined) return false;
+    return fold.terminal ? row.owner !== null || row.dueAt !== null : undone(fold, "release_lock") !== null;
   }
 
   /** All runs have ended. */

@@ -1,5 +1,6 @@
 import { isTerminal, type RunRecord } from "@perdure/core/world";
 import { LawBroken } from "../failure.ts";
+import { goesOnFor } from "../line.ts";
 import type { Kind, StoreView } from "./kind.ts";
 
 /** The keys of starts. */
@@ -30,10 +31,4 @@ function checkOnlyOne(view: StoreView, row: RunRecord): void {
     if (other.idempotencyKey !== row.idempotencyKey) continue;
     throw new LawBroken("start keys are unique", `run ${other.runId} has the same key`, row.runId);
   }
-}
-
-/** It goes on for the other one, or for one that does. */
-function goesOnFor(view: StoreView, runId: string, other: string): boolean {
-  const before = view.fold(runId)?.forkOf ?? null;
-  return before !== null && (before === other || goesOnFor(view, before, other));
 }

@@ -63,7 +63,7 @@ export const watchKind: Kind = {
     watch_run(view, runId, { id, input }) {
       // Also where that has failed, and a run goes on for it.
       const line = [...view.state.runs.values()].filter(({ row }) =>
-        goesOnFor(view.state, row.runId, String(input)),
+        goesOnFor(view, row.runId, String(input)),
       );
       return line.some((watched) => isWatched(view, watched, { runId, id }));
     },
@@ -77,12 +77,12 @@ export const watchKind: Kind = {
 };
 
 /** What it is told of a run is what the store says. */
-function checkTold({ state }: StoreView, fold: RunFold, event: JournalEvent): void {
+function checkTold(view: StoreView, fold: RunFold, event: JournalEvent): void {
   const call = callOf(fold, event, "watch_run");
   if (event.type !== "system_step_completed" || call === null) return;
   const told = valueIn<RunRecord>(event);
-  const row = state.runs.get(told.runId)?.row;
-  const isIt = goesOnFor(state, told.runId, String(call.input));
+  const row = view.state.runs.get(told.runId)?.row;
+  const isIt = goesOnFor(view, told.runId, String(call.input));
   const right = isIt && row !== undefined && isTerminal(row.status) && told.status === row.status;
   if (right && sameBytes(told.output, row.output) && sameBytes(told.error, row.error)) return;
   throw new LawBroken(
@@ -111,10 +111,10 @@ function checkResult(view: StoreView, message: RunMessage): void {
 }
 
 /** Somebody waits for the run, or for one for which it goes on. */
-function watches({ fold, state }: StoreView, { runId, id }: Watcher, watched: string): boolean {
-  const watching = fold(runId);
+function watches(view: StoreView, { runId, id }: Watcher, watched: string): boolean {
+  const watching = view.fold(runId);
   const call = watching === undefined ? null : callOf(watching, { id }, "watch_run");
-  return call !== null && goesOnFor(state, watched, String(call.input));
+  return call !== null && goesOnFor(view, watched, String(call.input));
 }
 
 function checkAnswered(view: StoreView, { row, endMail }: MemoryRun): void {
