@@ -50,8 +50,10 @@ export class Inbox {
 
   /** What ends the run comes before all that waits; what came to the run that this one goes on for, in the order of that run. */
   add(incoming: Incoming): void {
+    const recorded = incoming.type === "due" ? incoming.entry.recorded : undefined;
     if (isTermination(incoming)) this.#items.unshift(incoming);
-    else this.#items.splice(this.#placeOf(incoming), 0, incoming);
+    else if (recorded === undefined) this.#items.push(incoming);
+    else this.#items.splice(this.#placeOf(recorded), 0, incoming);
   }
 
   /** The run is to end without its code. */
@@ -95,10 +97,9 @@ export class Inbox {
     return woken;
   }
 
-  #placeOf(incoming: Incoming): number {
-    const recorded = incoming.type === "due" ? incoming.entry.recorded : undefined;
-    const later = recorded && this.#items.findIndex((other) => isLater(other, recorded));
-    return later === undefined || later < 0 ? this.#items.length : later;
+  #placeOf(recorded: Recorded): number {
+    const later = this.#items.findIndex((other) => isLater(other, recorded));
+    return later < 0 ? this.#items.length : later;
   }
 
   #nextIndex(busy: boolean): number {

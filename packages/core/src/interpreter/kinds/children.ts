@@ -4,7 +4,7 @@ import type { Execution, StateKey } from "../execution.ts";
 import type { KindState } from "../kind-state.ts";
 import { cancelOf } from "./cancel.ts";
 import type { Before, Kind } from "./kind.ts";
-import { goneOnWithBy } from "./started-runs.ts";
+import { goneOnWithBy } from "./other-runs.ts";
 import { isCallOf } from "./system-step.ts";
 
 /**

@@ -94,9 +94,10 @@ export function callStep(
     refusal = SerializationError.is(error) ? unstorable(error) : error;
   }
   const before = requestsBefore(execution);
-  const next = nextRequest(execution, before, STEPS, definition.id);
-  const same = before === null ? undefined : sameBefore(before, STEPS, next, definition.id, encoded);
-  const { id } = same ?? next;
+  const next = before === null ? null : nextRequest(execution, before, STEPS, definition.id);
+  const same =
+    next === null || before === null ? undefined : sameBefore(before, STEPS, next, definition.id, encoded);
+  const id = (same ?? next)?.id ?? execution.nextId("step", definition.id);
   const step: PendingStep = {
     id,
     due: "attempt",
@@ -115,14 +116,8 @@ export function callStep(
   };
   const recorded = before?.ends.get(id);
   execution.pending.set(id, recorded === undefined ? step : endedBefore(step, recorded));
-  const at = recorded === undefined ? undefined : same?.at;
-  execution.request({
-    type: "step_created",
-    id,
-    name: definition.id,
-    data: encoded,
-    ...(at !== undefined && { at }),
-  });
+  const request = { type: "step_created", id, name: definition.id, data: encoded };
+  execution.request(recorded === undefined || same === undefined ? request : { ...request, at: same.at });
   return step.result.promise;
 }
 

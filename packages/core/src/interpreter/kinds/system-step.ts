@@ -8,6 +8,7 @@ import type { KindState } from "../kind-state.ts";
 import { endedBefore, type Pending } from "../pending.ts";
 import { readAhead } from "../read-ahead.ts";
 import type { Kind, OwedStep } from "./kind.ts";
+import { askedOf, failedRunIn } from "./other-runs.ts";
 import {
   type KeptKind,
   keptIn,
@@ -17,7 +18,6 @@ import {
   requestsBefore,
   sameBefore,
 } from "./requests-before.ts";
-import { askedOf, failedRunIn } from "./started-runs.ts";
 
 /**
  * System steps: steps whose bodies are the engine's, such as the start of a child. `system_step_created`, then
