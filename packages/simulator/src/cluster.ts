@@ -86,6 +86,7 @@ export class Cluster {
     scheduler.kill(process);
     const place = this.#workers.findIndex((member) => member?.process === process);
     if (place < 0) return;
+    this.#workers[place]?.worker?.abandon();
     this.#workers[place] = null;
     const down = this.#random.int(0, this.#options.config.leaseTtl * 2);
     scheduler.at(scheduler.now + down, this.driver, () => this.#start(place));

@@ -228,6 +228,11 @@ export class EngineWorker implements Worker {
     this.#undoAll();
   }
 
+  /** Its process was killed, in a simulation: it leaves nothing in the globals of the real one, and does nothing about its runs. */
+  abandon(): void {
+    this.#undoAll();
+  }
+
   #undoAll(): void {
     for (const undo of this.#undo) undo();
     this.#undo = [];

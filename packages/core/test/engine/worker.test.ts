@@ -2,6 +2,7 @@ import { createHook, getStepMetadata, sleep, step, workflow } from "@perdure/cor
 import { createWorker } from "@perdure/core/runtime";
 import { Client, memoryWorld, virtualClock } from "@perdure/core/testing";
 import { expect, it } from "vitest";
+import { registry } from "../../src/define/registry.ts";
 import { cluster, gate, LEASE } from "./cluster.ts";
 
 // The life of a worker: starting, taking runs, closing, and what others find afterwards.
@@ -296,4 +297,14 @@ it("asks the store in few requests whether it still has the leases of many runs"
   expect(new Set(values)).toEqual(new Set(["done"]));
   expect(renewals).toBeGreaterThan(0);
   expect(renewals).toBeLessThan(10);
+});
+
+it("leaves nothing in the globals when it is closed, nor when its process is killed in a simulation", async () => {
+  const { process, until } = cluster();
+  const { size } = registry.listeners;
+  const [closed, killed] = [await process(), await process()];
+  expect(registry.listeners.size).toBe(size + 2);
+  await until(closed.worker.close());
+  killed.worker.abandon();
+  expect(registry.listeners.size).toBe(size);
 });
