@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { startVitest } from "vitest/node";
 import { closingLine } from "../closing-line.ts";
+import { runFiles } from "./run-files.ts";
 
 let folder = "";
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -11,22 +11,14 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 /** Runs the given test files with the reporter alone and returns what it printed. */
 async function closingLinesOf(files: Record<string, string>): Promise<string[]> {
   folder = await mkdtemp(join(tmpdir(), "closing line "));
-  for (const [name, body] of Object.entries(files)) {
-    const head = `const { test, describe, beforeAll } = globalThis;\n`;
-    await writeFile(join(folder, name), head + body);
-  }
+  const head = `const { test, describe, beforeAll } = globalThis;\n`;
+  const whole = Object.fromEntries(Object.entries(files).map(([name, body]) => [name, head + body]));
   const printed: string[] = [];
-  const exitCode = process.exitCode;
-  const vitest = await startVitest("test", [], {
-    root: folder,
-    config: false,
-    watch: false,
-    globals: true,
-    include: ["*.test.js"],
-    reporters: [closingLine((line) => printed.push(line))],
-  });
-  await vitest.close();
-  process.exitCode = exitCode;
+  await runFiles(
+    folder,
+    whole,
+    closingLine((line) => printed.push(line)),
+  );
   return printed;
 }
 

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { startVitest } from "vitest/node";
 import { crashedFiles } from "../crashed-files.ts";
+import { runFiles } from "./run-files.ts";
 
 let folder = "";
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -16,19 +16,8 @@ const ends = (signal: string) =>
 /** Runs the given test files with the reporter alone and returns the names that it wrote, if it wrote any. */
 async function crashedAmong(files: Record<string, string>): Promise<string[] | undefined> {
   folder = await mkdtemp(join(tmpdir(), "crashed files "));
-  for (const [name, body] of Object.entries(files)) await writeFile(join(folder, name), body);
   const list = join(folder, "crashed");
-  const exitCode = process.exitCode;
-  const vitest = await startVitest("test", [], {
-    root: folder,
-    config: false,
-    watch: false,
-    globals: true,
-    include: ["*.test.js"],
-    reporters: [crashedFiles(list)],
-  });
-  await vitest.close();
-  process.exitCode = exitCode;
+  await runFiles(folder, files, crashedFiles(list));
   if (!existsSync(list)) return undefined;
   return (await readFile(list, "utf8")).split("\n").map((file) => file.replace(`${folder}/`, ""));
 }

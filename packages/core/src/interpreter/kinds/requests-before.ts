@@ -24,6 +24,9 @@ export interface KeptKind {
 
 export const STEPS: KeptKind = { type: "step", as: "step", asks: (_name, data) => data };
 
+/** The name of the record of a request that has failed. */
+const FAILED = "failed";
+
 /** A request of the run before. */
 interface AskedBefore {
   readonly id: string;
@@ -202,6 +205,3 @@ export function keptIn({ prefix, rest, again, keys }: Before, { type: kind }: Ke
     }),
   ];
 }
-
-/** The name of the record of a request that has failed. */
-const FAILED = "failed";

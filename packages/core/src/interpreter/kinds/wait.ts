@@ -192,11 +192,16 @@ function lengthDifference(event: JournalEvent, request: Request, now: number): D
   const journal = Math.max(journalEnd - event.at, 0);
   const longest = Math.max(codeEnd - (request.from ?? now), 0);
   const shortest = Math.max(codeEnd - now, 0);
-  const notable = Math.max(1_000, journal / 10, longest / 10);
+  const notable = notableBetween(journal, longest);
   if (journal >= shortest - notable && journal <= longest + notable) return null;
   return { path: "duration", journal: `${journal} ms`, code: `${longest} ms` };
 }
 
 function isSameLength(one: number, other: number): boolean {
-  return Math.abs(one - other) <= Math.max(1_000, one / 10, other / 10);
+  return Math.abs(one - other) <= notableBetween(one, other);
+}
+
+/** By how much two lengths of a sleep have to differ to be two: they are known to about a second. In milliseconds. */
+function notableBetween(one: number, other: number): number {
+  return Math.max(1_000, one / 10, other / 10);
 }
